@@ -1,0 +1,266 @@
+"""The catalog: the only place that knows Parquet and column names; SQL over it through DuckDB.
+
+A table is a folder of parts, or one file; a part carries what it was made from in its footer. The views are
+
+    records   a row for each sighting, joined with all that is known of its picture
+    images    a row for each distinct picture that is still seen somewhere
+    pairs     a row for each stored file of a pair: the fitted color picture, or its lines in one style
+    samples   a row for each sample of the finished data set
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+
+from anidata import parts, rights, storage
+from anidata.errors import QueryError, StorageError
+from anidata.workspace import Workspace
+
+VIEWS = ("records", "images", "pairs", "samples")
+RETRIED = ("timeout", "missing", "unreadable")  # never final: the next run tries again
+
+REFERENCE = [("uri", pa.string()), ("offset", pa.int64()), ("size", pa.int64())]
+SIGHTINGS = pa.schema(
+    [
+        ("record", pa.string()),
+        ("generation", pa.int32()),
+        ("kind", pa.string()),
+        ("root", pa.string()),
+        ("name", pa.string()),
+        ("file", pa.string()),
+    ]
+    + [(f"at_{n}", t) for n, t in REFERENCE]
+    + [(f"line_{n}", t) for n, t in REFERENCE]
+    + [("error", pa.string()), ("message", pa.string()), ("stamp", pa.string()), ("url", pa.string()), ("license", pa.string())]
+    + [("artist", pa.string()), ("rating", pa.string()), ("tags", pa.list_(pa.string())), ("caption", pa.string())]
+)
+RECORDS = pa.schema([*SIGHTINGS, pa.field("key", pa.string()), pa.field("line_key", pa.string()), pa.field("line_error", pa.string())])
+PICTURE = [("key", pa.string()), ("error", pa.string()), ("message", pa.string()), ("bytes", pa.int64()), ("format", pa.string())]
+PICTURE += [("width", pa.int32()), ("height", pa.int32()), ("frames", pa.int32()), ("transparency", pa.float32())]
+CODES = [("phash", pa.uint64()), ("phash_flip", pa.uint64()), ("colors", pa.binary()), ("pixels", pa.binary()), ("degenerate", pa.bool_())]
+EDGES = pa.schema([("a", pa.string()), ("b", pa.string()), ("distance", pa.int32()), ("relation", pa.string())])
+CLEAN = pa.schema([("key", pa.string()), ("reasons", pa.list_(pa.string()))])
+DEDUP = pa.schema(
+    [("key", pa.string()), ("cluster", pa.string()), ("keeper", pa.string()), ("relation", pa.string()), ("distance", pa.int32())]
+    + [("reasons", pa.list_(pa.string()))]
+)
+LINEART = pa.schema([("key", pa.string()), ("reasons", pa.list_(pa.string())), ("message", pa.string())])
+PAIRS = pa.schema(
+    [("key", pa.string()), ("style", pa.string()), ("fingerprint", pa.string()), ("suffix", pa.string()), ("tar", pa.string())]
+    + [("offset", pa.int64()), ("size", pa.int64()), ("width", pa.int32()), ("height", pa.int32()), ("ink", pa.float32())]
+)
+SPLITS = pa.schema([("key", pa.string()), ("split", pa.string()), ("since", pa.int32())])
+SAMPLES = pa.schema([("key", pa.string()), ("split", pa.string()), ("shard", pa.string())])
+COLOR = "color"  # what stands in pairs.style for the color picture itself
+
+
+@cache
+def measures() -> dict[str, pa.DataType]:
+    """Column → type of every measure on the shelf."""
+    return {name: parts.load("measures", name).TYPE for name in parts.names("measures")}
+
+
+@cache
+def images_schema() -> pa.Schema:
+    return pa.schema(PICTURE + list(measures().items()) + CODES)
+
+
+def write(path: Path, table: pa.Table, made_from: dict[str, Any] | None = None) -> None:
+    """Publish a table as one Parquet file, with what it was made from in its footer."""
+    meta = {b"anidata": json.dumps(made_from or {}, sort_keys=True).encode()}
+    with storage.publishing(path) as file:
+        pq.write_table(table.replace_schema_metadata(meta), file, compression="zstd")
+
+
+def made_from(path: Path) -> dict[str, Any]:
+    """What a table was made from, as `write` was told; empty where there is no such file."""
+    if not path.exists():
+        return {}
+    found: dict[str, Any] = json.loads((_footer(path).metadata or {}).get(b"anidata", b"{}"))
+    return found
+
+
+def read(path: Path, schema: pa.Schema) -> pa.Table:
+    """A table with exactly the columns of `schema`; what the file lacks is null."""
+    return pads.dataset([path], schema=schema).to_table() if path.exists() else schema.empty_table()
+
+
+def rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = read(path, schema).to_pylist()
+    return found
+
+
+def table(content: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist(list(content), schema=schema)
+
+
+def write_groups(path: Path, groups: Iterator[list[dict[str, Any]]], schema: pa.Schema) -> None:
+    """Publish lists of rows as the row groups of one file."""
+    with storage.publishing(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for group in groups:
+            writer.write_table(table(group, schema))
+
+
+def group_sizes(path: Path) -> list[int]:
+    """Rows in each row group."""
+    meta = pq.read_metadata(path)
+    return [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
+
+
+def read_group(path: Path, group: int) -> list[dict[str, Any]]:
+    with pq.ParquetFile(path) as file:
+        found: list[dict[str, Any]] = file.read_row_group(group).to_pylist()
+    return found
+
+
+def files(folder: Path) -> list[Path]:
+    """The finished parts of a folder, by name."""
+    return sorted(folder.glob("*.parquet"))
+
+
+def state_of(*folders: Path) -> str:
+    """Changes when a part of these folders (or one of these files) is added, rewritten or goes."""
+    found = [p for f in folders for p in (files(f) if f.is_dir() else [f] if f.exists() else [])]
+    return "|".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in found)
+
+
+class Catalog:
+    """The views of a workspace over DuckDB: nothing else can be read or written through it."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._connection = duckdb.connect(
+            ":memory:", config={"python_enable_replacements": "false", "autoinstall_known_extensions": "false"}
+        )
+        folder = workspace.folder
+        self._register("_records", files(folder("records")), RECORDS)
+        self._register("_images", files(folder("images")), images_schema())
+        self._register("_edges", files(folder("edges")), EDGES)
+        self._register("_pairs", files(folder("pairs")), PAIRS)
+        decisions = folder("decisions")
+        for name, schema in (("clean", CLEAN), ("dedup", DEDUP), ("lineart", LINEART), ("splits", SPLITS), ("samples", SAMPLES)):
+            self._register(f"_{name}", [decisions / f"{name}.parquet"], schema)
+        self._ranks()
+        made = [n for n in ("clean", "dedup", "lineart") if (decisions / f"{n}.parquet").exists()]
+        for statement in _views(decided=bool(made)):
+            self._connection.execute(statement)
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+
+    def select(self, sql: str) -> pa.Table:
+        """The answer to one SELECT, all of it."""
+        return self._connection.sql(sql).to_arrow_table()
+
+    def stream(self, sql: str, size: int) -> Iterator[list[dict[str, Any]]]:
+        """The answer in lists of at most `size` rows, never all at once in memory."""
+        reader = self._connection.sql(sql).to_arrow_reader(size)
+        for batch in reader:
+            if batch.num_rows:
+                yield batch.to_pylist()
+
+    def keys(self, sql: str) -> list[str]:
+        """The column `key` of an answer, sorted."""
+        return sorted(self.select(sql).column("key").to_pylist())
+
+    def ask(self, sql: str) -> pa.Table:
+        """The answer to what a user typed.
+
+        Raises: QueryError: more or other than one SELECT, or SQL that fails.
+        """
+        try:
+            statements = duckdb.extract_statements(sql)
+        except duckdb.Error as error:
+            raise QueryError(f"{error}") from error
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise QueryError(
+                "one SELECT over the views " + ", ".join(VIEWS) + ", and nothing else, for example: SELECT file, keep FROM records"
+            )
+        try:
+            return self.select(sql)
+        except duckdb.Error as error:
+            raise QueryError(f"{error}") from error
+
+    def failing(self, condition: str) -> set[str]:
+        """The keys of the readable pictures for which an SQL condition isn't true.
+
+        Raises: QueryError: no such column, or no SQL.
+        """
+        answer = self.ask(f"SELECT key FROM _pictures WHERE error IS NULL AND (({condition}\n) IS NOT TRUE)")
+        return set(answer.column("key").to_pylist())
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _register(self, name: str, found: list[Path], schema: pa.Schema) -> None:
+        there = [p for p in found if p.exists()]
+        try:
+            self._connection.register(name, pads.dataset(there, schema=schema) if there else schema.empty_table())
+        except (OSError, pa.ArrowInvalid) as error:
+            raise StorageError(f"{name.strip('_')} can't be read: {error}") from error
+
+    def _ranks(self) -> None:
+        """Tables that tell how strict each license and rating is that occurs."""
+        for column, rank in (("license", rights.license_rank), ("rating", rights.rating_rank)):
+            words = self.select(f"SELECT DISTINCT {column} AS word FROM _records WHERE {column} IS NOT NULL").column("word").to_pylist()
+            ranked = pa.table({"word": pa.array(words, pa.string()), "rank": pa.array([rank(w) for w in words], pa.int32())})
+            self._connection.register(f"_{column}_rank", ranked)
+
+
+def _footer(path: Path) -> pa.Schema:
+    return pq.read_schema(path)
+
+
+def _views(*, decided: bool) -> list[str]:
+    """The SQL of the views; `keep` is null until something has been decided."""
+    codes = ", ".join(["format", "width", "height", "frames", "bytes", "transparency", *measures(), *(n for n, _ in CODES)])
+    keep = (
+        "(i.error IS NULL AND c.error IS NULL AND len(c.reasons) = 0)"
+        if decided
+        else "CASE WHEN i.error IS NULL THEN NULL::BOOLEAN ELSE false END"
+    )
+    decisions = "c.cluster, c.keeper, c.relation, c.distance, c.split, c.shard"
+    return [
+        # the latest generation's word on a sighting
+        "CREATE VIEW _sightings AS SELECT * FROM _records QUALIFY row_number() OVER (PARTITION BY record ORDER BY generation DESC) = 1",
+        """CREATE VIEW _merged AS SELECT key, min(url) AS url, arg_min(license, -l.rank) AS license, arg_min(rating, -r.rank) AS rating,
+           string_agg(DISTINCT artist, ', ' ORDER BY artist) AS artist, list_sort(list_distinct(flatten(list(coalesce(tags, []))))) AS tags,
+           min(caption) AS caption, min(file) AS file, min(kind) AS source, count(*) AS sightings,
+           min(line_key) AS line_key
+           FROM _sightings LEFT JOIN _license_rank l ON license = l.word LEFT JOIN _rating_rank r ON rating = r.word
+           WHERE key IS NOT NULL GROUP BY key""",
+        # a picture seen twice in one generation may stand in two parts: the rows are equal
+        "CREATE VIEW _distinct AS SELECT * FROM _images QUALIFY row_number() OVER (PARTITION BY key ORDER BY error NULLS FIRST) = 1",
+        "CREATE VIEW _pictures AS SELECT * FROM _distinct JOIN _merged USING (key)",
+        """CREATE VIEW _kept AS SELECT p.* FROM _pictures p LEFT JOIN _clean a USING (key) LEFT JOIN _dedup d USING (key)
+           WHERE p.error IS NULL AND len(coalesce(a.reasons, [])) = 0 AND len(coalesce(d.reasons, [])) = 0""",
+        """CREATE VIEW _decided AS SELECT key, list_concat(coalesce(a.reasons, []), coalesce(d.reasons, []), coalesce(t.reasons, [])) AS reasons,
+           CASE WHEN list_contains(t.reasons, 'changed') THEN 'changed' END AS error, t.message,
+           d.cluster, d.keeper, d.relation, d.distance, s.split, m.shard
+           FROM _distinct LEFT JOIN _clean a USING (key) LEFT JOIN _dedup d USING (key) LEFT JOIN _lineart t USING (key)
+           LEFT JOIN _splits s USING (key) LEFT JOIN _samples m USING (key)""",
+        f"""CREATE VIEW images AS SELECT i.key, CASE WHEN i.error IS NULL THEN 'ok' ELSE 'failed' END AS status, i.error,
+           coalesce(i.message, c.message) AS message, i.sightings, i.file, i.source, i.url, i.license, i.artist, i.rating, i.tags, i.caption,
+           {codes}, {keep} AS keep, CASE WHEN i.error IS NULL THEN c.reasons ELSE ['failed'] END AS reasons, {decisions}
+           FROM _pictures i JOIN _decided c USING (key)""",
+        f"""CREATE VIEW records AS SELECT s.record, s.key, s.kind AS source, s.root || '/' || s.name AS uri, s.file, s.url, s.license, s.artist,
+           s.rating, s.tags, s.caption, CASE WHEN coalesce(s.error, i.error) IS NOT NULL THEN 'failed' WHEN c.error IS NOT NULL THEN c.error
+           ELSE 'ok' END AS status, coalesce(s.error, i.error, c.error) AS error, coalesce(s.message, i.message, c.message) AS message,
+           s.line_key, s.line_error, {codes.replace("bytes", "i.bytes")},
+           CASE WHEN s.error IS NOT NULL THEN false ELSE {keep} END AS keep,
+           CASE WHEN coalesce(s.error, i.error) IS NULL THEN c.reasons ELSE ['failed'] END AS reasons, {decisions}
+           FROM _sightings s LEFT JOIN _distinct i ON s.key = i.key LEFT JOIN _decided c ON s.key = c.key""",
+        "CREATE VIEW pairs AS SELECT key, style, suffix, width, height, ink, size, fingerprint FROM _pairs",
+        "CREATE VIEW samples AS SELECT * FROM _samples",
+    ]

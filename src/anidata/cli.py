@@ -1,0 +1,274 @@
+"""The commands: parse, build the config, call the stage, show its summary. Results go to stdout, progress and notes to stderr."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import anidata
+from anidata.errors import AnidataError
+
+if TYPE_CHECKING:
+    from anidata.engine import Engine
+    from anidata.pipeline import Recipe
+    from anidata.workspace import Workspace
+
+app = typer.Typer(name="anidata", help=anidata.__doc__, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+Work = Annotated[Path, typer.Argument(metavar="WORK", help="The workspace's folder.")]
+Sources = Annotated[list[str], typer.Argument(metavar="SOURCE…", help="A folder, an archive, or KIND:REST such as sample:")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Worker processes; 0: one for each processor.", show_default=False)]
+RecipeName = Annotated[
+    str | None, typer.Option("--recipe", metavar="NAME|PATH", help="Start from this recipe, not from the workspace's last one.")
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="STAGE.KEY=VALUE", help="Change one setting; may be given many times.")
+]
+Limit = Annotated[
+    int, typer.Option("--limit", min=0, metavar="N", help="Look at no more than N pictures in all: for a try-out.", show_default=False)
+]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Look again at files and sidecars that have changed.")]
+
+
+class Form(StrEnum):
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+class Shelf(StrEnum):
+    SOURCES = "sources"
+    MEASURES = "measures"
+    STYLES = "styles"
+    PIPELINES = "pipelines"
+
+
+def main() -> None:
+    """The entry point: a typed error is one line on stderr and its exit code."""
+    try:
+        app()
+    except AnidataError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"anidata {anidata.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name (see: anidata list pipelines) or path.")],
+    work: Work,
+    sources: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE…]", help="In place of the recipe's sources.")] = None,
+    dataset: Annotated[Path | None, typer.Option("--dataset", help="Where the data set goes; WORK/dataset unless told.")] = None,
+    limit: Limit = 0,
+    refresh: Refresh = False,
+    workers: Workers = 0,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """All stages of a recipe: ingest, clean, dedup, extract-lineart, shard."""
+    from anidata import pipeline, report
+
+    with _held(work, recipe, settings, sources or (), create=True) as (workspace, chosen), _engine(workers) as engine:
+        place = dataset or workspace.folder("dataset")
+        request = pipeline.Request(chosen.sources, limit, refresh)
+        counts = pipeline.run(workspace, chosen, engine, request, place)
+        summary = report.after_run(workspace, place, changed=any(counts.values()))
+    _show({"done": counts, **summary.to_json()}, as_json, lambda: report.show(summary, changed=any(counts.values())))
+
+
+@app.command()
+def ingest(
+    work: Work, sources: Sources, limit: Limit = 0, refresh: Refresh = False, workers: Workers = 0, recipe: RecipeName = None,
+    settings: Settings = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Add sources: read every new picture once. Known sightings are skipped."""
+    from anidata import pipeline
+    from anidata.stages import ingest as stage
+
+    with _held(work, recipe, settings, sources, create=True) as (workspace, chosen), _engine(workers) as engine:
+        counts = stage.run(workspace, chosen.ingest, engine, pipeline.Request(chosen.sources, limit, refresh))
+        _stage_summary(workspace, "ingest", counts, as_json)
+
+
+@app.command()
+def clean(work: Work, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False) -> None:
+    """Decide which pictures are good enough, by thresholds on their columns."""
+    from anidata.stages import clean as stage
+
+    with _held(work, recipe, settings) as (workspace, chosen):
+        _stage_summary(workspace, "clean", stage.run(workspace, chosen.clean), as_json)
+
+
+@app.command()
+def dedup(work: Work, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False) -> None:
+    """Find copies, and keep the best of each cluster."""
+    from anidata.stages import dedup as stage
+
+    with _held(work, recipe, settings) as (workspace, chosen):
+        _stage_summary(workspace, "dedup", stage.run(workspace, chosen.dedup), as_json)
+
+
+@app.command("extract-lineart")
+def extract_lineart(
+    work: Work,
+    style: Annotated[list[str] | None, typer.Option("--style", metavar="NAME", help="A style (see: anidata list styles); may be given many times.")] = None,
+    size: Annotated[int | None, typer.Option("--size", min=1, help="Side in px; in `bucket`, of the square of the same area.")] = None,
+    fit: Annotated[str | None, typer.Option("--fit", metavar="pad|crop|bucket")] = None,
+    workers: Workers = 0, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Fit the kept pictures and draw their lineart: the pairs."""
+    from anidata.stages import extract_lineart as stage
+
+    given = {"styles": json.dumps(style) if style else None, "size": size, "fit": fit}
+    settings = [*(settings or ()), *(f"lineart.{name}={value}" for name, value in given.items() if value is not None)]
+    with _held(work, recipe, settings) as (workspace, chosen), _engine(workers) as engine:
+        _stage_summary(workspace, "extract-lineart", stage.run(workspace, chosen.lineart, chosen.ingest, engine), as_json)
+
+
+@app.command()
+def shard(
+    work: Work,
+    dataset: Annotated[Path | None, typer.Argument(metavar="[DATASET]", help="The data set's folder; WORK/dataset unless told.")] = None,
+    reshard: Annotated[bool, typer.Option("--reshard", help="Choose the number of shards anew.")] = False,
+    workers: Workers = 0, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Pack the pairs into the final data set."""
+    from anidata import pipeline
+    from anidata.stages import shard as stage
+
+    with _held(work, recipe, settings) as (workspace, chosen), _engine(workers) as engine:
+        plan = pipeline.shard_plan(workspace, chosen, dataset or workspace.folder("dataset"))
+        _stage_summary(workspace, "shard", stage.run(plan, engine, reshard=reshard), as_json)
+
+
+@app.command()
+def audit(
+    datasets: Annotated[list[Path], typer.Argument(metavar="DATASET…", help="Folders of WebDataset tars, of anidata or anyone.")],
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Check finished shards for integrity and leakage; exit 0 only if they are sound."""
+    from anidata import audit as check
+    from anidata import report
+
+    with _engine(workers) as engine:
+        found = check.run(datasets, check.Config(), engine)
+    _show(found.to_json(), as_json, lambda: report.show_audit(found))
+    raise typer.Exit(0 if found.sound else 1)
+
+
+@app.command()
+def query(
+    work: Work,
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT over the views records, images, pairs and samples.")],
+    form: Annotated[Form, typer.Option("--format", help="How the answer is written.")] = Form.TABLE,
+) -> None:
+    """Ask the catalog; nothing else can be read or written by it."""
+    from anidata import report
+    from anidata.catalog import Catalog
+    from anidata.workspace import open_workspace
+
+    with Catalog(open_workspace(work)) as views:
+        report.write_table(views.ask(sql), form.value)
+
+
+@app.command()
+def status(work: Work, as_json: Json = False) -> None:
+    """What is there, what is stale, failed or missing, the next command, the disk used."""
+    from anidata import pipeline, report
+    from anidata import status as look
+    from anidata.workspace import open_workspace
+
+    workspace = open_workspace(work)
+    found = look.measure(workspace, pipeline.resolve(workspace, None, ()))
+    _show(found.to_json(), as_json, lambda: report.show_status(workspace, found))
+
+
+@app.command()
+def draw(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Each picture's lineart becomes DIR/STEM.png.")],
+    style: Annotated[str, typer.Option("--style", metavar="NAME")] = "xdog",
+    size: Annotated[int, typer.Option("--size", min=0, help="Long side in px; 0: the picture's own.", show_default=False)] = 0,
+    settings: Settings = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Lineart of loose files."""
+    from anidata import loose, recipe
+
+    nothing: recipe.Document = {}
+    document = reduce(recipe.assigned, settings or (), nothing)
+    done = loose.draw_files(images, output, style, size, document)
+    _show(done.to_json(), as_json, lambda: print(f"{len(done.written)} drawn into {output}"))
+    for path, why in done.failed.items():
+        print(f"{path}: {why}", file=sys.stderr)
+    raise typer.Exit(1 if done.failed else 0)
+
+
+@app.command("list")
+def list_parts(shelf: Annotated[Shelf, typer.Argument(help="Which shelf.")], as_json: Json = False) -> None:
+    """The parts of a shelf, one line each."""
+    from anidata import report
+
+    found = report.shelf(shelf.value)
+    _show(found, as_json, lambda: report.show_pairs(found))
+
+
+@contextmanager
+def _held(
+    work: Path, recipe: str | None, settings: list[str] | None, sources: Any = (), *, create: bool = False
+) -> "Iterator[tuple[Workspace, Recipe]]":
+    """The workspace, locked for this command, with its resolved recipe, which it will remember."""
+    from anidata import pipeline
+    from anidata import recipe as toml
+    from anidata import workspace as folder
+
+    if create:
+        pipeline.resolve(None, recipe, settings or (), sources)  # a typing error shouldn't leave a folder behind
+        pipeline.check_sources(sources)
+    workspace = folder.create(work) if create else folder.open_workspace(work)
+    with workspace.locked():
+        chosen = pipeline.resolve(workspace, recipe, settings or (), sources)
+        workspace.remember(toml.dump(chosen))
+        yield workspace, chosen
+
+
+@contextmanager
+def _engine(workers: int) -> "Iterator[Engine]":
+    from anidata.engine import Engine
+
+    with Engine(workers) as engine:
+        yield engine
+
+
+def _stage_summary(workspace: "Workspace", stage: str, counts: Counter[str], as_json: bool) -> None:
+    from anidata import report
+
+    summary = report.after_stage(workspace)
+    _show({"done": counts, **summary.to_json()}, as_json, lambda: report.show_stage(stage, counts, summary))
+
+
+def _show(value: Any, as_json: bool, otherwise: Any) -> None:
+    if as_json:
+        print(json.dumps(value, ensure_ascii=False))
+    else:
+        otherwise()

@@ -1,0 +1,78 @@
+"""Everything that can go wrong for a reason a user can mend, with the exit code of each.
+
+    AnidataError            1
+    ├── RecipeError         2   a setting or a value that the recipe doesn't know
+    ├── UnknownPart         2   no such source, style, measure, recipe …
+    ├── SourceError         2   a source that isn't there, or that no source kind takes
+    ├── QueryError          2   SQL that is no single SELECT over the views
+    ├── WorkspaceError      3   the folder isn't a workspace, or a stage before this one hasn't run
+    │   ├── FormatError     3   a workspace or data set of another format number
+    │   └── Locked          3   another run holds the workspace
+    ├── MissingExtra        4   an optional dependency isn't installed
+    ├── StorageError        5   the disk is full, read-only, or fails
+    ├── WorkerError         6   workers can't be started, or die whatever they are given
+    └── Interrupted       130   Ctrl-C: what was in flight is finished, the same command goes on
+
+A bad *image* is none of these: `BadImage` becomes a row with its code, and never ends a run.
+"""
+
+
+class AnidataError(Exception):
+    """A typed error: its message says what happened, where, and what to type next."""
+
+    exit_code = 1
+
+
+class RecipeError(AnidataError):
+    exit_code = 2
+
+
+class UnknownPart(AnidataError):
+    exit_code = 2
+
+
+class SourceError(AnidataError):
+    exit_code = 2
+
+
+class QueryError(AnidataError):
+    exit_code = 2
+
+
+class WorkspaceError(AnidataError):
+    exit_code = 3
+
+
+class FormatError(WorkspaceError):
+    pass
+
+
+class Locked(WorkspaceError):
+    pass
+
+
+class MissingExtra(AnidataError):
+    exit_code = 4
+
+
+class StorageError(AnidataError):
+    exit_code = 5
+
+
+class WorkerError(AnidataError):
+    exit_code = 6
+
+
+class Interrupted(AnidataError):
+    exit_code = 130
+
+
+class BadImage(Exception):
+    """A picture that can't be used: `code` is a word for the `error` column, `message` a sentence about this file."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"

@@ -1,0 +1,77 @@
+"""The funnel: of what was found, how much failed, was rejected and why, was a copy of what, and became samples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from anidata.catalog import Catalog
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """Counts that add up: found = repeated + failed + rejected + duplicates + kept."""
+
+    found: int  # sightings
+    repeated: int  # sightings of bytes seen before
+    failed: dict[str, int]  # error → pictures
+    rejected: dict[str, int]  # gravest reason → pictures
+    duplicates: dict[str, int]  # relation → pictures dropped
+    kept: int
+    samples: dict[str, int]  # split → samples
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def measure(views: Catalog) -> Funnel:
+    """The funnel of a workspace as it stands."""
+    fates = "CASE WHEN status <> 'ok' THEN 'failed' WHEN keep THEN 'kept' WHEN reasons[1] = 'duplicate' THEN 'duplicates' WHEN keep IS NULL THEN 'kept' ELSE 'rejected' END"
+    why = "CASE WHEN status <> 'ok' THEN error WHEN reasons[1] = 'duplicate' THEN relation ELSE reasons[1] END"
+    first = "row_number() OVER (PARTITION BY coalesce(key, record) ORDER BY record) = 1"
+    rows = views.select(
+        f"SELECT fate, why, count(*) AS n FROM (SELECT {fates} AS fate, {why} AS why FROM records QUALIFY {first}) GROUP BY ALL"
+    ).to_pylist()
+    found = views.select("SELECT count(*) AS n FROM records").column("n")[0].as_py()
+    samples = views.select("SELECT split, count(*) AS n FROM samples GROUP BY split").to_pylist()
+    return Funnel(
+        found,
+        found - sum(r["n"] for r in rows),
+        _by_size(rows, "failed"),
+        _by_size(rows, "rejected"),
+        _by_size(rows, "duplicates"),
+        sum(r["n"] for r in rows if r["fate"] == "kept"),
+        {r["split"]: r["n"] for r in sorted(samples, key=lambda r: (-r["n"], r["split"]))},
+    )
+
+
+def _by_size(rows: Sequence[dict[str, Any]], fate: str) -> dict[str, int]:
+    found = [(r["why"], r["n"]) for r in rows if r["fate"] == fate]
+    return {str(why): n for why, n in sorted(found, key=lambda pair: (-pair[1], str(pair[0])))}
+
+
+def lines(funnel: Funnel) -> list[tuple[str, str, str]]:
+    """(what, how many, of which) of each step."""
+    found = [
+        ("found", funnel.found, {}),
+        ("seen before, same bytes", funnel.repeated, {}),
+        ("failed", sum(funnel.failed.values()), funnel.failed),
+    ]
+    found += [
+        ("rejected", sum(funnel.rejected.values()), funnel.rejected),
+        ("duplicates dropped", sum(funnel.duplicates.values()), funnel.duplicates),
+    ]
+    found += [("kept", funnel.kept, {}), ("samples", sum(funnel.samples.values()), funnel.samples)]
+    return [(what, f"{n:,}", " · ".join(f"{name} {k:,}" for name, k in parts.items())) for what, n, parts in found]
+
+
+def table(funnel: Funnel) -> Table:
+    """The funnel as a table for the terminal."""
+    drawn = Table(show_header=False, box=None, pad_edge=False)
+    drawn.add_column(style="bold")
+    drawn.add_column(justify="right")
+    drawn.add_column(style="dim", overflow="fold")
+    for row in lines(funnel):
+        drawn.add_row(*row)
+    return drawn

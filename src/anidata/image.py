@@ -1,0 +1,293 @@
+"""The one decoder: bytes → sRGB uint8 as seen: the first frame, turned as EXIF says, in sRGB, alpha on white.
+
+Who decodes, by what was fastest among those that fail on a damaged file: PNG by kornia-rs, JPEG by libjpeg-turbo
+(simplejpeg, where a warning is an error), all else by Pillow, one plugin by name for each form: never a guess, never a helper program.
+
+- 16-bit channels keep their high byte (>> 8), as Pillow has it.
+- Alpha a over white: 255 − round((255 − c)·a / 255), exact: no half arises. Color under alpha 0 is never seen.
+- A color profile is applied where it is sound, fits the picture's channels, and moves a color by more than SRGB_TOLERANCE.
+- EXIF alone turns a picture; an orientation in XMP doesn't, as in browsers.
+- A truncated or damaged picture is never half shown: it raises.
+"""
+
+import io
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL.Image
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    ImageCms,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from anidata import containers, png
+from anidata.canvas import shrink
+from anidata.errors import BadImage
+
+VERSION = 1  # raised when the same bytes would decode to other pixels
+RASTER = 512  # px: the longest side of the small picture that coarse measures look at
+SRGB_TOLERANCE = 2  # levels of 255: within it a profile is another writing of sRGB
+JPEG_END = b"\xff\xd9"
+SRGB = ImageCms.createProfile("sRGB")
+PADDING = 16  # bytes: encoders that pad a JPEG's last scan add a few; a stream that lost its way leaves more
+
+Pixels = NDArray[np.uint8]
+
+OPENERS: dict[str, Callable[[io.BytesIO], Any]] = {
+    "jpeg": JpegImagePlugin.JpegImageFile,
+    "png": PngImagePlugin.PngImageFile,
+    "gif": GifImagePlugin.GifImageFile,
+    "webp": WebPImagePlugin.WebPImageFile,
+    "bmp": BmpImagePlugin.BmpImageFile,
+    "tiff": TiffImagePlugin.TiffImageFile,
+    "avif": AvifImagePlugin.AvifImageFile,
+    "jpeg2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
+}
+TURNS: dict[int, Callable[[Any], Any]] = {  # EXIF orientation → what undoes it
+    2: lambda p: cv2.flip(p, 1),
+    3: lambda p: cv2.rotate(p, cv2.ROTATE_180),
+    4: lambda p: cv2.flip(p, 0),
+    5: cv2.transpose,
+    6: lambda p: cv2.rotate(p, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda p: cv2.rotate(cv2.transpose(p), cv2.ROTATE_180),
+    8: lambda p: cv2.rotate(p, cv2.ROTATE_90_COUNTERCLOCKWISE),
+}
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # a library's remarks about one file are not for the user's terminal
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture as seen, and what its file tells about it."""
+
+    rgb: Pixels  # (h, w, 3), sRGB
+    format: str  # jpeg png gif webp bmp tiff avif jpeg2000: by content
+    frames: int  # 1 unless animated or of several pages
+    transparency: float  # mean of 1 − alpha / 255; 0 for an opaque picture
+
+    @cached_property
+    def gray(self) -> Pixels:
+        """Luma, (h, w)."""
+        return np.asarray(cv2.cvtColor(self.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+
+    @cached_property
+    def raster(self) -> Pixels:
+        """The picture with its long side at most RASTER px, by area."""
+        height, width = self.rgb.shape[:2]
+        scale = min(1.0, RASTER / max(height, width))
+        return shrink(self.rgb, max(1, round(width * scale)), max(1, round(height * scale)))
+
+    @cached_property
+    def raster_gray(self) -> Pixels:
+        """Luma of the raster."""
+        return np.asarray(cv2.cvtColor(self.raster, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    pixels: Pixels  # (h, w) gray, (h, w, 3) RGB or (h, w, 4) RGBA; in sRGB
+    frames: int
+    exif: bytes
+
+
+def decode(data: bytes, max_pixels: int) -> Image:
+    """The picture that a viewer shows.
+
+    Raises: BadImage: `empty`, `not_an_image`, `truncated`, `corrupt`, or `too_large` where the file announces more than `max_pixels`.
+    """
+    if not data:
+        raise BadImage("empty", "the file has no bytes")
+    form = containers.sniff(data)
+    if form is None:
+        raise BadImage("not_an_image", f"begins with {data[:8]!r}: none of {', '.join(OPENERS)}")
+    decoded = _png(data, max_pixels) if form == "png" else _jpeg(data, max_pixels) if form == "jpeg" else _other(data, form, max_pixels)
+    rgb, transparency = _on_white(decoded.pixels)
+    turn = TURNS.get(_orientation(decoded.exif))
+    return Image(np.ascontiguousarray(turn(rgb) if turn else rgb), form, decoded.frames, transparency)
+
+
+def _png(data: bytes, limit: int) -> Decoded:
+    read = png.read(data, limit)
+    if read.interlaced and read.depth < 8:
+        loaded = _channels(_load(png.plain(read), "png", limit))
+        pixels = png.keyed(loaded, read) if read.color == png.GRAY else loaded
+    else:
+        with _foreign():
+            pixels = png.pixels(read)
+    return Decoded(_to_srgb(_eight_bits(pixels), read.icc), read.frames, read.exif)
+
+
+def _jpeg(data: bytes, limit: int) -> Decoded:
+    head = containers.read_jpeg(data, limit)
+    try:
+        pixels = _turbo(data, head)
+    except BadImage as error:
+        if error.code == "too_large":
+            raise
+        pixels = _mended(data, head, error.message, limit)
+    return Decoded(pixels, 1, head.exif)
+
+
+def _turbo(data: bytes, head: containers.Jpeg) -> Pixels:
+    with _foreign():
+        samples = simplejpeg.decode_jpeg(data, {1: "GRAY", 4: "CMYK"}.get(head.channels, "RGB"))
+    if head.channels != 4:
+        return _to_srgb(samples[..., 0] if head.channels == 1 else samples, head.icc)
+    ink = 255 - samples  # inverted in the file, as Adobe began and all followed
+    return _channels(PIL.Image.frombytes("CMYK", ink.shape[1::-1], ink.tobytes()), head.icc)
+
+
+def _mended(data: bytes, head: containers.Jpeg, complaint: str, limit: int) -> Pixels:
+    """The pixels of a JPEG that libjpeg complains of, where the complaint costs none of them.
+
+    Raises: BadImage: `truncated` or `corrupt`.
+    """
+    extra = re.search(r"(\d+) extraneous bytes", complaint)
+    if (extra and int(extra[1]) <= PADDING) or "subsampling" in complaint:  # a rare subsampling, that Pillow knows
+        return _channels(_load(data, "jpeg", limit), head.icc)
+    if "Premature end of JPEG file" not in complaint and head.ended:
+        raise BadImage("corrupt", complaint)
+    if not head.alone:
+        raise BadImage("truncated", "the JPEG ends before its last scan")
+    try:
+        return _turbo(data + JPEG_END, head)  # with an end mark, libjpeg only complains where pixels are missing
+    except BadImage as error:
+        raise BadImage("truncated", "the JPEG ends before its picture does") from error
+
+
+def _other(data: bytes, form: str, limit: int) -> Decoded:
+    frames = 1
+    if form == "gif":
+        frames = containers.read_gif(data, limit)
+    elif form == "webp":
+        frames = containers.read_webp(data, limit)
+    elif form == "tiff":
+        frames, data = containers.read_tiff(data)
+    elif form in ("avif", "jpeg2000"):
+        containers.check_boxes(data)
+    opened: Any = _load(data, form, limit)
+    frames = opened.n_frames if form == "avif" else frames
+    exif = opened.info.get("exif", b"") if form in ("avif", "webp") else b""  # Pillow has turned a TIFF already
+    return Decoded(_channels(opened, opened.info.get("icc_profile", b"")), frames, exif)
+
+
+def _load(data: bytes, form: str, limit: int) -> PIL.Image.Image:
+    """The first frame, by Pillow; its size is judged before its pixels are read."""
+    with _foreign():
+        opened: PIL.Image.Image = OPENERS[form](io.BytesIO(data))
+        containers.check_size(*opened.size, limit)
+        if form == "tiff":
+            _check_strips(opened, len(data))
+        opened.load()
+    return opened
+
+
+def _check_strips(opened: Any, size: int) -> None:
+    for places, lengths in ((273, 279), (324, 325)):  # strips, tiles
+        ends = [place + length for place, length in zip(opened.tag_v2.get(places, ()), opened.tag_v2.get(lengths, ()), strict=False)]
+        if max(ends, default=0) > size:
+            raise BadImage("truncated", f"the TIFF lacks its last {max(ends) - size:,} bytes")
+
+
+def _channels(opened: PIL.Image.Image, icc: bytes = b"") -> Pixels:
+    """A loaded picture as 8-bit gray, RGB or RGBA, in sRGB."""
+    if opened.mode in ("F", "I", "LAB"):
+        raise BadImage("not_an_image", f"samples of Pillow's mode {opened.mode}: measurements, with no agreed black and white")
+    if opened.mode.startswith("I;16"):
+        return _to_srgb(_eight_bits(np.asarray(opened)), icc)
+    mode = "RGBA" if opened.has_transparency_data else {"1": "L", "L": "L", "CMYK": "CMYK"}.get(opened.mode, "RGB")
+    with _foreign():
+        simple = opened if opened.mode == mode else opened.convert(mode)
+        to_srgb = _transform(icc, mode) if icc else None
+        if to_srgb:
+            simple = ImageCms.applyTransform(simple, to_srgb) or simple
+        return np.asarray(simple.convert("RGB") if simple.mode == "CMYK" else simple)
+
+
+def _to_srgb(pixels: Pixels, icc: bytes) -> Pixels:
+    return _channels(PIL.Image.fromarray(pixels), icc) if icc else pixels
+
+
+@lru_cache(maxsize=32)
+def _transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """The way from a profile to sRGB; None where the profile is broken, not for these channels, or sRGB itself."""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        to_srgb = ImageCms.buildTransform(profile, SRGB, mode, mode if mode == "RGBA" else "RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+    if mode not in ("RGB", "RGBA"):
+        return to_srgb
+    grid = np.stack(np.meshgrid(*[np.arange(0, 256, 17)] * 3, [255]), axis=-1).reshape(64, 64, 4).astype(np.uint8)
+    colors = PIL.Image.fromarray(grid[..., : len(mode)])
+    moved = np.asarray(ImageCms.applyTransform(colors, to_srgb), np.int16) - np.asarray(colors, np.int16)
+    return to_srgb if np.abs(moved).max() > SRGB_TOLERANCE else None
+
+
+def _eight_bits(pixels: NDArray[Any]) -> Pixels:
+    return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+
+
+def _on_white(pixels: Pixels) -> tuple[Pixels, float]:
+    """RGB on white paper, and the mean transparency."""
+    if pixels.ndim == 2:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8), 0.0
+    if pixels.shape[2] == 3:
+        return pixels, 0.0
+    rgb, alpha = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB), cv2.extractChannel(pixels, 3)
+    transparency = 1 - cv2.sumElems(alpha)[0] / (255 * alpha.size)
+    if transparency > 0:  # in place: fresh memory costs more than the arithmetic
+        cv2.bitwise_not(rgb, rgb)  # the distance from white, which alpha scales
+        cv2.multiply(rgb, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), rgb, scale=1 / 255)
+        cv2.bitwise_not(rgb, rgb)
+    return np.asarray(rgb, np.uint8), transparency
+
+
+def _orientation(exif: bytes) -> int:
+    """1 to 8; 1 where there is none, or it can't be read."""
+    if not exif:
+        return 1
+    tags = PIL.Image.Exif()
+    try:
+        with _foreign():
+            tags.load(exif)
+            value = tags.get(0x0112, 1)
+    except BadImage:
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+@contextmanager
+def _foreign() -> Iterator[None]:
+    """Around a decoder: on hostile bytes it may raise anything, which becomes BadImage; its warnings and own limits are out of force."""
+    limit = PIL.Image.MAX_IMAGE_PIXELS
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            PIL.Image.MAX_IMAGE_PIXELS = None  # the size is judged here
+            yield
+    except BadImage:
+        raise
+    except MemoryError as error:
+        raise BadImage("too_large", "its pixels don't fit in memory") from error
+    except Exception as error:  # struct.error, SyntaxError, KeyError, OverflowError … each from some plugin
+        text = str(error) or type(error).__name__
+        raise BadImage("truncated" if "truncated" in text.lower() or isinstance(error, EOFError) else "corrupt", text) from error
+    finally:
+        PIL.Image.MAX_IMAGE_PIXELS = limit

@@ -1,0 +1,8 @@
+"""Lineart styles: one file, one style. The file's name is the style's name.
+
+Each file has
+    VERSION: int                                       raised when the same picture would get other lines
+    Config: frozen dataclass                           its parameters, with units
+    draw(rgb: uint8 (h, w, 3), config: Config) -> uint8 (h, w)         black ink (0) on white paper (255); pure
+The docstring has the formula and its source.
+"""

@@ -1,0 +1,61 @@
+"""Lineart of loose pictures, without a workspace: the library's `draw` and the command's files."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anidata import canvas, image, parts, recipe, storage
+from anidata.errors import BadImage
+
+MAX_PIXELS, MAX_BYTES = 100_000_000, 1 << 28
+
+
+@dataclass
+class Drawn:
+    """What became of each file."""
+
+    written: list[Path] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # path → code and message
+
+    def to_json(self) -> dict[str, Any]:
+        return {"written": [str(p) for p in self.written], "failed": self.failed}
+
+
+def draw(rgb: np.ndarray, style: str = "xdog", settings: Mapping[str, Any] | None = None) -> np.ndarray:
+    """Lineart of a picture: uint8 (h, w), black ink (0) on white (255), from uint8 sRGB (h, w, 3).
+
+    settings: parameters of the style; see its Config.
+    Raises: UnknownPart: no such style. RecipeError: no such parameter, or a value out of range.
+    """
+    module = parts.load("lineart", style)
+    drawn: np.ndarray = module.draw(rgb, recipe.build(module.Config, settings or {}, f"style {style}"))
+    return drawn
+
+
+def draw_files(paths: Sequence[Path], folder: Path, style: str, size: int, settings: Mapping[str, Any]) -> Drawn:
+    """Draw each file as folder/STEM.png (STEM.EXT.png where two files share a stem); `size` px on the long side, 0 for its own.
+
+    settings: {style: parameters}, as --set gives them.
+    """
+    draw(np.full((1, 1, 3), 255, np.uint8), style, settings.get(style))  # a wrong name or setting fails before the first file
+    stems = Counter(path.stem for path in paths)
+    done = Drawn()
+    for path in paths:
+        target = folder / f"{path.stem if stems[path.stem] == 1 else path.name}.png"
+        try:
+            rgb = image.decode(storage.read(storage.Reference(storage.uri_of(path)), folder, MAX_BYTES), MAX_PIXELS).rgb
+        except BadImage as error:
+            done.failed[str(path)] = str(error)
+            continue
+        storage.publish(target, canvas.encode_line(draw(_sized(rgb, size), style, settings.get(style))))
+        done.written.append(target)
+    return done
+
+
+def _sized(rgb: np.ndarray, size: int) -> np.ndarray:
+    scale = size / max(rgb.shape[:2]) if size else 1
+    return rgb if scale == 1 else canvas.resize(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)), "area")

@@ -1,0 +1,22 @@
+"""How colorful a picture's most colorful hundredth is, in grey levels: 0 (gray) to 255 (a pure color).
+
+    99th percentile of max(R, G, B) − min(R, G, B)        on the raster of at most 512 px
+
+Below 6 a picture is monochrome, whatever mode its file has: JPEG leaves up to 5 levels of color in gray areas.
+"""
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from anidata.image import Image
+from anidata.measures._tones import percentiles
+
+TYPE, VERSION = pa.float32(), 1
+SHARE = 0.99  # of the pixels are no more colorful than the value
+
+
+def measure(image: Image) -> float:
+    red, green, blue = cv2.split(image.raster)
+    spread = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
+    return float(percentiles(np.asarray(spread, np.uint8), SHARE)[0])

@@ -1,0 +1,74 @@
+"""How sharp the edges are at full resolution: 1 (crisp, or no edges at all) down to 0 (blurred or enlarged).
+
+    min(1, (d + .05) / e)        in a central window of at most 512 px, never resized
+
+e: width of an edge in px, 25th percentile over the pixels with an edge near of (range within 9×9) / (largest one-pixel step within 9×9).
+d: mean square of the detail in the finest octave over that in the next one; enlarging and blurring empty the finest first.
+A rule rejects below .17: art blurred by 1 px or enlarged twofold falls, 1.5-fold mostly doesn't; the softest of 90 good pictures has .21.
+Edge widths don't follow content as the variance of the Laplacian does, and d tells soft paint from pixels that were made up.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from anidata.image import Image
+from anidata.measures._tones import percentiles
+
+TYPE, VERSION = pa.float32(), 1
+WINDOW = 512  # px
+GRID = 8  # px: the window begins on a JPEG's block border, so that blocks fall alike in every picture
+NEAR = np.ones((9, 9), np.uint8)
+CONTRAST, LOWEST, HIGHEST = 0.2, 8, 32  # an edge: this share of the window's range, within these grey levels
+QUARTER = 0.25  # the sharpest quarter of the edges decides: art has soft shading beside its lines
+FLOOR = 0.05  # keeps d from 0 in files without any noise
+
+
+def measure(image: Image) -> float:
+    window = _central(image.gray)
+    width = _edge_width(window)
+    return 1.0 if width is None else min(1.0, (_detail(window) + FLOOR) / width)
+
+
+def _central(gray: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    top, left = (max(0, side - WINDOW) // 2 // GRID * GRID for side in gray.shape)
+    return gray[top : top + WINDOW, left : left + WINDOW]
+
+
+def _edge_width(window: npt.NDArray[np.uint8]) -> float | None:
+    """px, 1 for a hard step; None where nothing stands out from its surroundings."""
+    spread = (cv2.dilate(window, NEAR) - cv2.erode(window, NEAR))[::2, ::2]  # every other pixel says it all: 9×9 windows overlap
+    low, high = percentiles(window, 0.01, 0.99)
+    edges = spread >= np.clip(CONTRAST * (high - low), LOWEST, HIGHEST)
+    if not edges.any():
+        return None
+    widths = spread[edges] / np.maximum(_largest_step(window)[::2, ::2][edges], 1, dtype=np.float32)
+    rank = int(QUARTER * (widths.size - 1))
+    return max(1.0, float(np.partition(widths, rank)[rank]))  # a step at the very rim of the 9×9 may top the range within
+
+
+def _largest_step(window: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The largest difference of neighbors, across or down, within NEAR of each pixel."""
+    step = np.zeros_like(window)
+    step[:, 1:] = cv2.absdiff(window[:, 1:], window[:, :-1]) if window.shape[1] > 1 else step[:, 1:]
+    if window.shape[0] > 1:
+        step[1:] = cv2.max(step[1:], cv2.absdiff(window[1:], window[:-1]))
+    return np.asarray(cv2.dilate(step, NEAR), np.uint8)
+
+
+def _detail(window: npt.NDArray[np.uint8]) -> float:
+    """What a round trip to half size loses over what it loses one octave lower; both as mean squares."""
+    even = window[: max(4, window.shape[0] // 4 * 4), : max(4, window.shape[1] // 4 * 4)].astype(np.float32)
+    half = _halved(even)
+    return _lost(even, half) / max(_lost(half, _halved(half)), 1e-3)
+
+
+def _halved(gray: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    height, width = (max(1, side // 2) for side in gray.shape)
+    return np.asarray(cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _lost(gray: npt.NDArray[np.float32], half: npt.NDArray[np.float32]) -> float:
+    back = cv2.resize(half, gray.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return float(cv2.norm(gray, back, cv2.NORM_L2SQR)) / gray.size

@@ -1,0 +1,270 @@
+"""The exact Hamming join of 64-bit codes: every pair at most so many bits apart, and the components that pairs make.
+
+Many pictures may share one code (10,000 copies are 50 million pairs), so a join of pictures goes in two steps:
+    groups = grouped(codes)                                        pictures with one code are one group
+    pairs = pairs_within(groups.codes, bits, groups.any(new))      pairs of groups, never more than there are neighbors
+and where members are wanted, `expanded(pairs, groups)`: a group's distance is that of each of its members.
+
+How: cut the 64 bits into b blocks; codes at most `bits` apart agree in at least b - bits of them. For every choice of so many
+blocks, sort by their bits and compare within the runs of equal ones. A pair is taken at the first choice that shows it.
+Source: Manku, Jain, Das Sarma 2007, Detecting near-duplicates for web crawling (block permutation).
+"""
+
+from collections.abc import Iterator
+from itertools import combinations, islice
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+Words = NDArray[np.uint64]
+Index = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+WIDTH = 64  # bits of a code
+KEY = 32  # bits of a sort key; as many for the place, so lists are shorter than 2^32
+CHUNK = 1 << 18  # candidates compared at once: their arrays stay in the cache
+SAMPLE = 1 << 14  # codes by which the number of candidates is foretold
+TRIALS = 8  # choices of blocks by which the cost of all is foretold
+SORT_COST = 12  # what sorting one code costs, in candidates compared; measured
+CALL_COST = 20_000  # what a choice costs whatever the number of codes, likewise
+SPREAD = 39  # odd, about 64 / golden ratio: multiples modulo 64 fall evenly into blocks of any size
+
+
+class Pairs(NamedTuple):
+    """Pairs sorted by (i, j), each once."""
+
+    i: Index  # (m,)
+    j: Index  # (m,)
+    distance: NDArray[np.uint8]  # (m,) bits
+
+
+_NONE = Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint8))
+
+
+class Groups(NamedTuple):
+    """Places of a list gathered by code."""
+
+    codes: Words  # (g,) distinct, ascending
+    of: Index  # (n,) the group of each place
+    first: Index  # (g,) the first place of each group
+
+    def any(self, flags: Flags) -> Flags:
+        """(g,): groups with a member whose flag (n,) is set."""
+        return np.bincount(self.of, weights=flags, minlength=len(self.codes)) > 0
+
+
+def grouped(codes: Words) -> Groups:
+    """Gather equal codes, (n,)."""
+    distinct, first, of = np.unique(codes, return_index=True, return_inverse=True)
+    return Groups(distinct, of.astype(np.int64), first.astype(np.int64))
+
+
+def pairs_within(codes: Words, bits: int, new: Flags | None = None) -> Pairs:
+    """Every pair i < j of `codes` (n,) at most `bits` apart; with `new` (n,) only those with a new member.
+
+    Equal codes make a pair each with each: where there may be many, join `grouped` codes.
+    Raises: ValueError: bits outside 0 … 64.
+    """
+    groups = grouped(codes)
+    if new is None:
+        return expanded(_joined(groups.codes, None, bits), groups)
+    pairs = expanded(_fresh_pairs(groups.codes, bits, groups.any(new)), groups)
+    fresh = new[pairs.i] | new[pairs.j]
+    return Pairs(pairs.i[fresh], pairs.j[fresh], pairs.distance[fresh])
+
+
+def cross_within(a: Words, b: Words, bits: int) -> Pairs:
+    """Every (i, j) with a[i] and b[j] at most `bits` apart, a (n,) and b (m,): phashes against mirrored ones.
+
+    Raises: ValueError: bits outside 0 … 64.
+    """
+    left, right = grouped(a), grouped(b)
+    return _sorted(*_members(_joined(left.codes, right.codes, bits), left, right))
+
+
+def expanded(pairs: Pairs, groups: Groups) -> Pairs:
+    """Pairs of places for pairs of groups, and those within each group, at distance 0."""
+    i, j, distance = _members(pairs, groups, groups)
+    order, _, stop = _layout(groups)
+    ranges = _ranges(np.arange(1, len(order) + 1), stop[groups.of[order]])  # each member with those behind it in its group
+    within = np.concatenate([np.stack([order[rows], order[columns]]) for rows, columns in ranges] or [np.empty((2, 0), np.int64)], axis=1)
+    i, j = np.concatenate([i, within[0]]), np.concatenate([j, within[1]])
+    return _sorted(np.minimum(i, j), np.maximum(i, j), np.concatenate([distance, np.zeros(within.shape[1], np.uint8)]))
+
+
+def components(n: int, i: Index, j: Index) -> Index:
+    """(n,): for each of n places the smallest place that pairs (i, j) connect it to."""
+    graph = coo_array((np.ones(len(i)), (i, j)), shape=(n, n))
+    _, label = connected_components(graph, directed=False)
+    first: Index = np.unique(label, return_index=True)[1].astype(np.int64)
+    smallest: Index = first[label]
+    return smallest
+
+
+def _members(pairs: Pairs, left: Groups, right: Groups) -> Pairs:
+    """Each member of group i with each of group j, unsorted."""
+    (rows_of, start, stop), (columns_of, low, high) = _layout(left), _layout(right)
+    found = [_NONE]
+    for pair, row in _ranges(start[pairs.i], stop[pairs.i]):
+        for at, column in _ranges(low[pairs.j[pair]], high[pairs.j[pair]]):
+            found.append(Pairs(rows_of[row[at]], columns_of[column], pairs.distance[pair[at]]))
+    return _concatenated(found)
+
+
+def _layout(groups: Groups) -> tuple[Index, Index, Index]:
+    """Places (n,) in the order of their groups, and where in it each group starts and stops (g,)."""
+    stop = np.cumsum(np.bincount(groups.of, minlength=len(groups.codes)))
+    return np.argsort(groups.of, kind="stable"), np.concatenate([[0], stop[:-1]]).astype(np.int64), stop
+
+
+def _fresh_pairs(codes: Words, bits: int, fresh: Flags) -> Pairs:
+    """Pairs of distinct codes with a fresh one: fresh with fresh, and fresh with the others."""
+    ours, others = np.flatnonzero(fresh), np.flatnonzero(~fresh)
+    among = _joined(codes[ours], None, bits)
+    across = _joined(codes[others], codes[ours], bits)
+    i, j = np.concatenate([ours[among.i], others[across.i]]), np.concatenate([ours[among.j], ours[across.j]])
+    return _sorted(np.minimum(i, j), np.maximum(i, j), np.concatenate([among.distance, across.distance]))
+
+
+def _joined(a: Words, b: Words | None, bits: int) -> Pairs:
+    """Pairs of distinct codes: of `a` with itself where b is None, else of `a` with `b`."""
+    if not 0 <= bits <= WIDTH:
+        raise ValueError(f"bits must be in 0 … {WIDTH}, not {bits}")
+    found = [_NONE]
+    if len(a) and (b is None or len(b)):
+        deal = _deal(a)
+        a, b = _dealt(a, deal), None if b is None else _dealt(b, deal)
+        blocks, agreeing = _plan(a, b, bits)
+        for choice in combinations(range(blocks), agreeing):
+            found.extend(_agreeing(a, b, bits, _edges(blocks), choice))
+    i, j, distance = _concatenated(found)
+    return _sorted(np.minimum(i, j), np.maximum(i, j), distance) if b is None else _sorted(i, j, distance)
+
+
+def _agreeing(a: Words, b: Words | None, bits: int, edges: list[int], choice: tuple[int, ...]) -> Iterator[Pairs]:
+    """Pairs whose first agreeing blocks are those of the choice."""
+    keys, order = _by_key(a, edges, choice)
+    if b is None:
+        other, low, high = order, np.arange(1, len(a) + 1), _run_ends(keys)
+    else:
+        wanted, other = _by_key(b, edges, choice)
+        low, high = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
+    left, right = a[order], a[order] if b is None else b[other]
+    for rows, columns in _ranges(low, high):
+        differing = left[columns] ^ right[rows]
+        distance = np.bitwise_count(differing)
+        near = np.flatnonzero(distance <= bits)
+        near = near[_is_first(differing[near], edges, choice)]
+        yield Pairs(order[columns[near]], other[rows[near]], distance[near])
+
+
+def _by_key(codes: Words, edges: list[int], choice: tuple[int, ...]) -> tuple[Words, Index]:
+    """The keys of codes (n,), sorted: the bits of the chosen blocks; and where each came from."""
+    packed, room = np.zeros(len(codes), np.uint64), KEY
+    for block in choice:
+        width = min(edges[block + 1] - edges[block], room)  # what finds no room only makes runs longer
+        if width:
+            packed = packed << np.uint64(width) | codes >> np.uint64(WIDTH - edges[block] - width) & np.uint64((1 << width) - 1)
+        room -= width
+    packed = packed << np.uint64(KEY) | np.arange(len(codes), dtype=np.uint64)  # one word sorts faster than an argsort
+    packed.sort()
+    return packed >> np.uint64(KEY), (packed & np.uint64((1 << KEY) - 1)).astype(np.int64)
+
+
+def _run_ends(keys: Words) -> Index:
+    """For each of the sorted keys (n,) the end of its run of equal ones."""
+    ends = np.append(np.flatnonzero(keys[1:] != keys[:-1]) + 1, len(keys))
+    return np.repeat(ends, np.diff(ends, prepend=0))
+
+
+def _ranges(low: Index, high: Index) -> Iterator[tuple[Index, Index]]:
+    """(row, column) for each column in low[row] … high[row], a CHUNK at once."""
+    full = np.flatnonzero(high > low)
+    low, counts = low[full], (high - low)[full]
+    ends = np.cumsum(counts)
+    for start in range(0, int(ends[-1]) if len(ends) else 0, CHUNK):
+        stop = min(start + CHUNK, int(ends[-1]))
+        some = slice(int(np.searchsorted(ends, start, "right")), int(np.searchsorted(ends, stop, "left")) + 1)
+        begins = ends[some] - counts[some]
+        times = np.minimum(ends[some], stop) - np.maximum(begins, start)
+        yield np.repeat(full[some], times), np.arange(start, stop) + np.repeat(low[some] - begins, times)
+
+
+def _is_first(differing: Words, edges: list[int], choice: tuple[int, ...]) -> Flags:
+    """Whether the first blocks without a differing bit are those of the choice: so a pair shows once."""
+    first = np.ones(len(differing), np.bool_)
+    for block in range(choice[-1] + 1 if choice else 0):
+        mask = ((1 << edges[block + 1] - edges[block]) - 1) << WIDTH - edges[block + 1]
+        first &= ((differing & np.uint64(mask)) == 0) == (block in choice)
+    return first
+
+
+def _plan(a: Words, b: Words | None, bits: int) -> tuple[int, int]:
+    """How many blocks, and how many of them must agree, by the foretold cost; (0, 0) compares all with all."""
+    size = len(a) + (0 if b is None else len(b))
+    best, cost = (0, 0), float(len(a)) * (len(a) / 2 if b is None else len(b))
+    for blocks in range(bits + 1, WIDTH + 1):
+        choices = comb(blocks, bits)
+        sorting = choices * (SORT_COST * size + CALL_COST)
+        if sorting >= cost:
+            break
+        total = sorting + choices * _foretold(a, b, blocks, blocks - bits)
+        if total < cost:
+            best, cost = (blocks, blocks - bits), total
+    return best
+
+
+def _foretold(a: Words, b: Words | None, blocks: int, agreeing: int) -> float:
+    """Candidates of one choice, on average, counted on samples."""
+    some = list(islice(combinations(range(blocks), agreeing), 0, None, max(1, comb(blocks, agreeing) // TRIALS)))
+    left, right = _sample(a), None if b is None else _sample(b)
+    counted = 0
+    for choice in some:
+        keys, _ = _by_key(left, _edges(blocks), choice)
+        if right is None:
+            counted += int((_run_ends(keys) - np.arange(1, len(keys) + 1)).sum())
+        else:
+            wanted, _ = _by_key(right, _edges(blocks), choice)
+            counted += int((np.searchsorted(keys, wanted, "right") - np.searchsorted(keys, wanted, "left")).sum())
+    share = len(a) / len(left) * (len(a) / len(left) if b is None or right is None else len(b) / len(right))
+    return counted / len(some) * share
+
+
+def _sample(codes: Words) -> Words:
+    if len(codes) <= SAMPLE:
+        return codes
+    return codes[np.random.default_rng(0).choice(len(codes), SAMPLE, replace=False)]  # a plan changes time, never pairs
+
+
+def _edges(blocks: int) -> list[int]:
+    """The first bit of each block, from the left, and the end."""
+    return [i * WIDTH // max(blocks, 1) for i in range(blocks + 1)]
+
+
+def _deal(codes: Words) -> Index:
+    """The new place of each bit, from the right: telling bits spread evenly, so that no block is left with bits that never change."""
+    ones = np.array([np.count_nonzero(codes & np.uint64(1 << bit)) for bit in range(WIDTH)])
+    places = np.empty(WIDTH, np.int64)
+    places[np.argsort(np.abs(ones - len(codes) / 2), kind="stable")] = np.arange(WIDTH) * SPREAD % WIDTH
+    return places
+
+
+def _dealt(codes: Words, deal: Index) -> Words:
+    """Codes with their bits in other places; distances stay."""
+    out = np.zeros_like(codes)
+    for bit, place in enumerate(deal.tolist()):
+        out |= (codes >> np.uint64(bit) & np.uint64(1)) << np.uint64(place)
+    return out
+
+
+def _concatenated(found: list[Pairs]) -> Pairs:
+    return Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+def _sorted(i: Index, j: Index, distance: NDArray[np.uint8]) -> Pairs:
+    order = np.argsort(i << 32 | j)
+    return Pairs(i[order], j[order], distance[order])

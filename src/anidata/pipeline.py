@@ -1,0 +1,94 @@
+"""The whole recipe as one config, and the stages in their order."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from anidata import parts, recipe
+from anidata.engine import Engine
+from anidata.stages import clean, dedup, extract_lineart, ingest, shard
+from anidata.stages._listing import Request as Request  # noqa: PLC0414 - re-exported
+from anidata.stages._listing import source_of
+from anidata.stages.clean import Config as CleanConfig
+from anidata.stages.dedup import Config as DedupConfig
+from anidata.stages.extract_lineart import Config as LineartConfig
+from anidata.stages.ingest import Config as IngestConfig
+from anidata.stages.shard import Config as ShardConfig
+from anidata.storage import FILE
+from anidata.workspace import Workspace
+
+Counts = dict[str, Counter[str]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Sources and the settings of each stage, all resolved."""
+
+    sources: tuple[str, ...] = ()
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    clean: CleanConfig = field(default_factory=CleanConfig)
+    dedup: DedupConfig = field(default_factory=DedupConfig)
+    lineart: LineartConfig = field(default_factory=LineartConfig)
+    shard: ShardConfig = field(default_factory=ShardConfig)
+
+
+def resolve(workspace: Workspace | None, name: str | None, settings: Sequence[str], sources: Sequence[str] = ()) -> Recipe:
+    """The recipe of a command: the workspace's last one, or a named one in its stead, then what the command line sets.
+
+    Raises: RecipeError, UnknownPart.
+    """
+    where = name or (str(workspace.recipe_file) if workspace else "the command line")
+    document = recipe.read(parts.find("pipelines", name)) if name else workspace.last_recipe() if workspace else {}
+    given = recipe.build(Recipe, document, where)
+    if settings:
+        document = reduce(recipe.assigned, settings, recipe.document_of(given))
+        given = recipe.build(Recipe, _whole_splits(document, settings), "--set")
+    return replace(given, sources=tuple(sources)) if sources else given
+
+
+def check_sources(sources: Sequence[str]) -> None:
+    """Raises: SourceError: one of them is nothing that any source takes."""
+    for text in sources:
+        source_of(text)
+
+
+def run(workspace: Workspace, chosen: Recipe, engine: Engine, request: Request, dataset: Path) -> Counts:
+    """Every stage in order; what is up to date is left alone."""
+    steps: dict[str, Callable[[], Counter[str]]] = {
+        "ingest": lambda: ingest.run(workspace, chosen.ingest, engine, request),
+        "clean": lambda: clean.run(workspace, chosen.clean),
+        "dedup": lambda: dedup.run(workspace, chosen.dedup),
+        "lineart": lambda: extract_lineart.run(workspace, chosen.lineart, chosen.ingest, engine),
+        "shard": lambda: shard.run(shard_plan(workspace, chosen, dataset), engine),
+    }
+    return {name: step() for name, step in steps.items()}
+
+
+def shard_plan(workspace: Workspace, chosen: Recipe, dataset: Path) -> shard.Plan:
+    return shard.Plan(workspace, dataset.absolute(), chosen.shard, chosen.lineart, portable(chosen))
+
+
+def portable(chosen: Recipe) -> dict[str, Any]:
+    """The recipe as a document without paths of this machine: a source is its kind and last component."""
+    return recipe.document_of(chosen) | {"sources": [_last(text) for text in chosen.sources]}
+
+
+def _last(text: str) -> str:
+    kind, colon, rest = text.partition(":")
+    known = colon and kind in parts.names("sources")
+    place = (rest if known else text).removeprefix(FILE).rstrip("/")
+    return (f"{kind}:" if known else "") + (Path(place).name or place)
+
+
+def _whole_splits(document: recipe.Document, settings: Sequence[str]) -> recipe.Document:
+    """`--set shard.splits.test=.1` alone can't sum to 1: what is set stays, the first split takes the rest."""
+    named = {s.split("=", 1)[0].strip().split(".")[2] for s in settings if s.startswith("shard.splits.")}
+    splits = document.get("shard", {}).get("splits", {})
+    rest = next((n for n in splits if n not in named), None)
+    if not named or rest is None:
+        return document
+    others = sum(v for n, v in splits.items() if n != rest and isinstance(v, int | float))
+    return recipe.assigned(document, f"shard.splits.{rest}={round(1 - others, 9)}")

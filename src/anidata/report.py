@@ -1,0 +1,179 @@
+"""What commands show: tables for people on a terminal, and the facts behind them for --json."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from anidata import funnel, parts
+from anidata.catalog import Catalog
+from anidata.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from anidata.audit import Report
+    from anidata.status import Status
+
+SHELVES = {"styles": "lineart"}  # where a shelf's folder has another name
+HEXES = ("phash", "phash_flip")  # 16 digits in JSON: a uint64 is no safe JSON number
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a command leaves behind."""
+
+    funnel: funnel.Funnel
+    workspace: Path
+    dataset: Path | None = None
+    sheet: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        places = {n: str(p) for n, p in (("workspace", self.workspace), ("dataset", self.dataset), ("sheet", self.sheet)) if p}
+        return {"funnel": self.funnel.to_json(), **places}
+
+
+def after_stage(workspace: Workspace) -> Summary:
+    with Catalog(workspace) as views:
+        return Summary(funnel.measure(views), workspace.path)
+
+
+def after_run(workspace: Workspace, dataset: Path, *, changed: bool) -> Summary:
+    """The summary of a whole run; the contact sheet is drawn anew where anything has changed."""
+    from anidata import contact  # noqa: PLC0415 - pictures are opened for this alone
+
+    sheet = workspace.path / "contact-sheet.png"
+    with Catalog(workspace) as views:
+        found = funnel.measure(views)
+        if changed or not sheet.exists():
+            contact.write(workspace, views, found, sheet)
+    return Summary(found, workspace.path, dataset, sheet)
+
+
+def show(summary: Summary, *, changed: bool) -> None:
+    console = Console()
+    if not changed:
+        console.print("Nothing to do: everything is up to date.")
+    console.print(funnel.table(summary.funnel))
+    for name, path in (("data set", summary.dataset), ("contact sheet", summary.sheet)):
+        console.print(f"[bold]{name}[/bold]  {escape(str(path))}", soft_wrap=True, highlight=False)
+
+
+def show_stage(stage: str, counts: Mapping[str, int], summary: Summary) -> None:
+    console = Console()
+    done = ", ".join(f"{name} {n:,}" for name, n in counts.items() if n)
+    console.print(f"{stage}: {done or 'nothing to do, everything is up to date'}", highlight=False)
+    console.print(funnel.table(summary.funnel))
+
+
+def show_status(workspace: Workspace, status: "Status") -> None:
+    console = Console()
+    console.print(funnel.table(status.funnel))
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, word in status.stages.items():
+        table.add_row(name, word)
+    console.print(table)
+    total = sum(status.disk.values())
+    parts_of = " · ".join(f"{name} {_bytes(n)}" for name, n in status.disk.items())
+    console.print(f"disk  {_bytes(total)}  [dim]{parts_of}[/dim]", highlight=False)
+    if status.to_retry or status.changed:
+        console.print(f"{status.to_retry:,} to be tried again · {status.changed:,} changed at their source", highlight=False)
+    next_one = status.next_command or "nothing: everything is up to date"
+    console.print(f"next  {escape(next_one)}", soft_wrap=True, highlight=False)
+    console.print(f"[dim]{escape(str(workspace.path))}[/dim]", soft_wrap=True, highlight=False)
+
+
+def show_audit(found: "Report") -> None:
+    console = Console()
+    splits = ", ".join(f"{n:,} {split}" for split, n in found.samples.items())
+    console.print(f"{found.shards:,} shards, {splits or 'no samples'}", highlight=False)
+    for finding in found.findings:
+        console.print(f"{finding.code}  {escape(finding.where)}  {escape(finding.message)}", soft_wrap=True, highlight=False)
+    for code, n in found.counts.items():
+        console.print(f"{n:,} × {code}", highlight=False)
+    console.print("sound" if found.sound else "not sound")
+
+
+def write_table(answer: "pa.Table", form: str) -> None:
+    """An answer to a query, on stdout."""
+    FORMS[form](answer)
+
+
+def shelf(name: str) -> dict[str, str]:
+    """Part → its one line; a recipe's is its first comment."""
+    folder = SHELVES.get(name, name)
+    if folder in parts.FOLDERS:
+        return {p: parts.find(folder, p).read_text(encoding="utf-8").split("\n", 1)[0].lstrip("# ") for p in parts.names(folder)}
+    return {p: parts.title(parts.load(folder, p)) for p in parts.names(folder)}
+
+
+def show_pairs(found: Mapping[str, str]) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, line in found.items():
+        table.add_row(escape(name), escape(line))
+    Console().print(table)
+
+
+def _as_table(answer: "pa.Table") -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in answer.column_names:
+        table.add_column(escape(name), overflow="fold")
+    for row in answer.to_pylist():
+        table.add_row(*(escape(_text(row[name])) for name in answer.column_names))
+    Console().print(table)
+    print(f"{answer.num_rows:,} rows", file=sys.stderr)
+
+
+def _as_csv(answer: "pa.Table") -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(answer.column_names)
+    writer.writerows([_text(value) for value in row.values()] for row in answer.to_pylist())
+
+
+def _as_json(answer: "pa.Table") -> None:
+    rows = [{name: _plain(name, value) for name, value in row.items()} for row in answer.to_pylist()]
+    print(json.dumps(rows, ensure_ascii=False))
+
+
+FORMS: dict[str, Callable[["pa.Table"], None]] = {"table": _as_table, "csv": _as_csv, "json": _as_json}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A value as JSON has it."""
+    if name in HEXES and isinstance(value, int):
+        return f"{value:016x}"
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {n: _plain(n, v) for n, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(name, v) for v in value]
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    plain = _plain("", value)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def _bytes(n: int) -> str:
+    size = float(n)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,81 @@
+"""The only place that knows tar: deterministic writing, the members of a tar and where their bytes lie, the index."""
+
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import BinaryIO, Protocol
+
+BLOCK = 512  # bytes: a tar's header, and what members are padded to
+END = b"\0" * (2 * BLOCK)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a tar: its name, and where its bytes lie in the tar."""
+
+    name: str
+    offset: int  # bytes; of the content, behind the header
+    size: int  # bytes
+
+
+class Sink(Protocol):
+    """What a tar is written to."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+
+class TarWriter:
+    """A plain tar in the ustar form, with nothing in it but names, sizes and contents: the same members give the same bytes."""
+
+    def __init__(self, file: Sink) -> None:
+        self._file, self._place = file, 0
+
+    def add(self, name: str, data: bytes) -> Member:
+        """Append a file of mode 0644 with no owner, dated 1970."""
+        header = tarfile.TarInfo(name)
+        header.size = len(data)
+        head = header.tobuf(tarfile.PAX_FORMAT)  # ustar; a pax header only where a name is over 100 bytes or no ASCII
+        self._file.write(head)
+        self._file.write(data)
+        self._file.write(b"\0" * (-len(data) % BLOCK))
+        member = Member(name, self._place + len(head), len(data))
+        self._place = member.offset + len(data) + (-len(data) % BLOCK)
+        return member
+
+    def close(self) -> int:
+        """Write the end mark; returns the tar's size in bytes."""
+        self._file.write(END)
+        return self._place + len(END)
+
+
+def members(file: BinaryIO) -> Iterator[Member]:
+    """The regular files of a plain tar, in order.
+
+    Raises: tarfile.TarError: it is no tar, or it is cut short.
+    """
+    end = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    with tarfile.open(fileobj=file, mode="r:") as tar:
+        for entry in tar:
+            if entry.offset_data + entry.size > end:
+                raise tarfile.ReadError(f"{entry.name}: the tar ends {entry.offset_data + entry.size - end:,} bytes too soon")
+            if entry.isreg():
+                yield Member(entry.name, entry.offset_data, entry.size)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """(key, suffix) of a member, parted at the first dot of its last component, as webdataset does."""
+    folder, slash, last = name.rpartition("/")
+    stem, _, suffix = last.partition(".")
+    return folder + slash + stem, suffix
+
+
+def index_text(found: Iterable[Member]) -> str:
+    """The index of a tar in DALI's form (wds2idx, v1.2): a line for each sample with suffix, offset, size and name of its members."""
+    lines = [
+        " ".join(f"{split_name(m.name)[1]} {m.offset} {m.size} {m.name}" for m in group)
+        for _, group in groupby(found, key=lambda m: split_name(m.name)[0])
+    ]
+    return "\n".join([f"v1.2 {len(lines)}", *lines]) + "\n"

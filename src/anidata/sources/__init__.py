@@ -1,0 +1,45 @@
+"""Sources: one file, one kind. A source lists records; it reads names, sizes and sidecars, never a whole picture.
+
+Each file has
+    EXAMPLE: str                                                   what a user types, for the README's table
+    accepts(text: str) -> bool                                     whether this kind takes a SOURCE as typed
+    records(text: str, options: Options) -> Iterator[Record]       in a stable order; SourceError where there is nothing
+The first source whose `accepts` says so takes a SOURCE; `KIND:REST` names the kind outright.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from anidata.storage import Reference
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a source may need to know of the recipe and the workspace."""
+
+    base: Path  # the workspace: references without a scheme lie below it
+    lines: str = "*_line.*"  # file names of true lineart; * stands for the stem of its color picture; empty: none
+    colors: str = "*_color.*"  # file names of those color pictures, tried before the bare stem
+    max_bytes: int = 256 << 20  # bytes of one picture
+    max_ratio: int = 200  # bytes unpacked for each byte of an archive's member, beyond the first MiB
+    max_unpacked: int = 1 << 40  # bytes unpacked from one archive
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sighting of a picture, as its source lists it."""
+
+    root: str  # what the source was opened on: a URI
+    name: str  # below the root, percent-encoded
+    file: str  # last path component as found, U+FFFD where it is no UTF-8
+    at: Reference | None = None  # None: refused, with `error`
+    error: str | None = None  # a code: unsafe_name, link, device, too_large, …
+    message: str | None = None
+    stamp: str = ""  # changes when the file or its sidecars do: size, mtime, digest of the sidecars
+    url: str | None = None
+    license: str | None = None
+    artist: str | None = None
+    rating: str | None = None  # g, s, q, e, or as found
+    tags: tuple[str, ...] = ()
+    caption: str | None = None
+    line: Reference | None = None  # the artist's own lineart of this very picture

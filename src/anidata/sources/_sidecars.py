@@ -1,0 +1,184 @@
+"""What the files beside a picture say of it: tags in X.txt, gallery-dl's X.json, the Hub's metadata.csv and metadata.jsonl.
+
+All of it is untrusted: nothing here raises on what it is given but `BadSidecar`, and every text that comes out can be encoded as UTF-8.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SIDECAR_LIMIT = 4 << 20  # bytes of X.txt or X.json; a larger one is ignored
+METADATA_LIMIT = 64 << 20  # bytes of metadata.csv or metadata.jsonl, which speak of a whole folder
+
+RATINGS = {"general": "g", "sensitive": "s", "safe": "s", "questionable": "q", "explicit": "e"}
+LICENSE = ("license", "licence", "license_name", "rights")
+ARTIST = ("artist", "artists", "tags_artist", "tag_string_artist", "author", "creator", "creators", "user")
+URL = ("url", "file_url", "source", "page_url", "post_url", "webpage_url")
+CAPTION = ("caption", "text", "description")
+WORDS = ("tags_artist", "tag_string_artist")  # of these a text holds names parted by spaces, as boorus write them
+LONGEST_TAG = 8  # words: 'the legend of zelda: breath of the wild'; longer is prose
+LONGEST_PHRASE = 3  # words of a line with neither comma nor underscore: 'looking at viewer'; longer is prose
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What is known of a picture beyond its bytes."""
+
+    license: str | None = None
+    artist: str | None = None
+    rating: str | None = None
+    tags: tuple[str, ...] = ()
+    url: str | None = None
+    caption: str | None = None
+
+    def over(self, other: "Notes") -> "Notes":
+        """These notes, and the other's where these say nothing."""
+        return Notes(**{field: getattr(self, field) or getattr(other, field) for field in self.__dataclass_fields__})
+
+
+class BadSidecar(Exception):
+    """A sidecar that can't be read; the picture beside it is none the worse."""
+
+
+def clean(text: str) -> str:
+    """A text that UTF-8 can hold: without NULs, U+FFFD for lone surrogates, no space around it."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text.replace("\0", "")).strip()
+
+
+def from_text(data: bytes) -> Notes:
+    """Tags parted by commas or lines, or else a caption.
+
+    Prose is: a line that ends a sentence (. ! ? 。); more than 8 words between two commas; a single line of more than 3 words
+    without comma or underscore. A single line of words with an underscore among them is a booru's list parted by spaces.
+    """
+    text = clean(data.decode("utf-8-sig", "replace"))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if _is_prose(lines):
+        return Notes(caption=" ".join(lines))
+    if len(lines) == 1 and "," not in text and "_" in text:
+        return Notes(tags=_distinct(text.split()))
+    return Notes(tags=_distinct(tag for line in lines for tag in line.split(",")))
+
+
+def from_json(data: bytes) -> Notes:
+    """The notes in an object as gallery-dl writes it for boorus, pixiv and others.
+
+    Raises: BadSidecar: no JSON, no object, or nested too deep.
+    """
+    return from_fields(_object(data.decode("utf-8-sig", "replace")))
+
+
+def from_fields(fields: Mapping[str, Any]) -> Notes:
+    """The notes in a row of metadata or an object of JSON, by the names that galleries give them."""
+    rating = _first(fields, ("rating",))
+    return Notes(
+        license=_first(fields, LICENSE),
+        artist=_first(fields, ARTIST),
+        rating=RATINGS.get(rating.lower(), rating.lower()) if rating else None,
+        tags=_tags(fields),
+        url=_first(fields, URL),
+        caption=_first(fields, CAPTION),
+    )
+
+
+def from_metadata(name: str, data: bytes) -> dict[str, Notes]:
+    """The notes in a metadata.csv or metadata.jsonl, by file name as the file has it; the first row of a name counts.
+
+    Raises: BadSidecar: no row with a file_name.
+    """
+    text = data.decode("utf-8-sig", "replace").replace("\0", "")
+    found: dict[str, Notes] = {}
+    for row in _csv_rows(text) if name.endswith(".csv") else _json_rows(text):
+        file = row.get("file_name")
+        if isinstance(file, str) and file.strip():
+            found.setdefault(file.strip().replace("\\", "/").removeprefix("./"), from_fields(row))
+    if not found:
+        raise BadSidecar("no column file_name")
+    return found
+
+
+def _is_prose(lines: list[str]) -> bool:
+    if any(line.endswith((".", "!", "?", "。")) and len(line.split()) > 1 for line in lines):
+        return True
+    if any(len(part.split()) > LONGEST_TAG for line in lines for part in line.split(",") if "_" not in part):
+        return True
+    return len(lines) == 1 and not set(",_") & set(lines[0]) and len(lines[0].split()) > LONGEST_PHRASE
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadSidecar("no JSON" if isinstance(error, ValueError) else "nested too deep") from error
+    if not isinstance(value, dict):
+        raise BadSidecar("no JSON object")
+    return value
+
+
+def _csv_rows(text: str) -> Iterator[dict[str, Any]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        for row in reader:
+            yield {str(column).strip().lower(): value for column, value in row.items()}
+    except csv.Error:  # a field over 128 KiB: what stood before it counts
+        return
+
+
+def _json_rows(text: str) -> Iterator[dict[str, Any]]:
+    for line in io.StringIO(text):
+        try:
+            yield _object(line)
+        except BadSidecar:
+            continue  # one broken line doesn't take the others along
+
+
+def _first(fields: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    """The first of the named fields that says something, as text."""
+    for name in names:
+        value = fields.get(name)
+        if name in WORDS and isinstance(value, str):
+            value = value.split()
+        words = _texts(value)
+        if words:
+            return ", ".join(words)
+    return None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """A text, a number, a name in an object, or a list of these, as texts."""
+    if isinstance(value, list):
+        return _distinct(text for element in value if not isinstance(element, list) for text in _texts(element))
+    if isinstance(value, dict):
+        return _texts(next((value[key] for key in ("name", "username", "title", "tag") if isinstance(value.get(key), str)), None))
+    if isinstance(value, str):
+        return (clean(value),) if clean(value) else ()
+    return (str(value),) if isinstance(value, int | float) and not isinstance(value, bool) else ()
+
+
+def _tags(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """All tags: of `tags`, or else of `tag_string`, or else of `tags_general`, `tags_character` and their kin."""
+    for name in ("tags", "tag_string"):
+        if found := _split(fields.get(name)):
+            return found
+    kin = sorted(name for name in fields if name.startswith(("tags_", "tag_string_")))
+    return _distinct(tag for name in kin for tag in _split(fields[name]))
+
+
+def _split(value: Any) -> tuple[str, ...]:
+    """The tags in a list, in an object of lists by kind, or in a text parted by commas, else by spaces."""
+    if isinstance(value, str):
+        return _distinct(value.split(",") if "," in value else value.split())
+    if isinstance(value, dict):
+        return _distinct(tag for part in value.values() if not isinstance(part, dict) for tag in _texts(part))
+    return _texts(value)
+
+
+def _distinct(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for word in map(clean, words) if word))
+
+
+READERS: dict[str, Callable[[bytes], Notes]] = {".json": from_json, ".txt": from_text}  # in order of trust

@@ -1,0 +1,38 @@
+"""A folder, as deep as it goes, with sidecars, true lineart and the archives in it; or a single picture"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from anidata.errors import SourceError
+from anidata.sources import Options, Record
+from anidata.sources._archives import is_file, kind_of
+from anidata.sources._folders import single, walk
+from anidata.storage import uri_of
+
+EXAMPLE = "folder:pictures"
+PREFIX = "folder:"
+
+
+def accepts(text: str) -> bool:
+    return text.startswith(PREFIX) or _is_folder(text) or (is_file(text) and kind_of(Path(text)) is None)
+
+
+def records(text: str, options: Options) -> Iterator[Record]:
+    if text == PREFIX:
+        raise SourceError(f"{text}: which folder? Type its path, or '.' for the one you are in: {EXAMPLE}")
+    path = Path(text.removeprefix(PREFIX))
+    if is_file(path):
+        yield from single(path, uri_of(path.parent), options)
+        return
+    try:
+        os.scandir(path).close()
+    except PermissionError as error:
+        raise SourceError(f"{path}: can't be read. Give yourself access to it, then run the same command again.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise SourceError(f"{path}: there is no such folder. Type the path of a folder or of a picture: {EXAMPLE}") from error
+    yield from walk(path, uri_of(path), options)
+
+
+def _is_folder(text: str) -> bool:
+    return os.path.isdir(text)  # noqa: PTH112  # Path.is_dir raises on a text of 5,000 letters

@@ -1,0 +1,143 @@
+"""What an ingest is going to do, written down before it does it: sources listed as parts of a plan."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from anidata import catalog, parts, storage
+from anidata.errors import SourceError
+from anidata.sources import Options, Record
+from anidata.storage import Reference
+from anidata.workspace import Workspace
+
+RAMP = 8  # parts of one size; then sizes double, up to the recipe's
+SMALLEST = 16  # rows in the first parts
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an ingest is asked to look at."""
+
+    sources: tuple[str, ...] = ()
+    limit: int = 0  # sightings in all; 0: no limit
+    refresh: bool = False  # look again at sightings whose file or sidecars have changed
+
+
+def plan_path(workspace: Workspace, generation: int) -> Path:
+    return workspace.folder("plan") / f"{generation:05d}.parquet"
+
+
+def generations(workspace: Workspace) -> list[int]:
+    return [int(p.stem) for p in catalog.files(workspace.folder("plan"))]
+
+
+def add_generation(workspace: Workspace, request: Request, options: Options, part_size: int) -> int:
+    """Write down the sightings that aren't known yet as a new generation of parts; returns how many there are."""
+    known = _known(workspace)
+    generation = len(generations(workspace))
+    rows = _new_rows(request, options, known, generation)
+    if request.limit:
+        rows = islice(rows, max(0, request.limit - len(known)))
+    first = next(rows, None)
+    if first is None:
+        return 0
+    if generation:
+        _note_known_keys(workspace, generation)
+    catalog.write_groups(plan_path(workspace, generation), ramped(chain([first], rows), part_size), catalog.SIGHTINGS)
+    return sum(catalog.group_sizes(plan_path(workspace, generation)))
+
+
+def known_keys(workspace: Workspace, generation: int) -> np.ndarray:
+    """The keys measured before a generation, sorted, as S24, mapped from disk."""
+    path = _known_keys_path(workspace, generation)
+    found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else np.empty(0, "S24")
+    return found
+
+
+def source_of(text: str) -> tuple[str, ModuleType]:
+    """The kind that takes a SOURCE, and its module.
+
+    Raises: SourceError: no kind does.
+    """
+    kind = text.partition(":")[0]
+    names = parts.names("sources")
+    for name in (kind,) if kind in names else names:
+        module = parts.load("sources", name)
+        if kind == name or module.accepts(text):
+            return name, module
+    raise SourceError(f"{text}: there is no such file or folder. A SOURCE is a path, or KIND:REST with KIND one of {', '.join(names)}.")
+
+
+def record_id(kind: str, root: str, name: str) -> str:
+    """24 hex digits: which sighting this is, whatever its bytes are."""
+    return hashlib.sha256(f"{kind}\0{root}\0{name}".encode()).hexdigest()[:24]
+
+
+def _new_rows(request: Request, options: Options, known: dict[str, str], generation: int) -> Iterator[dict[str, Any]]:
+    for text in request.sources:
+        kind, module = source_of(text)
+        for record in module.records(text, options):
+            name = record_id(kind, record.root, record.name)
+            if known.get(name) is None or (request.refresh and known[name] != record.stamp):
+                known[name] = record.stamp  # a source named twice is listed once
+                yield _row(kind, name, record, generation)
+
+
+def _row(kind: str, name: str, record: Record, generation: int) -> dict[str, Any]:
+    return {
+        "record": name, "generation": generation, "kind": kind, "root": record.root, "name": record.name, "file": record.file,
+        **_columns("at", record.at), **_columns("line", record.line),
+        "error": record.error, "message": record.message, "stamp": record.stamp, "url": record.url, "license": record.license,
+        "artist": record.artist, "rating": record.rating, "tags": list(record.tags), "caption": record.caption,
+    }  # fmt: skip
+
+
+def _columns(prefix: str, reference: Reference | None) -> dict[str, Any]:
+    values = (reference.uri, reference.offset, reference.size) if reference else (None, None, None)
+    return dict(zip((f"{prefix}_uri", f"{prefix}_offset", f"{prefix}_size"), values, strict=True))
+
+
+def reference(row: dict[str, Any], prefix: str = "at") -> Reference | None:
+    """The reference that a row holds, if it does."""
+    uri = row[f"{prefix}_uri"]
+    return Reference(uri, row[f"{prefix}_offset"] or 0, row[f"{prefix}_size"]) if uri is not None else None
+
+
+def _known(workspace: Workspace) -> dict[str, str]:
+    """Record → stamp, by the latest generation."""
+    found: dict[str, str] = {}
+    schema = catalog.SIGHTINGS
+    for path in catalog.files(workspace.folder("plan")):
+        columns = catalog.read(path, schema).select(["record", "stamp"])
+        found.update(zip(columns.column("record").to_pylist(), columns.column("stamp").to_pylist(), strict=True))
+    return found
+
+
+def _known_keys_path(workspace: Workspace, generation: int) -> Path:
+    return workspace.folder("plan") / f"{generation:05d}.known.npy"
+
+
+def _note_known_keys(workspace: Workspace, generation: int) -> None:
+    with catalog.Catalog(workspace) as views:
+        again = ", ".join(f"'{code}'" for code in catalog.RETRIED)
+        keys = (
+            views.select(f"SELECT DISTINCT key FROM _images WHERE error IS NULL OR error NOT IN ({again}) ORDER BY key")
+            .column("key")
+            .to_numpy(zero_copy_only=False)
+        )
+    with storage.publishing(_known_keys_path(workspace, generation)) as file:
+        np.save(file, keys.astype("S24"), allow_pickle=False)
+
+
+def ramped(rows: Iterable[dict[str, Any]], largest: int) -> Iterator[list[dict[str, Any]]]:
+    """Rows in lists of 16, later 32 and so on up to `largest`: a small pile is spread over all workers, a large one has few parts."""
+    rows, index = iter(rows), 0
+    while chunk := list(islice(rows, min(largest, SMALLEST << (index // RAMP)))):
+        yield chunk
+        index += 1

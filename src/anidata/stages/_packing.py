@@ -1,0 +1,169 @@
+"""Packing, in a worker: one shard's tar, its metadata table and its index, published with a marker that says what it was made from."""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from anidata import catalog, recipe, shards, storage
+from anidata.engine import Watch
+from anidata.storage import Reference
+from anidata.workspace import Workspace
+
+VERSION = 1
+LEFT_OUT = (
+    "files",
+    "keep",
+    "reasons",
+    "status",
+    "error",
+    "message",
+    "colors",
+    "pixels",
+    "phash_flip",
+    "degenerate",
+    "relation",
+    "distance",
+    "keeper",
+    "shard",
+)
+
+PARTS = {"tar": ("data/{}.tar", "index/{}.idx"), "table": ("metadata/{}.parquet",)}
+
+Row = dict[str, Any]
+Files = dict[str, dict[str, Any]]  # path below the data set → bytes and sha256
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A tar to write: its samples, sorted by key, and where the files of each lie."""
+
+    workspace: Workspace
+    dataset: Path
+    markers: Path
+    name: str  # SPLIT-00000-of-00012
+    rows: list[Row]
+    styles: tuple[str, ...]
+
+    @property
+    def split(self) -> str:
+        return self.name.rsplit("-", 3)[0]
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """What the tar and what the table is made from: a new measure rewrites the table alone."""
+        sources = [[{n: entry[n] for n in ("style", "suffix", "size", "fingerprint")} for entry in r["files"]] for r in self.rows]
+        tar = recipe.fingerprint(VERSION, [about(r, self.styles[0]) for r in self.rows], sources, self.styles)
+        return {"tar": tar, "table": recipe.fingerprint(VERSION, [metadata(r) for r in self.rows])}
+
+
+def is_packed(shard: Shard) -> bool:
+    """Whether the shard's files are there as a marker says, made from these very samples."""
+    return not stale(shard)
+
+
+def stale(shard: Shard) -> set[str]:
+    """Which of `tar` and `table` has to be written."""
+    try:
+        found = marker(shard)
+    except (OSError, ValueError):
+        return {"tar", "table"}
+    prints = shard.fingerprints
+    return {
+        part
+        for part, names in PARTS.items()
+        if found[part] != prints[part] or not all(_is_there(shard, found, n.format(shard.name)) for n in names)
+    }
+
+
+def marker(shard: Shard) -> Row:
+    """What is known of a packed shard: its fingerprints, its files with size and SHA-256, its samples and their licenses."""
+    found: Row = json.loads((shard.markers / f"{shard.name}.json").read_bytes())
+    return found
+
+
+def pack(shard: Shard, watch: Watch) -> set[str]:
+    """Write what is stale of one shard, its marker last."""
+    todo = stale(shard)
+    files = {} if todo == set(PARTS) else marker(shard)["files"]
+    if "tar" in todo:
+        files |= _pack_tar(shard, watch)
+    if "table" in todo:
+        files |= _pack_table(shard)
+    known = {"name": shard.name, "split": shard.split, "samples": len(shard.rows), "files": files}
+    known["licenses"] = dict(sorted(Counter(r["license"] or "" for r in shard.rows).items()))
+    storage.publish_json(shard.markers / f"{shard.name}.json", known | shard.fingerprints)
+    return todo
+
+
+def _pack_tar(shard: Shard, watch: Watch) -> Files:
+    path, index = (name.format(shard.name) for name in PARTS["tar"])
+    with storage.publishing(shard.dataset / path) as file:
+        hashed = _Hashed(file)
+        tar = shards.TarWriter(hashed)
+        members = [tar.add(name, data) for row, _ in watch.each(shard.rows) for name, data in sample(shard, row)]
+        size = tar.close()
+    text = shards.index_text(members).encode()
+    storage.publish(shard.dataset / index, text)
+    return {path: {"bytes": size, "sha256": hashed.digest.hexdigest()}, index: _entry(text)}
+
+
+def _pack_table(shard: Shard) -> Files:
+    (path,) = (name.format(shard.name) for name in PARTS["table"])
+    catalog.write(shard.dataset / path, pa.Table.from_pylist([metadata(r) for r in shard.rows], schema=_metadata_schema()))
+    return {path: _entry((shard.dataset / path).read_bytes())}
+
+
+def _entry(data: bytes) -> dict[str, Any]:
+    return {"bytes": len(data), "sha256": storage.digest(data)}
+
+
+def _is_there(shard: Shard, found: Row, name: str) -> bool:
+    path = shard.dataset / name
+    return path.exists() and path.stat().st_size == found["files"][name]["bytes"]
+
+
+def sample(shard: Shard, row: Row) -> list[tuple[str, bytes]]:
+    """The members of a sample, sorted by name: KEY.color.EXT, KEY.json, KEY.lineart.png, and KEY.lineart.STYLE.png for further styles."""
+    found = {f"{row['key']}.json": json.dumps(about(row, shard.styles[0]), ensure_ascii=False, sort_keys=True).encode()}
+    for entry in row["files"]:
+        at = Reference(f"pairs/{entry['tar']}", entry["offset"], entry["size"])
+        role = (
+            "color" if entry["style"] == catalog.COLOR else "lineart" if entry["style"] == shard.styles[0] else f"lineart.{entry['style']}"
+        )
+        found[f"{row['key']}.{role}.{entry['suffix']}"] = storage.read(at, shard.workspace.path, entry["size"])
+    return sorted(found.items())
+
+
+def about(row: Row, style: str) -> Row:
+    """The JSON of a sample: the same names and types in every one, without nulls or empty lists."""
+    known = {name: row[name] or "" for name in ("url", "license", "artist", "rating", "caption", "file", "format")}
+    sizes = {"width": row["fitted_width"], "height": row["fitted_height"], "source_width": row["width"], "source_height": row["height"]}
+    return known | sizes | {"key": row["key"], "style": style, "ink": round(row["ink"], 6), "tags": ", ".join(row["tags"] or [])}
+
+
+def metadata(row: Row) -> Row:
+    """The row of a sample in the metadata table."""
+    return {n: v for n, v in row.items() if n not in LEFT_OUT} | {"phash": f"{row['phash']:016x}"}
+
+
+def _metadata_schema() -> pa.Schema:
+    texts = ("key", "file", "source", "url", "license", "artist", "rating", "caption", "format", "cluster", "split", "phash")
+    found = {n: pa.string() for n in texts} | {"tags": pa.list_(pa.string()), "sightings": pa.int64(), "bytes": pa.int64()}
+    found |= {n: pa.int32() for n in ("width", "height", "frames", "fitted_width", "fitted_height")}
+    return pa.schema(found | {"transparency": pa.float32(), "ink": pa.float32()} | catalog.measures())
+
+
+class _Hashed:
+    """A file that is hashed as it is written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.digest = file, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self._file.write(data)

@@ -1,0 +1,74 @@
+"""Status: what a workspace holds, which stages are behind, what failed or is missing, the disk it takes, and what to type next."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anidata import funnel, pipeline
+from anidata.catalog import Catalog
+from anidata.stages import clean, dedup, extract_lineart, ingest, shard
+from anidata.workspace import Workspace
+
+FOLDERS = ("plan", "records", "images", "blobs", "edges", "decisions", "pairs", "dataset")
+COMMANDS = {
+    "ingest": "ingest {work}",
+    "clean": "clean {work}",
+    "dedup": "dedup {work}",
+    "lineart": "extract-lineart {work}",
+    "shard": "shard {work}",
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """What `anidata status` reports."""
+
+    stages: dict[str, str]  # stage → "up to date" | "stale" | "not run", with the number of open parts
+    funnel: funnel.Funnel
+    to_retry: int  # records that failed in a way that may pass: missing, unreadable, timeout
+    changed: int  # records whose source has other bytes now
+    disk: dict[str, int]  # folder → bytes
+    next_command: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {**{n: getattr(self, n) for n in self.__dataclass_fields__}, "funnel": self.funnel.to_json()}
+
+
+def measure(workspace: Workspace, recipe: pipeline.Recipe) -> Status:
+    """Look at everything, change nothing."""
+    stages = _stages(workspace, recipe)
+    with Catalog(workspace) as views:
+        found = funnel.measure(views)
+        count = "SELECT count(*) FILTER (error IN ('missing', 'unreadable', 'timeout')) AS retry, count(*) FILTER (status = 'changed') AS changed FROM records"
+        waiting = views.select(count).to_pylist()[0]
+    late = next((name for name, word in stages.items() if word != "up to date"), None)
+    command = f"anidata {COMMANDS[late].format(work=workspace.path)}" if late else None
+    if waiting["changed"] and not late:
+        command = f"anidata ingest {workspace.path} SOURCE --refresh"
+    disk = {name: size for name in FOLDERS if (size := _bytes_in(workspace.folder(name)))}
+    return Status(stages, found, waiting["retry"], waiting["changed"], disk, command)
+
+
+def _stages(workspace: Workspace, recipe: pipeline.Recipe) -> dict[str, str]:
+    decisions = workspace.folder("decisions")
+    parts = ingest.open_parts(workspace, recipe.ingest)
+    plan = pipeline.shard_plan(workspace, recipe, workspace.folder("dataset"))
+    current = {
+        "clean": clean.is_current(workspace, recipe.clean),
+        "dedup": dedup.is_current(workspace, recipe.dedup),
+        "lineart": extract_lineart.is_current(workspace, recipe.lineart),
+        "shard": shard.is_current(plan),
+    }
+    run = {
+        name: (decisions / f"{file}.parquet").exists()
+        for name, file in (("clean", "clean"), ("dedup", "dedup"), ("lineart", "lineart"), ("shard", "samples"))
+    }
+    first = "up to date" if not parts else f"{len(parts)} parts open"
+    if not workspace.folder("plan").exists():
+        first = "not run"
+    return {"ingest": first} | {n: "up to date" if ok else "stale" if run[n] else "not run" for n, ok in current.items()}
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(entry.stat().st_size for place, _, files in os.walk(folder) for entry in (Path(place) / f for f in files))

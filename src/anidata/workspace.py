@@ -1,0 +1,104 @@
+"""A workspace: the folder in which records, decisions and pairs grow, its format number, lock and last recipe."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from anidata import recipe, storage
+from anidata.errors import FormatError, Locked, WorkspaceError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder, by its absolute path. Everything a stage leaves behind lies below it."""
+
+    path: Path
+
+    def folder(self, name: str) -> Path:
+        """`plan`, `records`, `images`, `blobs`, `edges`, `decisions`, `pairs` or `shards`."""
+        return self.path / name
+
+    @property
+    def recipe_file(self) -> Path:
+        return self.path / "recipe.toml"
+
+    def last_recipe(self) -> recipe.Document:
+        """The document of the last resolved recipe, empty in a new workspace."""
+        return recipe.read(self.recipe_file) if self.recipe_file.exists() else {}
+
+    def remember(self, text: str) -> None:
+        """Keep a resolved recipe, as TOML, for the commands to come."""
+        if not self.recipe_file.exists() or self.recipe_file.read_text(encoding="utf-8") != text:
+            storage.publish(self.recipe_file, text.encode())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the workspace for this process alone; the lock ends with the process, however that ends.
+
+        Raises: Locked: another run holds it, and which.
+        """
+        lock = FileLock(self.path / ".lock")
+        holder = self.path / ".holder.json"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise Locked(f"{self.path} is in use by {_holder(holder)}. Wait for it, or stop it, then run this command again.") from error
+        try:
+            storage.publish_json(
+                holder,
+                {"process": os.getpid(), "host": socket.gethostname(), "command": Path(sys.argv[0]).name + " " + " ".join(sys.argv[1:3])},
+            )
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+
+def create(path: Path) -> Workspace:
+    """Open a workspace; make one where there is nothing or an empty folder.
+
+    Raises: WorkspaceError: a folder with other things in it. FormatError: a workspace of another format.
+    """
+    path = path.absolute()
+    if path.exists() and not path.is_dir():
+        raise WorkspaceError(f"{path} is a file; a workspace is a folder. Name another one.")
+    if not (path / "workspace.json").exists():
+        if path.exists() and any(p.suffix != storage.TEMPORARY for p in path.iterdir()):
+            raise WorkspaceError(f"{path} has files in it and is no workspace. Name a new or empty folder.")
+        storage.publish_json(path / "workspace.json", {"format": FORMAT})
+    return open_workspace(path)
+
+
+def open_workspace(path: Path) -> Workspace:
+    """Open a workspace that is there.
+
+    Raises: WorkspaceError: it isn't. FormatError: it has another format number.
+    """
+    path = path.absolute()
+    try:
+        found = json.loads((path / "workspace.json").read_bytes())["format"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise WorkspaceError(f"{path} is no workspace. Start one with: anidata ingest {path} SOURCE") from error
+    if found != FORMAT:
+        raise FormatError(
+            f"{path} has workspace format {found}; this version of anidata reads format {FORMAT}. "
+            f"Use the version that made it, or start a new workspace with: anidata ingest NEW_WORK SOURCE"
+        )
+    return Workspace(path)
+
+
+def _holder(path: Path) -> str:
+    try:
+        holder = json.loads(path.read_bytes())
+        return f"process {holder['process']} on {holder['host']} ({holder['command']})"
+    except (OSError, ValueError, TypeError, KeyError):
+        return "another process"

@@ -1,0 +1,99 @@
+"""Every source on the shelf keeps the contract in `anidata.sources`."""
+
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from anidata import parts
+from anidata.errors import SourceError
+from anidata.sources import Options, Record
+
+KINDS = parts.names("sources")
+
+
+def make_folder(base: Path) -> str:
+    for name in ("b.png", "a.png", "sub/c.png", "sub/\udcff\n.png", ".hidden/x.png"):
+        path = base / "pile" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode("utf-8", "surrogateescape"))
+    (base / "pile" / "a.json").write_text('{"artist": "x\\ud800\\u0000y", "tags": ["1girl", "\\udfff"]}')
+    return f"folder:{base / 'pile'}"
+
+
+def make_archive(base: Path) -> str:
+    path = base / "pile.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("b.png", "a.png", "sub/c.png", "../evil.png", "a.txt"):
+            archive.writestr(name, f"content of {name}", zipfile.ZIP_DEFLATED)
+    return f"archive:{path}"
+
+
+MAKERS = {"sample": lambda _: "sample:", "folder": make_folder, "archive": make_archive}
+
+
+def listed(kind: str, tmp_path: Path) -> list[Record]:
+    if kind not in MAKERS:
+        pytest.skip(f"no way to make a small source of kind {kind} here: add one to MAKERS")
+    source = MAKERS[kind](tmp_path)
+    first, second = (list(parts.load("sources", kind).records(source, Options(tmp_path / "work"))) for _ in range(2))
+    assert first == second
+    return first
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_source_says_what_it_is_and_what_to_type(kind):
+    part = parts.load("sources", kind)
+    assert parts.title(part)
+    assert len(parts.title(part)) < 140
+    assert part.EXAMPLE == str(part.EXAMPLE) != ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_source_accepts_its_example_and_its_name_and_no_other_kind_does(kind):
+    example = parts.load("sources", kind).EXAMPLE
+    assert [other for other in KINDS if parts.load("sources", other).accepts(example)] == [kind]
+    assert [other for other in KINDS if parts.load("sources", other).accepts(f"{kind}:")] == [kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_text_makes_a_source_stumble_before_it_is_opened(kind, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    hostile = ["", "\0", "x" * 5000, "\udcff", "a/../..", "http://127.0.0.1:1/x.zip", str(tmp_path / "pipe"), "C:\\x", "nothing:"]
+    for text in hostile:
+        assert parts.load("sources", kind).accepts(text) in (True, False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_records_come_in_the_same_order_with_names_of_their_own(kind, tmp_path):
+    records = listed(kind, tmp_path)
+    assert len({(record.root, record.name) for record in records}) == len(records) > 1
+    assert len({record.root for record in records}) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_text_is_utf_8_without_nuls(kind, tmp_path):
+    for record in listed(kind, tmp_path):
+        texts = [record.root, record.name, record.file, record.stamp, *record.tags]
+        texts += [record.error, record.message, record.url, record.license, record.artist, record.rating, record.caption]
+        for text in filter(None, texts):
+            assert "\0" not in text
+            assert text.encode().decode() == text
+        assert re.fullmatch(r"[A-Za-z0-9_.~/%#-]+", record.name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_record_has_a_reference_or_the_reason_why_it_has_none(kind, tmp_path):
+    for record in listed(kind, tmp_path):
+        assert (record.at is None) == (record.error is not None)
+        assert record.error is None or (re.fullmatch("[a-z_]+", record.error) and record.message)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refused_rest_is_a_source_error_or_a_row_never_another_exception(kind, tmp_path):
+    if kind not in MAKERS:
+        pytest.skip("not a source of files")
+    with pytest.raises(SourceError, match="Type"):
+        list(parts.load("sources", kind).records(f"{kind}:{tmp_path / 'nothing'}", Options(tmp_path)))

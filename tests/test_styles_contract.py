@@ -1,0 +1,110 @@
+"""Every style on the shelf keeps the shelf's contract."""
+
+import dataclasses
+import re
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+
+from anidata import parts
+
+STROKE = (slice(20, 108), slice(62, 65))  # 3 px wide, on a picture of 128 × 128
+NEAR = 4  # px: ink may lie this far from a stroke's middle, so that both flanks count
+
+
+@pytest.fixture(params=parts.names("lineart"))
+def style(request) -> ModuleType:
+    return parts.load("lineart", request.param)
+
+
+def draw(style, rgb):
+    return style.draw(rgb, style.Config())
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def stroke_on(paper):
+    rgb = np.full((128, 128, 3), paper, np.uint8)
+    rgb[STROKE] = 0
+    return rgb
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (3, 500), (500, 3), (17, 16), (64, 90)])
+def test_any_size_gives_gray_lineart_of_that_size(style, shape):
+    line = draw(style, noise(*shape))
+    assert line.dtype == np.uint8
+    assert line.shape == shape
+
+
+def test_by_default_there_is_only_ink_and_paper(style):
+    assert set(np.unique(draw(style, noise(64, 64)))) <= {0, 255}
+
+
+@pytest.mark.parametrize("color", [(255, 255, 255), (255, 0, 0), (0, 90, 255), (90, 60, 40), (128, 128, 128)])
+def test_a_flat_color_is_blank_paper(style, color):
+    assert (draw(style, np.full((40, 50, 3), color, np.uint8)) == 255).all()
+
+
+@pytest.mark.parametrize("color", [(0, 0, 0), (10, 10, 10), (0, 0, 255)])
+def test_a_flat_color_as_dark_as_ink_is_all_ink_or_all_paper(style, color):
+    assert len(np.unique(draw(style, np.full((40, 50, 3), color, np.uint8)))) == 1
+
+
+@pytest.mark.parametrize("paper", [(255, 255, 255), (250, 215, 190), (90, 160, 230), (200, 80, 90)])
+def test_the_ink_of_a_black_stroke_is_drawn_and_nothing_else(style, paper):
+    ink = draw(style, stroke_on(paper)) < 128
+    reach = np.zeros_like(ink)
+    reach[20 - NEAR : 108 + NEAR, 63 - NEAR : 64 + NEAR] = True
+    assert ink[24:104].any(axis=1).all()  # every row of the stroke
+    assert not (ink & ~reach).any()
+
+
+def test_the_same_picture_gives_the_same_lines_and_stays_as_it_is(style):
+    rgb = noise(60, 80)
+    before = rgb.copy()
+    assert (draw(style, rgb) == draw(style, rgb)).all()
+    assert (rgb == before).all()
+
+
+@pytest.mark.parametrize("view", [np.s_[::2, ::2], np.s_[::-1, :, :], np.s_[:, :, ::-1], np.s_[5:50, 7:60]])
+def test_a_view_is_drawn_as_its_copy(style, view):
+    rgb = noise(64, 64)
+    assert (draw(style, rgb[view]) == draw(style, np.ascontiguousarray(rgb[view]))).all()
+
+
+def test_a_read_only_picture_is_drawn(style):
+    rgb = stroke_on(255)
+    rgb.flags.writeable = False
+    assert (draw(style, rgb) < 128).any()
+
+
+def test_the_number_of_threads_changes_nothing(style):
+    rgb = cv2.resize(noise(40, 40), (600, 600), interpolation=cv2.INTER_CUBIC)
+    threads = cv2.getNumThreads()
+    lines = []
+    for count in (1, 4):
+        cv2.setNumThreads(count)
+        lines.append(draw(style, rgb))
+    cv2.setNumThreads(threads)
+    assert (lines[0] == lines[1]).all()
+
+
+def test_the_config_is_frozen_and_every_field_has_a_default_and_a_comment(style):
+    assert dataclasses.is_dataclass(style.Config)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(style.Config(), dataclasses.fields(style.Config)[0].name, 1)
+    source = Path(style.__file__).read_text()
+    for field in dataclasses.fields(style.Config):
+        assert re.search(rf"^    {field.name}: .+ = .+  # \S", source, re.MULTILINE), field.name
+
+
+def test_the_docstring_gives_formula_and_source_and_there_is_a_version(style):
+    assert parts.title(style).endswith(".")
+    assert "\n    line = " in style.__doc__ or "\n    t = " in style.__doc__ or "\n    S = " in style.__doc__
+    assert "\nSource: " in style.__doc__
+    assert isinstance(style.VERSION, int)

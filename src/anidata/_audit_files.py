@@ -86,11 +86,11 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def split_of(tar: Path, root: Path) -> str:
-    """By our own naming, else by the first word for a split in the tar's name, or in that of the nearest folder; else 'all'."""
+    """By our own naming, else by the first word for a split in the tar's name, else by the nearest folder named for one; else 'all'."""
     if named := OURS.fullmatch(tar.stem):
         return named["split"]
-    folders = [*reversed(tar.relative_to(root).parts[:-1]), root.name]
-    words = [word for text in (tar.stem, *folders) for word in re.split(r"[^a-z]+", text.lower())]
+    folders = [part.lower() for part in reversed((root.name, *tar.relative_to(root).parts[:-1]))]
+    words = [*re.split(r"[^a-z]+", tar.stem.lower()), *folders]
     return next((word for word in words if word in ROLES), "all")
 
 
@@ -123,8 +123,8 @@ def check_manifest(dataset: Dataset, notes: Notes, engine: Engine) -> None:
         )
     sums = [_Sum(dataset.root / name, name, entry.get("bytes"), entry.get("sha256")) for name, entry in sorted(manifest["files"].items())]
     listed = {s.path for s in sums}
-    for extra in _files(dataset.root / "data"):
-        if extra not in listed:
+    for extra in _files(dataset.root):
+        if extra.is_relative_to(dataset.root / "data") and extra not in listed:
             notes.add("extra", dataset.where(extra), "is in data/ but not in the manifest")
     _check_sums(dataset, sums, notes, engine)
 

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from anidata._audit_samples import Picture
 from anidata.hashing import SIDE
 
 CHUNK = 4096  # candidates verified at once: 70 MB of differences
+SAME_BOX = 16  # of 255: by which the borders of two pictures may differ and still show at the same places of a thumbnail
 MOST_TWINS = 64  # pictures with one and the same code that another is compared with
 
 Index = NDArray[np.int64]
@@ -45,6 +46,7 @@ class Pictures:
     codes: Words  # (n, 2)
     flips: Words  # (n, 2) codes of the mirrored picture
     degenerate: Flags  # (n, 2)
+    box: NDArray[np.int16]  # (n, 4) top, bottom, left, right of the content, 0 to 255 across the page
     row: Index  # (n,) of its thumbnails
     thumbs: NDArray[np.uint8]  # (n, 2, 32, 32) luma; in a temporary file
 
@@ -72,18 +74,19 @@ class Spool:
         words = [np.array([getattr(p, name) for p in found], np.uint64) for name in ("codes", "flips")]
         run, suffix = np.array([p.run for p in found], np.int64), np.array([p.suffix for p in found], np.object_)
         place = [np.full(len(found), tar, np.int64), run, suffix]
-        self._columns.append([*place, digest, *words, np.array([p.degenerate for p in found], np.bool_)])
+        flat, box = np.array([p.degenerate for p in found], np.bool_), np.array([p.box for p in found], np.int16)
+        self._columns.append([*place, digest, *words, flat, box])
 
     def pictures(self) -> Pictures | None:
         """All that was added, in an order that doesn't depend on who came first; None where there is nothing."""
         if not self._columns:
             return None
         self._thumbs.flush()
-        tar, run, suffix, digest, codes, flips, degenerate = (np.concatenate(column) for column in zip(*self._columns, strict=True))
+        tar, run, suffix, digest, codes, flips, flat, box = (np.concatenate(column) for column in zip(*self._columns, strict=True))
         order = np.lexsort((run, tar)).astype(np.int64)  # stable: pictures of one sample stay as they came
         thumbs = np.memmap(self._thumbs, np.uint8, "r", shape=(len(order), 2, SIDE, SIDE))
         words = digest[order], codes[order], flips[order]
-        return Pictures(tar[order], run[order], suffix[order], *words, degenerate[order], order, thumbs)
+        return Pictures(tar[order], run[order], suffix[order], *words, flat[order], box[order], order, thumbs)
 
 
 def rivals(split: Index, splits: Sequence[Split]) -> Iterator[tuple[Index, Index]]:
@@ -112,20 +115,26 @@ def near(pictures: Pictures, ours: Index, theirs: Index, bits: int, likeness: fl
     match = np.full(len(pictures.run), -1, np.int64)
     for i, j in _candidates(left.groups, right.groups, bits):
         asked = np.flatnonzero(match[right.picture[j]] < 0)
-        alike = asked[_likeness(_outlines(pictures, left, i[asked]), _outlines(pictures, right, j[asked])) >= likeness][::-1]
+        alike = asked[_likeness(pictures, _looks(left, i[asked]), _looks(right, j[asked])) >= likeness][::-1]
         match[right.picture[j[alike]]] = left.picture[i[alike]]  # from the last to the first, which stands
     found = np.flatnonzero(match >= 0)
     return Leaks(found, match[found])
 
 
-@dataclass(frozen=True)
-class _Codes:
+class _Looks(NamedTuple):
+    """Pictures to look at, each in one of four ways."""
+
+    picture: Index  # (c,)
+    trimmed: Index  # (c,) 0 whole, 1 without borders
+    mirrored: Flags  # (c,)
+
+
+class _Codes(NamedTuple):
     """Codes of pictures, several of each; those of flat pictures, which say nothing, are left out."""
 
     groups: neighbors.Groups
     picture: Index  # (c,)
-    trimmed: Index  # (c,) 0 whole, 1 without borders
-    mirrored: Flags  # (c,)
+    looks: _Looks  # (c,)
 
 
 def _codes(pictures: Pictures, chosen: Index, *, flips: bool) -> _Codes:
@@ -137,7 +146,11 @@ def _codes(pictures: Pictures, chosen: Index, *, flips: bool) -> _Codes:
             words.append(codes[sound, trimmed])
             places.append(np.stack([sound, np.full(len(sound), trimmed), np.full(len(sound), mirrored)]))
     picture, trim, mirror = np.concatenate(places, axis=1)
-    return _Codes(neighbors.grouped(np.concatenate(words)), picture, trim, mirror.astype(np.bool_))
+    return _Codes(neighbors.grouped(np.concatenate(words)), picture, _Looks(picture, trim, mirror.astype(np.bool_)))
+
+
+def _looks(codes: _Codes, chosen: Index) -> _Looks:
+    return _Looks(codes.looks.picture[chosen], codes.looks.trimmed[chosen], codes.looks.mirrored[chosen])
 
 
 def _candidates(left: neighbors.Groups, right: neighbors.Groups, bits: int) -> Iterator[tuple[Index, Index]]:
@@ -151,7 +164,10 @@ def _candidates(left: neighbors.Groups, right: neighbors.Groups, bits: int) -> I
         pair = np.searchsorted(ends, places, "right")
         i, j = pairs.i[pair], pairs.j[pair]
         within = places - (ends[pair] - count[i] * size[j])
-        yield order[start[i] + within % count[i]], other[low[j] + within // count[i]]
+        yield (
+            order[start[i] + within // size[j]],
+            other[low[j] + within % size[j]],
+        )  # all of ours with one of theirs, then the rest with the next
 
 
 def _layout(groups: neighbors.Groups) -> tuple[Index, Index, Index]:
@@ -160,18 +176,26 @@ def _layout(groups: neighbors.Groups) -> tuple[Index, Index, Index]:
     return np.argsort(groups.of, kind="stable"), np.cumsum(size) - size, size
 
 
-def _outlines(pictures: Pictures, codes: _Codes, chosen: Index) -> NDArray[np.float32]:
-    """float32 (m, 1984): first differences along both axes, of mean 0 and length 1."""
-    thumbs = pictures.thumbs[pictures.row[codes.picture[chosen]], codes.trimmed[chosen]].astype(np.float32)
-    flip = codes.mirrored[chosen]
-    thumbs[flip] = thumbs[flip, :, ::-1]
+def _likeness(pictures: Pictures, a: _Looks, b: _Looks) -> NDArray[np.float32]:
+    """float32 (m,): correlation of the outlines of a and b.
+
+    Two whole pictures within equal borders are compared without them: a white padding's edge outweighs all that is in it.
+    """
+    framed = (a.trimmed == 0) & (b.trimmed == 0) & (np.abs(_box(pictures, a) - _box(pictures, b)).max(axis=1, initial=0) <= SAME_BOX)
+    correlation: NDArray[np.float32] = np.einsum("ij,ij->i", _outlines(pictures, a, framed), _outlines(pictures, b, framed))
+    return correlation
+
+
+def _box(pictures: Pictures, looks: _Looks) -> NDArray[np.int16]:
+    top, bottom, left, right = pictures.box[looks.picture].T
+    return np.stack([top, bottom, np.where(looks.mirrored, 255 - right, left), np.where(looks.mirrored, 255 - left, right)], axis=1)
+
+
+def _outlines(pictures: Pictures, looks: _Looks, framed: Flags) -> NDArray[np.float32]:
+    """float32 (m, 1984): first differences of luma along both axes, of mean 0 and length 1."""
+    thumbs = pictures.thumbs[pictures.row[looks.picture], np.where(framed, 1, looks.trimmed)].astype(np.float32)
+    thumbs[looks.mirrored] = thumbs[looks.mirrored, :, ::-1]
     steps = np.concatenate([np.diff(thumbs, axis=axis).reshape(len(thumbs), SIDE * (SIDE - 1)) for axis in (1, 2)], axis=1)
     steps -= steps.mean(axis=1, keepdims=True)
     scaled: NDArray[np.float32] = steps / np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-6)
     return scaled
-
-
-def _likeness(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Correlation of each row of `a` with that of `b`."""
-    correlation: NDArray[np.float32] = np.einsum("ij,ij->i", a, b)
-    return correlation

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata import containers, hashing, image, storage
+from anidata import hashing, image, storage
 from anidata._audit_tar import Notes, Tar, clipped, members, runs, suffix_of
 from anidata.engine import Watch
 from anidata.errors import BadImage
@@ -20,6 +20,8 @@ from anidata.shards import Member
 PICTURES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "jp2")  # last suffixes of what has to decode
 LOSSY = ("jpg", "jpeg", "webp")  # a map of labels is never stored so
 FLAT = 16  # levels of 255 within which a row or column at the rim is border: JPEG's ringing stays below
+GRAY_8 = b"\x08\0"  # bits and color type in a PNG's header
+MAX_JSON = 1 << 24  # bytes of a sample's JSON: parsed, it takes up to thirty times as many
 MIN_TRIMMED = 16  # px: of less than that no code is made
 
 Pixels = NDArray[np.uint8]
@@ -48,6 +50,7 @@ class Picture(NamedTuple):
     codes: tuple[int, int]  # phash
     flips: tuple[int, int]  # of the mirrored picture
     degenerate: tuple[bool, bool]
+    box: tuple[int, int, int, int]  # top, bottom, left and right of what is within the borders, 0 to 255 across the page
     thumbs: Pixels  # (2, 32, 32) luma
 
 
@@ -65,11 +68,11 @@ def look(chunk: Chunk, watch: Watch) -> Seen:
     seen = Seen(Notes(chunk.tar.most))
     with open(chunk.tar.path, "rb") as file:
         samples = islice(runs(members(file, [])), chunk.start, chunk.stop)
-        for (place, (key, members)), failure in watch.each(enumerate(samples, chunk.start)):
+        for (place, (key, run)), failure in watch.each(enumerate(samples, chunk.start)):
             if failure:
                 seen.notes.add("corrupt", f"{chunk.tar.name}/{key}", f"{failure.code}: {failure.message}")
             else:
-                _Sample(chunk, place, {suffix_of(m): m for m in members}, seen).look()
+                _Sample(chunk, place, {suffix_of(m): m for m in run}, seen).look()
     return seen
 
 
@@ -87,7 +90,7 @@ class _Sample:
         joined, shapes = _subjects(list(pictures)), dict[str, tuple[int, ...]]()
         for suffix, member in pictures.items():
             try:
-                data = self._read(member)
+                data = self._read(member, self.chunk.max_bytes)
                 decoded = image.decode(data, self.chunk.max_pixels)
                 if self._is_line(suffix):
                     self._check_line(member, data, decoded)
@@ -117,15 +120,14 @@ class _Sample:
                 self._add("size", self.members[suffix], f"{shape[1]} × {shape[0]} px, its color picture {color[1]} × {color[0]}")
 
     def _check_line(self, member: Member, data: bytes, decoded: image.Image) -> None:
-        png = containers.read_png(data, self.chunk.max_pixels) if decoded.format == "png" else None
-        if png is None or (png.color, png.depth) != (0, 8):
+        if decoded.format != "png" or data[24:26] != GRAY_8:
             self._add("polarity", member, "lineart is a PNG of 8-bit gray")
         elif np.count_nonzero(decoded.gray < 128) > decoded.gray.size / 2:
             self._add("polarity", member, "mostly black: lineart is black ink (0) on white paper (255)")
 
     def _check_json(self, suffix: str, member: Member) -> None:
         try:
-            schema = schema_of(json.loads(self._read(member)))
+            schema = schema_of(json.loads(self._read(member, MAX_JSON)))
         except (ValueError, RecursionError, BadImage) as error:
             self._add("json", member, f"can't be parsed: {error}")
             return
@@ -135,9 +137,9 @@ class _Sample:
         most = len(where) >= self.chunk.tar.most
         self.seen.schemas[suffix, schema] = count + 1, where if most else [*where, clipped(f"{self.chunk.tar.name}/{member.name}")]
 
-    def _read(self, member: Member) -> bytes:
+    def _read(self, member: Member, limit: int) -> bytes:
         at = storage.Reference(storage.uri_of(self.chunk.tar.path), member.offset, member.size)
-        return storage.read(at, Path(), self.chunk.max_bytes)
+        return storage.read(at, Path(), limit)
 
     def _add(self, code: str, member: Member, message: str) -> None:
         self.seen.notes.add(code, f"{self.chunk.tar.name}/{member.name}", message)
@@ -164,8 +166,10 @@ def _subjects(suffixes: list[str]) -> set[str]:
 
 def picture(run: int, suffix: str, data: bytes, rgb: Pixels) -> Picture:
     """The codes of a picture by which its copies are found."""
-    whole, inner = hashing.codes(rgb), trimmed(rgb)
+    top, bottom, left, right = content_box(rgb)
+    whole, inner = hashing.codes(rgb), np.ascontiguousarray(rgb[top:bottom, left:right])
     core = whole if inner.shape == rgb.shape else hashing.codes(inner)
+    height, width = rgb.shape[:2]
     return Picture(
         run,
         suffix,
@@ -173,12 +177,13 @@ def picture(run: int, suffix: str, data: bytes, rgb: Pixels) -> Picture:
         (whole.phash, core.phash),
         (whole.phash_flip, core.phash_flip),
         (whole.degenerate, core.degenerate),
+        (255 * top // height, 255 * bottom // height, 255 * left // width, 255 * right // width),
         np.stack([hashing.luma(rgb), hashing.luma(inner)]),
     )
 
 
-def trimmed(rgb: Pixels) -> Pixels:
-    """A picture without its flat borders, whatever their colors: margins within a letterbox within a padding are all of them off."""
+def content_box(rgb: Pixels) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of a picture without its flat borders: margins within a letterbox within a padding are all of them off."""
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     top, bottom, left, right = 0, gray.shape[0], 0, gray.shape[1]
     for _ in range(3):  # a border within a border within a border
@@ -186,8 +191,7 @@ def trimmed(rgb: Pixels) -> Pixels:
         top, bottom = top + first, top + last
         first, last = _busy(gray[top:bottom, left:right], 0)
         left, right = left + first, left + last
-    inner = rgb[top:bottom, left:right]
-    return np.ascontiguousarray(inner) if min(inner.shape[:2]) >= MIN_TRIMMED else rgb
+    return (top, bottom, left, right) if min(bottom - top, right - left) >= MIN_TRIMMED else (0, gray.shape[0], 0, gray.shape[1])
 
 
 def _busy(gray: Any, axis: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from anidata.engine import Watch
 from anidata.shards import Member
 
 META = re.compile(r"__[^/]*__($|/)")  # names that webdataset's readers pass over
-MAX_TEXT = 200  # characters of a name or message of foreign origin
+MAX_TEXT = 300  # characters of a name or message of foreign origin
 STEP = 1 << 20  # bytes read at a time
 
 

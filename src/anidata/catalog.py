@@ -135,10 +135,10 @@ class Catalog:
     """The views of a workspace over DuckDB: nothing else can be read or written through it."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._connection = duckdb.connect(
-            ":memory:", config={"python_enable_replacements": "false", "autoinstall_known_extensions": "false"}
-        )
         folder = workspace.folder
+        settings = {"python_enable_replacements": "false", "autoinstall_known_extensions": "false"}
+        settings["temp_directory"] = str(folder("tmp"))  # what doesn't fit into memory; else it lands where the command was typed
+        self._connection = duckdb.connect(":memory:", config=settings)
         self._register("_records", files(folder("records")), RECORDS)
         self._register("_images", files(folder("images")), images_schema())
         self._register("_edges", files(folder("edges")), EDGES)
@@ -147,8 +147,8 @@ class Catalog:
         for name, schema in (("clean", CLEAN), ("dedup", DEDUP), ("lineart", LINEART), ("splits", SPLITS), ("samples", SAMPLES)):
             self._register(f"_{name}", [decisions / f"{name}.parquet"], schema)
         self._ranks()
-        made = [n for n in ("clean", "dedup", "lineart") if (decisions / f"{n}.parquet").exists()]
-        for statement in _views(decided=bool(made)):
+        made = {n for n in ("clean", "dedup", "lineart") if (decisions / f"{n}.parquet").exists()}
+        for statement in _views(made):
             self._connection.execute(statement)
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
@@ -222,19 +222,17 @@ def _footer(path: Path) -> pa.Schema:
     return pq.read_schema(path)
 
 
-def _views(*, decided: bool) -> list[str]:
-    """The SQL of the views; `keep` is null until something has been decided."""
+def _views(made: set[str]) -> list[str]:
+    """The SQL of the views; `keep` and `reasons` of a picture are null until something has been decided about it."""
     codes = ", ".join(["format", "width", "height", "frames", "bytes", "transparency", *measures(), *(n for n, _ in CODES)])
-    keep = (
-        "(i.error IS NULL AND c.error IS NULL AND len(c.reasons) = 0)"
-        if decided
-        else "CASE WHEN i.error IS NULL THEN NULL::BOOLEAN ELSE false END"
-    )
+    keep = "CASE WHEN i.error IS NOT NULL THEN false WHEN c.reasons IS NOT NULL THEN c.error IS NULL AND len(c.reasons) = 0 END"
+    # clean and dedup have a row for each picture that they have seen, lineart for those alone that it rejects
+    decided = "true" if made == {"lineart"} else "coalesce(a.key, d.key, t.key) IS NOT NULL"
     decisions = "c.cluster, c.keeper, c.relation, c.distance, c.split, c.shard"
     return [
         # the latest generation's word on a sighting
         "CREATE VIEW _sightings AS SELECT * FROM _records QUALIFY row_number() OVER (PARTITION BY record ORDER BY generation DESC) = 1",
-        """CREATE VIEW _merged AS SELECT key, min(url) AS url, arg_min(license, -l.rank) AS license, arg_min(rating, -r.rank) AS rating,
+        """CREATE VIEW _merged AS SELECT key, min(url) AS url, arg_min(license, (-l.rank, license)) AS license, arg_min(rating, (-r.rank, rating)) AS rating,
            string_agg(DISTINCT artist, ', ' ORDER BY artist) AS artist, list_sort(list_distinct(flatten(list(coalesce(tags, []))))) AS tags,
            min(caption) AS caption, min(file) AS file, min(kind) AS source, count(*) AS sightings,
            min(line_key) AS line_key
@@ -245,13 +243,14 @@ def _views(*, decided: bool) -> list[str]:
         "CREATE VIEW _pictures AS SELECT * FROM _distinct JOIN _merged USING (key)",
         """CREATE VIEW _kept AS SELECT p.* FROM _pictures p LEFT JOIN _clean a USING (key) LEFT JOIN _dedup d USING (key)
            WHERE p.error IS NULL AND len(coalesce(a.reasons, [])) = 0 AND len(coalesce(d.reasons, [])) = 0""",
-        """CREATE VIEW _decided AS SELECT key, list_concat(coalesce(a.reasons, []), coalesce(d.reasons, []), coalesce(t.reasons, [])) AS reasons,
+        f"""CREATE VIEW _decided AS SELECT key,
+           CASE WHEN {decided} THEN list_concat(coalesce(a.reasons, []), coalesce(d.reasons, []), coalesce(t.reasons, [])) END AS reasons,
            CASE WHEN list_contains(t.reasons, 'changed') THEN 'changed' END AS error, t.message,
            d.cluster, d.keeper, d.relation, d.distance, s.split, m.shard
            FROM _distinct LEFT JOIN _clean a USING (key) LEFT JOIN _dedup d USING (key) LEFT JOIN _lineart t USING (key)
            LEFT JOIN _splits s USING (key) LEFT JOIN _samples m USING (key)""",
-        f"""CREATE VIEW images AS SELECT i.key, CASE WHEN i.error IS NULL THEN 'ok' ELSE 'failed' END AS status, i.error,
-           coalesce(i.message, c.message) AS message, i.sightings, i.file, i.source, i.url, i.license, i.artist, i.rating, i.tags, i.caption,
+        f"""CREATE VIEW images AS SELECT i.key, CASE WHEN i.error IS NOT NULL THEN 'failed' ELSE coalesce(c.error, 'ok') END AS status,
+           coalesce(i.error, c.error) AS error, coalesce(i.message, c.message) AS message, i.sightings, i.file, i.source, i.url, i.license, i.artist, i.rating, i.tags, i.caption,
            {codes}, {keep} AS keep, CASE WHEN i.error IS NULL THEN c.reasons ELSE ['failed'] END AS reasons, {decisions}
            FROM _pictures i JOIN _decided c USING (key)""",
         f"""CREATE VIEW records AS SELECT s.record, s.key, s.kind AS source, s.root || '/' || s.name AS uri, s.file, s.url, s.license, s.artist,

@@ -6,10 +6,13 @@ A document is what TOML parses to; it is built into a config once.
 import dataclasses
 import hashlib
 import json
+import math
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 import tomli_w
@@ -20,10 +23,16 @@ from anidata.parts import nearest
 T = TypeVar("T")
 Document = dict[str, Any]
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+MOST = 2**63 - 1  # what TOML promises to keep
+Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+# what a type is called in a message
+WORDS = {"object": "a table", "array": "a list", "str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+BARE = re.compile(r"[+-]?(\d+\.|\.\d+)")  # numbers as people type them; TOML asks for digits on both sides of the point
+ENUM = "Invalid enum value "  # so begins msgspec's complaint about a word that isn't one of the choices
 
 
 def parse(text: str, where: str) -> Document:
@@ -54,11 +63,7 @@ def assigned(document: Mapping[str, Any], text: str) -> Document:
     names = path.strip().split(".")
     if not equals or len(names) < 2 or not all(names):  # a stage and a key
         raise RecipeError(f"--set {text}: write it as stage.key=value, for example --set clean.min_side=128")
-    try:
-        content: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        content = value.strip()
-    return _put(document, names, content)
+    return _put(document, names, _value(value.strip()))
 
 
 def build(kind: type[T], document: Mapping[str, Any], where: str) -> T:
@@ -67,11 +72,14 @@ def build(kind: type[T], document: Mapping[str, Any], where: str) -> T:
     Raises: RecipeError: an unknown key, a value of the wrong type, or out of range.
     """
     _check_names(kind, document, where, [])
+    for path in _endless(document, []):
+        raise RecipeError(f"{_at(where, path)}: Expected a finite number.")
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at ")
-        raise RecipeError(f"{where}, {_place(path.strip('`').removeprefix('$').strip('.').split('.'))}: {message}.") from error
+        raise RecipeError(_complaint(kind, str(error), where)) from error
+    except RecipeError as error:  # a config's own check
+        raise RecipeError(f"{where}, {error}") from error
 
 
 def dump(config: Any) -> str:
@@ -96,7 +104,12 @@ def _check_names(kind: Any, document: Mapping[str, Any], where: str, path: Seque
     hints = get_type_hints(kind)
     for name, value in document.items():
         if name not in fields:
-            raise RecipeError(f"{where}, {_place([*path, name])}: no such setting.{nearest(name, fields)}")
+            place = (
+                f"{where}, [{'.'.join([*path, name])}]: no such table"
+                if isinstance(value, Mapping)
+                else f"{_at(where, [*path, name])}: no such setting"
+            )
+            raise RecipeError(f"{place}.{nearest(name, fields)}")
         if dataclasses.is_dataclass(hints[name]) and isinstance(value, Mapping):
             _check_names(hints[name], value, where, [*path, name])
 
@@ -107,10 +120,47 @@ def _put(document: Mapping[str, Any], names: Sequence[str], value: Any) -> Docum
     return {**document, first: _put(below if isinstance(below, Mapping) else {}, rest, value) if rest else value}
 
 
-def _place(path: Sequence[str]) -> str:
-    """['clean', 'min_side'] → [clean] min_side."""
+def _value(text: str) -> Any:
+    if BARE.fullmatch(text):
+        return float(text)
+    try:
+        found = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return found["value"] if len(found) == 1 else text  # several lines that happen to be TOML
+
+
+def _endless(value: Any, path: list[str]) -> Iterator[list[str]]:
+    """The paths of nan and inf."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path
+    below = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in below:
+        yield from _endless(inner, [*path, str(name)])
+
+
+def _complaint(kind: Any, complaint: str, where: str) -> str:
+    """What msgspec has to say, in the words of a recipe: 'Expected `array`, got `str` - at `$.lineart.styles`'."""
+    message, _, place = complaint.rpartition(" - at `$")
+    path = place.replace("[...]", "").strip("`.").split(".")
+    if message.startswith(ENUM):
+        wrong, choices = message.removeprefix(ENUM).strip("'"), _choices(kind, path)
+        message = f"'{wrong}' is none of {', '.join(choices)}.{nearest(wrong, choices)}".removesuffix(".")
+    message = re.sub(r"`(\w+)`", lambda found: WORDS.get(found[1], found[0]), message)
+    return f"{_at(where, path)}: {message}" + ("" if message.endswith("?") else ".")
+
+
+def _choices(kind: Any, path: Sequence[str]) -> tuple[str, ...]:
+    """The words that the Literal at a path allows."""
+    return get_args(reduce(lambda above, name: get_type_hints(above)[name], path, kind))
+
+
+def _at(where: str, path: Sequence[str]) -> str:
+    """('mine.toml', ['clean', 'min_side']) → mine.toml, [clean] min_side; `where` may be a table itself."""
     *tables, name = path
-    return f"[{'.'.join(tables)}] {name}" if tables else name
+    if tables:
+        return f"{where}, [{'.'.join(tables)}] {name}"
+    return f"{where} {name}" if where.endswith("]") else f"{where}, {name}"
 
 
 def _without_none(document: Document) -> Document:

@@ -2,10 +2,13 @@
 
 import csv
 import json
+import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from anidata.audit import Report
     from anidata.status import Status
 
+WIDE = 10_000  # columns of a table that isn't shown on a terminal: nothing is folded
 SHELVES = {"styles": "lineart"}  # where a shelf's folder has another name
 HEXES = ("phash", "phash_flip")  # 16 digits in JSON: a uint64 is no safe JSON number
 
@@ -104,7 +108,7 @@ def show_audit(found: "Report") -> None:
 
 def write_table(answer: "pa.Table", form: str) -> None:
     """An answer to a query, on stdout."""
-    FORMS[form](answer)
+    FORMS[form](answer.rename_columns(_distinct(answer.column_names)))
 
 
 def shelf(name: str) -> dict[str, str]:
@@ -127,8 +131,8 @@ def _as_table(answer: "pa.Table") -> None:
     for name in answer.column_names:
         table.add_column(escape(name), overflow="fold")
     for row in answer.to_pylist():
-        table.add_row(*(escape(_text(row[name])) for name in answer.column_names))
-    Console().print(table)
+        table.add_row(*(escape(_printable(_text(value))) for value in row.values()))
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
     print(f"{answer.num_rows:,} rows", file=sys.stderr)
 
 
@@ -146,28 +150,48 @@ def _as_json(answer: "pa.Table") -> None:
 FORMS: dict[str, Callable[["pa.Table"], None]] = {"table": _as_table, "csv": _as_csv, "json": _as_json}
 
 
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names of columns, the second `key` as `key_2`: a row of JSON can't have one twice."""
+    found: list[str] = []
+    for name in names:
+        again = (f"{name}_{n}" for n in count(2))
+        found.append(name if name not in found else next(a for a in again if a not in found and a not in names))
+    return found
+
+
+def _printable(text: str) -> str:
+    """A found name may hold line ends and a terminal's commands: U+FFFD stands for them."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
 def _plain(name: str, value: Any) -> Any:
     """A value as JSON has it."""
-    if name in HEXES and isinstance(value, int):
-        return f"{value:016x}"
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, datetime | date):
-        return value.isoformat()
     if isinstance(value, dict):
         return {n: _plain(n, v) for n, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(name, v) for v in value]
+    if name in HEXES and isinstance(value, int):
+        return f"{value:016x}"
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str | float | bool | None:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Decimal):  # sum() of whole numbers is one
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON knows no nan and no infinity
+    if isinstance(value, datetime | date):
+        return value.isoformat()
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     plain = _plain("", value)
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    return "" if plain is None else plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
 def _bytes(n: int) -> str:

@@ -4,28 +4,45 @@ import re
 
 RATINGS = ("g", "s", "q", "e")  # general, sensitive, questionable, explicit
 
-# first match decides; from free to all rights reserved; what nothing here knows stands before "all rights reserved"
-_LICENSES = (
-    r"\bcc0\b|creativecommons\.org/publicdomain|public.?domain|\bpdm?\b|unlicense|\bwtfpl\b|\b0bsd\b",
-    r"\bmit\b|\bbsd\b|\bisc\b|apache|zlib|expat",
-    r"\bcc[ -]?by(?![ -]?(nc|nd|sa))|licenses/by/",
-    r"\bcc[ -]?by[ -]?sa(?![ -]?nc)|licenses/by-sa/|\bofl\b|\boga[ -]?by",
-    r"gpl|copyleft|\bfal\b|free art licen[cs]e",
-    r"\bcc[ -]?by[ -]?nd|licenses/by-nd/",
-    r"\bcc[ -]?by[ -]?nc(?![ -]?(nd|sa))|licenses/by-nc/",
-    r"\bcc[ -]?by[ -]?nc[ -]?sa|licenses/by-nc-sa/",
-    r"\bcc[ -]?by[ -]?nc[ -]?nd|licenses/by-nc-nd/",
+# From free to strict, by what they forbid: nothing; to hide the author; to close what is made of it, in two degrees; to change it;
+# to earn by it, alone and with the others. What nothing here knows comes next, and last that all rights are reserved.
+_PUBLIC, _PERMISSIVE, _BY, _SHARE_ALIKE, _COPYLEFT, _NO_CHANGES, _UNPAID, _UNPAID_ALIKE, _UNPAID_NO_CHANGES, UNKNOWN, RESERVED = range(11)
+_NAMES = (
+    (_PUBLIC, r"\bcc-?0\b|publicdomain|public.domain|\bpdm?\b|\bunlicense\b|\bwtfpl\b|\b0bsd\b"),
+    (_PERMISSIVE, r"(?:^|[^a-z])mit(?=$|[ -]licen|[,/|)]| or | and )|\bbsd\b|\bisc\b|\bapache\b|\bzlib\b|\bexpat\b"),
+    (_SHARE_ALIKE, r"\bofl\b|\boga[ -]?by"),
+    (_COPYLEFT, r"gpl|gfdl|gnu (?:general|free|lesser|affero)|copyleft|\bfal\b|free art licen[cs]e"),
 )
-_RESERVED = r"all rights reserved|proprietary|copyright|©|no licen[cs]e"
+_TERMS = {
+    "": _BY, "sa": _SHARE_ALIKE, "nd": _NO_CHANGES, "nc": _UNPAID, "nc sa": _UNPAID_ALIKE, "nc nd": _UNPAID_NO_CHANGES,
+}  # fmt: skip
+_CREATIVE_COMMONS = re.compile(r"\bcc[ -]*((?:(?:by|nc|nd|sa)\b[ -]*)+)")
+_SPELLED = (
+    (r"creativecommons\.org/licenses/|creative ?commons|\bcc(?=by)", "cc "),
+    (r"\battribution\b", "by"),
+    (r"\bnon-? ?commercial\b", "nc"),
+    (r"\bno-? ?deriv(?:ative)?s?\b(?: works)?", "nd"),
+    (r"\bshare-? ?alike\b", "sa"),
+    (r"\b(by|nc|nd|sa)(?=(?:nc|nd|sa)+\b)", r"\1-"),
+)
+_RESERVED = r"\ball rights reserved|\bproprietary|\bno licen[cs]e|\bunlicensed|\bnot (?:in the |in )?public.domain"
+_OWNED = r"copyright|©|\(c\)"  # beside a license, it only says whose it is
 
 
 def license_rank(text: str) -> int:
-    """0 for public domain, higher the more a license forbids; names this table doesn't know count as strict."""
-    low = text.lower().replace("_", "-")
-    for rank, pattern in reversed(list(enumerate(_LICENSES))):
-        if re.search(pattern, low):
-            return rank
-    return len(_LICENSES) + bool(re.search(_RESERVED, low))
+    """0 for public domain, higher the more a license forbids; of several the strictest; what isn't known counts as strict."""
+    low = re.sub(r"[_\s]+", " ", text.lower())
+    if re.search(_RESERVED, low):
+        return RESERVED
+    ranks = [rank for rank, pattern in _NAMES if re.search(pattern, low)] + _creative_commons(low)
+    return max(ranks, default=RESERVED if re.search(_OWNED, low) else UNKNOWN)
+
+
+def _creative_commons(low: str) -> list[int]:
+    for pattern, short in _SPELLED:
+        low = re.sub(pattern, short, low)
+    found = [set(re.findall(r"[a-z]+", terms)) - {"by"} for terms in _CREATIVE_COMMONS.findall(low)]
+    return [_TERMS.get(" ".join(sorted(terms)), _UNPAID_NO_CHANGES) for terms in found]
 
 
 def rating_rank(text: str) -> int:

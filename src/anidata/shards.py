@@ -53,7 +53,7 @@ class TarWriter:
 def members(file: BinaryIO) -> Iterator[Member]:
     """The regular files of a plain tar, in order.
 
-    Raises: tarfile.TarError: it is no tar, or it is cut short.
+    Raises: tarfile.TarError: it is no tar, is cut short, or is damaged: tarfile itself takes a bad header for the end.
     """
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -63,6 +63,12 @@ def members(file: BinaryIO) -> Iterator[Member]:
                 raise tarfile.ReadError(f"{entry.name}: the tar ends {entry.offset_data + entry.size - end:,} bytes too soon")
             if entry.isreg():
                 yield Member(entry.name, entry.offset_data, entry.size)
+        file.seek(tar.offset)
+    mark = file.read(BLOCK)
+    if len(mark) < BLOCK:
+        raise tarfile.ReadError("cut short: the end mark is missing")
+    if any(mark):
+        raise tarfile.ReadError(f"damaged or cut short at byte {file.tell() - BLOCK:,}: neither a header nor the end mark is there")
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -73,9 +79,13 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def index_text(found: Iterable[Member]) -> str:
-    """The index of a tar in DALI's form (wds2idx, v1.2): a line for each sample with suffix, offset, size and name of its members."""
+    """The index of a tar in DALI's form (wds2idx, v1.2): a line for each sample with suffix, offset, size and name of its members.
+
+    Hidden files, whose names begin with a dot, belong to no sample.
+    """
+    seen = (m for m in found if not m.name.rpartition("/")[2].startswith("."))
     lines = [
         " ".join(f"{split_name(m.name)[1]} {m.offset} {m.size} {m.name}" for m in group)
-        for _, group in groupby(found, key=lambda m: split_name(m.name)[0])
+        for _, group in groupby(seen, key=lambda m: split_name(m.name)[0])
     ]
     return "\n".join([f"v1.2 {len(lines)}", *lines]) + "\n"

@@ -1,6 +1,8 @@
 """Status: what a workspace holds, which stages are behind, what failed or is missing, the disk it takes, and what to type next."""
 
 import os
+import shlex
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,7 @@ from anidata.stages import clean, dedup, extract_lineart, ingest, shard
 from anidata.workspace import Workspace
 
 FOLDERS = ("plan", "records", "images", "blobs", "edges", "decisions", "pairs", "dataset")
-COMMANDS = {
-    "ingest": "ingest {work}",
-    "clean": "clean {work}",
-    "dedup": "dedup {work}",
-    "lineart": "extract-lineart {work}",
-    "shard": "shard {work}",
-}
+COMMANDS = {"ingest": "ingest", "clean": "clean", "dedup": "dedup", "lineart": "extract-lineart", "shard": "shard"}
 
 
 @dataclass(frozen=True)
@@ -43,11 +39,17 @@ def measure(workspace: Workspace, recipe: pipeline.Recipe) -> Status:
         count = "SELECT count(*) FILTER (error IN ('missing', 'unreadable', 'timeout')) AS retry, count(*) FILTER (status = 'changed') AS changed FROM records"
         waiting = views.select(count).to_pylist()[0]
     late = next((name for name, word in stages.items() if word != "up to date"), None)
-    command = f"anidata {COMMANDS[late].format(work=workspace.path)}" if late else None
+    command = _command(workspace, recipe, late) if late else None
     if waiting["changed"] and not late:
-        command = f"anidata ingest {workspace.path} SOURCE --refresh"
+        command = _command(workspace, recipe, "ingest") + " --refresh"
     disk = {name: size for name in FOLDERS if (size := _bytes_in(workspace.folder(name)))}
     return Status(stages, found, waiting["retry"], waiting["changed"], disk, command)
+
+
+def _command(workspace: Workspace, recipe: pipeline.Recipe, stage: str) -> str:
+    sources = recipe.sources or ("SOURCE",)
+    words = [workspace.path, *(sources if stage == "ingest" else ())]
+    return " ".join(["anidata", COMMANDS[stage], *(shlex.quote(str(w)) for w in words)])
 
 
 def _stages(workspace: Workspace, recipe: pipeline.Recipe) -> dict[str, str]:
@@ -71,4 +73,11 @@ def _stages(workspace: Workspace, recipe: pipeline.Recipe) -> dict[str, str]:
 
 
 def _bytes_in(folder: Path) -> int:
-    return sum(entry.stat().st_size for place, _, files in os.walk(folder) for entry in (Path(place) / f for f in files))
+    return sum(_size(Path(place) / name) for place, _, files in os.walk(folder) for name in files)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:  # another command is at work here
+        return 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from anidata import recipe, storage
-from anidata.errors import FormatError, Locked, WorkspaceError
+from anidata.errors import FormatError, Locked, StorageError, WorkspaceError
 
 FORMAT = 1
+MARK = "workspace.json"  # its presence makes a folder a workspace
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Workspace:
     def locked(self) -> Iterator[None]:
         """Hold the workspace for this process alone; the lock ends with the process, however that ends.
 
-        Raises: Locked: another run holds it, and which.
+        Raises: Locked: another run holds it, and which. StorageError: no lock can be made there.
         """
         lock = FileLock(self.path / ".lock")
         holder = self.path / ".holder.json"
@@ -52,6 +54,10 @@ class Workspace:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise Locked(f"{self.path} is in use by {_holder(holder)}. Wait for it, or stop it, then run this command again.") from error
+        except OSError as error:
+            raise StorageError(
+                f"{self.path} can't be locked ({error.strerror or error}). Give write access, then run this command again."
+            ) from error
         try:
             storage.publish_json(
                 holder,
@@ -71,10 +77,10 @@ def create(path: Path) -> Workspace:
     path = path.absolute()
     if path.exists() and not path.is_dir():
         raise WorkspaceError(f"{path} is a file; a workspace is a folder. Name another one.")
-    if not (path / "workspace.json").exists():
-        if path.exists() and any(p.suffix != storage.TEMPORARY for p in path.iterdir()):
+    if not (path / MARK).exists():
+        if path.exists() and any(p.name != MARK + storage.TEMPORARY for p in path.iterdir()):  # left by a run killed in its first moment
             raise WorkspaceError(f"{path} has files in it and is no workspace. Name a new or empty folder.")
-        storage.publish_json(path / "workspace.json", {"format": FORMAT})
+        storage.publish_json(path / MARK, {"format": FORMAT})
     return open_workspace(path)
 
 
@@ -85,9 +91,11 @@ def open_workspace(path: Path) -> Workspace:
     """
     path = path.absolute()
     try:
-        found = json.loads((path / "workspace.json").read_bytes())["format"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise WorkspaceError(f"{path} is no workspace. Start one with: anidata ingest {path} SOURCE") from error
+        found = json.loads((path / MARK).read_bytes())["format"]
+    except OSError as error:
+        raise WorkspaceError(f"{path} is no workspace. Start one with: anidata ingest {shlex.quote(str(path))} SOURCE") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise WorkspaceError(f"{path / MARK} is not anidata's, or damaged. Name another folder.") from error
     if found != FORMAT:
         raise FormatError(
             f"{path} has workspace format {found}; this version of anidata reads format {FORMAT}. "

@@ -1,15 +1,19 @@
 """What stands beside the tars for people and loaders: the card with YAML configs for the Hub, the shard index, and Croissant metadata."""
 
 import json
+import re
 from collections import Counter
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
 import anidata
-from anidata import recipe
+from anidata import catalog, parts, recipe
+from anidata.stages import _croissant, _drawing, _packing
 
 Row = dict[str, Any]
 MADE_BY = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")  # their versions can change bytes
+LICENSES = 50  # rows of the card's table; where licenses are free text there can be one a picture
 
 
 def versions() -> dict[str, str]:
@@ -19,68 +23,78 @@ def versions() -> dict[str, str]:
 
 def documents(name: str, packed: list[Row], resolved: Row) -> dict[str, str]:
     """Path → text of README.md, croissant.json and index/shardindex.json."""
+    croissant = _croissant.describe(name, packed, [*_members(resolved["lineart"])], _packing.metadata_schema())
     return {
         "README.md": card(name, packed, resolved),
-        "croissant.json": _json(croissant(name, packed, resolved)),
+        "croissant.json": _json(croissant),
         "index/shardindex.json": _json(shard_index(packed)),
     }
+
+
+def shard_index(packed: list[Row]) -> Row:
+    """The tars with their sizes and numbers of samples, as `widsindex` of webdataset 0.2 wrote them; a url is relative to the index."""
+    tars = [{"url": f"../data/{p['name']}.tar", "dataset": p["split"], "nsamples": p["samples"], "filesize": _tar_size(p)} for p in packed]
+    return {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": tars}
 
 
 def card(name: str, packed: list[Row], resolved: Row) -> str:
     """The data set's card: splits in YAML (empty ones left out), fields, how to read it, licenses, recipe."""
     counts = _by_split(packed)
-    configs = "\n".join(f"  - split: {split}\n    path: data/{split}-*.tar" for split in counts)
-    licenses: Counter[str] = sum((Counter(p["licenses"]) for p in packed), Counter())
+    members = _members(resolved["lineart"])
+    toml = recipe.dump(resolved).strip()
     return CARD.format(
-        configs=configs,
+        configs=_configs(counts),
         size=next((word for limit, word in SIZES if sum(counts.values()) < limit), "n>1T"),
-        name=name,
-        splits="\n".join(f"| {split} | {n:,} | {sum(p['split'] == split for p in packed)} |" for split, n in counts.items()),
-        styles=", ".join(f"`{s}`" for s in resolved["lineart"]["styles"]),
-        first=resolved["lineart"]["styles"][0],
-        licenses="\n".join(f"| {_cell(text) or 'not stated'} | {n:,} |" for text, n in sorted(licenses.items())),
-        tars=_brace([p["name"] for p in packed if p["split"] == next(iter(counts), "")]),
-        suffix={"jpeg": "jpg"}.get(resolved["lineart"]["color"], resolved["lineart"]["color"]),
-        recipe=recipe.dump(resolved).strip(),
+        name=_plain(name),
+        total=f"{sum(counts.values()):,}",
+        splits=_table((split, f"{n:,}", str(sum(p["split"] == split for p in packed))) for split, n in counts.items()),
+        members=_table((f"`KEY.{suffix}`", what) for suffix, what in members.items()),
+        first=next(iter(counts), "train"),
+        color=next(iter(members)),
+        measures=_table((f"`{n}`", parts.title(parts.load("measures", n)).replace("|", "\\|")) for n in catalog.measures()),
+        licenses=_licenses(packed),
+        fence="`" * max(3, 1 + max(map(len, re.findall("`+", toml)), default=0)),
+        recipe=toml,
         version=anidata.__version__,
     )
 
 
-def shard_index(packed: list[Row]) -> Row:
-    """The tars with their sizes and numbers of samples, in the form of webdataset's wids index."""
-    tars = [
-        {"url": f"../data/{p['name']}.tar", "dataset": p["split"], "nsamples": p["samples"], "filesize": _tar(p)["bytes"]} for p in packed
-    ]
-    return {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": tars}
+def _members(lineart: Row) -> dict[str, str]:
+    """What follows the key in the names of a sample's pictures → what it is, color first."""
+    suffix = _drawing.SUFFIX[lineart["color"]]
+    first, *others = lineart["styles"]
+    page = PAGES[lineart["fit"]].format(size=lineart["size"])
+    form = {"jpg": f"JPEG 4:4:4 of quality {lineart['quality']}", "png": "PNG", "webp": "lossless WebP"}[suffix]
+    found = {f"color.{suffix}": f"the color picture: sRGB, transparency on white, {page}; {form}"}
+    found["lineart.png"] = f"its lineart in the style `{first}`: black ink (0) on white paper (255), 8-bit gray, of the same size"
+    return found | {f"lineart.{style}.png": f"the same in the style `{style}`" for style in others}
 
 
-def croissant(name: str, packed: list[Row], resolved: Row) -> Row:
-    """Croissant 1.0: the tars, and the fields of a sample's JSON and metadata row."""
-    files = [_file_object(path, entry) for p in packed for path, entry in p["files"].items() if not path.endswith(".idx")]
-    tables = {"@type": "cr:FileSet", "@id": "metadata", "encodingFormat": "application/x-parquet", "includes": "metadata/*.parquet"}
-    fields = [_field(n, kind) for n, kind in FIELDS.items()]
-    return {
-        "@context": CONTEXT,
-        "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": name,
-        "description": f"(lineart, color) pairs in WebDataset tars; lineart styles: {', '.join(resolved['lineart']['styles'])}.",
-        "license": sorted({text or "not stated" for p in packed for text in p["licenses"]}),
-        "version": "1.0.0",
-        "distribution": [*files, tables],
-        "recordSet": [{"@type": "cr:RecordSet", "@id": "samples", "description": "A row for each sample.", "field": fields}],
-    }
+def _configs(counts: dict[str, int]) -> str:
+    """The YAML that tells loaders which tars make a split. Quoted: a split named `on` is no boolean."""
+    if not counts:
+        return ""
+    files = "".join(f'  - split: "{split}"\n    path: "data/{split}-*.tar"\n' for split in counts)
+    return f"configs:\n- config_name: default\n  data_files:\n{files}"
 
 
-def _file_object(path: str, entry: Row) -> Row:
-    form = "application/x-tar" if path.endswith(".tar") else "application/x-parquet"
-    place = {"name": path.rsplit("/", 1)[-1], "contentUrl": path, "contentSize": f"{entry['bytes']} B"}
-    return {"@type": "cr:FileObject", "@id": path, "encodingFormat": form, "sha256": entry["sha256"]} | place
+def _licenses(packed: list[Row]) -> str:
+    counts: Counter[str] = sum((Counter(p["licenses"]) for p in packed), Counter())
+    ranked = sorted(counts.items(), key=lambda found: (-found[1], found[0]))
+    rows = [(_plain(text) or "not stated", f"{n:,}") for text, n in ranked[:LICENSES]]
+    if rest := ranked[LICENSES:]:
+        rows.append((f"{len(rest):,} others", f"{sum(n for _, n in rest):,}"))
+    return _table(rows)
 
 
-def _field(name: str, kind: str) -> Row:
-    source = {"fileSet": {"@id": "metadata"}, "extract": {"column": name}}
-    return {"@type": "cr:Field", "@id": f"samples/{name}", "description": name, "dataType": kind, "source": source}
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def _plain(text: str) -> str:
+    """A text of unknown origin on one line of Markdown, where it means nothing but itself."""
+    visible = "".join(c for c in " ".join(text.split()) if c.isprintable())
+    return re.sub(r"[\\`*_~\[\]<>|&#]", lambda found: f"&#{ord(found[0])};", visible)
 
 
 def _by_split(packed: list[Row]) -> dict[str, int]:
@@ -91,23 +105,8 @@ def _by_split(packed: list[Row]) -> dict[str, int]:
     return {s: counts[s] for s in [*order, *sorted(counts.keys() - set(order))]}
 
 
-def _tar(shard: Row) -> Row:
-    found: Row = shard["files"][f"data/{shard['name']}.tar"]
-    return found
-
-
-def _brace(names: list[str]) -> str:
-    """One pattern for tars that are numbered without a gap, in the braces that webdataset expands."""
-    if len(names) < 2:
-        return names[0] if names else "train-00000-of-00001"
-    first, last = min(names), max(names)
-    split, start, of, total = first.rsplit("-", 3)
-    return f"{split}-{{{start}..{last.rsplit('-', 3)[1]}}}-{of}-{total}"
-
-
-def _cell(text: str) -> str:
-    """A word of unknown origin as a cell of a table."""
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+def _tar_size(shard: Row) -> int:
+    return int(shard["files"][f"data/{shard['name']}.tar"]["bytes"])
 
 
 def _json(value: Any) -> str:
@@ -123,25 +122,14 @@ SIZES = [
     (10**8, "10M<n<100M"),
     (10**9, "100M<n<1B"),
 ]
-FIELDS = dict.fromkeys(("key", "file", "url", "license", "artist", "rating", "caption", "split", "cluster"), "sc:Text")
-FIELDS |= dict.fromkeys(("width", "height", "fitted_width", "fitted_height"), "sc:Integer") | {"ink": "sc:Float"}
-CONTEXT = {
-    "@language": "en", "@vocab": "https://schema.org/", "sc": "https://schema.org/", "cr": "http://mlcommons.org/croissant/",
-    "rai": "http://mlcommons.org/croissant/RAI/", "dct": "http://purl.org/dc/terms/", "citeAs": "cr:citeAs", "column": "cr:column",
-    "conformsTo": "dct:conformsTo", "data": {"@id": "cr:data", "@type": "@json"}, "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "examples": {"@id": "cr:examples", "@type": "@json"}, "extract": "cr:extract", "field": "cr:field", "fileProperty": "cr:fileProperty",
-    "fileObject": "cr:fileObject", "fileSet": "cr:fileSet", "format": "cr:format", "includes": "cr:includes", "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath", "key": "cr:key", "md5": "cr:md5", "parentField": "cr:parentField", "path": "cr:path", "recordSet": "cr:recordSet",
-    "references": "cr:references", "regex": "cr:regex", "repeated": "cr:repeated", "replace": "cr:replace", "separator": "cr:separator",
-    "source": "cr:source", "subField": "cr:subField", "transform": "cr:transform",
-}  # fmt: skip
+PAGES = {
+    "pad": "fitted into {size} × {size} px on white",
+    "crop": "the central square at {size} × {size} px",
+    "bucket": "pages of about {size}² px in several shapes, sides in steps of 64 px",
+}
 
 CARD = """---
-configs:
-- config_name: default
-  data_files:
-{configs}
-license: other
+{configs}license: other
 size_categories:
 - {size}
 task_categories:
@@ -154,41 +142,76 @@ tags:
 ---
 # {name}
 
-Pairs of lineart and color, made by anidata {version}. No cluster of near-duplicates is cut by a split.
+{total} pairs of lineart and color, made by anidata {version}. Near-duplicates are grouped, and no group is cut by a split.
 
 | split | samples | tars |
-|---|---|---|
+|---|--:|--:|
 {splits}
 
-Every sample has the same files:
+## Reading it
+
+With [webdataset](https://github.com/webdataset/webdataset), in the data set's folder:
+
+```python
+from glob import glob
+
+import webdataset as wds
+
+tars = sorted(glob("data/{first}-*.tar"))
+pairs = wds.WebDataset(tars, shardshuffle=False, empty_check=False)  # empty_check: there may be more workers than tars
+for lineart, color, about in pairs.decode("pil").to_tuple("lineart.png", "{color}", "json"):
+    print(about["key"], lineart.mode, color.mode, color.size)
+```
+
+With [datasets](https://huggingface.co/docs/datasets), which takes the folder or a repository's name:
+
+```python
+from datasets import load_dataset
+
+pairs = load_dataset(".", split="{first}", streaming=True)
+for pair in pairs:
+    lineart, color, about = pair["lineart.png"], pair["{color}"], pair["json"]
+```
+
+## What is in it
+
+Every sample has the same files, one after the other in its tar; `KEY` is the first 24 hex digits of the SHA-256 of the original file.
 
 | file | what |
 |---|---|
-| `KEY.color.*` | the color picture, sRGB, alpha on white |
-| `KEY.lineart.png` | its lineart in the first of the styles {styles}: black ink (0) on white paper (255), 8-bit gray; `KEY.lineart.STYLE.png` in each further one |
-| `KEY.json` | sizes, style, ink share, url, license, artist, rating, tags, caption; a text is empty where nothing is known |
+{members}
+| `KEY.json` | what is known of the pair |
 
-`metadata/` has a row for each sample with its measures; `manifest.json` the SHA-256 of every file.
+The JSON has the same fields in every sample. A text is empty where nothing is known.
 
-```python
-import webdataset
+| field | what |
+|---|---|
+| `key`, `file`, `format`, `source_width`, `source_height` | the original: its key, name, format, and size in px |
+| `width`, `height` | of the pair, in px |
+| `style`, `ink` | of `lineart.png`: its style, and the share of ink in it, 0 to 1 |
+| `url`, `artist`, `license`, `rating`, `caption` | as the sources state them; the strictest license and rating where they differ |
+| `tags` | parted by `, `; a comma within a tag is written as a space |
 
-pairs = webdataset.WebDataset("data/{tars}.tar", shardshuffle=False).decode("rgb8")
-for pair in pairs:
-    lineart, color, about = pair["lineart.png"], pair["color.{suffix}"], pair["json"]
-```
+`metadata/` has a Parquet row for each sample, with `tags` as a list, `split`, `cluster` (the group of near-duplicates, by its smallest key), `phash`, and these measures of the original:
+
+| column | what |
+|---|---|
+{measures}
+
+`index/` tells where in the tars the files lie (`*.idx` for DALI, `shardindex.json` for wids); `croissant.json` describes it all to machines;
+`manifest.json` has the SHA-256 of every file.
 
 ## Rights
 
-Each picture keeps its own license; artist, license and url of each stand in its JSON and in `metadata/`.
+Each picture keeps its own license. License, artist and url of each stand in its JSON and in `metadata/`.
 
-| license as stated by the sources | samples |
-|---|---|
+| license, as the sources state it | samples |
+|---|--:|
 {licenses}
 
 ## Recipe
 
-```toml
+{fence}toml
 {recipe}
-```
+{fence}
 """

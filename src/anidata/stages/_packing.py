@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -114,7 +116,7 @@ def _pack_tar(shard: Shard, watch: Watch) -> Files:
 
 def _pack_table(shard: Shard) -> Files:
     (path,) = (name.format(shard.name) for name in PARTS["table"])
-    catalog.write(shard.dataset / path, pa.Table.from_pylist([metadata(r) for r in shard.rows], schema=_metadata_schema()))
+    catalog.write(shard.dataset / path, pa.Table.from_pylist([metadata(r) for r in shard.rows], schema=metadata_schema()))
     return {path: _entry((shard.dataset / path).read_bytes())}
 
 
@@ -143,15 +145,23 @@ def about(row: Row, style: str) -> Row:
     """The JSON of a sample: the same names and types in every one, without nulls or empty lists."""
     known = {name: row[name] or "" for name in ("url", "license", "artist", "rating", "caption", "file", "format")}
     sizes = {"width": row["fitted_width"], "height": row["fitted_height"], "source_width": row["width"], "source_height": row["height"]}
-    return known | sizes | {"key": row["key"], "style": style, "ink": round(row["ink"], 6), "tags": ", ".join(row["tags"] or [])}
+    return known | sizes | {"key": row["key"], "style": style, "ink": round(row["ink"], 6), "tags": _listed(row["tags"] or [])}
+
+
+def _listed(tags: list[str]) -> str:
+    """Tags as one text that can be split again at ', ': commas and line breaks within a tag become spaces."""
+    words = (" ".join(re.split(r"[\s,]+", tag)).strip() for tag in tags)
+    return ", ".join(word for word in words if word)
 
 
 def metadata(row: Row) -> Row:
     """The row of a sample in the metadata table."""
-    return {n: v for n, v in row.items() if n not in LEFT_OUT} | {"phash": f"{row['phash']:016x}"}
+    return {name: row[name] for name in metadata_schema().names} | {"phash": f"{row['phash']:016x}"}
 
 
-def _metadata_schema() -> pa.Schema:
+@cache
+def metadata_schema() -> pa.Schema:
+    """The columns of the metadata table, those of the measures last."""
     texts = ("key", "file", "source", "url", "license", "artist", "rating", "caption", "format", "cluster", "split", "phash")
     found = {n: pa.string() for n in texts} | {"tags": pa.list_(pa.string()), "sightings": pa.int64(), "bytes": pa.int64()}
     found |= {n: pa.int32() for n in ("width", "height", "frames", "fitted_width", "fitted_height")}

@@ -12,7 +12,7 @@ from anidata import neighbors
 from anidata._audit_samples import Picture
 from anidata.hashing import SIDE
 
-CHUNK = 4096  # candidates verified at once: 70 MB of differences
+CHUNK = 4096  # candidates verified at once: some 100 MB of differences
 SAME_BOX = 16  # of 255: by which the borders of two pictures may differ and still show at the same places of a thumbnail
 MOST_TWINS = 64  # pictures with one and the same code that another is compared with
 
@@ -177,13 +177,17 @@ def _layout(groups: neighbors.Groups) -> tuple[Index, Index, Index]:
 
 
 def _likeness(pictures: Pictures, a: _Looks, b: _Looks) -> NDArray[np.float32]:
-    """float32 (m,): correlation of the outlines of a and b.
+    """float32 (m,): correlation of the outlines of a and b, the best of nine shifts by up to one of 32 cells.
 
     Two whole pictures within equal borders are compared without them: a white padding's edge outweighs all that is in it.
     """
     framed = (a.trimmed == 0) & (b.trimmed == 0) & (np.abs(_box(pictures, a) - _box(pictures, b)).max(axis=1, initial=0) <= SAME_BOX)
-    correlation: NDArray[np.float32] = np.einsum("ij,ij->i", _outlines(pictures, a, framed), _outlines(pictures, b, framed))
-    return correlation
+    inner = _outlines(_thumbs(pictures, a, framed)[:, 1:-1, 1:-1])
+    other = _thumbs(pictures, b, framed)
+    windows = [other[:, y : y + SIDE - 2, x : x + SIDE - 2] for y in range(3) for x in range(3)]
+    shifted: list[NDArray[np.float32]] = [np.einsum("ij,ij->i", inner, _outlines(window)) for window in windows]
+    best: NDArray[np.float32] = np.stack(shifted).max(axis=0)
+    return best
 
 
 def _box(pictures: Pictures, looks: _Looks) -> NDArray[np.int16]:
@@ -191,11 +195,16 @@ def _box(pictures: Pictures, looks: _Looks) -> NDArray[np.int16]:
     return np.stack([top, bottom, np.where(looks.mirrored, 255 - right, left), np.where(looks.mirrored, 255 - left, right)], axis=1)
 
 
-def _outlines(pictures: Pictures, looks: _Looks, framed: Flags) -> NDArray[np.float32]:
-    """float32 (m, 1984): first differences of luma along both axes, of mean 0 and length 1."""
+def _thumbs(pictures: Pictures, looks: _Looks, framed: Flags) -> NDArray[np.float32]:
+    """float32 (m, 32, 32): luma, mirrored where that is asked for."""
     thumbs = pictures.thumbs[pictures.row[looks.picture], np.where(framed, 1, looks.trimmed)].astype(np.float32)
     thumbs[looks.mirrored] = thumbs[looks.mirrored, :, ::-1]
-    steps = np.concatenate([np.diff(thumbs, axis=axis).reshape(len(thumbs), SIDE * (SIDE - 1)) for axis in (1, 2)], axis=1)
+    return thumbs
+
+
+def _outlines(thumbs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 (m, d): first differences along both axes, of mean 0 and length 1."""
+    steps = np.concatenate([np.diff(thumbs, axis=axis).reshape(len(thumbs), (SIDE - 2) * (SIDE - 3)) for axis in (1, 2)], axis=1)
     steps -= steps.mean(axis=1, keepdims=True)
     scaled: NDArray[np.float32] = steps / np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-6)
     return scaled

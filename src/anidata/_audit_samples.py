@@ -21,6 +21,7 @@ PICTURES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "
 LOSSY = ("jpg", "jpeg", "webp")  # a map of labels is never stored so
 FLAT = 16  # levels of 255 within which a row or column at the rim is border: JPEG's ringing stays below
 GRAY_8 = b"\x08\0"  # bits and color type in a PNG's header
+MOSTLY = 0.75  # of a page: ink is at most a quarter of a drawing; black bars drawn as ink were seen to make half a page black
 MAX_JSON = 1 << 24  # bytes of a sample's JSON: parsed, it takes up to thirty times as many
 MIN_TRIMMED = 16  # px: of less than that no code is made
 
@@ -122,7 +123,7 @@ class _Sample:
     def _check_line(self, member: Member, data: bytes, decoded: image.Image) -> None:
         if decoded.format != "png" or data[24:26] != GRAY_8:
             self._add("polarity", member, "lineart is a PNG of 8-bit gray")
-        elif np.count_nonzero(decoded.gray < 128) > decoded.gray.size / 2:
+        elif np.count_nonzero(decoded.gray < 128) > MOSTLY * decoded.gray.size:
             self._add("polarity", member, "mostly black: lineart is black ink (0) on white paper (255)")
 
     def _check_json(self, suffix: str, member: Member) -> None:
@@ -184,7 +185,7 @@ def picture(run: int, suffix: str, data: bytes, rgb: Pixels) -> Picture:
 
 def content_box(rgb: Pixels) -> tuple[int, int, int, int]:
     """Top, bottom, left and right of a picture without its flat borders: margins within a letterbox within a padding are all of them off."""
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    gray = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
     top, bottom, left, right = 0, gray.shape[0], 0, gray.shape[1]
     for _ in range(3):  # a border within a border within a border
         first, last = _busy(gray[top:bottom, left:right], 1)
@@ -194,10 +195,10 @@ def content_box(rgb: Pixels) -> tuple[int, int, int, int]:
     return (top, bottom, left, right) if min(bottom - top, right - left) >= MIN_TRIMMED else (0, gray.shape[0], 0, gray.shape[1])
 
 
-def _busy(gray: Any, axis: int) -> tuple[int, int]:
+def _busy(gray: Pixels, axis: int) -> tuple[int, int]:
     """From the first row (axis 1) or column (0) that isn't flat to behind the last; all of them where there is none."""
     if not gray.size:
         return 0, 0
-    spread = cv2.subtract(cv2.reduce(gray, axis, cv2.REDUCE_MAX), cv2.reduce(gray, axis, cv2.REDUCE_MIN)).ravel()
+    spread = gray.max(axis=axis) - gray.min(axis=axis)
     busy = np.flatnonzero(spread > FLAT)
     return (int(busy[0]), int(busy[-1]) + 1) if len(busy) else (0, len(spread))

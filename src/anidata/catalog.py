@@ -16,7 +16,6 @@ from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from anidata import parts, rights, storage
@@ -89,7 +88,12 @@ def made_from(path: Path) -> dict[str, Any]:
 
 def read(path: Path, schema: pa.Schema) -> pa.Table:
     """A table with exactly the columns of `schema`; what the file lacks is null."""
-    return pads.dataset([path], schema=schema).to_table() if path.exists() else schema.empty_table()
+    if not path.exists():
+        return schema.empty_table()
+    with pq.ParquetFile(path) as file:
+        found = file.read()
+    columns = [found.column(f.name).cast(f.type) if f.name in found.column_names else pa.nulls(found.num_rows, f.type) for f in schema]
+    return pa.table(columns, schema=schema)
 
 
 def rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
@@ -204,9 +208,11 @@ class Catalog:
         self.close()
 
     def _register(self, name: str, found: list[Path], schema: pa.Schema) -> None:
+        from pyarrow import dataset  # noqa: PLC0415 - it imports pandas where that is installed, which workers can do without
+
         there = [p for p in found if p.exists()]
         try:
-            self._connection.register(name, pads.dataset(there, schema=schema) if there else schema.empty_table())
+            self._connection.register(name, dataset.dataset(there, schema=schema) if there else schema.empty_table())
         except (OSError, pa.ArrowInvalid) as error:
             raise StorageError(f"{name.strip('_')} can't be read: {error}") from error
 

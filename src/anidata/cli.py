@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import reduce
@@ -105,8 +105,8 @@ def ingest(
     from anidata import pipeline
     from anidata.stages import ingest as stage
 
-    with _held(work, recipe, settings, sources, create=True) as (workspace, chosen), _engine(workers) as engine:
-        counts = stage.run(workspace, chosen.ingest, engine, pipeline.Request(chosen.sources, limit, refresh))
+    with _held(work, recipe, settings, sources, create=True, add=True) as (workspace, chosen), _engine(workers) as engine:
+        counts = stage.run(workspace, chosen.ingest, engine, pipeline.Request(tuple(sources), limit, refresh))
         _stage_summary(workspace, "ingest", counts, as_json)
 
 
@@ -235,9 +235,9 @@ def list_parts(shelf: Annotated[Shelf, typer.Argument(help="Which shelf.")], as_
 
 @contextmanager
 def _held(
-    work: Path, recipe: str | None, settings: list[str] | None, sources: Any = (), *, create: bool = False
+    work: Path, recipe: str | None, settings: list[str] | None, sources: Sequence[str] = (), *, create: bool = False, add: bool = False
 ) -> "Iterator[tuple[Workspace, Recipe]]":
-    """The workspace, locked for this command, with its resolved recipe, which it will remember."""
+    """The workspace, locked for this command, with its resolved recipe, which it will remember. `add`: the sources join those it knows."""
     from anidata import pipeline
     from anidata import recipe as toml
     from anidata import workspace as folder
@@ -247,7 +247,7 @@ def _held(
         pipeline.check_sources(sources)
     workspace = folder.create(work) if create else folder.open_workspace(work)
     with workspace.locked():
-        chosen = pipeline.resolve(workspace, recipe, settings or (), sources)
+        chosen = pipeline.resolve(workspace, recipe, settings or (), sources, add=add)
         workspace.remember(toml.dump(chosen))
         yield workspace, chosen
 

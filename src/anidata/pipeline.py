@@ -35,8 +35,10 @@ class Recipe:
     shard: ShardConfig = field(default_factory=ShardConfig)
 
 
-def resolve(workspace: Workspace | None, name: str | None, settings: Sequence[str], sources: Sequence[str] = ()) -> Recipe:
+def resolve(workspace: Workspace | None, name: str | None, settings: Sequence[str], sources: Sequence[str] = (), *, add: bool = False) -> Recipe:
     """The recipe of a command: the workspace's last one, or a named one in its stead, then what the command line sets.
+
+    add: the sources join the recipe's, instead of replacing them.
 
     Raises: RecipeError, UnknownPart.
     """
@@ -46,7 +48,8 @@ def resolve(workspace: Workspace | None, name: str | None, settings: Sequence[st
     if settings:
         document = reduce(recipe.assigned, settings, recipe.document_of(given))
         given = recipe.build(Recipe, _whole_splits(document, settings), "--set")
-    return replace(given, sources=tuple(sources)) if sources else given
+    known = given.sources if add else ()
+    return replace(given, sources=tuple(dict.fromkeys((*known, *sources)))) if sources else given
 
 
 def check_sources(sources: Sequence[str]) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from anidata import funnel, pipeline
 from anidata.catalog import Catalog
 from anidata.stages import clean, dedup, extract_lineart, ingest, shard
-from anidata.workspace import Workspace
+from anidata.workspace import FOLDERS, Workspace
 
-FOLDERS = ("plan", "records", "images", "blobs", "edges", "decisions", "pairs", "dataset")
+PLACES = (*FOLDERS, "dataset")
 COMMANDS = {"ingest": "ingest", "clean": "clean", "dedup": "dedup", "lineart": "extract-lineart", "shard": "shard"}
 
 
@@ -42,7 +42,7 @@ def measure(workspace: Workspace, recipe: pipeline.Recipe) -> Status:
     command = _command(workspace, recipe, late) if late else None
     if waiting["changed"] and not late:
         command = _command(workspace, recipe, "ingest") + " --refresh"
-    disk = {name: size for name in FOLDERS if (size := _bytes_in(workspace.folder(name)))}
+    disk = {name: size for name in PLACES if (size := _bytes_in(workspace.folder(name)))}
     return Status(stages, found, waiting["retry"], waiting["changed"], disk, command)
 
 
@@ -66,7 +66,7 @@ def _stages(workspace: Workspace, recipe: pipeline.Recipe) -> dict[str, str]:
         name: (decisions / f"{file}.parquet").exists()
         for name, file in (("clean", "clean"), ("dedup", "dedup"), ("lineart", "lineart"), ("shard", "samples"))
     }
-    first = "up to date" if not parts else f"{len(parts)} parts open"
+    first = f"{len(parts)} part{'s' * (len(parts) > 1)} open" if parts else "up to date"
     if not workspace.folder("plan").exists():
         first = "not run"
     return {"ingest": first} | {n: "up to date" if ok else "stale" if run[n] else "not run" for n, ok in current.items()}

@@ -16,6 +16,7 @@ from anidata import recipe, storage
 from anidata.errors import FormatError, Locked, StorageError, WorkspaceError
 
 FORMAT = 1
+FOLDERS = ("plan", "records", "images", "blobs", "edges", "decisions", "pairs", "shards")
 MARK = "workspace.json"  # its presence makes a folder a workspace
 
 
@@ -26,7 +27,7 @@ class Workspace:
     path: Path
 
     def folder(self, name: str) -> Path:
-        """`plan`, `records`, `images`, `blobs`, `edges`, `decisions`, `pairs` or `shards`."""
+        """One of FOLDERS, or `dataset`."""
         return self.path / name
 
     @property
@@ -41,6 +42,12 @@ class Workspace:
         """Keep a resolved recipe, as TOML, for the commands to come."""
         if not self.recipe_file.exists() or self.recipe_file.read_text(encoding="utf-8") != text:
             storage.publish(self.recipe_file, text.encode())
+
+    def _sweep(self) -> None:
+        """Delete what a killed run had begun to write."""
+        for folder in (self.path, *(p for p in self.path.iterdir() if p.is_dir() and p.name in FOLDERS)):
+            for path in folder.glob(f"*{storage.TEMPORARY}"):
+                path.unlink(missing_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -63,6 +70,7 @@ class Workspace:
                 holder,
                 {"process": os.getpid(), "host": socket.gethostname(), "command": Path(sys.argv[0]).name + " " + " ".join(sys.argv[1:3])},
             )
+            self._sweep()
             yield
         finally:
             holder.unlink(missing_ok=True)

@@ -93,8 +93,8 @@ def _table(rows: Iterable[tuple[str, ...]]) -> str:
 
 def _plain(text: str) -> str:
     """A text of unknown origin on one line of Markdown, where it means nothing but itself."""
-    visible = "".join(c for c in " ".join(text.split()) if c.isprintable())
-    return re.sub(r"[\\`*_~\[\]<>|&#]", lambda found: f"&#{ord(found[0])};", visible)
+    visible = "".join(c if c.isprintable() else " " * c.isspace() for c in text)
+    return re.sub(r"[\\`*_~\[\]<>|&#]", lambda found: f"&#{ord(found[0])};", " ".join(visible.split()))
 
 
 def _by_split(packed: list[Row]) -> dict[str, int]:
@@ -160,15 +160,18 @@ import webdataset as wds
 tars = sorted(glob("data/{first}-*.tar"))
 pairs = wds.WebDataset(tars, shardshuffle=False, empty_check=False)  # empty_check: there may be more workers than tars
 for lineart, color, about in pairs.decode("pil").to_tuple("lineart.png", "{color}", "json"):
+    lineart = lineart.convert("L")  # webdataset decodes all pictures as RGB; the file is gray
     print(about["key"], lineart.mode, color.mode, color.size)
 ```
 
-With [datasets](https://huggingface.co/docs/datasets), which takes the folder or a repository's name:
+With [datasets](https://huggingface.co/docs/datasets), which takes the folder's path or the name of a repository on the Hub:
 
 ```python
+from pathlib import Path
+
 from datasets import load_dataset
 
-pairs = load_dataset(".", split="{first}", streaming=True)
+pairs = load_dataset(str(Path.cwd()), split="{first}", streaming=True)
 for pair in pairs:
     lineart, color, about = pair["lineart.png"], pair["{color}"], pair["json"]
 ```

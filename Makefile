@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow check format readme clean
 
 demo: $(READY)
 	$(BIN)/anidata run quickstart demo
@@ -36,3 +36,7 @@ $(READY): pyproject.toml constraints.txt
 
 clean:
 	rm -rf .venv demo
+
+# The README's table of parts, from the parts' own docstrings.
+readme: $(READY)
+	$(BIN)/python tests/test_readme.py

@@ -7,13 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import drawing, save
 from rich.console import Console
 
 from anidata import funnel
 from anidata.catalog import Catalog
 from anidata.funnel import Funnel
 from anidata.workspace import open_workspace
+from conftest import drawing, save
 
 FATES = {
     "found": 15,

@@ -13,12 +13,12 @@ import imagehash
 import PIL.Image
 import pyarrow as pa
 import pytest
-from conftest import ART
 
 from anidata import cli, report, storage
 from anidata.catalog import Catalog
 from anidata.errors import QueryError
 from anidata.workspace import Workspace, open_workspace
+from conftest import ART
 
 ANIDATA = [sys.executable, "-c", "from anidata.cli import main; main()"]
 COLUMNS = [  # DESIGN, "The views"
@@ -119,7 +119,7 @@ def test_keys_and_uris_lead_to_the_bytes(views):
 
 def test_before_any_decision_keep_and_reasons_are_null_but_for_what_failed(views):
     found = {r["file"]: (r["keep"], r["reasons"], r["error"]) for r in views.ask("SELECT * FROM records").to_pylist()}
-    assert found == {name: (None, None, None) for name in PICTURES} | {"cut\n[short].jpg": (False, ["failed"], "truncated")}
+    assert found == dict.fromkeys(PICTURES, (None, None, None)) | {"cut\n[short].jpg": (False, ["failed"], "truncated")}
 
 
 def test_json_has_numbers_for_numbers_and_null_for_what_it_has_no_word_for(work, capsys):

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -67,18 +68,21 @@ def test_members_have_no_owner_no_date_and_plain_rights(files):
 def test_gnu_tar_lists_and_unpacks_the_same(tmp_path):
     files = [f for f in [*SAMPLES, *AWKWARD] if f[0].isprintable() or "\n" in f[0]]  # what is no UTF-8 it reads with a warning
     (tmp_path / "a.tar").write_bytes(written(files)[0])
-    gnu = {"cwd": tmp_path, "capture_output": True, "check": True, "env": {**os.environ, "TZ": "UTC", "LC_ALL": "C"}}
-    listing = subprocess.run(["tar", "tvf", "a.tar", "--full-time", "--quoting-style=escape"], **gnu)
-    assert listing.stderr == b""
-    lines = [line.split(maxsplit=5) for line in listing.stdout.decode().splitlines()]
+    listing = _gnu_tar("tvf", "a.tar", "--full-time", "--quoting-style=escape", cwd=tmp_path)
+    lines = [line.split(maxsplit=5) for line in listing.splitlines()]
     assert [(rights, size, day, time) for rights, _, size, day, time, _ in lines] == [
         ("-rw-r--r--", str(len(data)), "1970-01-01", "00:00:00") for _, data in files
     ]
     assert [name for *_, name in lines][: len(SAMPLES)] == [name for name, _ in SAMPLES]
     (tmp_path / "out").mkdir()
-    unpacked = subprocess.run(["tar", "xf", "../a.tar"], **{**gnu, "cwd": tmp_path / "out"})
-    assert unpacked.stderr == b""
+    _gnu_tar("xf", "../a.tar", cwd=tmp_path / "out")
     assert {name: (tmp_path / "out" / name).read_bytes() for name, _ in files} == dict(files)
+
+
+def _gnu_tar(*words: str, cwd: Path) -> str:
+    done = subprocess.run(["tar", *words], cwd=cwd, capture_output=True, check=True, env={**os.environ, "TZ": "UTC", "LC_ALL": "C"})
+    assert done.stderr == b""
+    return done.stdout.decode()
 
 
 def test_the_same_members_give_the_same_bytes_and_no_ceremony():

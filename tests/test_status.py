@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+
 from conftest import drawing, save
 
 

@@ -23,6 +23,12 @@ def left_in(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir())
 
 
+def _break_off(path: Path, error: type[BaseException]) -> None:
+    with storage.publishing(path) as file:
+        file.write(b"half")
+        raise error
+
+
 # --- publishing ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -37,17 +43,15 @@ def test_a_published_file_is_there_whole_and_alone(tmp_path):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
 def test_an_error_in_the_block_leaves_neither_file_nor_leftover(tmp_path, error):
-    with pytest.raises((error, StorageError)), storage.publishing(tmp_path / "a.bin") as file:
-        file.write(b"half")
-        raise error
+    with pytest.raises((error, StorageError)):
+        _break_off(tmp_path / "a.bin", error)
     assert left_in(tmp_path) == []
 
 
 def test_an_error_in_the_block_leaves_the_earlier_file_as_it_was(tmp_path):
     storage.publish(tmp_path / "a.bin", b"before")
-    with pytest.raises(ZeroDivisionError), storage.publishing(tmp_path / "a.bin") as file:
-        file.write(b"after")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        _break_off(tmp_path / "a.bin", ZeroDivisionError)
     assert (tmp_path / "a.bin").read_bytes() == b"before"
     assert left_in(tmp_path) == ["a.bin"]
 

@@ -70,14 +70,14 @@ def test_a_folder_with_other_things_in_it_is_refused_and_left_alone(tmp_path, na
         (tmp_path / name).mkdir()
     else:
         (tmp_path / name).write_bytes(b"mine")
-    with pytest.raises(WorkspaceError, match="has files in it and is no workspace. Name a new or empty folder."):
+    with pytest.raises(WorkspaceError, match=r"has files in it and is no workspace\. Name a new or empty folder\."):
         workspace.create(tmp_path)
     assert files(tmp_path) == {name.strip("/")}
 
 
 def test_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(WorkspaceError, match="is a file; a workspace is a folder. Name another one."):
+    with pytest.raises(WorkspaceError, match=r"is a file; a workspace is a folder\. Name another one\."):
         workspace.create(tmp_path / "file")
     with pytest.raises(StorageError, match="can't be written"):
         workspace.create(tmp_path / "file/below")

@@ -23,7 +23,7 @@ class Config:
     max_aspect: Amount = 4.0  # long side over short side
     max_flatness: Share = 0.953  # 1 is a single tone; .953 leaves 12 of 255 grey levels
     min_chroma: Amount = 6.0  # grey levels between the channels in the most colorful 1 %: less is monochrome
-    min_sharpness: Share = 0.15  # of edges, by their width: blurred and enlarged pictures lie below
+    min_sharpness: Share = 0.105  # of edges, by their width: blurred and enlarged pictures lie below
     where: str = ""  # SQL condition on the picture's columns, such as: rating in ('g','s') and list_contains(tags, '1girl')
 
 

@@ -58,7 +58,8 @@ def run(workspace: Workspace, config: Config, reading: ingest.Config, engine: En
     with catalog.Catalog(workspace) as views:
         total = views.select(f"SELECT count(*) AS n FROM ({_missing(config)})").column("n")[0].as_py()
         plan = _plan(views, _like(workspace, config, reading), _missing(config), config.part_size)
-        for _, (result, failed) in engine.map(draw_part, plan, limits=ingest.limits(reading), label="extract-lineart", total=total):
+        label = "extract-lineart" if total else ""
+        for _, (result, failed) in engine.map(draw_part, plan, limits=ingest.limits(reading), label=label, total=total):
             counts += result
             failures |= failed
     _sweep(workspace, config)

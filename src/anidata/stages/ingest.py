@@ -111,6 +111,8 @@ def measure_part(part: Part, watch: Watch) -> Counter[str]:
 def _work(workspace: Workspace, config: Config, engine: Engine) -> Counter[str]:
     counts: Counter[str] = Counter()
     todo = open_parts(workspace, config)
+    if not todo:
+        return counts
     for _, result in engine.map(measure_part, todo, limits=limits(config), label="ingest", total=sum(p.size for p in todo)):
         counts += result
     return counts

@@ -63,7 +63,7 @@ def run(plan: Plan, engine: Engine, *, reshard: bool = False) -> Counter[str]:
         shards = [shard for shard in _shards(plan, views, counts) if shard.rows]
         stale = [shard for shard in shards if not _packing.is_packed(shard)]
         packed: Counter[str] = Counter()
-        for _, written in engine.map(_packing.pack, stale, limits=Limits(0, 0), label="shard", total=sum(len(s.rows) for s in stale)):
+        for _, written in engine.map(_packing.pack, stale, limits=Limits(0, 0), label="shard" if stale else "", total=sum(len(s.rows) for s in stale)):
             packed.update(written)
     _finish(plan, shards)
     return packed + Counter(shards=len(shards), samples=sum(len(s.rows) for s in shards), moved=moved)

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import drawing, save
 
 from anidata.errors import QueryError, RecipeError
 from anidata.stages.clean import RULES, margin
+from conftest import drawing, save
 
 
 @pytest.fixture
@@ -70,7 +70,9 @@ def test_where_may_end_in_a_comment(work, command):
     assert reasons(command, work, "clean.where=width > 0 -- everything")["good.png"] == []
 
 
-@pytest.mark.parametrize("condition", ["no_such_column = 1", "width >", "1); DROP TABLE x; --", "width > (SELECT count(*) FROM read_csv('/etc/passwd'))"])
+@pytest.mark.parametrize(
+    "condition", ["no_such_column = 1", "width >", "1); DROP TABLE x; --", "width > (SELECT count(*) FROM read_csv('/etc/passwd'))"]
+)
 def test_a_condition_that_is_no_sql_over_the_columns_is_a_typed_error(work, command, condition):
     with pytest.raises(QueryError):
         command("clean", work, "--set", f"clean.where={condition}")

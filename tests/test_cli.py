@@ -5,14 +5,17 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ART
 
 import anidata
 from anidata import parts
+from anidata.workspace import open_workspace
+from conftest import ART
 
 
 def anidata_command(*words, **options):
-    return subprocess.run([sys.executable, "-m", "anidata", *map(str, words)], capture_output=True, text=True, timeout=120, check=False, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "anidata", *map(str, words)], capture_output=True, text=True, timeout=120, check=False, **options
+    )
 
 
 def test_importing_anidata_imports_nothing_heavy():
@@ -35,13 +38,19 @@ def test_a_typed_error_is_one_line_with_its_exit_code(tmp_path):
     done = anidata_command("status", tmp_path / "nothing")
     assert done.returncode == 3
     assert done.stdout == ""
-    assert done.stderr.strip() == f"WorkspaceError: {tmp_path}/nothing is no workspace. Start one with: anidata ingest {tmp_path}/nothing SOURCE"
+    assert (
+        done.stderr.strip()
+        == f"WorkspaceError: {tmp_path}/nothing is no workspace. Start one with: anidata ingest {tmp_path}/nothing SOURCE"
+    )
 
 
 def test_an_unknown_recipe_key_names_the_nearest(tmp_path):
     (tmp_path / "mine.toml").write_text("[clean]\nmin_sid = 3\n")
     done = anidata_command("run", "mine.toml", "work", ART, cwd=tmp_path)
-    assert (done.returncode, done.stderr.strip()) == (2, "RecipeError: mine.toml, [clean] min_sid: no such setting. Did you mean 'min_side'?")
+    assert (done.returncode, done.stderr.strip()) == (
+        2,
+        "RecipeError: mine.toml, [clean] min_sid: no such setting. Did you mean 'min_side'?",
+    )
     assert not (tmp_path / "work").exists()
 
 
@@ -98,8 +107,6 @@ def test_each_shelf_is_listed_with_one_line_a_part(shelf, command):
 
 
 def test_a_second_run_on_a_locked_workspace_stops_and_names_the_holder(pile, tmp_path, command, inline):
-    from anidata.workspace import open_workspace
-
     command("ingest", tmp_path / "work", pile)
     with open_workspace(tmp_path / "work").locked():
         done = anidata_command("clean", tmp_path / "work")

@@ -3,10 +3,10 @@
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import ART, drawing, save
 
 import anidata
 from anidata.errors import RecipeError, UnknownPart
+from conftest import ART, drawing, save
 
 
 def test_the_library_draws_what_the_command_writes(tmp_path, command):

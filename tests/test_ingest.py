@@ -10,9 +10,9 @@ import imagehash
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import ART, drawing, save
 
 from anidata.errors import SourceError
+from conftest import ART, drawing, save
 
 SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
@@ -33,7 +33,9 @@ def test_the_bundled_art_has_license_artist_and_true_lines(tmp_path, command, in
 @pytest.mark.skipif(not (SHARED / "data/junk.csv").exists(), reason="the collection of broken files isn't here")
 def test_every_broken_file_gets_the_status_and_error_it_should(tmp_path, command):
     command("ingest", tmp_path / "work", SHARED / "data/junk")
-    found = {r["file"]: (r["status"], r["error"] or "") for r in answers(command, tmp_path / "work", "SELECT file, status, error FROM records")}
+    found = {
+        r["file"]: (r["status"], r["error"] or "") for r in answers(command, tmp_path / "work", "SELECT file, status, error FROM records")
+    }
     with open(SHARED / "data/junk.csv", newline="", encoding="utf-8") as file:
         wanted = {r["file"]: (r["status"], r["error"]) for r in csv.DictReader(file)}
     assert found.keys() == wanted.keys()

@@ -8,8 +8,8 @@ from anidata.stages.dedup import decide
 DROP = ("exact", "reencoded", "flip", "crop")
 
 
-def picture(key, area=100, broken=0, format="jpeg", bytes=10, pixels=None):
-    return {"key": key, "area": area, "broken": broken, "format": format, "bytes": bytes, "pixels": pixels or key.encode()}
+def picture(key, area=100, broken=0, form="jpeg", size=10, pixels=None):
+    return {"key": key, "area": area, "broken": broken, "format": form, "bytes": size, "pixels": pixels or key.encode()}
 
 
 def link(a, b, relation="reencoded", distance=2):
@@ -21,7 +21,14 @@ def decided(pictures, links):
 
 
 def test_a_picture_without_a_link_is_single():
-    assert decided([picture("a")], [])["a"] == {"key": "a", "cluster": "a", "keeper": "a", "relation": "single", "distance": None, "reasons": []}
+    assert decided([picture("a")], [])["a"] == {
+        "key": "a",
+        "cluster": "a",
+        "keeper": "a",
+        "relation": "single",
+        "distance": None,
+        "reasons": [],
+    }
 
 
 def test_the_larger_copy_is_kept():
@@ -32,8 +39,8 @@ def test_the_larger_copy_is_kept():
 
 
 def test_of_equal_size_the_lossless_then_the_one_with_more_bytes_then_the_smaller_key():
-    assert decided([picture("a"), picture("b", format="png")], [link("a", "b")])["b"]["relation"] == "keeper"
-    assert decided([picture("a"), picture("b", bytes=20)], [link("a", "b")])["b"]["relation"] == "keeper"
+    assert decided([picture("a"), picture("b", form="png")], [link("a", "b")])["b"]["relation"] == "keeper"
+    assert decided([picture("a"), picture("b", size=20)], [link("a", "b")])["b"]["relation"] == "keeper"
     assert decided([picture("a"), picture("b")], [link("a", "b")])["a"]["relation"] == "keeper"
 
 
@@ -54,7 +61,7 @@ def test_a_recolor_is_kept_in_the_same_cluster():
 
 
 def test_equal_pixels_are_exact_though_only_a_star_links_them():
-    pictures = [picture("a", bytes=1, pixels=b"x"), picture("b", bytes=3, pixels=b"x"), picture("c", bytes=2, pixels=b"x")]
+    pictures = [picture("a", size=1, pixels=b"x"), picture("b", size=3, pixels=b"x"), picture("c", size=2, pixels=b"x")]
     rows = decided(pictures, [link("a", "b", "exact", 0), link("a", "c", "exact", 0)])
     assert [rows[k]["relation"] for k in "abc"] == ["exact", "keeper", "exact"]
 
@@ -63,7 +70,11 @@ def test_equal_pixels_are_exact_though_only_a_star_links_them():
 def test_every_dropped_picture_is_linked_to_a_kept_keeper_and_links_never_leave_a_cluster(data):
     keys = [f"{n:02d}" for n in range(data.draw(st.integers(1, 12)))]
     pictures = [picture(k, area=data.draw(st.integers(1, 4)), broken=data.draw(st.integers(0, 1))) for k in keys]
-    ends = data.draw(st.lists(st.tuples(st.sampled_from(keys), st.sampled_from(keys)).filter(lambda p: p[0] < p[1]), unique=True)) if len(keys) > 1 else []
+    ends = (
+        data.draw(st.lists(st.tuples(st.sampled_from(keys), st.sampled_from(keys)).filter(lambda p: p[0] < p[1]), unique=True))
+        if len(keys) > 1
+        else []
+    )
     links = [link(a, b, data.draw(st.sampled_from(["reencoded", "flip", "recolor"]))) for a, b in ends]
     rows = decided(pictures, links)
     copies = {(a, b) for one in links if one["relation"] in DROP for a, b in ((one["a"], one["b"]), (one["b"], one["a"]))}

@@ -16,7 +16,9 @@ BLOCK = re.compile(r"(?<=<!-- parts: written by `make readme` -->\n).*?(?=<!-- e
 
 
 def table():
-    rows = [f"| {shelf if n == 0 else ''} | `{name}` | {line} |" for shelf in SHELVES for n, (name, line) in enumerate(_lines(shelf).items())]
+    rows = [
+        f"| {shelf if n == 0 else ''} | `{name}` | {line} |" for shelf in SHELVES for n, (name, line) in enumerate(_lines(shelf).items())
+    ]
     return "\n".join(["| shelf | part | what it is |", "|---|---|---|", *rows]) + "\n"
 
 
@@ -35,12 +37,19 @@ def test_the_commands_and_the_python_run(tmp_path):
     """Every anidata command of the shell blocks, over the bundled art instead of the reader's, and the loader's lines."""
     text = README.read_text(encoding="utf-8")
     (tmp_path / "sketch.png").write_bytes((Path(parts.PACKAGE) / "art/vn_sylvie_01.png").read_bytes())
-    shell = [line.split("  #")[0] for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines() if line.startswith("anidata")]
+    shell = [
+        line.split("  #")[0]
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith("anidata")
+    ]
     assert len(shell) == 10
     for line in shell:
         words = [w for w in shlex.split(line)[1:] if w != "~/scans.cbz"]
         words = ["sample:" if w == "~/Pictures" else w for w in words]
-        done = subprocess.run([sys.executable, "-m", "anidata", *words], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "anidata", *words], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        )
         assert done.returncode == 0, (line, done.stderr)
     (tmp_path / "WORK").rename(tmp_path / "demo")
     loader = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "webdataset" in block)

@@ -35,7 +35,9 @@ class Recipe:
     shard: ShardConfig = field(default_factory=ShardConfig)
 
 
-def resolve(workspace: Workspace | None, name: str | None, settings: Sequence[str], sources: Sequence[str] = (), *, add: bool = False) -> Recipe:
+def resolve(
+    workspace: Workspace | None, name: str | None, settings: Sequence[str], sources: Sequence[str] = (), *, add: bool = False
+) -> Recipe:
     """The recipe of a command: the workspace's last one, or a named one in its stead, then what the command line sets.
 
     add: the sources join the recipe's, instead of replacing them.
@@ -90,7 +92,7 @@ def _whole_splits(document: recipe.Document, settings: Sequence[str]) -> recipe.
     """`--set shard.splits.test=.1` alone can't sum to 1: what is set stays, the first split takes the rest."""
     named = {s.split("=", 1)[0].strip().split(".")[2] for s in settings if s.startswith("shard.splits.")}
     splits = document.get("shard", {}).get("splits", {})
-    rest = next((n for n in splits if n not in named), None)
+    rest = next((n for n in splits if n not in named), None) if isinstance(splits, dict) else None
     if not named or rest is None:
         return document
     others = sum(v for n, v in splits.items() if n != rest and isinstance(v, int | float))

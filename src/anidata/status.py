@@ -54,7 +54,7 @@ def _command(workspace: Workspace, recipe: pipeline.Recipe, stage: str) -> str:
 def _stages(workspace: Workspace, recipe: pipeline.Recipe) -> dict[str, str]:
     decisions = workspace.folder("decisions")
     parts = ingest.open_parts(workspace, recipe.ingest)
-    plan = pipeline.shard_plan(workspace, recipe, workspace.folder("dataset"))
+    plan = pipeline.shard_plan(workspace, recipe, shard.last_dataset(workspace))
     current = {
         "clean": clean.is_current(workspace, recipe.clean),
         "dedup": dedup.is_current(workspace, recipe.dedup),

@@ -16,7 +16,7 @@ from anidata import recipe, storage
 from anidata.errors import FormatError, Locked, StorageError, WorkspaceError
 
 FORMAT = 1
-FOLDERS = ("plan", "records", "images", "blobs", "edges", "decisions", "pairs", "shards")
+FOLDERS = ("plan", "records", "images", "blobs", "edges", "decisions", "pairs", "shards", "tmp")
 MARK = "workspace.json"  # its presence makes a folder a workspace
 
 
@@ -46,7 +46,7 @@ class Workspace:
     def _sweep(self) -> None:
         """Delete what a killed run had begun to write."""
         for folder in (self.path, *(p for p in self.path.iterdir() if p.is_dir() and p.name in FOLDERS)):
-            for path in folder.glob(f"*{storage.TEMPORARY}"):
+            for path in folder.glob("*" if folder.name == "tmp" else f"*{storage.TEMPORARY}"):
                 path.unlink(missing_ok=True)
 
     @contextmanager

@@ -63,7 +63,9 @@ def run(plan: Plan, engine: Engine, *, reshard: bool = False) -> Counter[str]:
         shards = [shard for shard in _shards(plan, views, counts) if shard.rows]
         stale = [shard for shard in shards if not _packing.is_packed(shard)]
         packed: Counter[str] = Counter()
-        for _, written in engine.map(_packing.pack, stale, limits=Limits(0, 0), label="shard" if stale else "", total=sum(len(s.rows) for s in stale)):
+        for _, written in engine.map(
+            _packing.pack, stale, limits=Limits(0, 0), label="shard" if stale else "", total=sum(len(s.rows) for s in stale)
+        ):
             packed.update(written)
     _finish(plan, shards)
     return packed + Counter(shards=len(shards), samples=sum(len(s.rows) for s in shards), moved=moved)
@@ -86,6 +88,12 @@ def is_current(plan: Plan) -> bool:
     except (OSError, ValueError, KeyError):
         return False
     return bool(noted == state(plan) and all(sizes[n] == f["bytes"] for n, f in manifest["files"].items()))
+
+
+def last_dataset(workspace: Workspace) -> Path:
+    """Where the data set was built last; WORK/dataset before that."""
+    states = sorted(workspace.folder("shards").glob("*/state.json"), key=lambda p: p.stat().st_mtime_ns)
+    return Path(json.loads(states[-1].read_bytes())["dataset"]) if states else workspace.folder("dataset")
 
 
 def assign_splits(plan: Plan) -> int:

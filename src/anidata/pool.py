@@ -21,6 +21,7 @@ ONE_THREAD = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # the only thread that importing pyarrow starts
 }
 TAIL_BYTES = 2000
+PATIENCE = 0.5  # seconds for the template to see its workers off
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,8 @@ class Pool:
         self._workers.clear()
         if self._template is not None:
             self._control.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._template.wait(PATIENCE)
             self._template.kill()  # it may be busy importing
             self._template.wait()
             self._template_log.close()

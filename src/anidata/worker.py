@@ -117,12 +117,27 @@ def template() -> None:
         if _threads() > 1:  # it started some: begin again without it, and each worker imports it
             os.execv(sys.executable, sys.orig_argv[:-1])  # noqa: S606  ourselves
     control = socket.socket(fileno=int(handle))
+    workers: set[int] = set()
     while True:
         request, handles, _, _ = socket.recv_fds(control, WORD.size, HANDLES)
         if not request:
-            return
+            return _reap(workers)
         (pid,) = WORD.unpack(request)
-        control.sendall(WORD.pack(_fork(control, handles) if pid == START else os.waitpid(pid, 0)[1]))
+        if pid == START:
+            answer = _fork(control, handles)
+            workers.add(answer)
+        else:
+            answer = os.waitpid(pid, 0)[1]
+            workers.discard(pid)
+        control.sendall(WORD.pack(answer))
+
+
+def _reap(workers: set[int]) -> None:
+    """End all workers and wait for them, so that the seconds they took are counted among the main process's children's."""
+    for pid in workers:
+        if pid > 0:  # else it couldn't be started
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def _threads() -> int:

@@ -66,8 +66,8 @@ def test_pictures_added_later_give_the_data_set_of_one_run_over_all(pile, tmp_pa
         shutil.move(away / path.name, path)
     calls.clear()
     command("run", "quickstart", work, pile)
-    new_pairs = 2
-    assert calls["decode"] - _on_the_sheet(command, work) == len(late) + new_pairs
+    new_pairs, looked_at = 2, 2  # the copy and its original, side by side
+    assert calls["decode"] - _on_the_sheet(command, work) == len(late) + new_pairs + looked_at
     assert calls["encode_color"] == calls["encode_line"] == new_pairs
     assert manifest(work) == manifest(tmp_path / "whole")
 

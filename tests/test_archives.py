@@ -108,7 +108,7 @@ def test_what_it_is_shows_in_its_content_not_in_its_name(kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"PK", b"\x89PNG\r\n", b"\0" * 10240, gzip.compress(b"no tar"), bz2.compress(b""), b"\x1f\x8b", b"\xfd7zXZ\0", b"x" * 512]
+    "data", [b"", b"PK", b"\x89PNG\r\n", b"\0" * 10240, gzip.compress(b"no tar", mtime=0), bz2.compress(b""), b"\x1f\x8b", b"\xfd7zXZ\0", b"x" * 512]
 )
 def test_what_is_no_archive_is_not_taken_for_one(data, tmp_path):
     (tmp_path / "x.zip").write_bytes(data)
@@ -509,6 +509,20 @@ class TestBroken:
         records = listed(path)
         assert errors(records) == {"0.png": None, "1.png": None, "2.png": None, "x.zip": "truncated"}
         assert contents(path, records)["2.png"] == NOISE[40_000:60_000]
+
+    @pytest.mark.parametrize("kind", ["x.tar", "gnu.tar", "x.tar.gz"])
+    def test_a_tar_s_header_lost_to_zeros_does_not_hide_the_rest_in_silence(self, kind, tmp_path):
+        data = bytearray(make_tar(tmp_path / kind, {"a.png": b"1", "b.png": b"2", "c.png": b"3"}).read_bytes())
+        data[1024:1536] = bytes(512)  # the second header
+        (tmp_path / kind).write_bytes(gzip.compress(data) if kind.endswith("gz") else data)
+        assert errors(listed(tmp_path / kind)) == {"a.png": None, kind: "corrupt"}
+
+    @pytest.mark.parametrize("kind", ["x.tar", "x.tar.gz"])
+    @pytest.mark.parametrize("mark", [0, 100, 512])
+    def test_a_tar_without_its_end_mark_is_whole(self, kind, mark, tmp_path):
+        data = make_tar(tmp_path / "a.tar", {"a.png": b"1", "b.png": b"2"}).read_bytes()[: 2048 + mark]
+        (tmp_path / kind).write_bytes(gzip.compress(data) if kind.endswith("gz") else data)
+        assert errors(listed(tmp_path / kind)) == {"a.png": None, "b.png": None}
 
     def test_a_member_may_have_the_name_of_its_broken_archive(self, tmp_path):
         path = make_tar(tmp_path / "x.tar", {"x.tar": b"1", "y.png": NOISE})

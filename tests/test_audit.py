@@ -543,9 +543,44 @@ def test_a_tar_cut_anywhere_is_found(tmp_path, plain, data):
 def test_a_damaged_header_is_found(tmp_path, plain, data):
     """Readers, tarfile too, take a damaged header for the end, and lose the rest in silence."""
     hurt = bytearray(plain)
-    hurt[data.draw(st.integers(0, 5)) * 1024 + data.draw(st.integers(0, 156))] ^= 1 << data.draw(st.integers(0, 6))
+    place = data.draw(st.integers(0, 153) | st.just(156))  # 154 and 155 only end the checksum's digits
+    hurt[data.draw(st.integers(0, 5)) * 1024 + place] ^= 1 << data.draw(st.integers(0, 6))
     (tmp_path / "x.tar").write_bytes(hurt)
     assert "tar" in scan(tmp_path / "x.tar").notes.counts
+
+
+def three_files():
+    """Headers at 0, 1024 and 2048."""
+    file = io.BytesIO()
+    tar = shards.TarWriter(file)
+    for name in ("a.txt", "b.txt", "c.txt"):
+        tar.add(name, b"text")
+    tar.close()
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("mark", "message"),
+    [(b"", "the end mark is missing"), (bytes(512), "half of the end mark is missing"), (bytes(512) + b"x" * 512, "zeros where a header")],
+)
+def test_an_end_mark_that_is_not_whole_is_found(tmp_path, mark, message):
+    (tmp_path / "x.tar").write_bytes(three_files()[: 3 * 1024] + mark)
+    found = scan(tmp_path / "x.tar")
+    assert dict(found.notes.counts) == {"tar": 1}
+    assert "breaks off after 3 files: " in found.notes.kept["tar"][0][1]
+    assert message in found.notes.kept["tar"][0][1]
+    assert found.samples == 3
+
+
+def test_a_sparse_file_is_found(tmp_path):
+    """Readers that go by an index get its map and its pieces for its bytes."""
+    hurt = bytearray(three_files())
+    hurt[1024 + 156 : 1024 + 157], hurt[1024 + 148 : 1024 + 156] = b"S", b" " * 8
+    hurt[1024 + 148 : 1024 + 156] = b"%06o\0 " % sum(hurt[1024:1536])
+    (tmp_path / "x.tar").write_bytes(hurt)
+    assert scan(tmp_path / "x.tar").notes.kept["tar"] == [
+        ("x.tar", "breaks off after 1 files: a sparse file at byte 1,536: its bytes don't lie side by side")
+    ]
 
 
 def test_data_behind_the_end_mark_are_found(tmp_path, plain):

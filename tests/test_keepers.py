@@ -8,8 +8,16 @@ from anidata.stages.dedup import decide
 DROP = ("exact", "reencoded", "flip", "crop")
 
 
-def picture(key, area=100, broken=0, form="jpeg", size=10, pixels=None):
-    return {"key": key, "area": area, "broken": broken, "format": form, "bytes": size, "pixels": pixels or key.encode()}
+def picture(key, area=100, broken=0, form="jpeg", size=10, pixels=None, sharpness=0.5):
+    return {
+        "key": key,
+        "area": area,
+        "broken": broken,
+        "format": form,
+        "bytes": size,
+        "pixels": pixels or key.encode(),
+        "sharpness": sharpness,
+    }
 
 
 def link(a, b, relation="reencoded", distance=2):
@@ -42,6 +50,16 @@ def test_of_equal_size_the_lossless_then_the_one_with_more_bytes_then_the_smalle
     assert decided([picture("a"), picture("b", form="png")], [link("a", "b")])["b"]["relation"] == "keeper"
     assert decided([picture("a"), picture("b", size=20)], [link("a", "b")])["b"]["relation"] == "keeper"
     assert decided([picture("a"), picture("b")], [link("a", "b")])["a"]["relation"] == "keeper"
+
+
+def test_an_enlarged_copy_is_dropped_for_the_smaller_original():
+    rows = decided([picture("a", area=225, sharpness=0.2), picture("b", area=100)], [link("a", "b")])
+    assert (rows["b"]["relation"], rows["a"]["keeper"]) == ("keeper", "b")
+
+
+def test_a_copy_at_half_the_size_is_not_kept_for_being_crisper():
+    rows = decided([picture("a", area=400, sharpness=0.3), picture("b", area=100, sharpness=0.6)], [link("a", "b")])
+    assert rows["a"]["relation"] == "keeper"
 
 
 def test_a_picture_that_clean_rejects_never_buries_one_that_it_keeps():

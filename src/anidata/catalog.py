@@ -44,7 +44,8 @@ RECORDS = pa.schema([*SIGHTINGS, pa.field("key", pa.string()), pa.field("line_ke
 PICTURE = [("key", pa.string()), ("error", pa.string()), ("message", pa.string()), ("bytes", pa.int64()), ("format", pa.string())]
 PICTURE += [("width", pa.int32()), ("height", pa.int32()), ("frames", pa.int32()), ("transparency", pa.float32())]
 CODES = [("phash", pa.uint64()), ("phash_flip", pa.uint64()), ("colors", pa.binary()), ("pixels", pa.binary()), ("degenerate", pa.bool_())]
-EDGES = pa.schema([("a", pa.string()), ("b", pa.string()), ("distance", pa.int32()), ("relation", pa.string())])
+RELATIONS = pa.schema([("a", pa.string()), ("b", pa.string()), ("mirrored", pa.string()), ("relation", pa.string())])
+EDGES = RELATIONS.append(pa.field("distance", pa.int32()))
 CLEAN = pa.schema([("key", pa.string()), ("reasons", pa.list_(pa.string()))])
 DEDUP = pa.schema(
     [("key", pa.string()), ("cluster", pa.string()), ("keeper", pa.string()), ("relation", pa.string()), ("distance", pa.int32())]
@@ -146,6 +147,7 @@ class Catalog:
         self._register("_records", files(folder("records")), RECORDS)
         self._register("_images", files(folder("images")), images_schema())
         self._register("_edges", files(folder("edges")), EDGES)
+        self._register("_relations", files(folder("relations")), RELATIONS)
         self._register("_pairs", files(folder("pairs")), PAIRS)
         decisions = folder("decisions")
         for name, schema in (("clean", CLEAN), ("dedup", DEDUP), ("lineart", LINEART), ("splits", SPLITS), ("samples", SAMPLES)):
@@ -249,6 +251,10 @@ def _views(made: set[str]) -> list[str]:
         "CREATE VIEW _pictures AS SELECT * FROM _distinct JOIN _merged USING (key)",
         """CREATE VIEW _kept AS SELECT p.* FROM _pictures p LEFT JOIN _clean a USING (key) LEFT JOIN _dedup d USING (key)
            WHERE p.error IS NULL AND len(coalesce(a.reasons, [])) = 0 AND len(coalesce(d.reasons, [])) = 0""",
+        # candidate pairs of readable pictures with the verdict on them; null: not given yet
+        """CREATE VIEW _links AS SELECT e.a, e.b, e.mirrored, e.distance, coalesce(e.relation, r.relation) AS relation
+           FROM _edges e LEFT JOIN (SELECT DISTINCT ON (a, b, mirrored) * FROM _relations) r ON e.a = r.a AND e.b = r.b AND e.mirrored = r.mirrored
+           WHERE e.a IN (SELECT key FROM _pictures WHERE error IS NULL) AND e.b IN (SELECT key FROM _pictures WHERE error IS NULL)""",
         f"""CREATE VIEW _decided AS SELECT key,
            CASE WHEN {decided} THEN list_concat(coalesce(a.reasons, []), coalesce(d.reasons, []), coalesce(t.reasons, [])) END AS reasons,
            CASE WHEN list_contains(t.reasons, 'changed') THEN 'changed' END AS error, t.message,

@@ -120,12 +120,12 @@ def clean(work: Work, recipe: RecipeName = None, settings: Settings = None, as_j
 
 
 @app.command()
-def dedup(work: Work, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False) -> None:
+def dedup(work: Work, workers: Workers = 0, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False) -> None:
     """Find copies, and keep the best of each cluster."""
     from anidata.stages import dedup as stage
 
-    with _held(work, recipe, settings) as (workspace, chosen):
-        _stage_summary(workspace, "dedup", stage.run(workspace, chosen.dedup), as_json)
+    with _held(work, recipe, settings) as (workspace, chosen), _engine(workers) as engine:
+        _stage_summary(workspace, "dedup", stage.run(workspace, chosen.dedup, chosen.ingest, engine), as_json)
 
 
 @app.command("extract-lineart")

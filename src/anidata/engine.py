@@ -232,6 +232,8 @@ class _Run(Generic[P, R]):
     def _failure(self, code: int, *, late: bool) -> Failure:
         if late:
             return Failure("timeout", f"took longer than {self._limits.seconds:g} s, twice")
+        if code == -signal.SIGKILL:
+            return Failure("killed", "its worker was killed twice, from outside: the machine may be short of memory")
         return Failure("crashed", f"ended its worker twice ({_cause(code)})")
 
 

@@ -65,7 +65,7 @@ def run(workspace: Workspace, chosen: Recipe, engine: Engine, request: Request, 
     steps: dict[str, Callable[[], Counter[str]]] = {
         "ingest": lambda: ingest.run(workspace, chosen.ingest, engine, request),
         "clean": lambda: clean.run(workspace, chosen.clean),
-        "dedup": lambda: dedup.run(workspace, chosen.dedup),
+        "dedup": lambda: dedup.run(workspace, chosen.dedup, chosen.ingest, engine),
         "lineart": lambda: extract_lineart.run(workspace, chosen.lineart, chosen.ingest, engine),
         "shard": lambda: shard.run(shard_plan(workspace, chosen, dataset), engine),
     }

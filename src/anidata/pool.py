@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import IO
 
-from anidata.errors import WorkerError
+from anidata.errors import StorageError, WorkerError
 from anidata.worker import BOARD_BYTES, START, WORD, Board
 
 PROGRAM = "from anidata.worker import template; template()"
@@ -61,14 +61,12 @@ class Pool:
     def start(self, module: str) -> Worker:
         """A new worker. The first one's `module`, and with it what that needs, is imported once for all that follow.
 
-        Raises: WorkerError: the template or the worker can't be started.
+        Raises: WorkerError: the template or the worker can't be started. StorageError: no room for temporary files.
         """
         if self._template is None:
             self._start_template(module)
+        board, log = _scratch(BOARD_BYTES), _scratch()  # the board's pages are there: a full disk fails here, not as a bus error later
         ours, theirs = socket.socketpair()
-        board, log = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  they live as long as the worker
-        board.write(bytes(BOARD_BYTES))  # the pages are there: a full disk fails here, not as a bus error later
-        board.flush()
         with theirs:
             pid = self._ask(START, [theirs.fileno(), board.fileno(), log.fileno()])
         if pid < 0:
@@ -104,8 +102,8 @@ class Pool:
             self._template = None
 
     def _start_template(self, module: str) -> None:
+        self._template_log = _scratch()
         self._control, theirs = socket.socketpair()
-        self._template_log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the pool
         handle = theirs.fileno()
         # -P: a cv2.py in the folder of downloads that we stand in is not to be imported.
         command = [sys.executable, "-P", "-c", PROGRAM, str(handle), module]
@@ -131,6 +129,23 @@ class Pool:
                 f"the process that starts workers has ended. {tail(self._template_log)}Mend that and run the same command again."
             )
         return int(WORD.unpack(answer)[0])
+
+
+def _scratch(size: int = 0) -> IO[bytes]:
+    """An unnamed file with `size` zeros, for as long as it is open.
+
+    Raises: StorageError: there is no room for it.
+    """
+    try:
+        file = tempfile.TemporaryFile()  # noqa: SIM115  closed with its worker or template
+        file.write(bytes(size))
+        file.flush()
+    except OSError as error:
+        raise StorageError(
+            f"the folder for temporary files can't be written ({error.strerror or error}). "
+            "Make room there, or name another one by TMPDIR, then run the same command again."
+        ) from error
+    return file
 
 
 def tail(log: IO[bytes]) -> str:

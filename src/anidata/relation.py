@@ -5,6 +5,10 @@ of light, fitted by Gauss-Newton from coarse to fine. A re-encoding errs a littl
 so the largest local mean of the difference in lightness decides, and a mean over the picture, in which a mouth is lost, doesn't.
 """
 
+import math
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
 from typing import Any, Literal, NamedTuple
 
 import cv2
@@ -16,24 +20,29 @@ from anidata import canvas
 VERSION = 1  # raised when the same two thumbnails would get another relation
 SIDE = 192  # px of the long side of what is compared: at 64 px an expression can't be told from JPEG noise
 LIKENESS = 0.6  # correlation of outlines: copies .76 and more, other expressions .8, poses from .47
-SPOT = 11.0  # L* of 100: copies reach 10 (12 where dense lines were brightened), other expressions begin at 12
+SPOT = 11.5  # L* of 100: copies reach 10 (12 where dense lines were brightened), other expressions begin at 12
 QUIET = 6.0, 16.0  # L*, and times the noise: a lone spot in a clean difference was drawn, however thin its line
-RANGE = 60.0  # L* from a picture's darkest to its lightest, below which a spot counts for more: night scenes are drawn in few levels
+RANGE = 50.0  # L* from a picture's darkest to its lightest, below which a spot counts for more: night scenes are drawn in few levels
 TINT = 7.0  # a*b* units: copies reach 6, turned hues begin at 8, gray at 13
-COLORED = 12.0, 20  # chroma that counts as color, and px of it that there must be to speak of a tint
-REFRAMED = 0.015  # of a side: corners that moved by more tell a crop from the rounding of sizes
+COLORED = 12.0, 24  # chroma that counts as color, and samples of it (one of nine px) that there must be to speak of a tint
+REFRAMED = 0.012  # half sides: rounding of sizes moves a corner by up to .008, a rotation by 1° by .016
+IN_PLACE = 0.97  # likeness of what lies frame on frame, whatever the colors: a crop of 2 % has less
+HOPELESS = 0.45  # likeness after the coarsest fit, from which finer ones don't reach LIKENESS
+STILL = 0.0015  # half sides, 0.15 px: a fit that moves the corners by less is none
 BORDER = 4  # px along the rim of what a crop shows, where inside and outside blend
-LEVELS = ((48, 8), (96, 4), (SIDE, 3))  # px of the long side, and most steps of the fit at that size
+LEVELS = ((48, 8), (96, 4), (SIDE, 2))  # px of the long side, and most steps of the fit at that size
 OUTLINE = 32  # px of the long side at which outlines are compared
 LEAST = 8  # px: shorter sides hold no gradients to align by
 FLAT = 12  # grey levels within which a row is plain border, ringing included
+LIGHTNESS, GRAY = 100 / 255, 128  # L* a level; a* and b* of gray, as OpenCV packs them
+CLIPPED, LIGHT_STEPS = 16, 5  # grey levels from black or white that clipping may have reached; rounds of the fit of light
 GAIN = 2.0  # times the light, either way, that is still the same picture
 ASTRAY = 0.6  # of half a side: a corner further off its place means that the fit has lost its hold
 
 Pixels = NDArray[np.uint8]  # (h, w, 3) sRGB
-Plane = NDArray[np.float32]  # (h, w)
-Lab = NDArray[np.float32]  # (h, w, 3): L* 0 to 100, a*, b*
-Mask = NDArray[np.bool_]  # (h, w)
+Plane = NDArray[np.float32]  # (h, w), grey levels
+Lab = NDArray[np.uint8]  # (h, w, 3), as OpenCV packs it: L* in 255 levels, a* and b* about 128
+Mask = NDArray[np.uint8]  # (h, w): 1 where it counts
 Affine = NDArray[np.float64]  # (2, 3): places in b → places in a, both from -1 to 1 across the frame
 Relation = Literal["reencoded", "crop", "flip", "recolor", "variant", "unrelated"]
 
@@ -47,13 +56,19 @@ class Difference(NamedTuple):
     spot: float  # L*: the largest mean of 3 × 3 px
     noise: float  # L*a*b* units: root mean square of such means
     tint: float  # a*b* units: median over what is colored
+    level: float  # L*: nine tenths of the picture differ by less
     spread: float  # L* from the darkest hundredth to the lightest
     likeness: float  # correlation of outlines, at most 1
 
     @property
-    def is_drawn_alike(self) -> bool:
+    def is_copy(self) -> bool:
         limit = SPOT * min(1.0, self.spread / RANGE)
-        return self.spot <= limit and self.spot <= max(QUIET[0], QUIET[1] * self.noise)
+        return self.spot <= min(limit, max(QUIET[0], QUIET[1] * self.noise)) and self.tint <= TINT and self.likeness >= LIKENESS
+
+    @property
+    def may_be_lit(self) -> bool:
+        """Whether other light alone may be what makes the difference: spares the time to try where it can't."""
+        return self.level > 0.6 and self.likeness > 0.95 and self.tint < 2 * TINT
 
 
 def thumbnail(rgb: Pixels) -> Pixels:
@@ -70,17 +85,29 @@ def relation(a: Pixels, b: Pixels, flipped: bool = False) -> Relation:
     recolor: the same drawing in other colors. variant: something drawn differs. unrelated: no more alike than any two drawings.
     """
     a, b = matched(a, np.ascontiguousarray(b[:, ::-1]) if flipped else b)
-    here = difference(a, b, HERE)
-    if _is_copy(here):
-        return "flip" if flipped else "reencoded"
-    fit = aligned(a, b)
-    there = difference(a, b, fit)
-    if _is_copy(there):
-        return "flip" if flipped else "crop" if _moved(fit) > 2 * REFRAMED else "reencoded"
-    best = max(here, there, key=lambda d: d.likeness)
+    best = Difference(np.inf, 0.0, 0.0, 0.0, 0.0, -1.0)
+    for found, moved in _tries(a, b):
+        if found.is_copy:
+            return "flip" if flipped else "crop" if moved > REFRAMED else "reencoded"
+        best = max(best, found, key=lambda left: left.likeness)
     if best.likeness < LIKENESS:
         return "unrelated"
     return "recolor" if best.tint > TINT else "variant"
+
+
+def _tries(a: Pixels, b: Pixels) -> Iterator[tuple[Difference, float]]:
+    """What is left as they lie, and aligned, either on the other: the picture with borders is the better ground. And how far that moved."""
+    here = difference(a, b, HERE)
+    yield here, 0.0
+    if here.tint > TINT and here.likeness > IN_PLACE:
+        return
+    for laid, ground in ((a, b), (b, a)):
+        fit = aligned(laid, ground)
+        moved = _moved(fit)
+        if moved > 0:
+            yield difference(laid, ground, fit), moved
+        if moved <= REFRAMED and here.likeness >= LIKENESS:
+            return  # frame on frame, whichever is the ground
 
 
 def matched(a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
@@ -89,74 +116,74 @@ def matched(a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
     return _shrunk(a, side), _shrunk(b, side)
 
 
-def _is_copy(left: Difference) -> bool:
-    return left.is_drawn_alike and left.tint <= TINT and left.likeness >= LIKENESS
-
-
 # --- difference ----------------------------------------------------------------------------------------------------------------------
 
 
 def difference(a: Pixels, b: Pixels, fit: Affine) -> Difference:
-    """Of a, laid on b's grid, and b; with the light of one fitted to the other's where the difference asks for it."""
-    likeness = _likeness(a, b, fit)
-    matrix = _in_pixels(fit, a, b)
-    shown = _shown(matrix, a, b, BORDER if _moved(fit) > 2 / max(b.shape) else 0)
-    if not shown.any():
-        return Difference(np.inf, 0.0, 0.0, 0.0, likeness)
-    a = _warped(a, matrix, b, cv2.INTER_CUBIC)
-    plain = _left(a, b, shown, likeness)
-    if plain.is_drawn_alike:
-        return plain
-    return min(plain, _left(_lit_as(a, b, shown), b, shown, likeness), _left(a, _lit_as(b, a, shown), shown, likeness))
+    """Of b and of a laid on it, two matched pictures; with one in the other's light where they are no copies as they are."""
+    likeness, matrix = _likeness(*_planes(a, b, OUTLINE), fit), _in_pixels(fit, a, b)
+    if likeness < LIKENESS:
+        return Difference(np.inf, 0.0, 0.0, 0.0, 0.0, likeness)
+    a, shown = _warped(a, matrix, b, cv2.INTER_CUBIC), _shown(matrix, a, b)
+    if _moved(fit) > 2 / max(b.shape):  # a pixel: no longer frame on frame
+        shown = _inner(shown)
+    lab_a, lab_b = _lab(a), _lab(b)
+    spread = float(np.ptp(np.percentile([lab_a[::3, ::3, 0], lab_b[::3, ::3, 0]], (1, 99)))) * LIGHTNESS
+    found = _left(lab_a, lab_b, shown, likeness, spread)
+    if found.is_copy or not found.may_be_lit:
+        return found
+    lit = _left(_lab(_lit(a, b, shown)), lab_b, shown, likeness, spread)
+    if lit.is_copy:
+        return lit
+    other = _left(lab_a, _lab(_lit(b, a, shown)), shown, likeness, spread)  # what is clipped in one can be told from the other alone
+    return min(found, lit, other, key=lambda left: left.noise)
 
 
-def _left(a: Pixels, b: Pixels, shown: Mask, likeness: float) -> Difference:
-    one, other = _lab(a), _lab(b)
-    means = cv2.blur(one - other, (3, 3))[shown]
-    both = np.concatenate([one[shown], other[shown]])
-    chroma = np.hypot(both[:, 1], both[:, 2]).reshape(2, -1).max(axis=0)
-    tint = np.hypot(means[:, 1], means[:, 2])[chroma > COLORED[0]]
-    dark, light = np.percentile(both[::4, 0], (1, 99))
-    return Difference(
-        float(np.abs(means[:, 0]).max()),
-        float(np.sqrt(np.square(means).sum(axis=1).mean())),
-        float(np.median(tint)) if tint.size >= COLORED[1] else 0.0,
-        float(light - dark),
-        likeness,
-    )
+def _left(a: Lab, b: Lab, shown: Mask, likeness: float, spread: float) -> Difference:
+    means = cv2.blur(cv2.subtract(a, b, dtype=cv2.CV_32F), (3, 3))
+    means[..., 0] *= LIGHTNESS
+    low, high = cv2.minMaxLoc(cv2.extractChannel(means, 0), shown)[:2]
+    noise = cv2.norm(means, cv2.NORM_L2, shown) / math.sqrt(max(1, cv2.countNonZero(shown)))
+    few = shown[::3, ::3] > 0  # of each row and column every third: enough for a median
+    one, other, left = (np.asarray(p[::3, ::3][few], np.float32).T for p in (a, b, means))
+    level = float(np.percentile(np.abs(left[0]), 90)) if left.size else 0.0
+    chroma = np.maximum(np.hypot(*(one[1:] - GRAY)), np.hypot(*(other[1:] - GRAY)))
+    tint = np.hypot(*left[1:, chroma > COLORED[0]])
+    return Difference(max(-low, high), noise, float(np.median(tint)) if tint.size >= COLORED[1] else 0.0, level, spread, likeness)
 
 
-def _lit_as(a: Pixels, b: Pixels, shown: Mask) -> Pixels:
-    """A with the gain and offset that bring it nearest to the second, clipped as light is; unchanged where that takes more than GAIN."""
-    x, y = (p[::2, ::2][shown[::2, ::2]].astype(np.float32).ravel() for p in (a, b))
+def _lit(a: Pixels, b: Pixels, shown: Mask) -> Pixels:
+    """The first with the gain and offset that bring it nearest to the second, clipped as light is; unchanged where that is beyond GAIN."""
+    few = shown[::3, ::3] > 0
+    x, y = (p[::3, ::3][few].astype(np.float32).ravel() for p in (a, b))
+    free = (np.minimum(x, y) > CLIPPED) & (np.maximum(x, y) < 255 - CLIPPED)  # what is clipped in neither tells the gain at once
     gain, offset = 1.0, 0.0
-    between = (np.minimum(x, y) > 16) & (np.maximum(x, y) < 239)  # what wasn't clipped tells the gain at once
-    for round_ in range(5):
+    for _ in range(LIGHT_STEPS):
         rest = y - np.clip(gain * x + offset, 0, 255)
-        free = between if round_ == 0 and np.count_nonzero(between) > 50 else np.abs(gain * x + offset - 127.5) < 131
         weight = free / (1 + np.square(rest / max(3.0, 2 * float(np.abs(rest).mean()))))
         total = float(weight.sum())
-        if total < 50:
+        if total < LEAST:
             return a
         mean_x, mean_rest = float(weight @ x) / total, float(weight @ rest) / total
         slope = float(weight @ ((x - mean_x) * (rest - mean_rest))) / (float(weight @ np.square(x - mean_x)) + 4 * total)
         gain, offset = gain + slope, offset + mean_rest - slope * mean_x
+        free = np.abs(gain * x + offset - 127.5) < 131  # then all that the gain doesn't clip
     if not 1 / GAIN < gain < GAIN:
         return a
-    return np.asarray(cv2.LUT(a, np.clip(np.rint(gain * np.arange(256) + offset), 0, 255).astype(np.uint8)), np.uint8)
+    levels = np.clip(np.rint(gain * np.arange(256) + offset), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(a, levels), np.uint8)
 
 
 def _lab(rgb: Pixels) -> Lab:
-    return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab), np.float32)
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB), np.uint8)
 
 
-def _likeness(a: Pixels, b: Pixels, fit: Affine) -> float:
-    """Correlation of the first differences of luma. Luma itself agrees between any two figures on white."""
-    x, y = (_luma(_shrunk(p, OUTLINE)) for p in (a, b))
-    matrix = _in_pixels(fit, x, y)
-    x, shown = _warped(x, matrix, y), _shown(matrix, x, y, 0)
+def _likeness(a: Plane, b: Plane, fit: Affine) -> float:
+    """Correlation of the first differences of two outlines. Luma itself agrees between any two figures on white."""
+    matrix = _in_pixels(fit, a, b)
+    a, shown = _warped(a, matrix, b), _shown(matrix, a, b) > 0
     across, down = shown[:, 1:] & shown[:, :-1], shown[1:] & shown[:-1]
-    one, other = (np.concatenate([np.diff(p, axis=1)[across], np.diff(p, axis=0)[down]]) for p in (x, y))
+    one, other = (np.concatenate([np.diff(p, axis=1)[across], np.diff(p, axis=0)[down]]) for p in (a, b))
     size = float(np.linalg.norm(one) * np.linalg.norm(other))
     return float(one @ other) / size if size > 1e-3 else float(not one.any() and not other.any())
 
@@ -166,58 +193,68 @@ def _likeness(a: Pixels, b: Pixels, fit: Affine) -> float:
 
 def aligned(a: Pixels, b: Pixels) -> Affine:
     """The fit that lays a on b: from frame on frame, or from content on content where borders differ, whichever ends more alike."""
-    x, y = _luma(a), _luma(b)
-    content = _content_on_content(x, y)
-    starts = [HERE, content] if REFRAMED / 2 < _moved(content) < 1 else [HERE]
-    fit = max((_refined(x, y, start, *LEVELS[0]) for start in starts), key=lambda found: _likeness(a, b, found))
-    for side, steps in LEVELS[1:]:
-        fit = _refined(x, y, fit, side, steps)
+    levels = [(_planes(a, b, side), steps) for side, steps in LEVELS]
+    likeness = partial(_likeness, *_planes(a, b, OUTLINE))
+    start: Affine = max(_starts(*levels[1][0]), key=likeness)
+    starts = [HERE] if np.array_equal(start, HERE) else [HERE, start]
+    fit: Affine = max([*starts, *(_refined(*levels[0][0], start, levels[0][1]) for start in starts)], key=likeness)
+    if likeness(fit) < HOPELESS:
+        return fit
+    for planes, steps in levels[1:]:
+        fit = _refined(*planes, fit, steps)
+        if _moved(fit) < STILL:
+            return HERE
     return fit
 
 
-def _refined(a: Plane, b: Plane, start: Affine, side: int, steps: int) -> Affine:
-    """The fit after some steps of Gauss-Newton on planes of that side, weighed against what differs; the start where it goes astray.
+def _refined(a: Plane, b: Plane, start: Affine, steps: int) -> Affine:
+    """The fit after some steps of Gauss-Newton, where drawings differ weighing little; the start where it goes astray.
 
-    Source: Lucas, Kanade 1981, with gain and offset; weights of Geman, McClure 1985
+    Source: Lucas, Kanade 1981, with gain and offset of light; weights of Geman, McClure 1985
     """
-    a, b = _shrunk(a, side), _shrunk(b, side)
     if min(*a.shape, *b.shape) < LEAST:
         return start
     (height, width), fit, light = b.shape, start, np.array([1.0, 0.0])
     x, y = _centers(width), _centers(height)[:, None]
-    slopes = np.empty((8, height, width), np.float32)  # of a's light, by each of the six numbers of the fit, gain and offset
+    slopes = np.ones((8, height, width), np.float32)  # of a's light, by each of the six numbers of the fit, gain and offset
+    scratch = np.empty((8, height * width), np.float32)
     for _ in range(steps):
         matrix = _in_pixels(fit, a, b)
         laid = _warped(a, matrix, b)
         for row, (dx, dy, half) in enumerate(((1, 0, width / 2), (0, 1, height / 2))):
             slope = cv2.Sobel(laid, cv2.CV_32F, dx, dy, scale=half * float(light[0]) / 8)
-            slopes[3 * row], slopes[3 * row + 1], slopes[3 * row + 2] = slope * x, slope * y, slope
-        slopes[6], slopes[7] = laid, 1
-        rest = b - np.float32(light[0]) * laid - np.float32(light[1])
-        step = _step(slopes.reshape(8, -1), np.ascontiguousarray(rest, np.float32).ravel(), _shown(matrix, a, b, 0).ravel())
+            np.multiply(slope, x, out=slopes[3 * row])
+            np.multiply(slope, y, out=slopes[3 * row + 1])
+            slopes[3 * row + 2] = slope
+        slopes[6] = laid
+        rest = np.asarray(b - np.float32(light[0]) * laid - np.float32(light[1]), np.float32)
+        step = _step(slopes.reshape(8, -1), rest.ravel(), _shown(matrix, a, b).ravel(), scratch)
         fit, light = fit + step[:6].reshape(2, 3), light + step[6:]
         if _moved(fit, start) > ASTRAY or not 0.2 < light[0] < 5:
             return start
-        if np.abs(step[:6]).max() < 0.1 / max(height, width):  # a twentieth of a pixel
+        if np.abs(step[:6]).max() < 0.2 / max(height, width):  # a tenth of a pixel
             break
     return fit
 
 
-def _step(slopes: NDArray[np.float32], rest: NDArray[np.float32], shown: Mask) -> NDArray[np.float64]:
+def _step(slopes: Plane, rest: Plane, shown: Mask, scratch: Plane) -> NDArray[np.float64]:
     """(8,): what takes the rest away, by weighted least squares, slightly damped."""
     scale = max(4.0, 2.5 * float(np.abs(rest).mean()))  # grey levels: what is off by more is another drawing there
-    weighed = slopes * (shown / (1 + np.square(rest / np.float32(scale))))
+    weighed = np.multiply(slopes, shown / (1 + np.square(rest / np.float32(scale))), out=scratch)
     normal = (weighed @ slopes.T).astype(np.float64)
     damping = np.full(8, 1e-4 * np.trace(normal[:6, :6]) / 6 + 1e-6)
     damping[6:] = 1e-6
     return np.asarray(np.linalg.solve(normal + np.diag(damping), (weighed @ rest).astype(np.float64)))
 
 
-def _content_on_content(a: Plane, b: Plane) -> Affine:
-    """Frame on frame once plain borders are cut off."""
-    boxes = [_content(p) for p in (a, b)]
-    (scale_a, shift_a), (scale_b, shift_b) = (((high - low) / 2, (high + low) / 2) for low, high in boxes)
-    return np.column_stack([np.diag(scale_a / scale_b), shift_a - shift_b * scale_a / scale_b])
+def _starts(a: Plane, b: Plane) -> list[Affine]:
+    """Frame on frame, and what plain borders leave of either on the other's frame or on what they leave of that."""
+    frame = np.array([-1.0, -1.0]), np.array([1.0, 1.0])
+    found = []
+    for (low_a, high_a), (low_b, high_b) in product((frame, _content(a)), (frame, _content(b))):
+        scale = (high_a - low_a) / (high_b - low_b)
+        found.append(np.column_stack([np.diag(scale), low_a - low_b * scale]))
+    return found
 
 
 def _content(plane: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -263,21 +300,22 @@ def _warped(a: NDArray[Any], matrix: Affine, b: NDArray[Any], how: int = cv2.INT
     return np.asarray(cv2.warpAffine(a, matrix, b.shape[1::-1], flags=how | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE))
 
 
-def _shown(matrix: Affine, a: NDArray[Any], b: NDArray[Any], border: int) -> Mask:
-    """Where b's grid lies in a's frame, less a border along the rim."""
-    x, y = np.arange(b.shape[1]), np.arange(b.shape[0])[:, None]
-    shown = np.ones(b.shape[:2], np.uint8)
-    for (by_x, by_y, shift), length in zip(matrix, a.shape[1::-1], strict=True):
-        place = by_x * x + by_y * y + shift
-        shown &= (place >= -0.5 - 1e-6) & (place <= length - 0.5 + 1e-6)
-    if border:
-        shape = np.ones((2 * border + 1, 2 * border + 1), np.uint8)
-        shown = np.asarray(cv2.erode(shown, shape, borderType=cv2.BORDER_CONSTANT, borderValue=0), np.uint8)
-    return shown.astype(np.bool_)
+def _shown(matrix: Affine, a: NDArray[Any], b: NDArray[Any]) -> Mask:
+    """Where b's grid lies in a's frame."""
+    frame = np.ones(a.shape[:2], np.uint8)
+    return np.asarray(cv2.warpAffine(frame, matrix, b.shape[1::-1], flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP), np.uint8)
 
 
-def _luma(rgb: Pixels) -> Plane:
-    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32)
+def _inner(shown: Mask) -> Mask:
+    """Less BORDER along the rim."""
+    square = np.ones((2 * BORDER + 1, 2 * BORDER + 1), np.uint8)
+    return np.asarray(cv2.erode(shown, square, borderType=cv2.BORDER_CONSTANT, borderValue=0), np.uint8)
+
+
+def _planes(a: Pixels, b: Pixels, side: int) -> tuple[Plane, Plane]:
+    """Luma of both, the long side at most `side`."""
+    one, other = (np.asarray(cv2.cvtColor(_shrunk(p, side), cv2.COLOR_RGB2GRAY), np.float32) for p in (a, b))
+    return one, other
 
 
 def _shrunk(a: NDArray[Any], side: int) -> NDArray[Any]:

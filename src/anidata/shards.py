@@ -1,4 +1,4 @@
-"""The only place that knows tar: deterministic writing, the members of a tar and where their bytes lie, the index."""
+"""Tars of samples: deterministic writing, the members of a tar and where their bytes lie, the index. Headers are read by tars.py."""
 
 import os
 import tarfile
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import BinaryIO, Protocol
 
-BLOCK = 512  # bytes: a tar's header, and what members are padded to
+from anidata import tars
+from anidata.tars import BLOCK
+
 END = b"\0" * (2 * BLOCK)
 
 
@@ -51,24 +53,17 @@ class TarWriter:
 
 
 def members(file: BinaryIO) -> Iterator[Member]:
-    """The regular files of a plain tar, in order.
+    """The regular files of a plain tar, in order; the file is left behind the end mark.
 
-    Raises: tarfile.TarError: it is no tar, is cut short, or is damaged: tarfile itself takes a bad header for the end.
+    Raises: tars.BadTar, a tarfile.TarError: it is no tar, is cut short or damaged, or has a sparse file, whose bytes don't lie side by side.
     """
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
-    with tarfile.open(fileobj=file, mode="r:") as tar:
-        for entry in tar:
-            if entry.offset_data + entry.size > end:
-                raise tarfile.ReadError(f"{entry.name}: the tar ends {entry.offset_data + entry.size - end:,} bytes too soon")
-            if entry.isreg():
-                yield Member(entry.name, entry.offset_data, entry.size)
-        file.seek(tar.offset)
-    mark = file.read(BLOCK)
-    if len(mark) < BLOCK:
-        raise tarfile.ReadError("cut short: the end mark is missing")
-    if any(mark):
-        raise tarfile.ReadError(f"damaged or cut short at byte {file.tell() - BLOCK:,}: neither a header nor the end mark is there")
+    for header in tars.headers(file, end):
+        if header.kind == "sparse":
+            raise tars.BadTar("corrupt", f"a sparse file at byte {header.offset:,}: its bytes don't lie side by side")
+        if header.kind == "file":
+            yield Member(os.fsdecode(header.name), header.offset, header.size)
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -104,12 +104,29 @@ def publishing(path: Path) -> Iterator[BinaryIO]:
         sync_folder(path.parent)
     except OSError as error:
         _discard(temporary)
-        raise StorageError(
-            f"{path}: can't be written ({error.strerror or error}). Make room or give write access, then run the same command again."
-        ) from error
+        raise unwritable(path, error) from error
     except BaseException:
         _discard(temporary)
         raise
+
+
+def unwritable(path: Path | str, error: OSError) -> StorageError:
+    """What a refused write comes to."""
+    why = error.strerror or str(error)
+    return StorageError(f"{path}: can't be written ({why}). Make room or give write access, then run the same command again.")
+
+
+def delete(path: Path) -> None:
+    """Delete a file, if it is there.
+
+    Raises: StorageError: its folder is read-only, or the disk fails.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except NotADirectoryError:  # what should be its folder is a file: it isn't there
+        pass
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _discard(path: Path) -> None:

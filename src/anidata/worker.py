@@ -46,7 +46,7 @@ class Limits:
 class Failure:
     """What became of an item that ended its worker twice."""
 
-    code: str  # timeout | crashed
+    code: str  # timeout | killed (neither is final: both depend on the machine) | crashed
     message: str
 
 
@@ -99,10 +99,8 @@ class Watch:
         for item in items:
             failure = self._known.get(self._board.done)
             self._board.since = 0 if failure else time.monotonic_ns()
-            try:
-                yield item, failure
-            finally:
-                self._board.since = 0
+            yield item, failure
+            self._board.since = 0  # not where the block raises: what ends the worker on its way up, such as a panic in Rust, was this item
             self._board.done += 1
 
 

@@ -6,17 +6,18 @@ import shlex
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from anidata import recipe, storage
-from anidata.errors import FormatError, Locked, StorageError, WorkspaceError
+from anidata.errors import FormatError, Interrupted, Locked, StorageError, WorkspaceError
 
 FORMAT = 1
-FOLDERS = ("plan", "records", "images", "blobs", "edges", "decisions", "pairs", "shards", "tmp")
+FOLDERS = ("plan", "records", "images", "blobs", "edges", "relations", "decisions", "pairs", "shards", "tmp")
 MARK = "workspace.json"  # its presence makes a folder a workspace
 
 
@@ -45,15 +46,16 @@ class Workspace:
 
     def _sweep(self) -> None:
         """Delete what a killed run had begun to write."""
-        for folder in (self.path, *(p for p in self.path.iterdir() if p.is_dir() and p.name in FOLDERS)):
-            for path in folder.glob("*" if folder.name == "tmp" else f"*{storage.TEMPORARY}"):
-                path.unlink(missing_ok=True)
+        begun = f"*{storage.TEMPORARY}"
+        found = [self.path.glob(begun), *(self.folder(name).rglob("*" if name == "tmp" else begun) for name in FOLDERS)]
+        for path in chain.from_iterable(found):
+            storage.delete(path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the workspace for this process alone; the lock ends with the process, however that ends.
 
-        Raises: Locked: another run holds it, and which. StorageError: no lock can be made there.
+        Raises: Locked: another run holds it, and which. StorageError: no lock can be made there. Interrupted: Ctrl-C within.
         """
         lock = FileLock(self.path / ".lock")
         holder = self.path / ".holder.json"
@@ -66,14 +68,17 @@ class Workspace:
                 f"{self.path} can't be locked ({error.strerror or error}). Give write access, then run this command again."
             ) from error
         try:
+            self._sweep()  # first: on a full disk it makes the room for what follows
             storage.publish_json(
                 holder,
                 {"process": os.getpid(), "host": socket.gethostname(), "command": Path(sys.argv[0]).name + " " + " ".join(sys.argv[1:3])},
             )
-            self._sweep()
             yield
+        except KeyboardInterrupt as pressed:  # between maps, which take it themselves
+            raise Interrupted("stopped; what was finished is kept. The same command goes on.") from pressed
         finally:
-            holder.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder may have turned read-only; the next holder writes over it
+                holder.unlink(missing_ok=True)
             lock.release()
 
 

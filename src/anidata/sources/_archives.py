@@ -11,19 +11,18 @@ import hashlib
 import json
 import lzma
 import os
-import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, cast
 
-from anidata.shards import BLOCK
 from anidata.sources import Options, _sevenzip, _tar, _zip
 from anidata.sources._listing import Found
 from anidata.sources._unpacking import Broken, Unpacking, blame
 from anidata.storage import Reference, decode, encode, publishing, uri_of
+from anidata.tars import BLOCK, is_header
 
-VERSION = 1  # raised when the same archive would be listed otherwise
+VERSION = 2  # raised when the same archive would be listed otherwise
 PACKED_TAR = (".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 ENDINGS = (".zip", ".cbz", ".7z", ".cb7", ".tar", ".cbt", *PACKED_TAR)  # what is opened where it lies among pictures
 MAGIC = {b"PK\3\4": "zip", b"PK\5\6": "zip", b"7z\xbc\xaf\x27\x1c": "7z", b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\0": "xz"}
@@ -48,7 +47,7 @@ def kind_of(path: Path) -> str | None:
             head = file.read(BLOCK)
             kind = next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), None)
             if kind is None:
-                return "tar" if _is_tar(head) else None
+                return "tar" if is_header(head) else None
             return _packed_kind(kind, path, file) if kind in UNPACKERS else kind
     except OSError:
         return None
@@ -58,7 +57,7 @@ def _packed_kind(kind: str, path: Path, file: IO[bytes]) -> str | None:
     """The kind, if there is a tar in it; where that can't be seen, its name decides whether it is a broken one."""
     file.seek(0)
     try:
-        return kind if _is_tar(UNPACKERS[kind](file).read(BLOCK)) else None
+        return kind if is_header(UNPACKERS[kind](file).read(BLOCK)) else None
     except (OSError, EOFError, zlib.error, lzma.LZMAError, MemoryError):  # what the decompressors raise on hostile bytes
         return kind if path.name.lower().endswith(PACKED_TAR) else None
 
@@ -90,14 +89,6 @@ def members(path: Path, options: Options) -> list[Found]:
     return unpacking.found
 
 
-def _is_tar(head: bytes) -> bool:
-    try:
-        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
-    except tarfile.HeaderError:
-        return False
-    return True
-
-
 def _places(path: Path, stamp: str, options: Options) -> tuple[Path, Path]:
     """Listing and blob of an archive."""
     said = (VERSION, uri_of(path), stamp, options.max_bytes, options.max_ratio, options.max_unpacked)
@@ -113,9 +104,9 @@ def _read(path: Path, kind: str | None, unpacking: Unpacking) -> None:
         if kind == "zip":
             _zip.read(file, unpacking)
         elif kind in UNPACKERS:
-            _tar.read(_tar.Stream(UNPACKERS[kind](file), file, unpacking), unpacking)
+            _tar.unpack(UNPACKERS[kind](file), file, unpacking)
         else:
-            _tar.read(_tar.Stream(file, None, unpacking), unpacking)
+            _tar.read(file, unpacking)
 
 
 def _save(listing: Path, found: list[Found]) -> None:

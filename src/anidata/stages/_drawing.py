@@ -10,11 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from anidata import canvas, catalog, image, parts, shards, storage
+from anidata import canvas, catalog, parts, shards, storage
 from anidata.engine import Failure, Watch
 from anidata.errors import BadImage
-from anidata.storage import Reference
-from anidata.workspace import Workspace
+from anidata.stages._memory import within_memory
+from anidata.stages._reading import Reader
 
 ARTIST = "artist"  # the style of true lineart, found beside its color picture
 SUFFIX: dict[canvas.Form, str] = {"jpeg": "jpg", "webp": "webp", "png": "png"}
@@ -39,14 +39,12 @@ class Frame:
 class Part:
     """Pictures to draw: of each its key, the places where its bytes lie, and the files wanted of it."""
 
-    workspace: Workspace
     name: str
     pictures: list[Row]
     frame: Frame
     styles: dict[str, Any]  # style → its config
     fingerprints: dict[str, str]  # file → what it depends on
-    max_bytes: int
-    max_pixels: int
+    reader: Reader
 
     @cached_property
     def modules(self) -> dict[str, ModuleType]:
@@ -57,7 +55,8 @@ def draw_part(part: Part, watch: Watch) -> tuple[Counter[str], Failures]:
     """Draw one part and publish it: counts, and the pictures that failed with code and message."""
     rows: list[Row] = []
     failures: Failures = {}
-    path = part.workspace.folder("pairs") / f"{part.name}.tar"
+    path = part.reader.workspace.folder("pairs") / f"{part.name}.tar"
+    storage.delete(path.with_suffix(".parquet"))  # of a worker that died after all: this one's tar may differ
     with storage.publishing(path) as file:
         tar = shards.TarWriter(file)
         for picture, failure in watch.each(part.pictures):
@@ -72,17 +71,16 @@ def draw_part(part: Part, watch: Watch) -> tuple[Counter[str], Failures]:
     if rows:
         catalog.write(path.with_suffix(".parquet"), catalog.table(rows, catalog.PAIRS))
     else:
-        path.unlink()
+        storage.delete(path)
     return Counter(row["style"] for row in rows), failures
 
 
 def _try(part: Part, picture: Row) -> list[tuple[Row, bytes]] | Failure:
     try:
-        return list(_draw(part, picture))
+        with within_memory():
+            return list(_draw(part, picture))
     except BadImage as error:
         return Failure(error.code, error.message)
-    except MemoryError:
-        return Failure("too_large", "more memory than a worker may take")
 
 
 def _draw(part: Part, picture: Row) -> Iterator[tuple[Row, bytes]]:
@@ -104,30 +102,12 @@ def _draw(part: Part, picture: Row) -> Iterator[tuple[Row, bytes]]:
 
 
 def _fitted(part: Part, picture: Row) -> np.ndarray:
-    decoded = image.decode(_bytes(part, picture["places"], picture["key"]), part.max_pixels)
+    decoded = part.reader.decode(picture["places"], picture["key"])
     return canvas.fit(decoded.rgb, part.frame.size, part.frame.fit, part.frame.filter)
 
 
 def _artist(part: Part, picture: Row) -> np.ndarray:
     """The artist's own lines, scaled to the color picture's size first, so that both are fitted alike."""
-    decoded = image.decode(_bytes(part, picture["lines"], picture["line_key"]), part.max_pixels)
+    decoded = part.reader.decode(picture["lines"], picture["line_key"])
     rgb = canvas.resize(decoded.rgb, picture["width"], picture["height"], part.frame.filter)
     return np.asarray(cv2.cvtColor(canvas.fit(rgb, part.frame.size, part.frame.fit, part.frame.filter), cv2.COLOR_RGB2GRAY))
-
-
-def _bytes(part: Part, places: list[Row], key: str) -> bytes:
-    """The bytes that have this key, from the first place that still has them.
-
-    Raises: BadImage: `changed` where other bytes lie there now, `missing` where nothing does.
-    """
-    last = BadImage("missing", "no place is known where it lies")
-    for place in places:
-        try:
-            data = storage.read(Reference(place["uri"], place["offset"] or 0, place["size"]), part.workspace.path, part.max_bytes)
-        except BadImage as error:
-            last = error
-            continue
-        if storage.key_of(data) == key:
-            return data
-        last = BadImage("changed", "the source has changed since it was read; look again with: anidata ingest WORK SOURCE --refresh")
-    raise last

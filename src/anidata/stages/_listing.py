@@ -40,6 +40,8 @@ def generations(workspace: Workspace) -> list[int]:
 def add_generation(workspace: Workspace, request: Request, options: Options, part_size: int) -> int:
     """Write down the sightings that aren't known yet as a new generation of parts; returns how many there are."""
     known = _known(workspace)
+    if request.refresh:
+        known |= dict.fromkeys(_changed(workspace), "")  # a file put back has its old date again
     generation = len(generations(workspace))
     rows = _new_rows(request, options, known, generation)
     if request.limit:
@@ -116,6 +118,13 @@ def _known(workspace: Workspace) -> dict[str, str]:
     for path in catalog.files(workspace.folder("plan")):
         columns = catalog.read(path, schema).select(["record", "stamp"])
         found.update(zip(columns.column("record").to_pylist(), columns.column("stamp").to_pylist(), strict=True))
+    return found
+
+
+def _changed(workspace: Workspace) -> list[str]:
+    """Sightings whose picture had other bytes when it was to be drawn."""
+    with catalog.Catalog(workspace) as views:
+        found: list[str] = views.select("SELECT record FROM records WHERE status = 'changed'").column("record").to_pylist()
     return found
 
 

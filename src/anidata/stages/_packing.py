@@ -78,27 +78,35 @@ def stale(shard: Shard) -> set[str]:
     return {
         part
         for part, names in PARTS.items()
-        if found[part] != prints[part] or not all(_is_there(shard, found, n.format(shard.name)) for n in names)
+        if found.get(part) != prints[part] or not all(_is_there(shard, found, n.format(shard.name)) for n in names)
     }
 
 
 def marker(shard: Shard) -> Row:
-    """What is known of a packed shard: its fingerprints, its files with size and SHA-256, its samples and their licenses."""
-    found: Row = json.loads((shard.markers / f"{shard.name}.json").read_bytes())
+    """What is known of a packed shard: its fingerprints, its files with size and SHA-256, its samples and their licenses.
+
+    Of one that was begun and not finished: the names of its files alone.
+    """
+    found: Row = json.loads(_marker_path(shard).read_bytes())
     return found
 
 
+def _marker_path(shard: Shard) -> Path:
+    return shard.markers / f"{shard.name}.json"
+
+
 def pack(shard: Shard, watch: Watch) -> set[str]:
-    """Write what is stale of one shard, its marker last."""
+    """Write what is stale of one shard, its marker last. Until then the marker only says that it was begun."""
     todo = stale(shard)
     files = {} if todo == set(PARTS) else marker(shard)["files"]
+    storage.publish_json(_marker_path(shard), {"files": dict.fromkeys(n.format(shard.name) for names in PARTS.values() for n in names)})
     if "tar" in todo:
         files |= _pack_tar(shard, watch)
     if "table" in todo:
         files |= _pack_table(shard)
     known = {"name": shard.name, "split": shard.split, "samples": len(shard.rows), "files": files}
     known["licenses"] = dict(sorted(Counter(r["license"] or "" for r in shard.rows).items()))
-    storage.publish_json(shard.markers / f"{shard.name}.json", known | shard.fingerprints)
+    storage.publish_json(_marker_path(shard), known | shard.fingerprints)
     return todo
 
 

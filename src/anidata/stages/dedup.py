@@ -8,18 +8,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from anidata import catalog, hashing, image, neighbors, recipe, storage
+from anidata import catalog, image, neighbors, recipe, relation
+from anidata.engine import Engine
 from anidata.recipe import Count
+from anidata.stages import _joining, _verifying, ingest
+from anidata.stages._reading import Reader
 from anidata.workspace import Workspace
 
 VERSION = 1
 LOSSLESS = ("png", "bmp", "tiff")
-CROWD = 32  # pictures of one and the same phash that are compared each with each; of more, the rest with the first alone
+ENLARGED = 1.15  # times its scale that an enlargement is softer, at least; copies at half size are never crisper by as much
 
 Row = dict[str, Any]
 
@@ -30,13 +32,16 @@ class Config:
 
     max_distance: Count = 6  # bits of 64 in which two phashes may differ
     flips: bool = True  # match mirror images too
-    max_tint: Count = 14  # of 255, in a or b of L*a*b*, in one of 16 cells: beyond it, the same drawing in other colors
     drop: tuple[str, ...] = ("exact", "reencoded", "flip", "crop")  # relations that are dropped; others are kept, in one split
 
 
-def run(workspace: Workspace, config: Config) -> Counter[str]:
-    """Join what is new with everything, then decide; nothing where nothing has changed."""
-    counts = join(workspace, config)
+def run(workspace: Workspace, config: Config, reading: ingest.Config, engine: Engine) -> Counter[str]:
+    """Join what is new with everything, look at the candidates, then decide; nothing where nothing has changed.
+
+    `reading`: the limits under which pictures were opened hold again.
+    """
+    counts = _joining.join(workspace, config.max_distance, flips=config.flips)
+    counts += _verify(workspace, reading, engine)
     if not is_current(workspace, config):
         counts["decided"] = _decide(workspace, config)
     return counts
@@ -57,118 +62,34 @@ def state(workspace: Workspace, config: Config) -> str:
     """Changes with anything that the decisions depend on."""
     folder = workspace.folder
     clean = folder("decisions") / "clean.parquet"
-    return recipe.fingerprint(VERSION, config, catalog.state_of(folder("images"), folder("records"), folder("edges"), clean))
+    seen = catalog.state_of(folder("images"), folder("records"), folder("edges"), folder("relations"), clean)
+    return recipe.fingerprint(VERSION, config, seen)
 
 
-# --- edges ---------------------------------------------------------------------------------------------------------------------------
-
-
-def join(workspace: Workspace, config: Config) -> Counter[str]:
-    """Add the edges between pictures that no earlier join has seen and all others."""
-    folder = workspace.folder("edges")
-    settings: dict[str, Any] = {"bits": config.max_distance, "flips": config.flips, "tint": config.max_tint}
-    settings["versions"] = [VERSION, image.VERSION, hashing.VERSION]
-    if any(catalog.made_from(p).get("settings") != settings for p in catalog.files(folder)):
-        for path in [*catalog.files(folder), *folder.glob("*.keys.npy")]:
+def _verify(workspace: Workspace, reading: ingest.Config, engine: Engine) -> Counter[str]:
+    """Have a verdict on each candidate pair; verdicts of another version of the eye are given anew."""
+    for path in catalog.files(workspace.folder("relations")):
+        if catalog.made_from(path).get("version") != [image.VERSION, relation.VERSION]:
             path.unlink()
     with catalog.Catalog(workspace) as views:
-        columns = "key, phash, phash_flip, colors, pixels, degenerate"
-        pictures = views.select(f"SELECT {columns} FROM _pictures WHERE error IS NULL ORDER BY key")
-    keys = pictures.column("key").to_numpy(zero_copy_only=False).astype("S24")
-    new = ~np.isin(keys, _seen(folder))
-    if not new.any():
-        return Counter()
-    found = edges(pictures, new, config)
-    number = len(catalog.files(folder))
-    with storage.publishing(folder / f"{number:05d}.keys.npy") as file:
-        np.save(file, keys[new], allow_pickle=False)
-    catalog.write(folder / f"{number:05d}.parquet", found, {"settings": settings})
-    return Counter(joined=int(new.sum()), edges=found.num_rows)
-
-
-def edges(pictures: pa.Table, new: np.ndarray, config: Config) -> pa.Table:
-    """Every pair with a new picture in it whose codes are near, or whose pixels are equal, each once, with its relation."""
-    codes, flipped = (pictures.column(n).to_numpy() for n in ("phash", "phash_flip"))
-    sound = np.flatnonzero(~pictures.column("degenerate").to_numpy(zero_copy_only=False))
-    few, crowd = _crowds(codes[sound])
-    few, crowd = sound[few], _Pairs(sound[crowd.i], sound[crowd.j], crowd.distance)
-    i, j, distance = neighbors.pairs_within(codes[few], config.max_distance, new[few])
-    near = _new_ones(_Pairs(*(np.concatenate(p) for p in zip((few[i], few[j], distance), crowd, strict=True))), new)
-    same = _new_ones(_same_pixels(pictures), new)
-    found = [(same, np.full(len(same.i), "exact")), (near, _relations(pictures, near, config.max_tint))]
-    if config.flips:
-        i, j, distance = neighbors.cross_within(codes[few], flipped[few], config.max_distance)
-        mirrored = _new_ones(_Pairs(few[i][i < j], few[j][i < j], distance[i < j]), new)
-        found.append((mirrored, np.full(len(mirrored.i), "flip")))
-    return _first_of_each(pictures.column("key").to_numpy(zero_copy_only=False), found)
-
-
-def _crowds(codes: np.ndarray) -> tuple[np.ndarray, "_Pairs"]:
-    """The places that are joined each with each, and, where more than CROWD share a code, the rest as a star around the first of them."""
-    groups = neighbors.grouped(codes)
-    order = np.argsort(groups.of, kind="stable")
-    start = np.searchsorted(groups.of[order], np.arange(len(groups.codes)))
-    rank = np.empty(len(codes), np.int64)
-    rank[order] = np.arange(len(codes)) - start[groups.of[order]]
-    rest = np.flatnonzero(rank >= CROWD)
-    return np.flatnonzero(rank < CROWD), _Pairs(groups.first[groups.of[rest]], rest, np.zeros(len(rest), np.uint8))
-
-
-def _new_ones(pairs: "_Pairs", new: np.ndarray) -> "_Pairs":
-    told = new[pairs.i] | new[pairs.j]
-    return _Pairs(pairs.i[told], pairs.j[told], pairs.distance[told])
-
-
-class _Pairs(NamedTuple):
-    """Places of two pictures in the table, i < j, and the bits between their codes."""
-
-    i: np.ndarray  # int64 (n,)
-    j: np.ndarray  # int64 (n,)
-    distance: np.ndarray  # uint8 (n,)
-
-
-def _relations(pictures: pa.Table, pairs: _Pairs, max_tint: int) -> np.ndarray:
-    """`recolor` where a cell's a or b differs by more than the tint allowed, `reencoded` elsewhere."""
-    colors = np.frombuffer(b"".join(pictures.column("colors").to_pylist()), np.uint8).reshape(-1, 16, 3)[:, :, 1:].astype(np.int16)
-    tint = np.abs(colors[pairs.i] - colors[pairs.j]).max(axis=(1, 2)) if len(pairs.i) else np.empty(0, np.int16)
-    return np.where(tint > max_tint, "recolor", "reencoded")
-
-
-def _same_pixels(pictures: pa.Table) -> _Pairs:
-    """Each group of equal pixels as a star around its first picture: all are as good as each other."""
-    _, first, group = np.unique(
-        pictures.column("pixels").to_numpy(zero_copy_only=False).astype("S16"), return_index=True, return_inverse=True
-    )
-    place = np.arange(len(group))
-    rest = np.flatnonzero(first[group] != place)
-    return _Pairs(first[group][rest], rest, np.zeros(len(rest), np.uint8))
-
-
-def _first_of_each(keys: np.ndarray, found: list[tuple[_Pairs, np.ndarray]]) -> pa.Table:
-    """One edge a pair: the first relation found for it, in the order given."""
-    i, j, distance = (np.concatenate([getattr(p, n) for p, _ in found]) for n in ("i", "j", "distance"))
-    relation = np.concatenate([r.astype(object) for _, r in found])
-    _, first = np.unique(i.astype(np.int64) * len(keys) + j, return_index=True)
-    columns = {"a": keys[i[first]], "b": keys[j[first]], "distance": distance[first], "relation": relation[first]}
-    return pa.table({n: pa.array(v, catalog.EDGES.field(n).type) for n, v in columns.items()}, schema=catalog.EDGES)
-
-
-def _seen(folder: Path) -> np.ndarray:
-    found = [np.load(p.with_suffix(".keys.npy"), allow_pickle=False) for p in catalog.files(folder)]
-    return np.concatenate(found) if found else np.empty(0, "S24")
-
-
-# --- decisions -----------------------------------------------------------------------------------------------------------------------
+        todo = _verifying.plan(views, Reader(workspace, reading.max_bytes, reading.max_pixels))
+    counts: Counter[str] = Counter()
+    if todo:
+        total = sum(len(part.places) for part in todo)
+        for _, found in engine.map(_verifying.verify_part, todo, limits=ingest.limits(reading), label="dedup", total=total):
+            counts += found
+    return counts
 
 
 def _decide(workspace: Workspace, config: Config) -> int:
     with catalog.Catalog(workspace) as views:
         pictures = views.select(
-            "SELECT key, width::BIGINT * height AS area, format, bytes, pixels, len(coalesce(reasons, [])) AS broken "
+            "SELECT key, width::BIGINT * height AS area, sharpness, format, bytes, pixels, len(coalesce(reasons, [])) AS broken "
             "FROM _pictures LEFT JOIN _clean USING (key) WHERE error IS NULL ORDER BY key"
         ).to_pylist()
+        # a pair without a verdict yet is kept, and in one split
         links = views.select(
-            "SELECT a, b, distance, relation FROM _edges WHERE a IN (SELECT key FROM _pictures) AND b IN (SELECT key FROM _pictures)"
+            "SELECT a, b, distance, coalesce(relation, 'variant') AS relation FROM _links WHERE relation IS DISTINCT FROM 'unrelated'"
         )
     decided = catalog.table(decide(pictures, links.to_pylist(), config.drop), catalog.DEDUP)
     catalog.write(_path(workspace), decided, {"state": state(workspace, config), "settings": recipe.document_of(config)})
@@ -198,7 +119,8 @@ def _decide_cluster(members: list[Row], linked: dict[str, dict[str, Row]], drop:
     keepers: list[str] = []
     twins: dict[bytes, str] = {}  # pixels → keeper; equal pixels are linked as a star alone, and are near whatever its center
     rows = []
-    for member in sorted(members, key=worth):
+    blown_up = {m["key"] for m in members if any(is_enlarged(m, n) for n in members if n["key"] in linked[m["key"]])}
+    for member in sorted(members, key=lambda m: (m["broken"] > 0, m["key"] in blown_up, worth(m))):
         if "exact" in drop and member["pixels"] in twins:
             rows.append(_row(cluster, member["key"], twins[member["pixels"]], "exact", 0) | {"reasons": ["duplicate"]})
             continue
@@ -217,9 +139,15 @@ def _decide_cluster(members: list[Row], linked: dict[str, dict[str, Row]], drop:
     return rows
 
 
-def worth(picture: Row) -> tuple[bool, int, bool, int, str]:
-    """What survives clean first, then the larger, the lossless, the one with more bytes, and the smaller key."""
-    return (picture["broken"] > 0, -picture["area"], picture["format"] not in LOSSLESS, -picture["bytes"], picture["key"])
+def is_enlarged(picture: Row, other: Row) -> bool:
+    """Whether a picture is larger than its copy and yet shows less: softer by more than its scale."""
+    scale = (picture["area"] / other["area"]) ** 0.5
+    return bool(scale > 1 and picture["sharpness"] * scale * ENLARGED < other["sharpness"])
+
+
+def worth(picture: Row) -> tuple[int, bool, int, str]:
+    """The larger first, then the lossless, the one with more bytes, and the smaller key."""
+    return (-picture["area"], picture["format"] not in LOSSLESS, -picture["bytes"], picture["key"])
 
 
 def _row(cluster: str, key: str, keeper: str, relation: str, distance: int | None = None) -> Row:

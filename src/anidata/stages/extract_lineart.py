@@ -11,12 +11,13 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from anidata import canvas, catalog, image, parts, recipe
+from anidata import canvas, catalog, image, parts, recipe, storage
 from anidata.engine import Engine
 from anidata.errors import RecipeError
 from anidata.recipe import Positive, Share
 from anidata.stages import _listing, ingest
 from anidata.stages._drawing import ARTIST, Failures, Frame, Part, draw_part
+from anidata.stages._reading import PLACES, Reader
 from anidata.workspace import Workspace
 
 VERSION = 1
@@ -100,7 +101,7 @@ def _like(workspace: Workspace, config: Config, reading: ingest.Config) -> Part:
     """A part without pictures."""
     frame = Frame(config.size, config.fit, config.filter, config.color, config.quality)
     styles = {name: style_config(name, config) for name in config.styles if name != ARTIST}
-    return Part(workspace, "", [], frame, styles, fingerprints(config), reading.max_bytes, reading.max_pixels)
+    return Part("", [], frame, styles, fingerprints(config), Reader(workspace, reading.max_bytes, reading.max_pixels))
 
 
 def _missing(config: Config) -> str:
@@ -115,11 +116,11 @@ def _missing(config: Config) -> str:
 
 def _plan(views: catalog.Catalog, like: Part, missing: str, size: int) -> Iterator[Part]:
     """What is missing as parts, in the order in which the bytes lie."""
-    sql = f"""SELECT m.*, list({{uri: at_uri, "offset": at_offset, size: at_size}} ORDER BY record) AS places,
+    sql = f"""SELECT m.*, {PLACES} AS places,
         list({{uri: line_uri, "offset": line_offset, size: line_size}} ORDER BY record) FILTER (s.line_key = m.line_key) AS lines
         FROM ({missing}) m JOIN _sightings s USING (key) WHERE s.at_uri IS NOT NULL
         GROUP BY ALL ORDER BY min(at_uri), min(at_offset), key"""
-    taken = {p.stem for p in catalog.files(like.workspace.folder("pairs"))}
+    taken = {p.stem for p in catalog.files(like.reader.workspace.folder("pairs"))}
     free = (name for n in count() if (name := f"part-{n:05d}") not in taken)
     for pictures in _listing.ramped(chain.from_iterable(views.stream(sql, size)), size):
         yield replace(like, name=next(free), pictures=pictures)
@@ -142,13 +143,15 @@ def _decide(workspace: Workspace, config: Config, failures: Failures) -> None:
 
 
 def _sweep(workspace: Workspace, config: Config) -> None:
-    """Delete parts of the store in which nothing has a fingerprint of today."""
+    """Delete parts of the store in which nothing has a fingerprint of today, and tars whose worker died before it wrote down what is in them."""
     current = tuple(fingerprints(config).values())
     for path in catalog.files(workspace.folder("pairs")):
         found = catalog.read(path, catalog.PAIRS).column("fingerprint").to_pylist()
         if not any(print_.startswith(current) for print_ in found):
-            path.unlink()
-            path.with_suffix(".tar").unlink(missing_ok=True)
+            storage.delete(path)
+    for tar in workspace.folder("pairs").glob("*.tar"):
+        if not tar.with_suffix(".parquet").exists():
+            storage.delete(tar)
 
 
 def _path(workspace: Workspace) -> Path:

@@ -18,6 +18,7 @@ from anidata.recipe import Amount, Count, Positive
 from anidata.sources import Options
 from anidata.stages import _listing
 from anidata.stages._listing import Request, reference
+from anidata.stages._memory import within_memory
 from anidata.workspace import Workspace
 
 Row = dict[str, Any]
@@ -88,6 +89,7 @@ def made_with(config: Config) -> dict[str, Any]:
         "measures": versions,
         "max_pixels": config.max_pixels,
         "max_bytes": config.max_bytes,
+        "memory_limit": config.memory_limit,
     }
 
 
@@ -144,12 +146,10 @@ class _Work:
         if at is None or not todo:
             return
         try:
-            data = storage.read(at, self.base, self.config.max_bytes)
-            self._see(row, data, todo)
+            with within_memory():
+                self._see(row, storage.read(at, self.base, self.config.max_bytes), todo)
         except BadImage as error:
             self.fail(row, error.code, error.message)
-        except MemoryError:
-            self.fail(row, "too_large", "more memory than a worker may take")
 
     def fail(self, row: Row, code: str, message: str) -> None:
         """Nothing could be read of this sighting. What is known of the picture stays, marked as failed until it can be read again."""
@@ -161,12 +161,15 @@ class _Work:
 
     def publish(self) -> None:
         self._publish_copies()
-        retry = sum((r["error"] or self._error(r["key"])) in catalog.RETRIED for r in self.sightings if r["at_uri"])
+        retry = sum(self._is_to_be_tried_again(r) for r in self.sightings if r["at_uri"])
         made = {"made": self.made, "retry": retry}
         by_key = [self.images[k] for k in sorted(self.images)]
         catalog.write(self.part.path("images"), catalog.table(by_key, catalog.images_schema()), made)
         catalog.write(self.part.path("records"), catalog.table(self.sightings, catalog.RECORDS), made)
         self.counts["sightings"] = len(self.sightings) if self.before is None else 0
+
+    def _is_to_be_tried_again(self, row: Row) -> bool:
+        return (row["error"] or self._error(row["key"])) in catalog.RETRIED or row["line_error"] in catalog.RETRIED
 
     def _todo(self, row: Row) -> set[str] | None:
         """The columns to compute for a sighting: all, the stale ones, or none."""
@@ -174,9 +177,11 @@ class _Work:
         if self.before is None:
             return everything
         if row["key"] is None:
-            again = row["error"] in catalog.RETRIED or (row["error"] == "too_large" and self.before["max_bytes"] != self.config.max_bytes)
+            again = row["error"] in catalog.RETRIED or (row["error"] == "too_large" and self._moved("max_bytes", "memory_limit"))
             return everything if again else None
         known = self.images.get(row["key"])
+        if row["line_error"] in catalog.RETRIED:
+            return everything
         if known is None:
             return None  # it belongs to an earlier part
         if (
@@ -190,7 +195,11 @@ class _Work:
     def _limit_moved(self, known: Row) -> bool:
         refused = known["error"] == "too_large"
         over = known["error"] is None and known["width"] * known["height"] > self.config.max_pixels
-        return over or (refused and self.before is not None and self.before["max_pixels"] != self.config.max_pixels)
+        return over or (refused and self._moved("max_pixels", "memory_limit"))
+
+    def _moved(self, *settings: str) -> bool:
+        """Whether one of them is another than last time."""
+        return self.before is not None and any(self.before.get(name) != self.made[name] for name in settings)
 
     def _see(self, row: Row, data: bytes, todo: set[str]) -> None:
         key = storage.key_of(data)
@@ -214,12 +223,14 @@ class _Work:
 
     def _measure(self, key: str, data: bytes, todo: set[str]) -> image.Image | None:
         try:
-            picture = image.decode(data, self.config.max_pixels)
+            with within_memory():
+                picture = image.decode(data, self.config.max_pixels)
+                columns = _columns(key, data, picture, todo)
         except BadImage as error:
             self.images[key] = {"key": key, "bytes": len(data), "error": error.code, "message": error.message, "fresh": self.made}
             return None
         old = self.images.get(key, {}) if "decode" not in todo else {}
-        self.images[key] = old | _columns(key, data, picture, todo) | {"fresh": self.made}
+        self.images[key] = old | columns | {"fresh": self.made}
         self.counts.update(n for n in todo if n != "decode")
         return picture
 
@@ -229,13 +240,14 @@ class _Work:
         if at is None or self._error(row["key"]):
             return
         try:
-            lines = storage.read(at, self.base, self.config.max_bytes)
-            drawn = image.decode(lines, self.config.max_pixels)
-            colored = picture or image.decode(data, self.config.max_pixels)
+            with within_memory():
+                lines = storage.read(at, self.base, self.config.max_bytes)
+                drawn = image.decode(lines, self.config.max_pixels)
+                colored = picture or image.decode(data, self.config.max_pixels)
+                fits = registration.registration(drawn.rgb, colored.rgb) >= registration.THRESHOLD
         except BadImage as error:
             row.update(line_error=error.code, line_key=None)
             return
-        fits = registration.registration(drawn.rgb, colored.rgb) >= registration.THRESHOLD
         row.update(line_error=None if fits else "unregistered", line_key=storage.key_of(lines) if fits else None)
         if self.config.copy and at.uri.startswith(storage.FILE):
             self.copies.append((row, "line", lines))

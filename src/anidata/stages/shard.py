@@ -57,6 +57,7 @@ def run(plan: Plan, engine: Engine, *, reshard: bool = False) -> Counter[str]:
     if is_current(plan) and not reshard:
         return Counter()
     _claim(plan.dataset)
+    storage.delete(_state_file(plan))  # from here on, and until it is finished, it is made from nothing that the workspace has held
     moved = assign_splits(plan)
     counts = _shard_counts(plan, reshard=reshard)
     with catalog.Catalog(plan.workspace) as views:
@@ -171,7 +172,7 @@ def _finish(plan: Plan, shards: list[Shard]) -> None:
         storage.publish(plan.dataset / name, text.encode())
     files = {name: entry for shard in packed for name, entry in shard["files"].items()}
     files |= {name: {"bytes": len(text.encode()), "sha256": storage.digest(text.encode())} for name, text in documents.items()}
-    _delete_leftovers(plan.dataset, set(files))
+    _delete_leftovers(plan, set(files))
     rows = [{"key": r["key"], "split": s.split, "shard": f"{s.name}.tar"} for s in shards for r in s.rows]
     manifest = {"format": FORMAT, "recipe": plan.recipe, "versions": _card.versions(), "files": files}
     manifest["splits"] = dict(Counter(r["split"] for r in rows))
@@ -181,12 +182,22 @@ def _finish(plan: Plan, shards: list[Shard]) -> None:
     storage.publish_json(_state_file(plan), {"dataset": str(plan.dataset), "state": state(plan)})
 
 
-def _delete_leftovers(dataset: Path, wanted: set[str]) -> None:
-    """Delete what an earlier manifest lists and this build doesn't have: anidata wrote it. Nothing else is touched."""
-    path = dataset / "manifest.json"
-    for name in (json.loads(path.read_bytes())["files"] if path.exists() else {}).keys() - wanted:
+def _delete_leftovers(plan: Plan, wanted: set[str]) -> None:
+    """Delete what an earlier manifest or a marker lists and this build doesn't have, and what was half written: anidata wrote it.
+
+    Nothing else is touched.
+    """
+    markers = _state_file(plan).parent.glob("*-of-*.json")
+    unwanted = [path for path in markers if f"data/{path.stem}.tar" not in wanted]
+    lists = [path for path in (plan.dataset / "manifest.json", *unwanted) if path.exists()]
+    known = wanted | {name for path in lists for name in json.loads(path.read_bytes())["files"]}
+    for name in known:
         if ".." not in Path(name).parts and not Path(name).is_absolute():
-            (dataset / name).unlink(missing_ok=True)
+            storage.delete(plan.dataset / (name + storage.TEMPORARY))
+            if name not in wanted:
+                storage.delete(plan.dataset / name)
+    for path in unwanted:
+        storage.delete(path)
 
 
 def _claim(dataset: Path) -> None:
@@ -198,7 +209,7 @@ def _claim(dataset: Path) -> None:
     if dataset.exists() and not dataset.is_dir():
         raise WorkspaceError(f"{dataset} is a file; a data set is a folder. Name another one.")
     if not mark.exists():
-        if dataset.exists() and any(dataset.iterdir()):
+        if dataset.exists() and any(p.name != mark.name + storage.TEMPORARY for p in dataset.iterdir()):  # left by a killed run
             raise WorkspaceError(f"{dataset} has files in it that anidata didn't write. Name a new or empty folder.")
         storage.publish(mark, f"A data set of anidata, format {FORMAT}. Files listed in manifest.json are rewritten by anidata.\n".encode())
 

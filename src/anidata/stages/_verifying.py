@@ -1,0 +1,95 @@
+"""Verifying, in a worker: what the pictures of candidate pairs are to each other, by looking at both files.
+
+Each picture of a part is opened once, however many pairs it is in. What can't be opened now has no verdict: the next run asks again.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from anidata import catalog, image, neighbors, relation
+from anidata.engine import Watch
+from anidata.errors import BadImage
+from anidata.stages._reading import PLACES, Reader
+
+PICTURES, PAIRS = 64, 2048  # in a part, about: small clusters are gathered, crowds are cut
+COPIES = ("reencoded", "crop")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Candidate pairs, and where the bytes of their pictures lie."""
+
+    name: str
+    pairs: list[Row]  # a, b, mirrored
+    places: dict[str, list[Row]]  # key → places
+    reader: Reader
+
+
+def plan(views: catalog.Catalog, reader: Reader) -> list[Part]:
+    """The pairs without a verdict as parts, each cluster's together."""
+    pending = views.select("SELECT a, b, mirrored FROM _links WHERE relation IS NULL ORDER BY a, b").to_pylist()
+    wanted = "SELECT a AS key FROM _links WHERE relation IS NULL UNION SELECT b FROM _links WHERE relation IS NULL"
+    found = views.select(
+        f"SELECT key, {PLACES} AS places FROM _sightings JOIN ({wanted}) USING (key) WHERE at_uri IS NOT NULL GROUP BY key"
+    )
+    places = {r["key"]: r["places"] for r in found.to_pylist()}
+    taken = {p.stem for p in catalog.files(reader.workspace.folder("relations"))}
+    free = (name for n in count() if (name := f"part-{n:05d}") not in taken)
+    return [Part(next(free), pairs, _places_of(pairs, places), reader) for pairs in _gathered(pending)]
+
+
+def verify_part(part: Part, watch: Watch) -> Counter[str]:
+    """Look at each picture once and publish a verdict on each pair whose pictures could both be opened."""
+    seen = {}
+    for (key, places), failure in watch.each(list(part.places.items())):
+        if failure is None:
+            try:
+                seen[key] = relation.thumbnail(part.reader.decode(places, key).rgb)
+            except (BadImage, MemoryError):
+                continue
+    pairs = [p for p in part.pairs if p["a"] in seen and p["b"] in seen]
+    rows = [p | {"relation": verdict(seen[p["a"]], seen[p["b"]], p["mirrored"])} for p in pairs]
+    if rows:
+        path = part.reader.workspace.folder("relations") / f"{part.name}.parquet"
+        catalog.write(path, catalog.table(rows, catalog.RELATIONS), {"version": [image.VERSION, relation.VERSION]})
+    return Counter(r["relation"] for r in rows)
+
+
+def verdict(a: np.ndarray, b: np.ndarray, mirrored: str) -> str:
+    """The relation of two thumbnails. mirrored: whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`)."""
+    straight = relation.relation(a, b) if mirrored != "yes" else "unrelated"
+    if straight in COPIES or mirrored == "no":
+        return straight
+    turned = relation.relation(a, b, flipped=True)
+    return turned if turned == "flip" or straight == "unrelated" else straight
+
+
+def _gathered(pending: list[Row]) -> Iterator[list[Row]]:
+    """Pairs in lists: the clusters one after the other, a list closed when it has enough pictures or pairs."""
+    keys = sorted({p[side] for p in pending for side in ("a", "b")})
+    place = {key: n for n, key in enumerate(keys)}
+    a, b = (np.array([place[p[side]] for p in pending], np.int64) for side in ("a", "b"))
+    label = neighbors.components(len(keys), a, b) if keys else a
+    clusters: dict[int, list[Row]] = {}
+    for pair, cluster in zip(pending, label[a].tolist(), strict=True):
+        clusters.setdefault(cluster, []).append(pair)
+    gathered: list[Row] = []
+    for pairs in clusters.values():
+        for few in (pairs[n : n + PAIRS] for n in range(0, len(pairs), PAIRS)):
+            gathered += few
+            if len(gathered) >= PAIRS or len({p[side] for p in gathered for side in ("a", "b")}) >= PICTURES:
+                yield gathered
+                gathered = []
+    if gathered:
+        yield gathered
+
+
+def _places_of(pairs: Iterable[Row], places: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    return {key: places[key] for key in sorted({p[side] for p in pairs for side in ("a", "b")}) if key in places}

@@ -1,12 +1,13 @@
 # make demo      the quickstart recipe over the bundled art
 # make test      every test but those marked slow; make test-slow: those too
+# make torture   hundreds of kills, full disks and Ctrl-Cs: ten minutes; disks take root
 # make check     lint, format, types, import contracts
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-slow check format readme clean
+.PHONY: demo test test-slow torture check format readme clean
 
 demo: $(READY)
 	$(BIN)/anidata run quickstart demo
@@ -16,6 +17,9 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n 2
+
+torture: $(READY)
+	$(BIN)/python benchmarks/torture.py
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -27,7 +27,7 @@ from queue import SimpleQueue
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from conftest import drawing, save
-from fault_lane import ENGINES, STAGES, Lane, can_mount, fill, kept, read_only, small_disk
+from fault_lane import ENGINES, STAGES, Lane, can_mount, fill, read_only, small_disk
 
 COMMANDS = (*STAGES, "run", "update")
 DISK = 64 << 20  # bytes of the disk that fills
@@ -268,7 +268,7 @@ def _lanes(folder: Path, number: int) -> tuple[Lane, Lane]:
 def _make(lanes: "SimpleQueue[tuple[Lane, Lane]]", seed: int, number: int, trial: Trial) -> list[str]:
     large, few = pair = lanes.get()
     try:
-        troubles = trial.make(few if trial.few else large, random.Random(f"{seed} {number}"))
+        troubles = trial.make(few if trial.few else large, random.Random(f"{seed} {number}"))  # noqa: S311  dice
     finally:
         lanes.put(pair)
     if troubles:

@@ -5,6 +5,7 @@ hundreds of them would spend most of their time importing.
 """
 
 import contextlib
+import importlib
 import json
 import os
 import resource
@@ -20,9 +21,20 @@ from typing import Any
 import fault_points
 
 TESTS = Path(__file__).parent
+WARM = (
+    "anidata.cli",
+    "anidata.contact",
+    "anidata.pipeline",
+    "anidata.report",
+    "anidata.status",
+    "pyarrow.dataset",
+    "rich.console",
+    "rich.progress",
+)
 PATIENCE = 120  # seconds after which a command counts as hung
-ONE_THREAD = {n: "1" for n in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1")
 ONE_THREAD["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # a process that forks has one thread
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -101,7 +113,8 @@ class Nursery:
         return self.start(*words, env=env).ended()
 
     def ask(self, order: dict[str, Any]) -> int:
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
@@ -122,13 +135,9 @@ def children(pid: int) -> list[int]:
 
 
 def _nursery() -> None:
-    import anidata.contact
-    import anidata.pipeline
-    import anidata.report
-    import anidata.status  # noqa: F401
-    from pyarrow import dataset  # noqa: F401
-    from rich import console, progress  # noqa: F401
-
+    """Answer orders: to start a command with its pid, to wait for one with its exit code."""
+    for name in WARM:
+        importlib.import_module(name)
     for line in sys.stdin:
         order = json.loads(line)
         answer = os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1]) if "wait" in order else os.fork()
@@ -139,8 +148,6 @@ def _nursery() -> None:
 
 def _be(order: dict[str, Any]) -> None:
     """The life of a command."""
-    import anidata.cli
-
     os.setsid()
     os.chdir(order["folder"])
     os.environ.update({"ANIDATA_QUIET": "1", **order["env"]})
@@ -152,10 +159,10 @@ def _be(order: dict[str, Any]) -> None:
     sys.argv = ["anidata", *order["words"]]
     code: Any = 0
     try:
-        anidata.cli.main()
+        importlib.import_module("anidata.cli").main()
     except SystemExit as end:
         code = end.code or 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001  as the interpreter does
         traceback.print_exc()
         code = 1
     sys.stdout.flush()

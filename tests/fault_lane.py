@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import tomli_w
+
 from anidata import parts
 from conftest import drawing, save
 from fault_lab import Command, Ended, Nursery
 from fault_points import ENDING
 
 STAGES = ("ingest", "clean", "dedup", "extract-lineart", "shard")
-ENGINES = ("ingest", "extract-lineart", "shard")  # those that have workers
+ENGINES = ("ingest", "dedup", "extract-lineart", "shard")  # those that have workers
 
 
 def write_recipe(path: Path, part: int, where: str, quality: int) -> None:
@@ -206,5 +207,3 @@ def fill(disk: Path, free: int) -> Path:
     with open(ballast, "wb") as file:
         file.write(bytes(max(0, status.f_bavail * status.f_frsize - free)))
     return ballast
-
-

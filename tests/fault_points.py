@@ -21,7 +21,7 @@ def install() -> None:
     fsync, replace = os.fsync, os.replace
 
     def synced(handle: int) -> None:
-        name = os.readlink(f"/proc/self/fd/{handle}")
+        name = str(Path(f"/proc/self/fd/{handle}").readlink())
         if name.endswith(ENDING):
             _reach("before fsync", name)
         fsync(handle)
@@ -43,7 +43,7 @@ def _reach(step: str, name: str) -> None:
         journal.seek(0)
         place = sum(1 for _ in journal)
         journal.write(f"{os.getpid()} {step} {name}\n".encode())
-    wanted, blow = int(os.environ.get(PLACE, -1)), os.environ.get(BLOW)
+    wanted, blow = int(os.environ.get(PLACE, "-1")), os.environ.get(BLOW)
     if blow == "full" and 0 <= wanted <= place:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if place == wanted and blow == "all":

@@ -108,7 +108,18 @@ def test_what_it_is_shows_in_its_content_not_in_its_name(kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"PK", b"\x89PNG\r\n", b"\0" * 10240, gzip.compress(b"no tar", mtime=0), bz2.compress(b""), b"\x1f\x8b", b"\xfd7zXZ\0", b"x" * 512]
+    "data",
+    [
+        b"",
+        b"PK",
+        b"\x89PNG\r\n",
+        b"\0" * 10240,
+        gzip.compress(b"no tar", mtime=0),
+        bz2.compress(b""),
+        b"\x1f\x8b",
+        b"\xfd7zXZ\0",
+        b"x" * 512,
+    ],
 )
 def test_what_is_no_archive_is_not_taken_for_one(data, tmp_path):
     (tmp_path / "x.zip").write_bytes(data)

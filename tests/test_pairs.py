@@ -10,6 +10,7 @@ import PIL.Image
 import pytest
 
 import anidata
+from anidata import canvas
 from anidata.catalog import Catalog
 from anidata.errors import RecipeError, UnknownPart
 from anidata.workspace import open_workspace
@@ -61,11 +62,22 @@ def test_lines_lie_on_the_strokes_of_the_color_picture_to_the_pixel(tmp_path, co
 
 
 def test_what_is_stored_is_what_draw_gives_for_the_fitted_picture(tmp_path, command, inline):
-    save(tmp_path / "pile/a.png", drawing(3))
+    save(tmp_path / "pile/a.png", drawing(3, 512, 300))
     prepared(command, tmp_path / "work", tmp_path / "pile", "--set", "lineart.color=webp", "--style", "canny", "--style", "dog")
     color = stored(tmp_path / "work", "a.png", "color")
     for style in ("canny", "dog"):
-        assert np.array_equal(stored(tmp_path / "work", "a.png", style), anidata.draw(color, style=style))
+        line = stored(tmp_path / "work", "a.png", style)
+        assert np.array_equal(line[106:406], anidata.draw(color[106:406], style=style))
+        assert np.all(np.delete(line, np.s_[106:406], axis=0) == 255)
+
+
+@pytest.mark.parametrize(("height", "width"), [(700, 480), (480, 700), (333, 1), (1, 999), (512, 512), (37, 41), (1023, 1025)])
+def test_a_padded_picture_fills_its_place_on_the_page_and_nothing_else(height, width):
+    page = canvas.fit(np.zeros((height, width, 3), np.uint8), 256, "pad", "area")
+    rows, columns = canvas.place((height, width), 256, "pad")
+    assert not page[rows, columns].any()
+    page[rows, columns] = 255
+    assert page.all()
 
 
 def test_the_artists_lines_are_a_style_of_their_own(tmp_path, command, inline):

@@ -1,5 +1,5 @@
+import contextlib
 import io
-import os
 import pty
 import sys
 
@@ -89,6 +89,15 @@ def test_without_a_label_or_when_told_to_be_quiet_nothing_is_shown(monkeypatch, 
     assert capsys.readouterr() == ("", "")
 
 
+def _all_of(main):
+    """What was written to a terminal whose other end is closed."""
+    seen = b""
+    with open(main, "rb", buffering=0) as file, contextlib.suppress(OSError):  # EIO: no more will come
+        while chunk := file.read(100_000):
+            seen += chunk
+    return seen.decode()
+
+
 def test_a_terminal_gets_a_bar_with_the_same_words_and_stdout_stays_clean(monkeypatch, capsys):
     main, terminal = pty.openpty()
     monkeypatch.delenv(progress.QUIET, raising=False)
@@ -101,8 +110,7 @@ def test_a_terminal_gets_a_bar_with_the_same_words_and_stdout_stays_clean(monkey
         print("a result")
         shown.note("a [note]")
         shown.close()
-        seen = os.read(main, 100_000).decode()
-    os.close(main)
+    seen = _all_of(main)
     assert "10 of 40 pictures, " in seen
     assert "ingest: a [note]" in seen
     assert "a result" not in seen

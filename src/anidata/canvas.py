@@ -46,6 +46,15 @@ def fit(rgb: Pixels, size: int, how: Fit, filter: Filter) -> Pixels:  # noqa: A0
     return _pad(resized, *page) if how == "pad" else _crop(resized, *page)
 
 
+def place(shape: tuple[int, ...], size: int, how: Fit) -> tuple[slice, slice]:
+    """Where on the page of `fit` a picture of this shape lies, rows and columns: all of it but for pad."""
+    if how != "pad":
+        return slice(None), slice(None)
+    height, width = (max(1, min(size, round(side * size / max(shape[:2])))) for side in shape[:2])
+    top, left = (size - height) // 2, (size - width) // 2
+    return slice(top, top + height), slice(left, left + width)
+
+
 @cache
 def buckets(size: int) -> tuple[tuple[int, int], ...]:
     """Pages (width, height) of at most size² px with sides of size / 2 to size · 2 in steps of 64 px, sorted.

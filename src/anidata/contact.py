@@ -32,7 +32,13 @@ def sections(workspace: Workspace, views: Catalog) -> list[Section]:
     return [
         Section("Pairs", _pairs(workspace, views), "color and lineart", touching=True, columns=6, max_rows=4),
         Section("Rejected", _rejected(workspace, views), "the gravest reason of each", columns=6, max_rows=3),
-        Section("Duplicates", _clusters(workspace, views), "the keeper first; what is dropped is red", columns=6, max_rows=CLUSTERS),
+        Section(
+            "Duplicates",
+            _clusters(workspace, views),
+            "the keeper first; copies are dropped (red), other drawings stay (blue)",
+            columns=6,
+            max_rows=CLUSTERS,
+        ),
     ]
 
 

@@ -239,7 +239,7 @@ def _refined(a: Plane, b: Plane, start: Affine, steps: int) -> Affine:
 
 def _step(slopes: Plane, rest: Plane, shown: Mask, scratch: Plane) -> NDArray[np.float64]:
     """(8,): what takes the rest away, by weighted least squares, slightly damped."""
-    scale = max(4.0, 2.5 * float(np.abs(rest).mean()))  # grey levels: what is off by more is another drawing there
+    scale = max(4.0, 6.0 * float(np.abs(rest).mean()))  # grey levels: what is off by more is another drawing there
     weighed = np.multiply(slopes, shown / (1 + np.square(rest / np.float32(scale))), out=scratch)
     normal = (weighed @ slopes.T).astype(np.float64)
     damping = np.full(8, 1e-4 * np.trace(normal[:6, :6]) / 6 + 1e-6)

@@ -131,11 +131,12 @@ def template() -> None:
 
 
 def _reap(workers: set[int]) -> None:
-    """End all workers and wait for them, so that the seconds they took are counted among the main process's children's."""
-    for pid in workers:
-        if pid > 0:  # else it couldn't be started
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    """End all workers, at once, for the next run may begin now; wait for them, so that their seconds count among the main process's children's."""
+    started = [pid for pid in workers if pid > 0]  # the others couldn't be
+    for pid in started:
+        os.kill(pid, signal.SIGKILL)
+    for pid in started:
+        os.waitpid(pid, 0)
 
 
 def _threads() -> int:

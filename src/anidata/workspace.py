@@ -74,7 +74,9 @@ class Workspace:
                 {"process": os.getpid(), "host": socket.gethostname(), "command": Path(sys.argv[0]).name + " " + " ".join(sys.argv[1:3])},
             )
             yield
-        except KeyboardInterrupt as pressed:  # between maps, which take it themselves
+        except (KeyboardInterrupt, RuntimeError) as pressed:  # between maps, which take it themselves
+            if isinstance(pressed, RuntimeError) and str(pressed) != "Query interrupted":  # so DuckDB calls it
+                raise
             raise Interrupted("stopped; what was finished is kept. The same command goes on.") from pressed
         finally:
             with suppress(OSError):  # the folder may have turned read-only; the next holder writes over it

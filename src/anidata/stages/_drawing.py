@@ -18,7 +18,7 @@ from anidata.stages._reading import Reader
 
 ARTIST = "artist"  # the style of true lineart, found beside its color picture
 SUFFIX: dict[canvas.Form, str] = {"jpeg": "jpg", "webp": "webp", "png": "png"}
-INK = 128  # grey level; darker is ink
+INK, PAPER = 128, 255  # grey levels; darker than INK is ink
 
 Row = dict[str, Any]
 Failures = dict[str, tuple[str, str]]  # key → code and message
@@ -86,13 +86,13 @@ def _try(part: Part, picture: Row) -> list[tuple[Row, bytes]] | Failure:
 def _draw(part: Part, picture: Row) -> Iterator[tuple[Row, bytes]]:
     """The files wanted of one picture, all from one fitted picture."""
     wanted = picture["wanted"]
-    fitted = _fitted(part, picture) if set(wanted) != {ARTIST} else None
+    fitted, box = _fitted(part, picture) if set(wanted) != {ARTIST} else (None, ())
     for name in wanted:
         row = {"key": picture["key"], "style": name, "fingerprint": part.fingerprints[name], "ink": None}
         if fitted is not None and name == catalog.COLOR:
             data, suffix, drawn = canvas.encode_color(fitted, part.frame.color, part.frame.quality), SUFFIX[part.frame.color], fitted
         else:
-            drawn = _artist(part, picture) if fitted is None or name == ARTIST else part.modules[name].draw(fitted, part.styles[name])
+            drawn = _artist(part, picture) if fitted is None or name == ARTIST else _drawn(part, name, fitted, box)
             data, suffix = canvas.encode_line(drawn), "png"
             row |= {
                 "ink": float(np.mean(drawn < INK)),
@@ -101,9 +101,18 @@ def _draw(part: Part, picture: Row) -> Iterator[tuple[Row, bytes]]:
         yield row | {"suffix": suffix, "width": drawn.shape[1], "height": drawn.shape[0]}, data
 
 
-def _fitted(part: Part, picture: Row) -> np.ndarray:
-    decoded = part.reader.decode(picture["places"], picture["key"])
-    return canvas.fit(decoded.rgb, part.frame.size, part.frame.fit, part.frame.filter)
+def _fitted(part: Part, picture: Row) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """The page, and where on it the picture lies."""
+    rgb = part.reader.decode(picture["places"], picture["key"]).rgb
+    frame = part.frame
+    return canvas.fit(rgb, frame.size, frame.fit, frame.filter), canvas.place(rgb.shape, frame.size, frame.fit)
+
+
+def _drawn(part: Part, style: str, page: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
+    """Lines of what lies in the box alone: its border against the page is no stroke."""
+    drawn = np.full(page.shape[:2], PAPER, np.uint8)
+    drawn[box] = part.modules[style].draw(page[box], part.styles[style])
+    return drawn
 
 
 def _artist(part: Part, picture: Row) -> np.ndarray:

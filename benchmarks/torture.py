@@ -27,7 +27,7 @@ from queue import SimpleQueue
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from conftest import drawing, save
-from fault_lane import ENGINES, STAGES, Lane, can_mount, fill, read_only, small_disk
+from fault_lane import ALL, ENGINES, STAGES, Lane, can_mount, fill, read_only, small_disk
 
 COMMANDS = (*STAGES, "run", "update")
 DISK = 64 << 20  # bytes of the disk that fills
@@ -86,23 +86,9 @@ def kill_workers(stage: str, lane: Lane, dice: random.Random) -> list[str]:
 def kill_at_step(place: int, blow: str, lane: Lane, _: random.Random) -> list[str]:
     """The process that reaches a step of a publish (`one`), or all processes at that moment (`all`)."""
     lane.restore("run")
-    ended = lane.nursery.run(*lane.words("run"), env=_struck(lane, place, blow))
+    ended = lane.nursery.run(*lane.words("run"), env=lane.blow(blow, place))
     told = [] if ended.code else ["the main process wasn't killed"] * (blow == "all")
     return told + ended.troubles + lane.again("run")
-
-
-def _struck(lane: Lane, place: int, blow: str) -> dict[str, str]:
-    journal = lane.folder / "journal"
-    journal.unlink(missing_ok=True)
-    return {"FAULT_JOURNAL": str(journal), "FAULT_PLACE": str(place), "FAULT_BLOW": blow}
-
-
-def steps(lane: Lane) -> list[tuple[str, str]]:
-    """Every step of every publish of an undisturbed run: (process, what)."""
-    lane.restore("run")
-    lane.nursery.run(*lane.words("run"), env=_struck(lane, -1, "none"))
-    lines = (lane.folder / "journal").read_text().splitlines()
-    return [(line.split(" ", 1)[0], line.split(" ", 1)[1].replace(str(lane.work), "WORK")) for line in lines]
 
 
 # --- disks -------------------------------------------------------------------------------------------------------------------------
@@ -111,7 +97,7 @@ def steps(lane: Lane) -> list[tuple[str, str]]:
 def fill_at_step(place: int, lane: Lane, _: random.Random) -> list[str]:
     """The disk is full from one step on."""
     lane.restore("run")
-    ended = lane.nursery.run(*lane.words("run"), env=_struck(lane, place, "full"))
+    ended = lane.nursery.run(*lane.words("run"), env=lane.blow("full", place))
     return _of_storage(ended.code, ended.err) + ended.troubles + lane.again("run")
 
 
@@ -141,7 +127,7 @@ def forbid_writing(stage: str, lane: Lane, dice: random.Random) -> list[str]:
 
 
 def _of_storage(code: int, err: str) -> list[str]:
-    told = code == 0 or (code == 5 and err.startswith("StorageError: ") and "run the same command again" in err)
+    told = code == 0 or (code == 5 and err.startswith("StorageError: ") and "command again" in err)
     return [] if told else [f"no typed error with a remedy, but {code}: {err[-SHOWN:]}"]
 
 
@@ -206,8 +192,8 @@ def _whole(stage: str) -> str:
     return stage if stage in ("update", "retune") else "run"
 
 
-def trials(moments: int, found: list[tuple[str, str]]) -> Iterator[Trial]:
-    """Every trial there is. `found`: the steps of a small run."""
+def trials(moments: int, steps: list[tuple[str, int]]) -> Iterator[Trial]:
+    """Every trial there is. `steps`: those of a small run."""
     some = range(-(-moments // 5))
     for stage in COMMANDS:
         yield from [Trial("kills", stage, partial(kill_at_random, stage))] * moments
@@ -218,12 +204,12 @@ def trials(moments: int, found: list[tuple[str, str]]) -> Iterator[Trial]:
     yield from [Trial("kills", "retune, then back", kill_and_go_back)] * moments
     for stage in (*ENGINES, "run"):
         yield from [Trial("workers", stage, partial(kill_workers, stage))] * moments
-    for place, (process, step) in enumerate(found):
-        kind = step[: -len(step.split(" ")[-1]) - 1]
-        yield Trial("publishes", f"{kind}, all", partial(kill_at_step, place, "all"), few=True)
-        if process != found[0][0]:
-            yield Trial("publishes", f"{kind}, a worker", partial(kill_at_step, place, "one"), few=True)
-        if kind == "before fsync":
+    for place, (said, process) in enumerate(steps):
+        step = " ".join(said.split(" ")[:2])
+        yield Trial("publishes", f"{step}, all", partial(kill_at_step, place, "all"), few=True)
+        if process != steps[0][1]:
+            yield Trial("publishes", f"{step}, a worker", partial(kill_at_step, place, "one"), few=True)
+        if step == "before fsync":
             yield Trial("full", "at a publish", partial(fill_at_step, place), few=True)
     for _ in some:
         yield Trial("two at once", "run", start_twice)
@@ -241,7 +227,7 @@ def main() -> int:
         for made in threads.map(partial(_lanes, Path(folder)), range(options.lanes)):
             lanes.put(made)
         first = made[1]
-        todo = [t for t in trials(options.moments, steps(first)) if not options.only or t.kind in options.only]
+        todo = [t for t in trials(options.moments, first.steps()) if not options.only or t.kind in options.only]
         print(f"{len(todo)} trials, {time.monotonic() - begun:.0f} s to prepare", flush=True)
         results = list(threads.map(partial(_make, lanes, options.seed), range(len(todo)), todo))
     return _tell(todo, results, time.monotonic() - begun)
@@ -260,8 +246,8 @@ def _lanes(folder: Path, number: int) -> tuple[Lane, Lane]:
     """A lane for random moments and one for every publish. One worker in the latter: its steps come in the same order each time."""
     large = Lane(folder / f"lane {number}", PICTURES)
     few = Lane(folder / f"few {number}", FEW, workers=1)
-    large.prepare()
-    few.prepare()
+    large.prepare(*ALL)
+    few.prepare("run")
     return large, few
 
 

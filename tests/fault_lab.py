@@ -1,6 +1,6 @@
 """A laboratory for faults: commands that are killed, starved and interrupted, and what has to hold afterwards.
 
-A *nursery* is an interpreter that has imported anidata and used nothing of it. Commands are forked from it, each in a session of its own:
+A *nursery* is an interpreter that has imported anidata and used nothing of it. Commands are forked from it, each a process group of its own:
 hundreds of them would spend most of their time importing.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import fault_points
+from anidata.worker import Watch
 
 TESTS = Path(__file__).parent
 WARM = (
@@ -125,6 +126,20 @@ class Nursery:
         self._process.wait()
 
 
+class PanicException(BaseException):
+    """What a decoder written in Rust raises where it gives up: no Exception."""
+
+
+def panics(part: list[str], watch: Watch) -> list[str]:
+    """For an engine: an item called `panic` makes its decoder give up."""
+    found = []
+    for item, failure in watch.each(part):
+        if item == "panic" and not failure:
+            raise PanicException
+        found.append(failure.code if failure else item)
+    return found
+
+
 def children(pid: int) -> list[int]:
     with contextlib.suppress(OSError):
         return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -141,14 +156,16 @@ def _nursery() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         answer = os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1]) if "wait" in order else os.fork()
-        if "words" in order and answer == 0:
-            _be(order)
+        if "words" in order:
+            if answer == 0:
+                _be(order)
+            os.setpgid(answer, answer)  # by both: whoever is first
         print(answer, flush=True)
 
 
 def _be(order: dict[str, Any]) -> None:
     """The life of a command."""
-    os.setsid()
+    os.setpgid(0, 0)
     os.chdir(order["folder"])
     os.environ.update({"ANIDATA_QUIET": "1", **order["env"]})
     for handle, path in zip((1, 2), order["logs"], strict=True):

@@ -21,6 +21,7 @@ from fault_lab import Command, Ended, Nursery
 from fault_points import ENDING
 
 STAGES = ("ingest", "clean", "dedup", "extract-lineart", "shard")
+ALL = (*STAGES, "run", "update", "retune")
 ENGINES = ("ingest", "dedup", "extract-lineart", "shard")  # those that have workers
 
 
@@ -59,6 +60,7 @@ class Lane:
         write_recipe(self.recipe, part, "", 95)
         write_recipe(self.other, part, "file not like '%3.jpg'", 80)
         self.second = Nursery(folder / "second")
+        self.journal = folder / "journal"
         self.seconds: dict[str, float] = {}
         self.grown: dict[str, int] = {}  # stage → bytes that it adds
         self.wanted: dict[str, tuple[bytes, set[str]]] = {}  # stage → manifest and files in the end
@@ -78,12 +80,12 @@ class Lane:
             case _:
                 return [stage, self.work, *(workers if stage in ENGINES else ())]
 
-    def prepare(self) -> None:
-        """Go through all of it undisturbed; raises where that fails."""
+    def prepare(self, *stages: str) -> None:
+        """Go through stages undisturbed, in the order of ALL."""
         self.home.mkdir(parents=True, exist_ok=True)
-        for stage in (*STAGES, "run", "update", "retune"):
+        for stage in stages:
             if stage == "run":
-                shutil.rmtree(self.work)
+                shutil.rmtree(self.work, ignore_errors=True)
             self.keep(stage)
             begun, size = time.monotonic(), _size(self.work)
             ended = self.nursery.run(*self.words(stage))
@@ -100,8 +102,24 @@ class Lane:
     def restore(self, stage: str) -> None:
         _copy(self.folder / "before" / stage, self.work)
 
-    def start(self, stage: str, **env: str) -> Command:
-        return self.nursery.start(*self.words(stage), env=env)
+    def start(self, stage: str) -> Command:
+        return self.nursery.start(*self.words(stage))
+
+    def blow(self, blow: str, place: int | str) -> dict[str, str]:
+        """The environment of a command that is to be struck at a step of its publishes."""
+        self.journal.unlink(missing_ok=True)
+        return {"FAULT_JOURNAL": str(self.journal), "FAULT_PLACE": str(place), "FAULT_BLOW": blow}
+
+    def steps(self) -> list[tuple[str, int]]:
+        """Every step of every publish of an undisturbed run, with the process that does it."""
+        self.restore("run")
+        assert self.nursery.run(*self.words("run"), env=self.blow("none", "nowhere")).code == 0
+        lines = (line.split("\t") for line in self.journal.read_text().splitlines())
+        return [(said, int(process)) for said, process in lines]
+
+    def close(self) -> None:
+        self.nursery.close()
+        self.second.close()
 
     def again(self, stage: str, *, then: str = "run") -> list[str]:
         """The same command again, and all the rest; what is amiss after that."""

@@ -37,16 +37,23 @@ def install() -> None:
 
 
 def _reach(step: str, name: str) -> None:
-    """Write down a step, and strike if it is the one."""
+    """Write down a step, and strike if it is the one: by its number, or the first of its name."""
+    said = f"{step} {name.removesuffix(ENDING)}"
     with open(os.environ[JOURNAL], "a+b") as journal:
         fcntl.flock(journal, fcntl.LOCK_EX)
         journal.seek(0)
-        place = sum(1 for _ in journal)
-        journal.write(f"{os.getpid()} {step} {name}\n".encode())
-    wanted, blow = int(os.environ.get(PLACE, "-1")), os.environ.get(BLOW)
-    if blow == "full" and 0 <= wanted <= place:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if place == wanted and blow == "all":
-        os.killpg(0, signal.SIGKILL)
-    if place == wanted and blow == "one":
-        os.kill(os.getpid(), signal.SIGKILL)
+        before = [line.split("\t")[0] for line in journal.read().decode().splitlines()]
+        journal.write(f"{said}\t{os.getpid()}\n".encode())
+    if os.environ[PLACE] == str(len(before)) or (os.environ[PLACE] == said and said not in before):
+        BLOWS[os.environ[BLOW]]()
+
+
+def _full() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+BLOWS = {
+    "all": lambda: os.killpg(0, signal.SIGKILL),  # every process of the command
+    "one": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "full": _full,
+}

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from conftest import ART
 
 CHECKOUT = Path(__file__).resolve().parents[1]

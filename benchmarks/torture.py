@@ -180,7 +180,7 @@ def disturb_source(how: str, lane: Lane, dice: random.Random) -> list[str]:
     ended = command.ended()
     told = ended.troubles + ([] if ended.code == 0 else [f"ended with {ended.code}: {ended.err[-SHOWN:]}"])
     shutil.move(away, path)
-    healed = lane.nursery.run(*lane.words("run"), "--refresh")
+    healed = lane.plain(*lane.words("run"), "--refresh")
     return told + ([] if healed.code == 0 else [healed.err[-SHOWN:]]) + lane.amiss()
 
 
@@ -194,16 +194,16 @@ def _whole(stage: str) -> str:
 
 def trials(moments: int, steps: list[tuple[str, int]]) -> Iterator[Trial]:
     """Every trial there is. `steps`: those of a small run."""
-    some = range(-(-moments // 5))
+    half, some = -(-moments // 2), range(-(-moments // 8))
     for stage in COMMANDS:
         yield from [Trial("kills", stage, partial(kill_at_random, stage))] * moments
         yield from [Trial("ctrl-c", f"{stage}, once", partial(press_ctrl_c, 1, stage)) for _ in some]
         yield from [Trial("ctrl-c", f"{stage}, twice", partial(press_ctrl_c, 2, stage)) for _ in some]
         yield from [Trial("full", stage, partial(fill_disk, stage)) for _ in some if can_mount()]
         yield from [Trial("read-only", stage, partial(forbid_writing, stage)) for _ in some if can_mount()]
-    yield from [Trial("kills", "retune, then back", kill_and_go_back)] * moments
+    yield from [Trial("kills", "retune, then back", kill_and_go_back)] * half
     for stage in (*ENGINES, "run"):
-        yield from [Trial("workers", stage, partial(kill_workers, stage))] * moments
+        yield from [Trial("workers", stage, partial(kill_workers, stage))] * half
     for place, (said, process) in enumerate(steps):
         step = " ".join(said.split(" ")[:2])
         yield Trial("publishes", f"{step}, all", partial(kill_at_step, place, "all"), few=True)
@@ -245,7 +245,7 @@ def _options() -> argparse.Namespace:
 def _lanes(folder: Path, number: int) -> tuple[Lane, Lane]:
     """A lane for random moments and one for every publish. One worker in the latter: its steps come in the same order each time."""
     large = Lane(folder / f"lane {number}", PICTURES)
-    few = Lane(folder / f"few {number}", FEW, workers=1)
+    few = Lane(folder / f"few {number}", FEW, part=8, workers=1)
     large.prepare(*ALL)
     few.prepare("run")
     return large, few

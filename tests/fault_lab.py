@@ -32,6 +32,7 @@ WARM = (
     "rich.console",
     "rich.progress",
 )
+PLAIN = "FAULT_PLAIN"  # in the environment of a command: an empty contact sheet will do, which is a fifth of a small run
 PATIENCE = 120  # seconds after which a command counts as hung
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1")
 ONE_THREAD["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # a process that forks has one thread
@@ -172,6 +173,8 @@ def _be(order: dict[str, Any]) -> None:
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), handle)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     fault_points.install()
+    if PLAIN in os.environ:
+        importlib.import_module("anidata.contact").write = lambda *args: args[-1].touch()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.argv = ["anidata", *order["words"]]
     code: Any = 0

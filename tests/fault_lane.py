@@ -17,7 +17,7 @@ import tomli_w
 
 from anidata import parts
 from conftest import drawing, save
-from fault_lab import Command, Ended, Nursery
+from fault_lab import PLAIN, Command, Ended, Nursery
 from fault_points import ENDING
 
 STAGES = ("ingest", "clean", "dedup", "extract-lineart", "shard")
@@ -105,6 +105,10 @@ class Lane:
     def start(self, stage: str) -> Command:
         return self.nursery.start(*self.words(stage))
 
+    def plain(self, *words: object) -> Ended:
+        """Run a command without disturbance."""
+        return self.nursery.run(*words, env={PLAIN: ""})
+
     def blow(self, blow: str, place: int | str) -> dict[str, str]:
         """The environment of a command that is to be struck at a step of its publishes."""
         self.journal.unlink(missing_ok=True)
@@ -123,18 +127,16 @@ class Lane:
 
     def again(self, stage: str, *, then: str = "run") -> list[str]:
         """The same command again, and all the rest; what is amiss after that."""
-        troubles = _of_success(self.nursery.run(*self.words(stage)), stage)
-        after = self.nursery.run(*self.words(then)) if then != stage else None
-        troubles += _of_success(after, then) if after else []
-        return troubles + self.amiss(then)
+        commands = dict.fromkeys((stage, then))
+        return [t for name in commands for t in _of_success(self.plain(*self.words(name)), name)] + self.amiss(then)
 
     def amiss(self, stage: str = "run") -> list[str]:
         """What is wrong with a workspace that should be as an undisturbed one, up to date, with nothing left to do."""
         troubles = damages(self.work, *self.wanted[stage])
-        status = self.nursery.run("status", self.work, "--json")
+        status = self.plain("status", self.work, "--json")
         late = json.loads(status.out)["next_command"] if status.code == 0 else status.err
         troubles += [f"status would go on with: {late}"] if late else []
-        last = self.nursery.run(*self.words(stage))
+        last = self.plain(*self.words(stage))
         return troubles + ([] if "Nothing to do" in last.out else [f"a second run has something to do: {last.out} {last.err}"])
 
 

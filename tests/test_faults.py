@@ -297,15 +297,17 @@ def test_a_picture_that_takes_more_memory_than_there_may_be_is_too_large_and_cos
 
 
 def test_a_higher_memory_limit_looks_again_at_what_was_too_large(pile, tmp_path, command, calls, monkeypatch):
+    work = tmp_path / "work"
+
     def starved(*_):
         raise MemoryError
 
     with monkeypatch.context() as patch:
         patch.setattr("anidata.image.decode", starved)
-        command("ingest", tmp_path, pile)
-    assert answers(command, tmp_path, "SELECT DISTINCT error FROM records") == [{"error": "too_large"}]
-    command("ingest", tmp_path, pile, "--set", "ingest.memory_limit=8_000_000_000")
-    assert answers(command, tmp_path, "SELECT error, count(*) AS n FROM records GROUP BY error ORDER BY n") == [
+        command("ingest", work, pile)
+    assert answers(command, work, "SELECT DISTINCT error FROM records") == [{"error": "too_large"}]
+    command("ingest", work, pile, "--set", "ingest.memory_limit=8_000_000_000")
+    assert answers(command, work, "SELECT error, count(*) AS n FROM records GROUP BY error ORDER BY n") == [
         {"error": "truncated", "n": 1},
         {"error": None, "n": 12},
     ]
@@ -321,27 +323,29 @@ def test_a_decoder_that_panics_costs_its_picture_alone():
 
 
 def test_a_tar_that_only_a_killed_build_knew_goes_with_the_next_one(pile, tmp_path, command, inline):
-    command("run", "quickstart", tmp_path, pile)
-    wanted = manifest(tmp_path)
-    strange = tmp_path / "dataset" / "data" / "train-00000-of-00007.tar"
-    for path in (strange, strange.with_name("mine-00000-of-00007.tar"), tmp_path / "dataset/metadata/test-00000-of-00001.parquet.part"):
+    work = tmp_path / "work"
+    command("run", "quickstart", work, pile)
+    wanted = manifest(work)
+    strange = work / "dataset" / "data" / "train-00000-of-00007.tar"
+    for path in (strange, strange.with_name("mine-00000-of-00007.tar"), work / "dataset/metadata/train-00000-of-00001.parquet.part"):
         path.write_bytes(b"half")
-    [markers] = [p.parent for p in tmp_path.glob("shards/*/state.json")]
+    [markers] = [p.parent for p in work.glob("shards/*/state.json")]
     (markers / "train-00000-of-00007.json").write_text('{"files": {"data/train-00000-of-00007.tar": null}}')
     (markers / "state.json").unlink()
-    command("shard", tmp_path)
-    names = {p.name for p in (tmp_path / "dataset").rglob("*")}
+    command("shard", work)
+    names = {p.name for p in (work / "dataset").rglob("*")}
     assert strange.name not in names
     assert "mine-00000-of-00007.tar" in names
     assert not any(name.endswith(".part") for name in names)
     assert not (markers / "train-00000-of-00007.json").exists()
-    assert manifest(tmp_path) == wanted
+    assert manifest(work) == wanted
 
 
 def test_a_build_that_stopped_half_way_is_never_taken_for_a_finished_one(pile, tmp_path, command, inline, monkeypatch):
     """Even where its files have the old sizes, and the settings are the old ones again."""
-    command("run", "quickstart", tmp_path, pile)
-    wanted, card = manifest(tmp_path), (tmp_path / "dataset/README.md").read_bytes()
+    work = tmp_path / "work"
+    command("run", "quickstart", work, pile)
+    wanted, card = manifest(work), (work / "dataset/README.md").read_bytes()
     publish = storage.publish_json
 
     def stop(path: Path, value: object) -> None:
@@ -352,14 +356,15 @@ def test_a_build_that_stopped_half_way_is_never_taken_for_a_finished_one(pile, t
     with monkeypatch.context() as patch:
         patch.setattr(storage, "publish_json", stop)
         with pytest.raises(StorageError, match="stopped"):
-            command("shard", tmp_path, "--set", "shard.seed=7")
-    assert (tmp_path / "dataset/README.md").stat().st_size == len(card)
-    command("shard", tmp_path, "--set", "shard.seed=0")
-    assert (manifest(tmp_path), (tmp_path / "dataset/README.md").read_bytes()) == (wanted, card)
+            command("shard", work, "--set", "shard.seed=7")
+    assert (work / "dataset/README.md").stat().st_size == len(card)
+    command("shard", work, "--set", "shard.seed=0")
+    assert (manifest(work), (work / "dataset/README.md").read_bytes()) == (wanted, card)
 
 
 def test_a_part_that_a_killed_worker_left_is_not_a_part(pile, tmp_path, command, inline):
-    command("run", "quickstart", tmp_path, pile)
-    (tmp_path / "pairs/part-00009.tar").write_bytes(b"tar without table")
-    command("extract-lineart", tmp_path, "--style", "canny")
-    assert {p.stem for p in tmp_path.glob("pairs/*.tar")} == {p.stem for p in tmp_path.glob("pairs/*.parquet")}
+    work = tmp_path / "work"
+    command("run", "quickstart", work, pile)
+    (work / "pairs/part-00009.tar").write_bytes(b"tar without table")
+    command("extract-lineart", work, "--style", "canny")
+    assert {p.stem for p in work.glob("pairs/*.tar")} == {p.stem for p in work.glob("pairs/*.parquet")}

@@ -39,7 +39,7 @@ class Limits:
     """What one worker may take."""
 
     seconds: float = 60  # for one item; 0: no limit
-    memory: int = 4 << 30  # bytes of private writable memory beyond what the worker holds when a part begins; 0: no limit
+    memory: int = 4 << 30  # bytes of private writable memory for one item, beyond what the worker holds when a part begins; 0: no limit
 
 
 @dataclass(frozen=True)
@@ -91,15 +91,20 @@ class Board:
 class Watch:
     """Handed to the function in the worker: walks a part's items under guard."""
 
-    def __init__(self, board: Board | None = None, known: Mapping[int, Failure] | None = None) -> None:
+    def __init__(self, board: Board | None = None, known: Mapping[int, Failure] | None = None, memory: int = 0) -> None:
         self._board, self._known = board or Board(), known or {}
+        self._most = _private() + memory if memory else 0  # bytes
 
     def each(self, items: Iterable[T]) -> Iterator[tuple[T, Failure | None]]:
         """Each item with None: it is now in hand, and its time runs. One that ended two workers comes with its Failure, not to be touched."""
         for item in items:
             failure = self._known.get(self._board.done)
             self._board.since = 0 if failure else time.monotonic_ns()
+            if self._most:
+                _limit_memory(self._most)
             yield item, failure
+            if self._most:
+                _limit_memory(0)  # what the part takes for itself, such as the threads that read its table, is no item's
             self._board.since = 0  # not where the block raises: what ends the worker on its way up, such as a panic in Rust, was this item
             self._board.done += 1
 
@@ -186,8 +191,8 @@ def _answer(message: bytes, board: Board) -> bytes:
     """(True, result) or (False, exception), pickled."""
     try:
         task: Task = pickle.loads(message)  # noqa: S301  the other end is this program
-        _limit_memory(task.limits.memory)
-        return pickle.dumps((True, task.function(task.part, Watch(board, task.known))), pickle.HIGHEST_PROTOCOL)
+        _limit_memory(0)
+        return pickle.dumps((True, task.function(task.part, Watch(board, task.known, task.limits.memory))), pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # noqa: BLE001  not caught: carried to the main process and raised there
         return _packed(error)
     except SystemExit as error:  # raised as it is, it would end the main process as if all were well
@@ -217,12 +222,12 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _limit_memory(memory: int) -> None:
-    """Bound private writable memory (RLIMIT_DATA): what fills RAM. RLIMIT_AS would also count mapped files and reserved, untouched
-    address space, of which allocators take gigabytes.
+def _limit_memory(most: int) -> None:
+    """Bound private writable memory (RLIMIT_DATA): what fills RAM. 0: no longer. RLIMIT_AS would also count mapped files and reserved,
+    untouched address space, of which allocators take gigabytes.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = _private() + memory if memory else resource.RLIM_INFINITY
+    wanted = most or resource.RLIM_INFINITY
     if hard != resource.RLIM_INFINITY:
         wanted = hard if wanted == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))

@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-slow torture check format readme clean
+.PHONY: demo test test-slow torture check format readme bench clean
 
 demo: $(READY)
 	$(BIN)/anidata run quickstart demo
@@ -44,3 +44,7 @@ clean:
 # The README's table of parts, from the parts' own docstrings.
 readme: $(READY)
 	$(BIN)/python tests/test_readme.py
+
+# Speed and size beside their references, in one run on an idle machine.
+bench: $(READY)
+	$(BIN)/python benchmarks/bench.py

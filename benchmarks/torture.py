@@ -27,6 +27,7 @@ from queue import SimpleQueue
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from conftest import drawing, save
+from fault_lab import children
 from fault_lane import ALL, ENGINES, STAGES, Lane, can_mount, fill, read_only, small_disk
 
 COMMANDS = (*STAGES, "run", "update")
@@ -81,6 +82,18 @@ def kill_workers(stage: str, lane: Lane, dice: random.Random) -> list[str]:
     ended = command.ended()
     told = [f"a worker's death ended it with {ended.code}: {ended.err[-SHOWN:]}"] if ended.code else []
     return told + lane.again(stage, then=_whole(stage))
+
+
+def kill_template(stage: str, lane: Lane, dice: random.Random) -> list[str]:
+    """The process that starts workers: told as what it is."""
+    lane.restore(stage)
+    command = lane.start(stage)
+    command.is_over(dice.uniform(0, lane.seconds[stage]))
+    for pid in children(command.pid):
+        os.kill(pid, signal.SIGKILL)
+    ended = command.ended()
+    told = [] if ended.code in (0, 6) else [f"the template's death ended it with {ended.code}: {ended.err[-SHOWN:]}"]
+    return told + ended.troubles + lane.again(stage, then=_whole(stage))
 
 
 def kill_at_step(place: int, blow: str, lane: Lane, _: random.Random) -> list[str]:
@@ -167,11 +180,11 @@ def start_twice(lane: Lane, dice: random.Random) -> list[str]:
 
 
 def disturb_source(how: str, lane: Lane, dice: random.Random) -> list[str]:
-    """A picture goes, or becomes another, at a random moment of a run; later it is as it was."""
+    """A picture goes, or becomes another, at a random moment of a run; later it is as it was. One without copies: splits once written stay."""
     lane.restore("run")
-    path = lane.pile / f"{dice.randrange(PICTURES):02d}.jpg"
+    path = lane.pile / f"{dice.randrange(3, PICTURES):02d}.jpg"
     away = lane.folder / "away.jpg"
-    shutil.copy2(path, away)
+    shutil.copy(path, away)
     command = lane.start("run")
     command.is_over(dice.uniform(0, lane.seconds["run"]))
     path.unlink()
@@ -181,7 +194,7 @@ def disturb_source(how: str, lane: Lane, dice: random.Random) -> list[str]:
     told = ended.troubles + ([] if ended.code == 0 else [f"ended with {ended.code}: {ended.err[-SHOWN:]}"])
     shutil.move(away, path)
     healed = lane.plain(*lane.words("run"), "--refresh")
-    return told + ([] if healed.code == 0 else [healed.err[-SHOWN:]]) + lane.amiss()
+    return told + ([] if healed.code == 0 else [healed.err[-SHOWN:]]) + lane.amiss(grown=True)
 
 
 # --- all of it ---------------------------------------------------------------------------------------------------------------------
@@ -204,6 +217,7 @@ def trials(moments: int, steps: list[tuple[str, int]]) -> Iterator[Trial]:
     yield from [Trial("kills", "retune, then back", kill_and_go_back)] * half
     for stage in (*ENGINES, "run"):
         yield from [Trial("workers", stage, partial(kill_workers, stage))] * half
+        yield from [Trial("workers", f"{stage}, their template", partial(kill_template, stage)) for _ in some]
     for place, (said, process) in enumerate(steps):
         step = " ".join(said.split(" ")[:2])
         yield Trial("publishes", f"{step}, all", partial(kill_at_step, place, "all"), few=True)

@@ -131,12 +131,14 @@ class PanicException(BaseException):
     """What a decoder written in Rust raises where it gives up: no Exception."""
 
 
-def panics(part: list[str], watch: Watch) -> list[str]:
-    """For an engine: an item called `panic` makes its decoder give up."""
+def decodes(part: list[str], watch: Watch) -> list[str]:
+    """For an engine: an item called `panic` makes its decoder give up, at `kill` the system ends the worker."""
     found = []
     for item, failure in watch.each(part):
         if item == "panic" and not failure:
             raise PanicException
+        if item == "kill" and not failure:
+            os.kill(os.getpid(), signal.SIGKILL)
         found.append(failure.code if failure else item)
     return found
 

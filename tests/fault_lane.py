@@ -130,9 +130,13 @@ class Lane:
         commands = dict.fromkeys((stage, then))
         return [t for name in commands for t in _of_success(self.plain(*self.words(name)), name)] + self.amiss(then)
 
-    def amiss(self, stage: str = "run") -> list[str]:
-        """What is wrong with a workspace that should be as an undisturbed one, up to date, with nothing left to do."""
-        troubles = damages(self.work, *self.wanted[stage])
+    def amiss(self, stage: str = "run", *, grown: bool = False) -> list[str]:
+        """What is wrong with a workspace that should be as an undisturbed one, up to date, with nothing left to do.
+
+        grown: it has seen more than the undisturbed one, and may hold more.
+        """
+        manifest, files = self.wanted[stage]
+        troubles = damages(self.work, manifest, kept(self.work) if grown else files)
         status = self.plain("status", self.work, "--json")
         late = json.loads(status.out)["next_command"] if status.code == 0 else status.err
         troubles += [f"status would go on with: {late}"] if late else []
@@ -212,12 +216,14 @@ def small_disk(place: Path, size: int) -> Iterator[Path]:
 @contextlib.contextmanager
 def read_only(folder: Path) -> Iterator[None]:
     """A folder that can't be written while the block lasts, by root neither."""
-    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
-    subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    while True:
+        subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
+        try:
+            if subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], capture_output=True, check=False).returncode == 0:
+                yield
+                return
+        finally:  # refused while a file is open for writing there
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def fill(disk: Path, free: int) -> Path:

@@ -23,7 +23,7 @@ from anidata.errors import QueryError, StorageError
 from anidata.workspace import Workspace
 
 VIEWS = ("records", "images", "pairs", "samples")
-RETRIED = ("timeout", "missing", "unreadable")  # never final: the next run tries again
+RETRIED = ("timeout", "killed", "missing", "unreadable")  # never final: the next run tries again
 
 REFERENCE = [("uri", pa.string()), ("offset", pa.int64()), ("size", pa.int64())]
 SIGHTINGS = pa.schema(

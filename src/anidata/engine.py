@@ -35,6 +35,7 @@ R = TypeVar("R")
 
 TICK = 0.2  # seconds between looks at the boards: how late a time limit strikes, and how often the display moves
 STRIKES = 2  # deaths with the same item in hand that make it a Failure; one may be the machine's fault
+KILLS = 3  # the same where it was killed from outside, as by a system short of memory: that is more often another's fault
 MOST_LOST = 4  # deaths of one part's workers in a row that convict no item
 
 
@@ -214,12 +215,12 @@ class _Run(Generic[P, R]):
     def _bury(self, worker: Worker) -> None:
         """Find out what a worker died of, and put its part back."""
         part, place, in_hand = self.busy.pop(worker), worker.board.done, worker.board.since > 0
-        code = self._pool.end(worker)
+        code, late = self._pool.end(worker), worker in self._late
         part.lost += 1
         if in_hand:
             part.strikes[place] += 1
-        if part.strikes[place] == STRIKES and in_hand:
-            part.known[place] = self._failure(code, late=worker in self._late)
+        if in_hand and part.strikes[place] >= (KILLS if _is_kill(code) and not late else STRIKES):
+            part.known[place] = self._failure(code, late=late)
             part.lost = 0
         if part.lost == MOST_LOST:
             raise WorkerError(
@@ -232,9 +233,13 @@ class _Run(Generic[P, R]):
     def _failure(self, code: int, *, late: bool) -> Failure:
         if late:
             return Failure("timeout", f"took longer than {self._limits.seconds:g} s, twice")
-        if code == -signal.SIGKILL:
-            return Failure("killed", "its worker was killed twice, from outside: the machine may be short of memory")
+        if _is_kill(code):
+            return Failure("killed", f"its worker was killed from outside, {KILLS} times: the machine may be short of memory")
         return Failure("crashed", f"ended its worker twice ({_cause(code)})")
+
+
+def _is_kill(code: int) -> bool:
+    return code == -signal.SIGKILL
 
 
 def _cause(code: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from anidata import funnel, pipeline
-from anidata.catalog import Catalog
+from anidata.catalog import RETRIED, Catalog
 from anidata.stages import clean, dedup, extract_lineart, ingest, shard
 from anidata.workspace import FOLDERS, Workspace
 
@@ -21,7 +21,7 @@ class Status:
 
     stages: dict[str, str]  # stage → "up to date" | "stale" | "not run", with the number of open parts
     funnel: funnel.Funnel
-    to_retry: int  # records that failed in a way that may pass: missing, unreadable, timeout
+    to_retry: int  # records that failed in a way that may pass: catalog.RETRIED
     changed: int  # records whose source has other bytes now
     disk: dict[str, int]  # folder → bytes
     next_command: str | None
@@ -35,7 +35,8 @@ def measure(workspace: Workspace, recipe: pipeline.Recipe) -> Status:
     stages = _stages(workspace, recipe)
     with Catalog(workspace) as views:
         found = funnel.measure(views)
-        count = "SELECT count(*) FILTER (error IN ('missing', 'unreadable', 'timeout')) AS retry, count(*) FILTER (status = 'changed') AS changed FROM records"
+        passing = ", ".join(f"'{code}'" for code in RETRIED)
+        count = f"SELECT count(*) FILTER (error IN ({passing})) AS retry, count(*) FILTER (status = 'changed') AS changed FROM records"
         waiting = views.select(count).to_pylist()[0]
     late = next((name for name, word in stages.items() if word != "up to date"), None)
     command = _command(workspace, recipe, late) if late else None

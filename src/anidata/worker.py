@@ -39,7 +39,7 @@ class Limits:
     """What one worker may take."""
 
     seconds: float = 60  # for one item; 0: no limit
-    memory: int = 4 << 30  # bytes of private writable memory for one item, beyond what the worker holds when a part begins; 0: no limit
+    memory: int = 4 << 30  # bytes of private writable memory for one item, beyond what the worker holds when its first begins; 0: no limit
 
 
 @dataclass(frozen=True)
@@ -93,17 +93,18 @@ class Watch:
 
     def __init__(self, board: Board | None = None, known: Mapping[int, Failure] | None = None, memory: int = 0) -> None:
         self._board, self._known = board or Board(), known or {}
-        self._most = _private() + memory if memory else 0  # bytes
+        self._memory = memory
 
     def each(self, items: Iterable[T]) -> Iterator[tuple[T, Failure | None]]:
         """Each item with None: it is now in hand, and its time runs. One that ended two workers comes with its Failure, not to be touched."""
+        most = _private() + self._memory if self._memory else 0  # bytes
         for item in items:
             failure = self._known.get(self._board.done)
             self._board.since = 0 if failure else time.monotonic_ns()
-            if self._most:
-                _limit_memory(self._most)
+            if most:
+                _limit_memory(most)
             yield item, failure
-            if self._most:
+            if most:
                 _limit_memory(0)  # what the part takes for itself, such as the threads that read its table, is no item's
             self._board.since = 0  # not where the block raises: what ends the worker on its way up, such as a panic in Rust, was this item
             self._board.done += 1

@@ -19,8 +19,8 @@ def join(workspace: Workspace, bits: int, *, flips: bool) -> Counter[str]:
     folder = workspace.folder("edges")
     settings = {"bits": bits, "flips": flips, "versions": [VERSION, image.VERSION, hashing.VERSION]}
     if any(catalog.made_from(p).get("settings") != settings for p in catalog.files(folder)):
-        for path in [*catalog.files(folder), *folder.glob("*.keys.npy")]:
-            path.unlink()
+        for path in [*reversed(catalog.files(folder)), *folder.glob("*.keys.npy")]:  # killed within, it leaves the first joins: whole ones
+            storage.delete(path)
     with catalog.Catalog(workspace) as views:
         pictures = views.select("SELECT key, phash, phash_flip, pixels, degenerate FROM _pictures WHERE error IS NULL ORDER BY key")
     keys = pictures.column("key").to_numpy(zero_copy_only=False).astype("S24")

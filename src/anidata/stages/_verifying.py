@@ -14,6 +14,7 @@ import numpy as np
 from anidata import catalog, image, neighbors, relation
 from anidata.engine import Watch
 from anidata.errors import BadImage
+from anidata.stages._memory import within_memory
 from anidata.stages._reading import PLACES, Reader
 
 PICTURES, PAIRS = 64, 2048  # in a part, about: small clusters are gathered, crowds are cut
@@ -51,8 +52,9 @@ def verify_part(part: Part, watch: Watch) -> Counter[str]:
     for (key, places), failure in watch.each(list(part.places.items())):
         if failure is None:
             try:
-                seen[key] = relation.thumbnail(part.reader.decode(places, key).rgb)
-            except (BadImage, MemoryError):
+                with within_memory():
+                    seen[key] = relation.thumbnail(part.reader.decode(places, key).rgb)
+            except BadImage:
                 continue
     pairs = [p for p in part.pairs if p["a"] in seen and p["b"] in seen]
     rows = [p | {"relation": verdict(seen[p["a"]], seen[p["b"]], p["mirrored"])} for p in pairs]

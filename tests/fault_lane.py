@@ -135,8 +135,8 @@ class Lane:
 
         grown: it has seen more than the undisturbed one, and may hold more.
         """
-        manifest, files = self.wanted[stage]
-        troubles = damages(self.work, manifest, kept(self.work) if grown else files)
+        wanted, files = self.wanted[stage]
+        troubles = damages(self.work, wanted, kept(self.work) if grown else files)
         status = self.plain("status", self.work, "--json")
         late = json.loads(status.out)["next_command"] if status.code == 0 else status.err
         troubles += [f"status would go on with: {late}"] if late else []

@@ -15,6 +15,7 @@ import PIL.Image
 import pytest
 
 from anidata import storage, workspace
+from anidata.catalog import RETRIED
 from anidata.engine import Engine
 from anidata.errors import Interrupted, StorageError
 from anidata.stages import _listing
@@ -307,7 +308,7 @@ def test_a_decoder_that_decodes_costs_its_picture_alone():
 def test_a_picture_whose_worker_is_killed_from_outside_again_and_again_is_told_and_tried_again():
     with Engine(1) as engine:
         assert list(engine.map(decodes, [["a", "kill"]])) == [(["a", "kill"], ["a", "killed"])]
-    assert "killed" in _listing.RETRIED
+    assert "killed" in RETRIED
 
 
 # --- leftovers ---------------------------------------------------------------------------------------------------------------------

@@ -57,13 +57,13 @@ def counted(tmp_path, command, inline) -> Iterator[tuple[dict, dict, Path]]:
 
 def test_each_fate_is_counted_by_its_reason_and_all_of_them_add_up(counted):
     early, late, work = counted
-    assert {name: n for name, n in late.items() if name != "samples"} == FATES
-    assert sum(late["samples"].values()) == late["kept"]
+    assert {name: n for name, n in late.items() if name not in ("samples", "pairs")} == FATES
+    assert sum(late["samples"].values()) == late["pairs"] == late["kept"]
     for found in (early, late):
         parts = [found[name].values() for name in ("failed", "rejected", "duplicates")]
         assert found["found"] == found["repeated"] + found["kept"] + sum(map(sum, parts))
     # what nothing has been decided about counts as kept so far
-    assert early == FATES | {"rejected": {}, "duplicates": {}, "samples": {}, "kept": 8}
+    assert early == FATES | {"rejected": {}, "duplicates": {}, "samples": {}, "pairs": 0, "kept": 8}
     with Catalog(open_workspace(work)) as views:
         assert funnel.measure(views).to_json() == late
 
@@ -79,12 +79,12 @@ def test_a_picture_found_in_several_places_is_kept_once(tmp_path, command, inlin
 def test_an_empty_workspace_has_an_empty_funnel(tmp_path, command, inline):
     (tmp_path / "pile").mkdir()
     found = command("ingest", tmp_path / "work", tmp_path / "pile", "--json")["funnel"]
-    assert found == {"found": 0, "repeated": 0, "failed": {}, "rejected": {}, "duplicates": {}, "kept": 0, "samples": {}}
+    assert found == {"found": 0, "repeated": 0, "failed": {}, "rejected": {}, "duplicates": {}, "kept": 0, "pairs": 0, "samples": {}}
 
 
 def test_the_table_tells_each_step_and_its_reasons():
     found = Funnel(
-        12_345, 45, {"truncated": 200, "empty": 100}, {"min_side": 1_000}, {"flip": 1_000}, 10_000, {"train": 9_000, "val": 1_000}
+        12_345, 45, {"truncated": 200, "empty": 100}, {"min_side": 1_000}, {"flip": 1_000}, 10_000, 10_000, {"train": 9_000, "val": 1_000}
     )
     console = Console(width=120)
     with console.capture() as shown:
@@ -96,5 +96,6 @@ def test_the_table_tells_each_step_and_its_reasons():
         "rejected 1,000 min_side 1,000",
         "duplicates dropped 1,000 flip 1,000",
         "kept 10,000",
+        "pairs 10,000",
         "samples 10,000 train 9,000 · val 1,000",
     ]

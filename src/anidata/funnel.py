@@ -19,6 +19,7 @@ class Funnel:
     rejected: dict[str, int]  # gravest reason → pictures
     duplicates: dict[str, int]  # relation → pictures dropped
     kept: int
+    pairs: int  # of the kept, those with stored files
     samples: dict[str, int]  # split → samples
 
     def to_json(self) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def measure(views: Catalog) -> Funnel:
         _by_size(rows, "rejected"),
         _by_size(rows, "duplicates"),
         sum(r["n"] for r in rows if r["fate"] == "kept"),
+        views.select("SELECT count(DISTINCT key) AS n FROM pairs JOIN images USING (key) WHERE keep").column("n")[0].as_py(),
         {r["split"]: r["n"] for r in sorted(samples, key=lambda r: (-r["n"], r["split"]))},
     )
 
@@ -62,7 +64,7 @@ def lines(funnel: Funnel) -> list[tuple[str, str, str]]:
         ("rejected", sum(funnel.rejected.values()), funnel.rejected),
         ("duplicates dropped", sum(funnel.duplicates.values()), funnel.duplicates),
     ]
-    found += [("kept", funnel.kept, {}), ("samples", sum(funnel.samples.values()), funnel.samples)]
+    found += [("kept", funnel.kept, {}), ("pairs", funnel.pairs, {}), ("samples", sum(funnel.samples.values()), funnel.samples)]
     return [(what, f"{n:,}", " · ".join(f"{name} {k:,}" for name, k in parts.items())) for what, n, parts in found]
 
 

@@ -1,6 +1,6 @@
 # make demo      the quickstart recipe over the bundled art
 # make test      every test but those marked slow; make test-slow: those too
-# make torture   hundreds of kills, full disks and Ctrl-Cs: a quarter of an hour; disks take root
+# make torture   hundreds of kills, full disks and Ctrl-Cs: half an hour or more; disks take root
 # make check     lint, format, types, import contracts
 
 PYTHON ?= python3

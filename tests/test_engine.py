@@ -19,7 +19,7 @@ from anidata import progress
 from anidata.engine import Engine, Limits, Watch
 from anidata.errors import StorageError, WorkerError
 
-SOON = Limits(seconds=0.4)
+SOON = Limits(seconds=1)
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells workers of their parent's death on Linux only")
 SCRIPT = """
 import sys

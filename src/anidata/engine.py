@@ -33,7 +33,7 @@ __all__ = ["Engine", "Failure", "Limits", "Watch", "processors"]
 P = TypeVar("P")
 R = TypeVar("R")
 
-TICK = 0.2  # seconds between looks at the boards: how late a time limit strikes, and how often the display moves
+TICK = 0.2  # seconds at most between looks at the boards: how late a time limit strikes, and how often the display moves
 STRIKES = 2  # deaths with the same item in hand that make it a Failure; one may be the machine's fault
 KILLS = 3  # the same where it was killed from outside, as by a system short of memory: that is more often another's fault
 MOST_LOST = 4  # deaths of one part's workers in a row that convict no item
@@ -135,6 +135,7 @@ class _Run(Generic[P, R]):
         self._again: list[_Part[P]] = []
         self._ready: list[tuple[P, R]] = []
         self._late: set[Worker] = set()  # killed for their item's time
+        self._tick = min(TICK, limits.seconds / 2 or TICK)
         self._counted = 0
         self.busy: dict[Worker, _Part[P]] = {}
 
@@ -150,7 +151,7 @@ class _Run(Generic[P, R]):
         if not self.busy:
             return False
         lines = {worker.line: worker for worker in self.busy}
-        for line in connection.wait(list(lines), TICK):
+        for line in connection.wait(list(lines), self._tick):
             self._collect(lines[line])  # type: ignore[index]  # wait gives back what it was given
         self._enforce()
         if more:

@@ -60,7 +60,7 @@ def collected(engine, function, parts, **options):
     [
         ("exit", "crashed", "ended its worker twice (exit code 3)"),
         ("segfault", "crashed", "ended its worker twice (SIGSEGV)"),
-        ("regex", "timeout", "took longer than 0.4 s, twice"),
+        ("regex", "timeout", "took longer than 1 s, twice"),
     ],
 )
 def test_an_item_that_ends_its_worker_becomes_a_failure_and_costs_nothing_else(engine, item, code, message):

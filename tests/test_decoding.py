@@ -468,9 +468,9 @@ def test_gray_and_raster_are_lumas_and_small():
     seen = decode(saved(large, "PNG"), LIMIT)
     assert seen.gray.shape == (900, 1301)
     np.testing.assert_allclose(seen.gray, np.asarray(large.convert("L")), atol=1)
-    assert seen.raster.shape == (354, 512, 3)
-    assert seen.raster_gray.shape == (354, 512)
-    area = cv2.resize(np.asarray(large), (512, 354), interpolation=cv2.INTER_AREA)
+    assert seen.raster.shape == (225, 325, 3)  # halved twice
+    assert seen.raster_gray.shape == (225, 325)
+    area = cv2.resize(np.asarray(large), (325, 225), interpolation=cv2.INTER_AREA)
     assert np.abs(seen.raster.astype(int) - area).mean() < 1
     assert decode(file("png RGB"), LIMIT).raster.shape == (HEIGHT, WIDTH, 3)
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anidata import canvas
-from anidata.image import RASTER, Image
 
 FITS, FILTERS = ("pad", "crop", "bucket"), ("area", "bilinear", "bicubic", "lanczos")
 
@@ -114,12 +113,6 @@ def test_a_thin_line_keeps_its_weight_wherever_it_lies():
         page[:, column] = 0
         weights.append((255 - canvas.shrink(page, 512, 512)[100].astype(int)).sum())
     assert np.ptp(weights) < 0.15 * np.mean(weights)  # a bilinear step alone varies by more than the mean
-
-
-@pytest.mark.parametrize("shape", [(960, 960), (1301, 900), (300, 200), (37, 1200)])
-def test_a_page_of_the_rasters_size_can_start_from_the_raster(shape):
-    image = Image(soft(*shape), "png", 1, 0.0)
-    np.testing.assert_array_equal(canvas.fit(image.raster, RASTER, "pad", "area"), canvas.fit(image.rgb, RASTER, "pad", "area"))
 
 
 def test_a_fit_does_not_depend_on_the_memory_layout():

@@ -81,12 +81,19 @@ def resize(rgb: Pixels, width: int, height: int, filter: Filter) -> Pixels:  # n
 
 
 def shrink(rgb: Pixels, width: int, height: int) -> Pixels:
-    """A smaller picture, by area. An odd last row or column falls off where a picture is halved."""
+    """A smaller picture, by area."""
     while rgb.shape[1] >= 2 * width and rgb.shape[0] >= 2 * height:
-        rgb = _halved(rgb)
+        rgb = halved(rgb)
     if rgb.shape[:2] == (height, width):
         return rgb
-    return _halved(np.asarray(cv2.resize(rgb, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8))
+    return halved(np.asarray(cv2.resize(rgb, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8))
+
+
+def halved(rgb: Pixels) -> Pixels:
+    """Half the size, at least one pixel; an odd last row or column falls off."""
+    height, width = (max(1, side // 2) for side in rgb.shape[:2])
+    even = rgb[: 2 * height, : 2 * width]
+    return np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def encode_color(rgb: Pixels, form: Form, quality: int) -> bytes:
@@ -114,12 +121,6 @@ def _png(pixels: Pixels, row_filter: int) -> bytes:
     options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE, cv2.IMWRITE_PNG_FILTER, row_filter]
     data: Any = cv2.imencode(".png", pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)[1]
     return bytes(data)
-
-
-def _halved(rgb: Pixels) -> Pixels:
-    height, width = (max(1, side // 2) for side in rgb.shape[:2])
-    even = rgb[: 2 * height, : 2 * width]
-    return np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _nearest(pages: tuple[tuple[int, int], ...], shape: float) -> int:

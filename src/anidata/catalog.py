@@ -10,7 +10,7 @@ A table is a folder of parts, or one file; a part carries what it was made from 
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -58,6 +58,7 @@ PAIRS = pa.schema(
 )
 SPLITS = pa.schema([("key", pa.string()), ("split", pa.string()), ("since", pa.int32())])
 SAMPLES = pa.schema([("key", pa.string()), ("split", pa.string()), ("shard", pa.string())])
+HELD = 1 << 20  # bytes of a table's parts: up to these it is held in memory
 COLOR = "color"  # what stands in pairs.style for the color picture itself
 
 
@@ -136,6 +137,12 @@ def state_of(*folders: Path) -> str:
     return "|".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in found)
 
 
+@lru_cache(maxsize=16)
+def _held(paths: tuple[Path, ...], _state: str, schema: pa.Schema) -> pa.Table:
+    """Small parts in memory, for as long as they stay as they are: a scan of files costs 6 ms each time a query mentions them."""
+    return pa.concat_tables([schema.empty_table(), *(read(path, schema) for path in paths)])
+
+
 class Catalog:
     """The views of a workspace over DuckDB: nothing else can be read or written through it."""
 
@@ -210,11 +217,15 @@ class Catalog:
         self.close()
 
     def _register(self, name: str, found: list[Path], schema: pa.Schema) -> None:
-        from pyarrow import dataset  # noqa: PLC0415 - it imports pandas where that is installed, which workers can do without
-
-        there = [p for p in found if p.exists()]
+        there = tuple(p for p in found if p.exists())
         try:
-            self._connection.register(name, dataset.dataset(there, schema=schema) if there else schema.empty_table())
+            if sum(p.stat().st_size for p in there) <= HELD:
+                content = _held(there, state_of(*there), schema)
+            else:
+                from pyarrow import dataset  # noqa: PLC0415 - it imports pandas where that is installed, which workers can do without
+
+                content = dataset.dataset(list(there), schema=schema)
+            self._connection.register(name, content)
         except (OSError, pa.ArrowInvalid) as error:
             raise StorageError(f"{name.strip('_')} can't be read: {error}") from error
 

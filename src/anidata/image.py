@@ -38,11 +38,11 @@ from PIL import (
 )
 
 from anidata import containers, png
-from anidata.canvas import shrink
+from anidata.canvas import halved
 from anidata.errors import BadImage
 
 VERSION = 1  # raised when the same bytes would decode to other pixels
-RASTER = 512  # px: the longest side of the small picture that coarse measures look at
+RASTER = 512  # px: the longest side of the small picture that coarse measures look at; it is over half of that wherever the picture is
 SRGB_TOLERANCE = 2  # levels of 255: within it a profile is another writing of sRGB
 JPEG_END = b"\xff\xd9"
 SRGB = ImageCms.createProfile("sRGB")
@@ -88,10 +88,11 @@ class Image:
 
     @cached_property
     def raster(self) -> Pixels:
-        """The picture with its long side at most RASTER px, by area."""
-        height, width = self.rgb.shape[:2]
-        scale = min(1.0, RASTER / max(height, width))
-        return shrink(self.rgb, max(1, round(width * scale)), max(1, round(height * scale)))
+        """The picture halved, by exact 2 × 2 means, until its long side is at most RASTER px."""
+        rgb = self.rgb
+        while max(rgb.shape[:2]) > RASTER:
+            rgb = halved(rgb)
+        return rgb
 
     @cached_property
     def raster_gray(self) -> Pixels:

@@ -17,8 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 Words = NDArray[np.uint64]
 Index = NDArray[np.int64]
@@ -98,11 +96,16 @@ def expanded(pairs: Pairs, groups: Groups) -> Pairs:
 
 def components(n: int, i: Index, j: Index) -> Index:
     """(n,): for each of n places the smallest place that pairs (i, j) connect it to."""
-    graph = coo_array((np.ones(len(i)), (i, j)), shape=(n, n))
-    _, label = connected_components(graph, directed=False)
-    first: Index = np.unique(label, return_index=True)[1].astype(np.int64)
-    smallest: Index = first[label]
-    return smallest
+    root = np.arange(n)  # of a tree: never larger than the place itself
+    while True:
+        a, b = root[i], root[j]
+        apart = a != b
+        if not apart.any():
+            return root
+        i, j, a, b = i[apart], j[apart], a[apart], b[apart]
+        np.minimum.at(root, np.maximum(a, b), np.minimum(a, b))  # hang the later root under the earlier one
+        while not np.array_equal(root, root[root]):  # and flatten
+            root = root[root]
 
 
 def _members(pairs: Pairs, left: Groups, right: Groups) -> Pairs:

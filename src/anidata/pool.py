@@ -19,6 +19,9 @@ PROGRAM = "from anidata.worker import template; template()"
 ONE_THREAD = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1"),
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # the only thread that importing pyarrow starts
+    # glibc gives each freed picture back to the system, and fresh pages cost more than filling them: keep the last 256 MB
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
 }
 TAIL_BYTES = 2000
 PATIENCE = 0.5  # seconds for the template to see its workers off

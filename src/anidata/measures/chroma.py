@@ -12,7 +12,7 @@ import pyarrow as pa
 from anidata.image import Image
 from anidata.measures._tones import percentiles
 
-TYPE, VERSION = pa.float32(), 1
+TYPE, VERSION = pa.float32(), 2
 SHARE = 0.99  # of the pixels are no more colorful than the value
 
 

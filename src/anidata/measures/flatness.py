@@ -13,7 +13,7 @@ import pyarrow as pa
 from anidata.image import Image
 from anidata.measures._tones import percentiles
 
-TYPE, VERSION = pa.float32(), 1
+TYPE, VERSION = pa.float32(), 2
 TAIL = 0.001  # share of the pixels left out at each end
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from anidata.image import Image
 from anidata.measures._tones import percentiles
 
-TYPE, VERSION = pa.float32(), 1
+TYPE, VERSION = pa.float32(), 2
 WINDOW = 512  # px
 GRID = 8  # px: the window begins on a JPEG's block border, so that blocks fall alike in every picture
 NEAR = np.ones((9, 9), np.uint8)
@@ -26,14 +26,14 @@ FLOOR = 0.05  # keeps d from 0 in files without any noise
 
 
 def measure(image: Image) -> float:
-    window = _central(image.gray)
+    window = np.asarray(cv2.cvtColor(_central(image.rgb), cv2.COLOR_RGB2GRAY), np.uint8)
     width = _edge_width(window)
     return 1.0 if width is None else min(1.0, (_detail(window) + FLOOR) / width)
 
 
-def _central(gray: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    top, left = (max(0, side - WINDOW) // 2 // GRID * GRID for side in gray.shape)
-    return gray[top : top + WINDOW, left : left + WINDOW]
+def _central(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    top, left = (max(0, side - WINDOW) // 2 // GRID * GRID for side in rgb.shape[:2])
+    return rgb[top : top + WINDOW, left : left + WINDOW]
 
 
 def _edge_width(window: npt.NDArray[np.uint8]) -> float | None:

@@ -54,6 +54,9 @@ class Part:
         return self.workspace.folder(folder) / f"part-{self.generation:05d}-{self.index:05d}.parquet"
 
 
+warm = hashing.warm
+
+
 def run(workspace: Workspace, config: Config, engine: Engine, request: Request) -> Counter[str]:
     """Finish what earlier plans left open, then add the sources' new sightings as a plan of its own and work through it."""
     counts = _work(workspace, config, engine)

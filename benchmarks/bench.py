@@ -3,7 +3,7 @@
 The collection of measuring scripts and artwork (SHARED: ../shared, or ANIDATA_SHARED) is needed for the lines that time whole recipes;
 without it they say so. Close other programs first: ratios are of CPU seconds, but a busy machine makes both sides slower unevenly.
 
-    python benchmarks/bench.py [--pictures 10000] [--only NAME …]
+    python benchmarks/bench.py [--pictures 100000] [--only NAME …]
 """
 
 import argparse
@@ -22,11 +22,15 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
+import peers
+
 SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 ANIDATA = [sys.executable, "-m", "anidata"]
-ALL_KEPT = ["clean.min_side=0", "clean.max_aspect=0", "clean.max_flatness=1", "clean.min_chroma=0", "clean.min_sharpness=0"]
-ALL_KEPT += ["lineart.min_ink=0", "lineart.max_ink=1"]
-BARE = "import typer\napp = typer.Typer()\n@app.command()\ndef a(x: int = 1): ...\n@app.command()\ndef b(y: str = ''): ...\napp()\n"
+OFF = ["clean.min_side=0", "clean.max_aspect=0", "clean.max_flatness=1", "clean.min_chroma=0", "clean.min_sharpness=0"]
+OFF += ["lineart.min_ink=0", "lineart.max_ink=1"]
+ALL_KEPT = [word for setting in OFF for word in ("--set", setting)]
+COMMAND = "anidata run quickstart WORK PILE --workers 2 --set lineart.size=128, clean's rules off"
+BARE = "import typer\napp = typer.Typer(rich_markup_mode=None)\n@app.command()\ndef a(x: int = 1): ...\n@app.command()\ndef b(y: str = ''): ...\napp()\n"
 TIMES = 7  # runs of a start-up; the least counts
 
 
@@ -56,22 +60,36 @@ def line(name: str, figure: str, reference: str, command: str) -> None:
 
 
 def recipe(folder: Path, _: int) -> None:
-    """The whole recipe over 400 pictures of 0.9 megapixels, beside the script a user writes by hand, and decoding alone."""
-    if not (SHARED / "bench/make_pile.py").exists():
+    """The whole recipe over 400 pictures of 0.9 megapixels, beside the script a user writes by hand, decoding alone, and the peers."""
+    scripts = SHARED / "bench"
+    if not (scripts / "make_pile.py").exists():
         line("recipe", "not run", "the measuring scripts aren't here", "")
         return
     pile = folder / "pile"
-    took([sys.executable, str(SHARED / "bench/make_pile.py"), str(SHARED / "data"), str(pile), "400"])
-    settings = [word for setting in ALL_KEPT for word in ("--set", setting)]
-    ours = [took([*ANIDATA, "run", "quickstart", str(folder / f"work{n}"), str(pile), "--workers", "2", *settings]) for n in range(3)]
-    hand = [took([sys.executable, str(SHARED / "bench/hand_script.py"), str(pile), str(folder / f"hand{n}")]) for n in range(3)]
+    took([sys.executable, str(scripts / "make_pile.py"), str(SHARED / "data"), str(pile), "400"])
+    ours = least([[*ANIDATA, "run", "quickstart", str(folder / f"work{n}"), str(pile), "--workers", "2", *ALL_KEPT] for n in range(3)])
+    hand = least([[sys.executable, str(scripts / "hand_script.py"), str(pile), str(folder / f"hand{n}")] for n in range(3)])
     decode = "import sys, cv2, pathlib; [cv2.imread(str(p), cv2.IMREAD_UNCHANGED) for p in pathlib.Path(sys.argv[1]).iterdir()]"
-    alone = [took([sys.executable, "-c", decode, str(pile)]) for _ in range(3)]
-    a, b, c = (min(t.cpu for t in runs) for runs in (ours, hand, alone))
+    alone = least([[sys.executable, "-c", decode, str(pile)]] * 3)
     command = "anidata run quickstart WORK PILE --workers 2, clean's rules off"
-    line("recipe", f"{a / b:.2f} × the hand script's CPU s", f"{a:.1f} s against {b:.1f} s; at most 1.2", command)
-    line("", f"{a / c:.2f} × decoding alone with cv2", f"{c:.1f} s", command)
-    line("", f"{min(t.wall for t in ours):.1f} s on the clock", f"hand script {min(t.wall for t in hand):.1f} s", command)
+    line(
+        "recipe", f"{ours.cpu / hand.cpu:.2f} × the hand script's CPU s", f"{ours.cpu:.1f} s against {hand.cpu:.1f} s; at most 1.2", command
+    )
+    line("", f"{ours.cpu / alone.cpu:.2f} × decoding alone with cv2", f"{alone.cpu:.1f} CPU s", command)
+    each = {name: took(words) for name, words in peers.commands(scripts, pile, folder).items()}
+    theirs = " + ".join(f"{name} {one.wall:.1f}" for name, one in each.items())
+    sum_of_walls = sum(one.wall for one in each.values())
+    line(
+        "peers",
+        f"{sum_of_walls / ours.wall:.1f} × as fast as the glue",
+        f"{theirs} s, one after the other, against {ours.wall:.1f} s",
+        command,
+    )
+
+
+def least(commands: list[list[str]]) -> Took:
+    """The run that took the least CPU time of several."""
+    return min((took(command) for command in commands), key=lambda one: one.cpu)
 
 
 def start(_: Path, __: int) -> None:
@@ -79,42 +97,45 @@ def start(_: Path, __: int) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".py") as bare:
         bare.write(BARE)
         bare.flush()
-        ours = min(took([*ANIDATA, "--help"]).wall for _ in range(TIMES))
-        theirs = min(took([sys.executable, bare.name, "--help"]).wall for _ in range(TIMES))
-    line(
-        "start",
-        f"{(ours - theirs) * 1000:.0f} ms over a bare Typer program",
-        f"{ours * 1000:.0f} against {theirs * 1000:.0f} ms; at most 60",
-        "anidata --help",
-    )
+        pairs = [(took([*ANIDATA, "--help"]).wall, took([sys.executable, bare.name, "--help"]).wall) for _ in range(TIMES)]
+    ours, theirs = (min(walls) for walls in zip(*pairs, strict=True))
+    figure = f"{(ours - theirs) * 1000:.0f} ms over a bare Typer program"
+    line("start", figure, f"{ours * 1000:.0f} against {theirs * 1000:.0f} ms; at most 60", "anidata --help")
 
 
 def size(folder: Path, pictures: int) -> None:
-    """Memory, time a picture, and an up-to-date run, over small generated pictures: 1 % broken, 2 % copies."""
-    few = max(1000, pictures // 10)
-    results = []
-    for count in (few, pictures):
-        pile, work = folder / f"small{count}", folder / f"work{count}"
+    """Memory and time a picture of the whole recipe, and an up-to-date run, over small generated pictures: 1 % broken, 2 % copies."""
+    counts = sorted({1000, max(1000, pictures // 10), pictures})
+    runs = {}
+    for count in counts:
+        pile, work = folder / f"small{count}", folder / f"small-work{count}"
         generate(pile, count)
-        command = [*ANIDATA, "ingest", str(work), str(pile), "--workers", "2"]
-        results.append((count, took_with_main(command), took_with_main([*ANIDATA, "run", "quickstart", str(work), str(pile)])))
-        again = took([*ANIDATA, "run", "quickstart", str(work), str(pile)])
+        command = [*ANIDATA, "run", "quickstart", str(work), str(pile), "--workers", "2", *ALL_KEPT, "--set", "lineart.size=128"]
+        runs[count] = took_with_main(command)
+        again = took(command)
+        shutil.rmtree(pile)
+        line("up to date", f"{again.wall:.2f} s over {count:,} pictures", "at most 3 s over 100,000", f"{COMMAND}, again")
+        line("memory", f"main {runs[count][1]:.0f} MB over {count:,} pictures", "flat within 10 %, under 500 MB", COMMAND)
+    for few, many in zip([0, *counts], counts, strict=False):
+        seconds = runs[many][0].wall - (runs[few][0].wall if few else 0)
+        figure = f"{seconds / (many - few) * 1000:.2f} ms a picture from {few:,} to {many:,}"
+        line("time", figure, "flat within 15 %; the first with start-up", COMMAND)
+
+
+def pixels(folder: Path, _: int) -> None:
+    """The largest process over pictures of as many pixels as are allowed at all."""
+    for name, mode, options in (("jpg", "RGB", {}), ("png", "RGB", {"compress_level": 1}), ("png", "RGBA", {"compress_level": 1})):
+        pile = folder / f"large-{mode}-{name}"
+        pile.mkdir()
+        tile = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (100, 100, len(mode)), np.uint8)).resize((500, 500))
+        PIL.Image.fromarray(np.tile(np.asarray(tile), (20, 20, 1))).save(pile / f"large.{name}", **options)
+        command = [*ANIDATA, "run", "quickstart", str(folder / f"large-work-{mode}-{name}"), str(pile), "--workers", "1", *ALL_KEPT]
         line(
-            "up to date",
-            f"{again.wall:.1f} s over {count:,} pictures",
-            "at most 3 s over 100,000",
-            "anidata run quickstart WORK PILE, again",
+            "pixels",
+            f"worker {took(command).peak:.0f} MB",
+            f"under 1,000 at 100 megapixels, {mode} {name}",
+            "anidata run quickstart WORK PILE",
         )
-    (n, (a, main_a), (_, run_a)), (m, (b, main_b), (_, run_b)) = results
-    line("memory", f"main {main_b:.0f} MB over {m:,} pictures", f"{main_a:.0f} MB over {n:,}; flat, under 500", "anidata ingest WORK PILE")
-    line("", f"main {run_b:.0f} MB over {m:,} pictures", f"{run_a:.0f} MB over {n:,}; flat, under 500", "anidata run quickstart WORK PILE")
-    each = (b.wall / m) / (a.wall / n)
-    line(
-        "time",
-        f"{each:.2f} × the time a picture",
-        f"{b.wall / m * 1000:.2f} ms over {m:,}, {a.wall / n * 1000:.2f} ms over {n:,}",
-        "anidata ingest WORK PILE",
-    )
 
 
 def took_with_main(command: list[str]) -> tuple[Took, float]:
@@ -147,7 +168,7 @@ def generate(folder: Path, count: int) -> None:
             path.write_bytes(path.read_bytes()[:300])
 
 
-BENCHES: dict[str, Callable[[Path, int], None]] = {"recipe": recipe, "start": start, "size": size}
+BENCHES: dict[str, Callable[[Path, int], None]] = {"recipe": recipe, "start": start, "pixels": pixels, "size": size}
 
 
 @contextlib.contextmanager
@@ -161,7 +182,7 @@ def scratch() -> Iterator[Path]:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    options.add_argument("--pictures", type=int, default=10_000, help="generated pictures for the lines on size")
+    options.add_argument("--pictures", type=int, default=100_000, help="generated pictures for the lines on size")
     options.add_argument("--only", nargs="*", choices=list(BENCHES), default=list(BENCHES))
     chosen = options.parse_args()
     os.environ["ANIDATA_QUIET"] = "1"

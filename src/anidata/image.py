@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import Any
 
 import cv2
@@ -46,6 +47,8 @@ RASTER = 512  # px: the longest side of the small picture that coarse measures l
 SRGB_TOLERANCE = 2  # levels of 255: within it a profile is another writing of sRGB
 JPEG_END = b"\xff\xd9"
 SRGB = ImageCms.createProfile("sRGB")
+STRIP = 1 << 18  # pixels put on white at once: what lies between stays in the cache
+LOADED = 1 << 23  # pixels that Pillow converts at once: each conversion is a copy, and becoming an array takes two
 PADDING = 16  # bytes: encoders that pad a JPEG's last scan add a few; a stream that lost its way leaves more
 
 Pixels = NDArray[np.uint8]
@@ -150,8 +153,8 @@ def _turbo(data: bytes, head: containers.Jpeg) -> Pixels:
         samples = simplejpeg.decode_jpeg(data, {1: "GRAY", 4: "CMYK"}.get(head.channels, "RGB"))
     if head.channels != 4:
         return _to_srgb(samples[..., 0] if head.channels == 1 else samples, head.icc)
-    ink = 255 - samples  # inverted in the file, as Adobe began and all followed
-    return _channels(PIL.Image.frombytes("CMYK", ink.shape[1::-1], ink.tobytes()), head.icc)
+    cv2.bitwise_not(samples, samples)  # inverted in the file, as Adobe began and all followed
+    return _channels(PIL.Image.frombuffer("CMYK", samples.shape[1::-1], samples, "raw", "CMYK", 0, 1), head.icc)
 
 
 def _mended(data: bytes, head: containers.Jpeg, complaint: str, limit: int) -> Pixels:
@@ -214,11 +217,23 @@ def _channels(opened: PIL.Image.Image, icc: bytes = b"") -> Pixels:
         return _to_srgb(_eight_bits(np.asarray(opened)), icc)
     mode = "RGBA" if opened.has_transparency_data else {"1": "L", "L": "L", "CMYK": "CMYK"}.get(opened.mode, "RGB")
     with _foreign():
-        simple = opened if opened.mode == mode else opened.convert(mode)
         to_srgb = _transform(icc, mode) if icc else None
-        if to_srgb:
-            simple = ImageCms.applyTransform(simple, to_srgb) or simple
-        return np.asarray(simple.convert("RGB") if simple.mode == "CMYK" else simple)
+        width, height, rows = *opened.size, max(1, LOADED // opened.width)
+        if rows >= height:
+            return _converted(opened, mode, to_srgb)
+        strips = (_converted(opened.crop((0, top, width, min(height, top + rows))), mode, to_srgb) for top in range(0, height, rows))
+        first = next(strips)
+        whole, end = np.empty((height, *first.shape[1:]), np.uint8), 0
+        for strip in chain([first], strips):
+            whole[end : end + len(strip)], end = strip, end + len(strip)
+        return whole
+
+
+def _converted(opened: PIL.Image.Image, mode: str, to_srgb: ImageCms.ImageCmsTransform | None) -> Pixels:
+    simple = opened if opened.mode == mode else opened.convert(mode)
+    if to_srgb:
+        simple = ImageCms.applyTransform(simple, to_srgb) or simple
+    return np.asarray(simple.convert("RGB") if simple.mode == "CMYK" else simple)
 
 
 def _to_srgb(pixels: Pixels, icc: bytes) -> Pixels:
@@ -242,7 +257,9 @@ def _transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 
 def _eight_bits(pixels: NDArray[Any]) -> Pixels:
-    return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+    """The high bytes."""
+    high = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).view(np.uint8)[..., 1::2] if pixels.dtype != np.uint8 else pixels
+    return np.ascontiguousarray(high)
 
 
 def _on_white(pixels: Pixels) -> tuple[Pixels, float]:
@@ -251,13 +268,23 @@ def _on_white(pixels: Pixels) -> tuple[Pixels, float]:
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8), 0.0
     if pixels.shape[2] == 3:
         return pixels, 0.0
-    rgb, alpha = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB), cv2.extractChannel(pixels, 3)
-    transparency = 1 - cv2.sumElems(alpha)[0] / (255 * alpha.size)
-    if transparency > 0:  # in place: fresh memory costs more than the arithmetic
+    height, width = pixels.shape[:2]
+    rgb, opacity, rows = np.empty((height, width, 3), np.uint8), 0.0, max(1, STRIP // width)
+    for top in range(0, height, rows):
+        opacity += _strip_on_white(pixels[top : top + rows], rgb[top : top + rows])
+    return rgb, 1 - opacity / (255 * height * width)
+
+
+def _strip_on_white(pixels: Pixels, rgb: Pixels) -> float:
+    """Put RGBA rows on white, into `rgb`; the sum of their alpha."""
+    alpha = cv2.extractChannel(pixels, 3)
+    opacity = cv2.sumElems(alpha)[0]
+    cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, rgb)
+    if opacity < 255 * alpha.size:
         cv2.bitwise_not(rgb, rgb)  # the distance from white, which alpha scales
         cv2.multiply(rgb, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), rgb, scale=1 / 255)
         cv2.bitwise_not(rgb, rgb)
-    return np.asarray(rgb, np.uint8), transparency
+    return float(opacity)
 
 
 def _orientation(exif: bytes) -> int:

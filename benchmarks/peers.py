@@ -1,0 +1,37 @@
+"""Other tools, each in a virtual environment of its own under .benchmarks/, and the commands that run them on a folder of pictures."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+CACHE = Path(__file__).resolve().parents[1] / ".benchmarks"
+INSTALLS = {  # what pip is told, in order
+    "cleanvision": [["cleanvision"]],
+    # Its CNN method wants torchvision, which would pull a CUDA build of several GB; the hashes don't.
+    "imagededup": [
+        ["torch==2.13.0"],
+        ["--no-deps", "imagededup"],
+        ["matplotlib", "scikit-learn", "pywavelets", "tqdm", "pillow", "numpy", "scipy"],
+    ],
+}
+
+
+def python(name: str) -> str:
+    """The interpreter of a tool's environment, made when first needed."""
+    home = CACHE / name
+    ready = home / ".ready"
+    if not ready.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        for words in INSTALLS[name]:
+            subprocess.run([str(home / "bin/python"), "-m", "pip", "install", "--quiet", *words], check=True)
+        ready.touch()
+    return str(home / "bin/python")
+
+
+def commands(scripts: Path, pile: Path, folder: Path) -> dict[str, list[str]]:
+    """Name → command: what a user would run one after the other in place of anidata. `scripts`: the folder with the scorers."""
+    return {
+        "CleanVision": [python("cleanvision"), str(scripts / "peer_cleanvision.py"), str(pile), str(folder / "cleanvision.csv")],
+        "imagededup": [python("imagededup"), str(scripts / "peer_imagededup.py"), str(pile)],
+        "hand script": [sys.executable, str(scripts / "hand_script.py"), str(pile), str(folder / "by-hand")],
+    }

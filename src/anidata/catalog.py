@@ -137,6 +137,9 @@ def state_of(*folders: Path) -> str:
     return "|".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in found)
 
 
+_IDLE: dict[str, duckdb.DuckDBPyConnection] = {}  # by the folder it spills into; at most one
+
+
 @lru_cache(maxsize=16)
 def _held(paths: tuple[Path, ...], _state: str, schema: pa.Schema) -> pa.Table:
     """Small parts in memory, for as long as they stay as they are: a scan of files costs 6 ms each time a query mentions them."""
@@ -148,9 +151,10 @@ class Catalog:
 
     def __init__(self, workspace: Workspace) -> None:
         folder = workspace.folder
-        settings = {"python_enable_replacements": "false", "autoinstall_known_extensions": "false"}
-        settings["temp_directory"] = str(folder("tmp"))  # what doesn't fit into memory; else it lands where the command was typed
-        self._connection = duckdb.connect(":memory:", config=settings)
+        self._tables: list[str] = []
+        self._home, made = str(folder("tmp")), {n for n in ("clean", "dedup", "lineart") if (folder("decisions") / f"{n}.parquet").exists()}
+        idle = _IDLE.pop(self._home, None)
+        self._connection = idle or _connection(self._home)
         self._register("_records", files(folder("records")), RECORDS)
         self._register("_images", files(folder("images")), images_schema())
         self._register("_edges", files(folder("edges")), EDGES)
@@ -160,11 +164,10 @@ class Catalog:
         for name, schema in (("clean", CLEAN), ("dedup", DEDUP), ("lineart", LINEART), ("splits", SPLITS), ("samples", SAMPLES)):
             self._register(f"_{name}", [decisions / f"{name}.parquet"], schema)
         self._ranks()
-        made = {n for n in ("clean", "dedup", "lineart") if (decisions / f"{n}.parquet").exists()}
-        for statement in _views(made):
-            self._connection.execute(statement)
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET lock_configuration = true")
+        self._connection.execute(_decided(made))
+        if not idle:
+            for statement in (*_views(), "SET enable_external_access = false", "SET lock_configuration = true"):
+                self._connection.execute(statement)
 
     def select(self, sql: str) -> pa.Table:
         """The answer to one SELECT, all of it."""
@@ -208,13 +211,21 @@ class Catalog:
         return set(answer.column("key").to_pylist())
 
     def close(self) -> None:
-        self._connection.close()
+        """Let go of the tables. The connection, whose views take 40 ms to make, waits for this process's next catalog of the workspace."""
+        for name in self._tables:
+            self._connection.unregister(name)
+        while _IDLE:
+            _IDLE.popitem()[1].close()
+        _IDLE[self._home] = self._connection
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind:
+            self._connection.close()  # whatever it was at
+        else:
+            self.close()
 
     def _register(self, name: str, found: list[Path], schema: pa.Schema) -> None:
         there = tuple(p for p in found if p.exists())
@@ -225,7 +236,7 @@ class Catalog:
                 from pyarrow import dataset  # noqa: PLC0415 - it imports pandas where that is installed, which workers can do without
 
                 content = dataset.dataset(list(there), schema=schema)
-            self._connection.register(name, content)
+            self._add(name, content)
         except (OSError, pa.ArrowInvalid) as error:
             raise StorageError(f"{name.strip('_')} can't be read: {error}") from error
 
@@ -234,19 +245,39 @@ class Catalog:
         for column, rank in (("license", rights.license_rank), ("rating", rights.rating_rank)):
             words = self.select(f"SELECT DISTINCT {column} AS word FROM _records WHERE {column} IS NOT NULL").column("word").to_pylist()
             ranked = pa.table({"word": pa.array(words, pa.string()), "rank": pa.array([rank(w) for w in words], pa.int32())})
-            self._connection.register(f"_{column}_rank", ranked)
+            self._add(f"_{column}_rank", ranked)
+
+    def _add(self, name: str, content: Any) -> None:
+        self._connection.register(name, content)
+        self._tables.append(name)
 
 
 def _footer(path: Path) -> pa.Schema:
     return pq.read_schema(path)
 
 
-def _views(made: set[str]) -> list[str]:
-    """The SQL of the views; `keep` and `reasons` of a picture are null until something has been decided about it."""
-    codes = ", ".join(["format", "width", "height", "frames", "bytes", "transparency", *measures(), *(n for n, _ in CODES)])
-    keep = "CASE WHEN i.error IS NOT NULL THEN false WHEN c.reasons IS NOT NULL THEN c.error IS NULL AND len(c.reasons) = 0 END"
+def _connection(spill: str) -> duckdb.DuckDBPyConnection:
+    """An empty database in memory; what doesn't fit there goes into the folder `spill`, else it would land where the command was typed."""
+    settings = {"python_enable_replacements": "false", "autoinstall_known_extensions": "false", "temp_directory": spill}
+    return duckdb.connect(":memory:", config=settings)
+
+
+def _decided(made: set[str]) -> str:
+    """The SQL of the view `_decided`: `reasons` of a picture are null until something has been decided about it."""
     # clean and dedup have a row for each picture that they have seen, lineart for those alone that it rejects
     decided = "true" if made == {"lineart"} else "coalesce(a.key, d.key, t.key) IS NOT NULL"
+    return f"""CREATE OR REPLACE VIEW _decided AS SELECT key,
+        CASE WHEN {decided} THEN list_concat(coalesce(a.reasons, []), coalesce(d.reasons, []), coalesce(t.reasons, [])) END AS reasons,
+        CASE WHEN list_contains(t.reasons, 'changed') THEN 'changed' END AS error, t.message,
+        d.cluster, d.keeper, d.relation, d.distance, s.split, m.shard
+        FROM (SELECT DISTINCT key FROM _images) LEFT JOIN _clean a USING (key) LEFT JOIN _dedup d USING (key) LEFT JOIN _lineart t USING (key)
+        LEFT JOIN _splits s USING (key) LEFT JOIN _samples m USING (key)"""
+
+
+def _views() -> list[str]:
+    """The SQL of the other views."""
+    codes = ", ".join(["format", "width", "height", "frames", "bytes", "transparency", *measures(), *(n for n, _ in CODES)])
+    keep = "CASE WHEN i.error IS NOT NULL THEN false WHEN c.reasons IS NOT NULL THEN c.error IS NULL AND len(c.reasons) = 0 END"
     decisions = "c.cluster, c.keeper, c.relation, c.distance, c.split, c.shard"
     return [
         # the latest generation's word on a sighting
@@ -266,12 +297,6 @@ def _views(made: set[str]) -> list[str]:
         """CREATE VIEW _links AS SELECT e.a, e.b, e.mirrored, e.distance, coalesce(e.relation, r.relation) AS relation
            FROM _edges e LEFT JOIN (SELECT DISTINCT ON (a, b, mirrored) * FROM _relations) r ON e.a = r.a AND e.b = r.b AND e.mirrored = r.mirrored
            WHERE e.a IN (SELECT key FROM _pictures WHERE error IS NULL) AND e.b IN (SELECT key FROM _pictures WHERE error IS NULL)""",
-        f"""CREATE VIEW _decided AS SELECT key,
-           CASE WHEN {decided} THEN list_concat(coalesce(a.reasons, []), coalesce(d.reasons, []), coalesce(t.reasons, [])) END AS reasons,
-           CASE WHEN list_contains(t.reasons, 'changed') THEN 'changed' END AS error, t.message,
-           d.cluster, d.keeper, d.relation, d.distance, s.split, m.shard
-           FROM _distinct LEFT JOIN _clean a USING (key) LEFT JOIN _dedup d USING (key) LEFT JOIN _lineart t USING (key)
-           LEFT JOIN _splits s USING (key) LEFT JOIN _samples m USING (key)""",
         f"""CREATE VIEW images AS SELECT i.key, CASE WHEN i.error IS NOT NULL THEN 'failed' ELSE coalesce(c.error, 'ok') END AS status,
            coalesce(i.error, c.error) AS error, coalesce(i.message, c.message) AS message, i.sightings, i.file, i.source, i.url, i.license, i.artist, i.rating, i.tags, i.caption,
            {codes}, {keep} AS keep, CASE WHEN i.error IS NULL THEN c.reasons ELSE ['failed'] END AS reasons, {decisions}

@@ -19,6 +19,12 @@ def accepts(text: str) -> bool:
     return text.startswith(PREFIX) or kind_of(Path(text)) is not None
 
 
+def state(text: str, options: Options) -> str:  # noqa: ARG001  the shelf's contract
+    """Its size and date."""
+    status = Path(text.removeprefix(PREFIX)).stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
 def records(text: str, options: Options) -> Iterator[Record]:
     path = Path(text.removeprefix(PREFIX))
     if not is_file(path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
 from anidata.sources._archives import is_file, kind_of
-from anidata.sources._folders import single, walk
+from anidata.sources._folders import single, state_of, walk
 from anidata.storage import uri_of
 
 EXAMPLE = "folder:pictures"
@@ -32,6 +32,12 @@ def records(text: str, options: Options) -> Iterator[Record]:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise SourceError(f"{path}: there is no such folder. Type the path of a folder or of a picture: {EXAMPLE}") from error
     yield from walk(path, uri_of(path), options)
+
+
+def state(text: str, options: Options) -> str:
+    """All names, sizes and dates below the folder; of a single picture those of its folder."""
+    path = Path(text.removeprefix(PREFIX))
+    return state_of(path.parent if is_file(path) else path, options.base)
 
 
 def _is_folder(text: str) -> bool:

@@ -17,6 +17,11 @@ def accepts(text: str) -> bool:
     return text.startswith(EXAMPLE)
 
 
+def state(text: str, options: Options) -> str:  # noqa: ARG001  the shelf's contract
+    """The version that the pictures came with."""
+    return f"{text} {__version__}"
+
+
 def records(text: str, options: Options) -> Iterator[Record]:
     """The bundled pictures. Neither their ids nor their stamps depend on where and when the package was installed."""
     if text != EXAMPLE:

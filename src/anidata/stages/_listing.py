@@ -1,6 +1,7 @@
 """What an ingest is going to do, written down before it does it: sources listed as parts of a plan."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -10,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from anidata import catalog, parts, storage
+from anidata import catalog, parts, recipe, storage
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
 from anidata.storage import Reference
 from anidata.workspace import Workspace
 
+VERSION = 1  # raised when a source would be listed otherwise
 RAMP = 8  # parts of one size; then sizes double, up to the recipe's
 SMALLEST = 16  # rows in the first parts
 
@@ -38,8 +40,22 @@ def generations(workspace: Workspace) -> list[int]:
 
 
 def add_generation(workspace: Workspace, request: Request, options: Options, part_size: int) -> int:
-    """Write down the sightings that aren't known yet as a new generation of parts; returns how many there are."""
-    known = _known(workspace)
+    """Write down the sightings that aren't known yet as a new generation of parts; returns how many there are.
+
+    Sources that look as they did when they were last listed whole aren't listed again.
+    """
+    looks = {text: _look(text, options) for text in request.sources}
+    listed = _listed(workspace)
+    if not request.refresh and all(look and listed.get(text) == look for text, look in looks.items()):
+        return 0
+    added = _add(workspace, request, options, part_size)
+    if not request.limit:
+        storage.publish_json(_listed_path(workspace), listed | {text: look for text, look in looks.items() if look})
+    return added
+
+
+def _add(workspace: Workspace, request: Request, options: Options, part_size: int) -> int:
+    known = _known(workspace, stamps=request.refresh)
     if request.refresh:
         known |= dict.fromkeys(_changed(workspace), "")  # a file put back has its old date again
     generation = len(generations(workspace))
@@ -53,6 +69,38 @@ def add_generation(workspace: Workspace, request: Request, options: Options, par
         _note_known_keys(workspace, generation)
     catalog.write_groups(plan_path(workspace, generation), ramped(chain([first], rows), part_size), catalog.SIGHTINGS)
     return sum(catalog.group_sizes(plan_path(workspace, generation)))
+
+
+def _look(text: str, options: Options) -> str | None:
+    """What a source is like before it is listed; None where only listing it tells."""
+    kind, module = source_of(text)
+    state = getattr(module, "state", None)
+    try:
+        return (
+            None
+            if state is None
+            else recipe.fingerprint(
+                kind,
+                VERSION,
+                options.lines,
+                options.colors,
+                (options.max_bytes, options.max_ratio, options.max_unpacked),
+                state(text, options),
+            )
+        )
+    except (OSError, ValueError):  # listing it says what is wrong
+        return None
+
+
+def _listed(workspace: Workspace) -> dict[str, str]:
+    """SOURCE → what it was like when it was last listed whole."""
+    path = _listed_path(workspace)
+    found: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
+    return found
+
+
+def _listed_path(workspace: Workspace) -> Path:
+    return workspace.folder("plan") / "listed.json"
 
 
 def known_keys(workspace: Workspace, generation: int) -> np.ndarray:
@@ -87,7 +135,7 @@ def _new_rows(request: Request, options: Options, known: dict[str, str], generat
         for record in module.records(text, options):
             name = record_id(kind, record.root, record.name)
             if known.get(name) is None or (request.refresh and known[name] != record.stamp):
-                known[name] = record.stamp  # a source named twice is listed once
+                known[name] = record.stamp if request.refresh else ""  # a source named twice is listed once
                 yield _row(kind, name, record, generation)
 
 
@@ -111,13 +159,14 @@ def reference(row: dict[str, Any], prefix: str = "at") -> Reference | None:
     return Reference(uri, row[f"{prefix}_offset"] or 0, row[f"{prefix}_size"]) if uri is not None else None
 
 
-def _known(workspace: Workspace) -> dict[str, str]:
-    """Record → stamp, by the latest generation."""
+def _known(workspace: Workspace, *, stamps: bool) -> dict[str, str]:
+    """Record → stamp, by the latest generation; without `stamps` they are empty."""
     found: dict[str, str] = {}
     schema = catalog.SIGHTINGS
     for path in catalog.files(workspace.folder("plan")):
         columns = catalog.read(path, schema).select(["record", "stamp"])
-        found.update(zip(columns.column("record").to_pylist(), columns.column("stamp").to_pylist(), strict=True))
+        records = columns.column("record").to_pylist()
+        found.update(zip(records, columns.column("stamp").to_pylist(), strict=True) if stamps else dict.fromkeys(records, ""))
     return found
 
 

@@ -5,7 +5,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -48,12 +48,17 @@ class Shard:
     dataset: Path
     markers: Path
     name: str  # SPLIT-00000-of-00012
-    rows: list[Row]
+    table: pa.Table  # its samples, sorted by key: all that is known of them, and where their files lie
     styles: tuple[str, ...]
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        found: list[Row] = self.table.to_pylist()
+        return found
 
     @property
     def split(self) -> str:
-        return self.name.rsplit("-", 3)[0]
+        return split_of(self.name)
 
     @property
     def fingerprints(self) -> dict[str, str]:
@@ -63,15 +68,10 @@ class Shard:
         return {"tar": tar, "table": recipe.fingerprint(VERSION, [metadata(r) for r in self.rows])}
 
 
-def is_packed(shard: Shard) -> bool:
-    """Whether the shard's files are there as a marker says, made from these very samples."""
-    return not stale(shard)
-
-
 def stale(shard: Shard) -> set[str]:
     """Which of `tar` and `table` has to be written."""
     try:
-        found = marker(shard)
+        found = marker(shard.markers, shard.name)
     except (OSError, ValueError):
         return {"tar", "table"}
     prints = shard.fingerprints
@@ -82,31 +82,42 @@ def stale(shard: Shard) -> set[str]:
     }
 
 
-def marker(shard: Shard) -> Row:
+def marker(markers: Path, name: str) -> Row:
     """What is known of a packed shard: its fingerprints, its files with size and SHA-256, its samples and their licenses.
 
     Of one that was begun and not finished: the names of its files alone.
     """
-    found: Row = json.loads(_marker_path(shard).read_bytes())
+    found: Row = json.loads(_marker_path(markers, name).read_bytes())
     return found
 
 
-def _marker_path(shard: Shard) -> Path:
-    return shard.markers / f"{shard.name}.json"
+def split_of(name: str) -> str:
+    """The split of a shard by its name."""
+    return name.rsplit("-", 3)[0]
+
+
+def _marker_path(markers: Path, name: str) -> Path:
+    return markers / f"{name}.json"
 
 
 def pack(shard: Shard, watch: Watch) -> set[str]:
     """Write what is stale of one shard, its marker last. Until then the marker only says that it was begun."""
     todo = stale(shard)
-    files = {} if todo == set(PARTS) else marker(shard)["files"]
-    storage.publish_json(_marker_path(shard), {"files": dict.fromkeys(n.format(shard.name) for names in PARTS.values() for n in names)})
+    if not todo:
+        for _ in watch.each(shard.rows):  # they count as done
+            pass
+        return todo
+    files = {} if todo == set(PARTS) else marker(shard.markers, shard.name)["files"]
+    storage.publish_json(
+        _marker_path(shard.markers, shard.name), {"files": dict.fromkeys(n.format(shard.name) for names in PARTS.values() for n in names)}
+    )
     if "tar" in todo:
         files |= _pack_tar(shard, watch)
     if "table" in todo:
         files |= _pack_table(shard)
     known = {"name": shard.name, "split": shard.split, "samples": len(shard.rows), "files": files}
     known["licenses"] = dict(sorted(Counter(r["license"] or "" for r in shard.rows).items()))
-    storage.publish_json(_marker_path(shard), known | shard.fingerprints)
+    storage.publish_json(_marker_path(shard.markers, shard.name), known | shard.fingerprints)
     return todo
 
 

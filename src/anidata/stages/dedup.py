@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from anidata import catalog, image, neighbors, recipe, relation
+from anidata import catalog, hashing, image, neighbors, recipe, relation
 from anidata.engine import Engine
 from anidata.recipe import Count
 from anidata.stages import _joining, _verifying, ingest
@@ -40,22 +41,25 @@ def run(workspace: Workspace, config: Config, reading: ingest.Config, engine: En
 
     `reading`: the limits under which pictures were opened hold again.
     """
+    if is_current(workspace, config):
+        return Counter()
     counts = _joining.join(workspace, config.max_distance, flips=config.flips)
     counts += _verify(workspace, reading, engine)
-    if not is_current(workspace, config):
-        counts["decided"] = _decide(workspace, config)
+    counts["decided"] = _decide(workspace, config, _pictures(workspace))
     return counts
 
 
 def decide_again(workspace: Workspace) -> None:
     """After another stage's decision: choose keepers anew, by the settings of the last time, if there was one."""
-    settings = catalog.made_from(_path(workspace)).get("settings")
-    if settings is not None:
-        _decide(workspace, recipe.build(Config, settings, "the last dedup"))
+    made = catalog.made_from(_path(workspace))
+    if made:
+        _decide(workspace, recipe.build(Config, made["settings"], "the last dedup"), made["joined"])
 
 
 def is_current(workspace: Workspace, config: Config) -> bool:
-    return catalog.made_from(_path(workspace)).get("state") == state(workspace, config)
+    """Whether the decisions are of today, all pictures are joined, and no pair waits for a look."""
+    made = catalog.made_from(_path(workspace))
+    return bool(made) and made["state"] == state(workspace, config) and made["joined"] == _pictures(workspace) and not made["waiting"]
 
 
 def state(workspace: Workspace, config: Config) -> str:
@@ -63,13 +67,23 @@ def state(workspace: Workspace, config: Config) -> str:
     folder = workspace.folder
     clean = folder("decisions") / "clean.parquet"
     seen = catalog.state_of(folder("images"), folder("records"), folder("edges"), folder("relations"), clean)
-    return recipe.fingerprint(VERSION, config, seen)
+    return recipe.fingerprint(VERSION, _joining.VERSION, *_eye(), hashing.VERSION, config, seen)
+
+
+def _pictures(workspace: Workspace) -> str:
+    """Changes with the pictures that there are to join."""
+    return catalog.state_of(workspace.folder("images"), workspace.folder("records"))
+
+
+def _eye() -> list[int]:
+    """What a verdict on a pair depends on, besides the two pictures."""
+    return [image.VERSION, relation.VERSION]
 
 
 def _verify(workspace: Workspace, reading: ingest.Config, engine: Engine) -> Counter[str]:
     """Have a verdict on each candidate pair; verdicts of another version of the eye are given anew."""
     for path in catalog.files(workspace.folder("relations")):
-        if catalog.made_from(path).get("version") != [image.VERSION, relation.VERSION]:
+        if catalog.made_from(path).get("version") != _eye():
             path.unlink()
     with catalog.Catalog(workspace) as views:
         todo = _verifying.plan(views, Reader(workspace, reading.max_bytes, reading.max_pixels))
@@ -81,18 +95,26 @@ def _verify(workspace: Workspace, reading: ingest.Config, engine: Engine) -> Cou
     return counts
 
 
-def _decide(workspace: Workspace, config: Config) -> int:
+def _decide(workspace: Workspace, config: Config, joined: str) -> int:
+    """joined: the pictures that were joined when last it was done."""
+    # a pair without a verdict yet is kept, and in one split
+    found = "SELECT a, b, distance, coalesce(relation, 'variant') AS relation FROM _links WHERE relation IS DISTINCT FROM 'unrelated'"
+    linked = f"(SELECT a FROM ({found}) UNION SELECT b FROM ({found}))"
     with catalog.Catalog(workspace) as views:
         pictures = views.select(
             "SELECT key, width::BIGINT * height AS area, sharpness, format, bytes, pixels, len(coalesce(reasons, [])) AS broken "
-            "FROM _pictures LEFT JOIN _clean USING (key) WHERE error IS NULL ORDER BY key"
+            f"FROM _pictures LEFT JOIN _clean USING (key) WHERE error IS NULL AND key IN {linked} ORDER BY key"
         ).to_pylist()
-        # a pair without a verdict yet is kept, and in one split
-        links = views.select(
-            "SELECT a, b, distance, coalesce(relation, 'variant') AS relation FROM _links WHERE relation IS DISTINCT FROM 'unrelated'"
+        links = views.select(found).to_pylist()
+        alone = views.select(
+            "SELECT key, key AS cluster, key AS keeper, 'single' AS relation, NULL::INT AS distance, []::VARCHAR[] AS reasons "
+            f"FROM _pictures WHERE error IS NULL AND key NOT IN {linked}"
         )
-    decided = catalog.table(decide(pictures, links.to_pylist(), config.drop), catalog.DEDUP)
-    catalog.write(_path(workspace), decided, {"state": state(workspace, config), "settings": recipe.document_of(config)})
+        waiting = views.select("SELECT count(*) AS n FROM _links WHERE relation IS NULL").column("n")[0].as_py()
+    among = catalog.table(decide(pictures, links, config.drop), catalog.DEDUP)
+    decided = pa.concat_tables([among, alone.cast(catalog.DEDUP)]).sort_by("key")
+    made = {"state": state(workspace, config), "settings": recipe.document_of(config), "joined": joined, "waiting": waiting}
+    catalog.write(_path(workspace), decided, made)
     return int(decided.num_rows)
 
 

@@ -6,10 +6,12 @@ and a tar whose samples haven't changed is left alone.
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from anidata import catalog, recipe, storage
 from anidata.engine import Engine, Limits
@@ -31,6 +33,7 @@ class Config:
     splits: dict[str, float] = field(default_factory=lambda: {"train": 0.8, "val": 0.1, "test": 0.1})  # shares of clusters; they sum to 1
     seed: Count = 0  # of the split: another seed, other clusters in test; splits once written stay
     shard_bytes: Positive = 268_435_456  # aimed at when the number of shards is first chosen
+    shard_samples: Positive = 10_000  # likewise, where that makes more shards
 
     def __post_init__(self) -> None:
         if not self.splits or abs(sum(self.splits.values()) - 1) > SUM or min(self.splits.values()) < 0:
@@ -60,16 +63,15 @@ def run(plan: Plan, engine: Engine, *, reshard: bool = False) -> Counter[str]:
     storage.delete(_state_file(plan))  # from here on, and until it is finished, it is made from nothing that the workspace has held
     moved = assign_splits(plan)
     counts = _shard_counts(plan, reshard=reshard)
+    packed: Counter[str] = Counter()
+    keys: dict[str, pa.Array] = {}  # shard → its samples
     with catalog.Catalog(plan.workspace) as views:
-        shards = [shard for shard in _shards(plan, views, counts) if shard.rows]
-        stale = [shard for shard in shards if not _packing.is_packed(shard)]
-        packed: Counter[str] = Counter()
-        for _, written in engine.map(
-            _packing.pack, stale, limits=Limits(0, 0), label="shard" if stale else "", total=sum(len(s.rows) for s in stale)
-        ):
+        total = views.select(_total_sql(plan)).column("n")[0].as_py()
+        wanted = _noted(_shards(plan, views, counts), keys)
+        for _, written in engine.map(_packing.pack, wanted, limits=Limits(0, 0), label="shard" if total else "", total=total):
             packed.update(written)
-    _finish(plan, shards)
-    return packed + Counter(shards=len(shards), samples=sum(len(s.rows) for s in shards), moved=moved)
+    _finish(plan, dict(sorted(keys.items())))
+    return packed + Counter(shards=len(keys), samples=sum(map(len, keys.values())), moved=moved)
 
 
 def state(plan: Plan) -> str:
@@ -102,15 +104,18 @@ def assign_splits(plan: Plan) -> int:
 
     Returns how many keys had to follow a cluster that has merged with an earlier one.
     """
+    new = _splits_sql(plan.config)
     with catalog.Catalog(plan.workspace) as views:
-        found = views.select(_splits_sql(plan.config))
-    old = {r["key"]: r for r in catalog.rows(_decisions(plan, "splits"), catalog.SPLITS)}
-    since = max((r["since"] for r in old.values()), default=-1) + 1
-    new = {r["key"]: r["split"] for r in found.to_pylist()}
-    moved = sum(key in old and old[key]["split"] != split for key, split in new.items())
-    rows = old | {k: {"key": k, "split": s, "since": old[k]["since"] if k in old else since} for k, s in new.items()}
-    if rows != old:
-        catalog.write(_decisions(plan, "splits"), catalog.table([rows[k] for k in sorted(rows)], catalog.SPLITS))
+        moved = (
+            views.select(f"SELECT count(*) AS n FROM ({new}) n JOIN _splits o USING (key) WHERE n.split <> o.split").column("n")[0].as_py()
+        )
+        rows = views.select(
+            f"""SELECT coalesce(n.key, o.key) AS key, coalesce(n.split, o.split) AS split,
+                coalesce(o.since, (SELECT coalesce(max(since) + 1, 0) FROM _splits)) AS since
+                FROM ({new}) n FULL JOIN _splits o USING (key) ORDER BY key"""
+        ).cast(catalog.SPLITS)
+    if not rows.equals(catalog.read(_decisions(plan, "splits"), catalog.SPLITS)):
+        catalog.write(_decisions(plan, "splits"), rows)
     return int(moved)
 
 
@@ -133,28 +138,51 @@ def _shard_counts(plan: Plan, *, reshard: bool) -> dict[str, int]:
     kept = json.loads(path.read_bytes()) if path.exists() and not reshard else {}
     with catalog.Catalog(plan.workspace) as views:
         sizes = views.select(
-            "SELECT split, sum(size)::BIGINT AS size FROM _pairs JOIN _splits USING (key) GROUP BY split ORDER BY split"
+            "SELECT split, sum(size)::BIGINT AS size, count(DISTINCT key) AS samples FROM _pairs JOIN _splits USING (key) "
+            "GROUP BY split ORDER BY split"
         ).to_pylist()
-    counts = {r["split"]: max(1, -(-r["size"] // plan.config.shard_bytes)) for r in sizes} | kept
+    aims = {"size": plan.config.shard_bytes, "samples": plan.config.shard_samples}
+    counts = {r["split"]: max(-(-r[what] // aim) for what, aim in aims.items()) for r in sizes} | kept
     if counts != kept:
         storage.publish_json(path, counts)
     return counts
 
 
 def _shards(plan: Plan, views: catalog.Catalog, counts: dict[str, int]) -> Iterator[Shard]:
-    """Every shard with its samples, sorted by key."""
-    prints = extract_lineart.fingerprints(plan.lineart)
-    first = plan.lineart.styles[0]
+    """Every shard that has samples. One at a time: its table may be large."""
     for split, count in sorted(counts.items()):
         for index in range(count):
-            rows = views.select(_samples_sql(prints, first, split, index, count)).to_pylist()
-            name = f"{split}-{index:05d}-of-{count:05d}"
-            yield Shard(plan.workspace, plan.dataset, _state_file(plan).parent, name, rows, plan.lineart.styles)
+            table = views.select(_samples_sql(plan, split, index, count))
+            if table.num_rows:
+                yield _shard(plan, f"{split}-{index:05d}-of-{count:05d}", table)
 
 
-def _samples_sql(prints: dict[str, str], first: str, split: str, index: int, count: int) -> str:
+def _shard(plan: Plan, name: str, table: pa.Table) -> Shard:
+    return Shard(plan.workspace, plan.dataset, _state_file(plan).parent, name, table, plan.lineart.styles)
+
+
+def _noted(shards: Iterable[Shard], keys: dict[str, pa.Array]) -> Iterator[Shard]:
+    """The shards as they come; what is in each is noted in `keys`."""
+    for shard in shards:
+        keys[shard.name] = shard.table.column("key").combine_chunks()
+        yield shard
+
+
+def _total_sql(plan: Plan) -> str:
+    return (
+        f"SELECT count(DISTINCT key) AS n FROM _pairs JOIN images i USING (key) JOIN _splits USING (key) WHERE keep AND ({_current(plan)})"
+    )
+
+
+def _current(plan: Plan) -> str:
+    """SQL: whether a stored file of a pair is of today."""
+    prints = extract_lineart.fingerprints(plan.lineart)
+    return " OR ".join(f"(style = '{name}' AND starts_with(fingerprint, '{print_}'))" for name, print_ in prints.items())
+
+
+def _samples_sql(plan: Plan, split: str, index: int, count: int) -> str:
     """The pictures of one shard with all that is known of them, and where the files of their pairs lie."""
-    current = " OR ".join(f"(style = '{name}' AND starts_with(fingerprint, '{print_}'))" for name, print_ in prints.items())
+    current, first = _current(plan), plan.lineart.styles[0]
     return f"""WITH chosen AS (SELECT i.* REPLACE (s.split AS split) FROM images i JOIN _splits s USING (key)
           WHERE keep AND s.split = '{split}' AND ('0x' || key[9:24])::UBIGINT % {count} = {index})
         SELECT c.*, list({{style: p.style, suffix: p.suffix, tar: p.tar, "offset": p.offset, size: p.size, fingerprint: p.fingerprint}} ORDER BY p.style) AS files,
@@ -164,22 +192,32 @@ def _samples_sql(prints: dict[str, str], first: str, split: str, index: int, cou
         GROUP BY ALL ORDER BY key"""
 
 
-def _finish(plan: Plan, shards: list[Shard]) -> None:
-    """Everything beside the tars, the manifest last; what an earlier build left over goes."""
-    packed = [_packing.marker(shard) for shard in shards]
+def _finish(plan: Plan, keys: dict[str, pa.Array]) -> None:
+    """Everything beside the tars, the manifest last; what an earlier build left over goes. keys: shard → its samples."""
+    packed = [_packing.marker(_state_file(plan).parent, name) for name in keys]
     documents = _card.documents(plan.dataset.name, packed, plan.recipe)
     for name, text in documents.items():
         storage.publish(plan.dataset / name, text.encode())
     files = {name: entry for shard in packed for name, entry in shard["files"].items()}
     files |= {name: {"bytes": len(text.encode()), "sha256": storage.digest(text.encode())} for name, text in documents.items()}
     _delete_leftovers(plan, set(files))
-    rows = [{"key": r["key"], "split": s.split, "shard": f"{s.name}.tar"} for s in shards for r in s.rows]
     manifest = {"format": FORMAT, "recipe": plan.recipe, "versions": _card.versions(), "files": files}
-    manifest["splits"] = dict(Counter(r["split"] for r in rows))
+    splits: Counter[str] = Counter()
+    for name, found in keys.items():
+        splits[_packing.split_of(name)] += len(found)
+    manifest["splits"] = dict(splits)
     storage.publish_json(plan.dataset / "manifest.json", manifest)
-    samples = catalog.table(sorted(rows, key=lambda r: r["key"]), catalog.SAMPLES)
-    catalog.write(_decisions(plan, "samples"), samples)
+    catalog.write(_decisions(plan, "samples"), _samples(keys))
     storage.publish_json(_state_file(plan), {"dataset": str(plan.dataset), "state": state(plan)})
+
+
+def _samples(keys: dict[str, pa.Array]) -> pa.Table:
+    """Key, split and shard of each sample, by key."""
+    columns = [
+        pa.table([found, *(pa.repeat(pa.scalar(word), len(found)) for word in (_packing.split_of(name), f"{name}.tar"))], catalog.SAMPLES)
+        for name, found in keys.items()
+    ]
+    return pa.concat_tables([catalog.SAMPLES.empty_table(), *columns]).sort_by("key")
 
 
 def _delete_leftovers(plan: Plan, wanted: set[str]) -> None:

@@ -9,6 +9,7 @@ A table is a folder of parts, or one file; a part carries what it was made from 
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -58,6 +59,7 @@ PAIRS = pa.schema(
 )
 SPLITS = pa.schema([("key", pa.string()), ("split", pa.string()), ("since", pa.int32())])
 SAMPLES = pa.schema([("key", pa.string()), ("split", pa.string()), ("shard", pa.string())])
+BATCH = 2048  # rows of an answer that is streamed
 HELD = 1 << 20  # bytes of a table's parts: up to these it is held in memory
 COLOR = "color"  # what stands in pairs.style for the color picture itself
 
@@ -179,6 +181,22 @@ class Catalog:
         for batch in reader:
             if batch.num_rows:
                 yield batch.to_pylist()
+
+    def grouped(self, sql: str, by: str) -> Iterator[tuple[Any, pa.Table]]:
+        """The answer, sorted by the column `by`, as one table for each of its values: no more than one at a time in memory."""
+        held: list[pa.RecordBatch] = []
+        value: Any = None
+        for batch in self._connection.sql(sql).to_arrow_reader(BATCH):
+            values, start = batch.column(by).to_pylist(), 0
+            while start < len(values):
+                if held and values[start] != value:
+                    yield value, pa.Table.from_batches(held)
+                    held = []
+                value, end = values[start], bisect_right(values, values[start])
+                held.append(batch.slice(start, end - start))
+                start = end
+        if held:
+            yield value, pa.Table.from_batches(held)
 
     def keys(self, sql: str) -> list[str]:
         """The column `key` of an answer, sorted."""

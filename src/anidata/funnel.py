@@ -1,12 +1,18 @@
 """The funnel: of what was found, how much failed, was rejected and why, was a copy of what, and became samples."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from anidata import catalog, recipe, storage
 from anidata.catalog import Catalog
+from anidata.workspace import Workspace
+
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,26 @@ class Funnel:
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def remembered(workspace: Workspace) -> Funnel | None:
+    """The funnel as it was last written down, if nothing has changed since: that takes no look at the tables."""
+    path = _path(workspace)
+    found = json.loads(path.read_bytes()) if path.exists() else {}
+    return Funnel(**found["funnel"]) if found.get("state") == _state(workspace) else None
+
+
+def remember(workspace: Workspace, funnel: Funnel) -> None:
+    storage.publish_json(_path(workspace), {"state": _state(workspace), "funnel": funnel.to_json()})
+
+
+def _state(workspace: Workspace) -> str:
+    folders = ("records", "images", "edges", "relations", "pairs", "decisions")
+    return recipe.fingerprint(VERSION, catalog.state_of(*map(workspace.folder, folders)))
+
+
+def _path(workspace: Workspace) -> Path:
+    return workspace.folder("decisions") / "funnel.json"
 
 
 def measure(views: Catalog) -> Funnel:

@@ -1,5 +1,6 @@
 """What commands show: tables for people on a terminal, and the facts behind them for --json."""
 
+import ast
 import csv
 import json
 import math
@@ -46,20 +47,27 @@ class Summary:
 
 
 def after_stage(workspace: Workspace) -> Summary:
-    with Catalog(workspace) as views:
-        return Summary(funnel.measure(views), workspace.path)
+    return Summary(_funnel(workspace), workspace.path)
 
 
 def after_run(workspace: Workspace, dataset: Path, *, changed: bool) -> Summary:
     """The summary of a whole run; the contact sheet is drawn anew where anything has changed."""
     from anidata import contact  # noqa: PLC0415 - pictures are opened for this alone
 
-    sheet = workspace.path / "contact-sheet.png"
-    with Catalog(workspace) as views:
-        found = funnel.measure(views)
-        if changed or not sheet.exists():
+    sheet, found = workspace.path / "contact-sheet.png", _funnel(workspace)
+    if changed or not sheet.exists():
+        with Catalog(workspace) as views:
             contact.write(workspace, views, found, sheet)
     return Summary(found, workspace.path, dataset, sheet)
+
+
+def _funnel(workspace: Workspace) -> funnel.Funnel:
+    found = funnel.remembered(workspace)
+    if found is None:
+        with Catalog(workspace) as views:
+            found = funnel.measure(views)
+        funnel.remember(workspace, found)
+    return found
 
 
 def show(summary: Summary, *, changed: bool) -> None:
@@ -112,11 +120,20 @@ def write_table(answer: "pa.Table", form: str) -> None:
 
 
 def shelf(name: str) -> dict[str, str]:
-    """Part → its one line; a recipe's is its first comment."""
+    """Part → its one line; a recipe's is its first comment. Models and metrics aren't imported: they may need an extra."""
     folder = SHELVES.get(name, name)
     if folder in parts.FOLDERS:
-        return {p: parts.find(folder, p).read_text(encoding="utf-8").split("\n", 1)[0].lstrip("# ") for p in parts.names(folder)}
+        return {p: _first_line(parts.find(folder, p)) for p in parts.names(folder)}
+    if folder in parts.DEEPER:
+        return {p: _first_line(parts.PACKAGE / parts.DEEPER[folder] / f"{p}.py") for p in parts.names(folder)}
     return {p: parts.title(parts.load(folder, p)) for p in parts.names(folder)}
+
+
+def _first_line(path: Path) -> str:
+    """Of a recipe its first comment, of a module its docstring's first line."""
+    text = path.read_text(encoding="utf-8")
+    told = (ast.get_docstring(ast.parse(text)) or "") if path.suffix == ".py" else text.lstrip("# ")
+    return told.split("\n", 1)[0]
 
 
 def show_pairs(found: Mapping[str, str]) -> None:

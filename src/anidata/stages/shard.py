@@ -150,15 +150,8 @@ def _shard_counts(plan: Plan, *, reshard: bool) -> dict[str, int]:
 
 def _shards(plan: Plan, views: catalog.Catalog, counts: dict[str, int]) -> Iterator[Shard]:
     """Every shard that has samples. One at a time: its table may be large."""
-    for split, count in sorted(counts.items()):
-        for index in range(count):
-            table = views.select(_samples_sql(plan, split, index, count))
-            if table.num_rows:
-                yield _shard(plan, f"{split}-{index:05d}-of-{count:05d}", table)
-
-
-def _shard(plan: Plan, name: str, table: pa.Table) -> Shard:
-    return Shard(plan.workspace, plan.dataset, _state_file(plan).parent, name, table, plan.lineart.styles)
+    for name, table in views.grouped(_samples_sql(plan, counts), "shard"):
+        yield Shard(plan.workspace, plan.dataset, _state_file(plan).parent, name, table, plan.lineart.styles)
 
 
 def _noted(shards: Iterable[Shard], keys: dict[str, pa.Array]) -> Iterator[Shard]:
@@ -180,16 +173,18 @@ def _current(plan: Plan) -> str:
     return " OR ".join(f"(style = '{name}' AND starts_with(fingerprint, '{print_}'))" for name, print_ in prints.items())
 
 
-def _samples_sql(plan: Plan, split: str, index: int, count: int) -> str:
-    """The pictures of one shard with all that is known of them, and where the files of their pairs lie."""
+def _samples_sql(plan: Plan, counts: dict[str, int]) -> str:
+    """The pictures with all that is known of them, and where the files of their pairs lie, by their shard and key."""
+    number = "('0x' || key[9:24])::UBIGINT % n.count"
+    known = ", ".join(f"('{split}', {count})" for split, count in counts.items()) or "('', 1)"
     current, first = _current(plan), plan.lineart.styles[0]
-    return f"""WITH chosen AS (SELECT i.* REPLACE (s.split AS split) FROM images i JOIN _splits s USING (key)
-          WHERE keep AND s.split = '{split}' AND ('0x' || key[9:24])::UBIGINT % {count} = {index})
+    return f"""WITH chosen AS (SELECT i.* REPLACE (s.split AS split, printf('%s-%05d-of-%05d', s.split, {number}, n.count) AS shard)
+          FROM images i JOIN _splits s USING (key) JOIN (VALUES {known}) n(split, count) ON s.split = n.split WHERE keep)
         SELECT c.*, list({{style: p.style, suffix: p.suffix, tar: p.tar, "offset": p.offset, size: p.size, fingerprint: p.fingerprint}} ORDER BY p.style) AS files,
           any_value(p.width) FILTER (p.style = 'color') AS fitted_width, any_value(p.height) FILTER (p.style = 'color') AS fitted_height,
           any_value(p.ink) FILTER (p.style = '{first}') AS ink
         FROM chosen c JOIN (SELECT DISTINCT ON (key, style) * FROM _pairs WHERE {current} ORDER BY tar, "offset") p USING (key)
-        GROUP BY ALL ORDER BY key"""
+        GROUP BY ALL ORDER BY c.shard, key"""
 
 
 def _finish(plan: Plan, keys: dict[str, pa.Array]) -> None:

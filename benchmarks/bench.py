@@ -9,7 +9,6 @@ without it they say so. Close other programs first: ratios are of CPU seconds, b
 import argparse
 import contextlib
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -45,14 +44,15 @@ class Took:
 
 def took(command: list[str]) -> Took:
     """Run a command, quietly."""
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    begun = time.monotonic()
     with tempfile.TemporaryFile() as log:
-        done = subprocess.run(command, stdout=log, stderr=log, check=False)
-        if done.returncode:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        _, status, used = os.wait4(process.pid, 0)  # of this command and what it has waited for, unlike RUSAGE_CHILDREN
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
             log.seek(0)
             raise SystemExit(f"{' '.join(command)} failed:\n{log.read().decode()}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Took(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, time.monotonic() - begun, after.ru_maxrss / 1000)
+    return Took(used.ru_utime + used.ru_stime, time.monotonic() - begun, used.ru_maxrss / 1000)
 
 
 def line(name: str, figure: str, reference: str, command: str) -> None:
@@ -141,16 +141,17 @@ def pixels(folder: Path, _: int) -> None:
 def took_with_main(command: list[str]) -> tuple[Took, float]:
     """What a command took, and the peak of its main process alone, MB."""
     begun, peak = time.monotonic(), 0.0
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None:
+    while not os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
         with contextlib.suppress(OSError, IndexError):  # it has just ended
             status = Path(f"/proc/{process.pid}/status").read_text()
             peak = max(peak, float(status.split("VmHWM:")[1].split()[0]) / 1000)
         time.sleep(0.05)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Took(cpu, time.monotonic() - begun, after.ru_maxrss / 1000), peak
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return Took(used.ru_utime + used.ru_stime, time.monotonic() - begun, used.ru_maxrss / 1000), peak
 
 
 def generate(folder: Path, count: int) -> None:

@@ -13,15 +13,17 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from anidata import parts, rights, storage
 from anidata.errors import QueryError, StorageError
 from anidata.workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb  # what imports it at run time is the Catalog: workers read and write tables alone
 
 VIEWS = ("records", "images", "pairs", "samples")
 RETRIED = ("timeout", "killed", "missing", "unreadable")  # never final: the next run tries again
@@ -139,7 +141,7 @@ def state_of(*folders: Path) -> str:
     return "|".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in found)
 
 
-_IDLE: dict[str, duckdb.DuckDBPyConnection] = {}  # by the folder it spills into; at most one
+_IDLE: dict[str, "duckdb.DuckDBPyConnection"] = {}  # by the folder it spills into; at most one
 
 
 @lru_cache(maxsize=16)
@@ -207,6 +209,8 @@ class Catalog:
 
         Raises: QueryError: more or other than one SELECT, or SQL that fails.
         """
+        import duckdb  # noqa: PLC0415
+
         try:
             statements = duckdb.extract_statements(sql)
         except duckdb.Error as error:
@@ -274,8 +278,10 @@ def _footer(path: Path) -> pa.Schema:
     return pq.read_schema(path)
 
 
-def _connection(spill: str) -> duckdb.DuckDBPyConnection:
+def _connection(spill: str) -> "duckdb.DuckDBPyConnection":
     """An empty database in memory; what doesn't fit there goes into the folder `spill`, else it would land where the command was typed."""
+    import duckdb  # noqa: PLC0415
+
     settings = {"python_enable_replacements": "false", "autoinstall_known_extensions": "false", "temp_directory": spill}
     return duckdb.connect(":memory:", config=settings)
 

@@ -21,10 +21,11 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.abc import MetaPathFinder
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
+
+from anidata.lean import without_pandas
 
 T = TypeVar("T")
 
@@ -111,14 +112,6 @@ class Watch:
             self._board.done += 1
 
 
-class _NoPandas(MetaPathFinder):
-    """Says that pandas isn't installed: pyarrow imports it wherever it is, .4 s in each worker, and nothing here uses it."""
-
-    def find_spec(self, name: str, *_: object) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(name)
-
-
 def template() -> None:
     """The template process: its arguments are a socket's handle and, mostly, a module to import. If that has a `warm()`, it is called:
     it imports what workers will need and the main process doesn't.
@@ -126,7 +119,7 @@ def template() -> None:
     Ends when the main process does: its workers follow.
     """
     handle, *names = sys.argv[1:]
-    sys.meta_path.insert(0, _NoPandas())
+    without_pandas()
     for name in names:
         getattr(importlib.import_module(name), "warm", lambda: None)()
         if _threads() > 1:  # it started some: begin again without it, and each worker imports it

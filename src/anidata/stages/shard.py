@@ -180,11 +180,11 @@ def _samples_sql(plan: Plan, counts: dict[str, int]) -> str:
     current, first = _current(plan), plan.lineart.styles[0]
     return f"""WITH chosen AS (SELECT i.* REPLACE (s.split AS split, printf('%s-%05d-of-%05d', s.split, {number}, n.count) AS shard)
           FROM images i JOIN _splits s USING (key) JOIN (VALUES {known}) n(split, count) ON s.split = n.split WHERE keep)
-        SELECT c.*, list({{style: p.style, suffix: p.suffix, tar: p.tar, "offset": p.offset, size: p.size, fingerprint: p.fingerprint}} ORDER BY p.style) AS files,
-          any_value(p.width) FILTER (p.style = 'color') AS fitted_width, any_value(p.height) FILTER (p.style = 'color') AS fitted_height,
-          any_value(p.ink) FILTER (p.style = '{first}') AS ink
-        FROM chosen c JOIN (SELECT DISTINCT ON (key, style) * FROM _pairs WHERE {current} ORDER BY tar, "offset") p USING (key)
-        GROUP BY ALL ORDER BY c.shard, key"""
+          , stored AS (SELECT DISTINCT ON (key, style) * FROM _pairs WHERE {current} ORDER BY tar, "offset")
+          , files AS (SELECT key, list({{style: style, suffix: suffix, tar: tar, "offset": "offset", size: size, fingerprint: fingerprint}} ORDER BY style) AS files,
+          any_value(width) FILTER (style = 'color') AS fitted_width, any_value(height) FILTER (style = 'color') AS fitted_height,
+          any_value(ink) FILTER (style = '{first}') AS ink FROM stored GROUP BY key)
+        SELECT c.*, files, fitted_width, fitted_height, ink FROM chosen c JOIN files USING (key) ORDER BY c.shard, key"""
 
 
 def _finish(plan: Plan, keys: dict[str, pa.Array]) -> None:

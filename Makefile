@@ -1,16 +1,26 @@
 # make demo      the quickstart recipe over the bundled art
+# make demo-train   a minute's training of each family on what that made: to see that all works, not for good pictures
 # make test      every test but those marked slow; make test-slow: those too
 # make torture   hundreds of kills, full disks and Ctrl-Cs: half an hour or more; disks take root
+# make gpu       what only a GPU can show; GPU_PYTHON: a Python with a CUDA build of torch, for .venv has a CPU build
 # make check     lint, format, types, import contracts
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-slow torture check format readme bench clean
+.PHONY: demo demo-train test test-slow torture gpu check format readme bench clean
+
+FAMILIES := autoencoder gan diffusion
+GPU_PYTHON ?= $(BIN)/python
 
 demo: $(READY)
 	$(BIN)/anidata run quickstart demo
+
+demo-train: demo
+	for family in $(FAMILIES); do \
+		$(BIN)/anidata train-baseline $$family demo/dataset demo/runs/$$family --preset smoke || exit; \
+	done
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not slow"
@@ -20,6 +30,9 @@ test-slow: $(READY)
 
 torture: $(READY)
 	$(BIN)/python benchmarks/torture.py
+
+gpu: $(READY)
+	$(GPU_PYTHON) -m pytest -m gpu -rs tests/test_gpu.py
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -1,3 +1,0 @@
-from anidata import containers, image
-from anidata.errors import BadImage
-from anidata.image import decode

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anidata.catalog import Catalog
+    from anidata.loading import load_dataset
     from anidata.loose import draw
     from anidata.workspace import open_workspace
 
 __version__ = "0.1.0"
-__all__ = ["Catalog", "__version__", "draw", "open_workspace"]
+__all__ = ["Catalog", "__version__", "draw", "load_dataset", "open_workspace"]
 
-_HOMES = {"Catalog": "catalog", "draw": "loose", "open_workspace": "workspace"}
+_HOMES = {"Catalog": "catalog", "draw": "loose", "load_dataset": "loading", "open_workspace": "workspace"}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import anidata
-from anidata.errors import AnidataError
+from anidata.errors import AnidataError, MissingExtra
+from anidata.lean import without_pandas
 
 if TYPE_CHECKING:
     from anidata.engine import Engine
@@ -48,11 +49,24 @@ class Shelf(StrEnum):
     SOURCES = "sources"
     MEASURES = "measures"
     STYLES = "styles"
+    METRICS = "metrics"
+    MODELS = "models"
     PIPELINES = "pipelines"
+
+
+class Device(StrEnum):
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+DeviceName = Annotated[Device, typer.Option("--device", help="What to compute on; auto: a GPU where there is one.")]
 
 
 def main() -> None:
     """The entry point: a typed error is one line on stderr and its exit code."""
+    if not {"train-baseline", "colorize"} & set(sys.argv[1:2]):  # what those import may ask for it
+        without_pandas()
     try:
         app()
     except AnidataError as error:
@@ -224,6 +238,47 @@ def draw(
     raise typer.Exit(1 if done.failed else 0)
 
 
+@app.command("train-baseline")
+def train_baseline(
+    baseline: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A model file by name (see: anidata list models) or path.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A finished data set's folder, such as WORK/dataset.")],
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The training's folder; the same command goes on with it.")],
+    preset: Annotated[str, typer.Option("--preset", metavar="P", help="One of the model file's presets.")] = "default",
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="train.KEY=VALUE|model.KEY=VALUE", help="Change one setting; may be given many times.")] = None,
+    init: Annotated[str, typer.Option("--init", metavar="RUN|FILE", help="Start from the weights of a run or .safetensors file, where they fit.", show_default=False)] = "",
+    device: DeviceName = Device.AUTO, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Train a baseline on a data set, or go on with a training."""
+    with _training():
+        from anidata.training import train
+
+    words = [*(settings or ()), *([f"train.init={json.dumps(init)}"] if init else [])]
+    done = train.run(train.Order(baseline, dataset, run_folder, preset, words, device.value))
+    if done.first:  # of several processes
+        _show(done.to_json(), as_json, lambda: print(done))
+
+
+@app.command()
+def colorize(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Line art or colored pictures; folders too.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Each picture becomes DIR/STEM.png, at its own size.")],
+    reference: Annotated[Path | None, typer.Option("--reference", metavar="FILE", help="A picture whose colors to take, for models trained with references.")] = None,
+    style: Annotated[str, typer.Option("--style", metavar="NAME", help="Of the lines drawn of colored pictures; unless told, as in training.", show_default=False)] = "",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is random in sampling.")] = 0,
+    device: DeviceName = Device.AUTO, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Color pictures with a trained baseline."""
+    with _training():
+        from anidata.training import coloring
+
+    done = coloring.color_files(run_folder, images, output, coloring.Wish(seed, style, reference, device.value))
+    _show(done.to_json(), as_json, lambda: print(f"{len(done.written)} colored into {output}"))
+    for path, why in done.failed.items():
+        print(f"{path}: {why}", file=sys.stderr)
+    raise typer.Exit(1 if done.failed else 0)
+
+
 @app.command("list")
 def list_parts(shelf: Annotated[Shelf, typer.Argument(help="Which shelf.")], as_json: Json = False) -> None:
     """The parts of a shelf, one line each."""
@@ -250,6 +305,17 @@ def _held(
         chosen = pipeline.resolve(workspace, recipe, settings or (), sources, add=add)
         workspace.remember(toml.dump(chosen))
         yield workspace, chosen
+
+
+@contextmanager
+def _training() -> Iterator[None]:
+    """Import within this. Raises: MissingExtra: what the block imports isn't installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "anidata":
+            raise
+        raise MissingExtra(f"training needs {error.name}, which isn't installed. Install it with: pip install 'anidata[train]'") from error
 
 
 @contextmanager

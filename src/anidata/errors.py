@@ -7,10 +7,13 @@
     ├── QueryError          2   SQL that is no single SELECT over the views
     ├── WorkspaceError      3   the folder isn't a workspace, or a stage before this one hasn't run
     │   ├── FormatError     3   a workspace or data set of another format number
-    │   └── Locked          3   another run holds the workspace
+    │   ├── DatasetError    3   a data set that lacks what is asked of it, or is damaged
+    │   ├── Locked          3   another run holds the workspace
+    │   └── RunError        3   a training's folder of another recipe or model, or damaged
     ├── MissingExtra        4   an optional dependency isn't installed
     ├── StorageError        5   the disk is full, read-only, or fails
     ├── WorkerError         6   workers can't be started, or die whatever they are given
+    ├── TrainingError       7   training can't go on: no such device, gradients that aren't finite
     └── Interrupted       130   Ctrl-C: what was in flight is finished, the same command goes on
 
 A bad *image* is none of these: `BadImage` becomes a row with its code, and never ends a run.
@@ -47,7 +50,15 @@ class FormatError(WorkspaceError):
     pass
 
 
+class DatasetError(WorkspaceError):
+    pass
+
+
 class Locked(WorkspaceError):
+    pass
+
+
+class RunError(WorkspaceError):
     pass
 
 
@@ -61,6 +72,10 @@ class StorageError(AnidataError):
 
 class WorkerError(AnidataError):
     exit_code = 6
+
+
+class TrainingError(AnidataError):
+    exit_code = 7
 
 
 class Interrupted(AnidataError):

@@ -15,12 +15,13 @@ from anidata.errors import UnknownPart
 
 PACKAGE = Path(__file__).resolve().parent
 FOLDERS = {"models": ".py", "pipelines": ".toml"}  # shelves of files beside the package, by their ending
+DEEPER = {"metrics": "training/metrics"}  # shelves that lie deeper in the package; what is there may need an extra, and is imported on load
 
 
 @cache
 def names(shelf: str) -> tuple[str, ...]:
     """The names of the parts on a shelf, sorted."""
-    folder, suffix = (_folder(shelf), FOLDERS[shelf]) if shelf in FOLDERS else (PACKAGE / shelf, ".py")
+    folder, suffix = (_folder(shelf), FOLDERS[shelf]) if shelf in FOLDERS else (PACKAGE / DEEPER.get(shelf, shelf), ".py")
     return tuple(sorted(p.stem for p in folder.glob(f"*{suffix}") if not p.name.startswith("_")))
 
 
@@ -31,7 +32,7 @@ def load(shelf: str, name: str) -> ModuleType:
     """
     if name not in names(shelf):
         raise UnknownPart(_unknown(shelf, name))
-    return importlib.import_module(f"anidata.{shelf}.{name}")
+    return importlib.import_module(f"anidata.{DEEPER.get(shelf, shelf).replace('/', '.')}.{name}")
 
 
 def find(shelf: str, name: str) -> Path:

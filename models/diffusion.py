@@ -1,0 +1,289 @@
+"""Conditional diffusion: rectified flow in pixel space (`default`), noise prediction (`ddpm`), or in a VAE's latents (`latent`).
+
+    anidata train-baseline diffusion DATASET RUN                       a network that runs on a CPU too
+    anidata train-baseline diffusion DATASET RUN --preset large        wider, for a GPU
+    anidata train-baseline diffusion DATASET RUN --preset latent --set model.vae=SD/vae --set model.unet=SD/unet
+        fine-tunes a UNet of Stable Diffusion's form (1.x, 2.x), folders as diffusers saves them, weights in safetensors
+
+The conditions lie beside the noisy picture, as further channels of the network's input.
+
+Hardware, time, result:
+    16 pairs of 64 px learned by heart, two cores: not yet measured to the end (benchmarks/overfit.py)
+    256 px on a GPU: not yet run
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812 its name everywhere
+from diffusers import AutoencoderKL, DDIMScheduler, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel, UNet2DModel
+from torch import Tensor, nn
+
+from anidata.errors import RecipeError
+from anidata.recipe import Amount, Count, Positive, Share
+from anidata.training import optimizers
+from anidata.training.baseline import Batch, Update
+from anidata.training.models import Widths, check_sides
+
+TIMES = 1000  # steps of noise that a network's time is counted in
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network, what it predicts, and how pictures are drawn from it."""
+
+    condition: Positive = 1  # channels of the conditions; the trainer sets it
+    size: Positive = 256  # px of a side; the trainer sets it
+    objective: Literal["flow", "epsilon", "v"] = "flow"  # flow: rectified flow; epsilon: the noise; v: a mix of noise and picture
+    betas: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "squaredcos_cap_v2"  # how noise grows, for epsilon and v
+    channels: Widths = (32, 64, 96, 128)  # of each level, half the sides of the one above
+    blocks: Positive = 1  # residual blocks of a level on the way down, one more on the way up
+    attention: Count = 1  # how many levels, counted from the lowest, have self-attention; 0: none
+    patch: Positive = 2  # px of a side that the network sees as one place of more channels; 1: none are joined
+    dropped: Share = 0.1  # of the conditions are hidden in training, so that guidance can leave them out; 0: none
+    guidance: Amount = 1.0  # how far a sample is driven away from what would be drawn without its condition; 1: off, in half the time
+    steps: Positive = 20  # of sampling
+    vae: str = ""  # folder of an AutoencoderKL, whose latents are noised in place of pixels; "": pixels
+    unet: str = ""  # folder of a UNet2DConditionModel to be fine-tuned, with `vae`; "": a network made anew
+    optimizer: optimizers.Name = "adamw"  # adam, adamw, rmsprop, sgd
+    lr: Amount = 1e-3  # at its highest; train.schedule moves it
+    beta1: Share = 0.9  # what stays of the gradient's average in a step; momentum of rmsprop, sgd; 0: off
+    beta2: Share = 0.999  # what stays of the squared gradient's average
+    weight_decay: Amount = 0.0  # share of the rate by which weights shrink in a step; 0: off
+
+
+DEFAULT = Config()
+PRESETS = {
+    "default": DEFAULT,
+    "ddpm": replace(DEFAULT, objective="epsilon"),
+    "latent": replace(DEFAULT, objective="epsilon", betas="scaled_linear", lr=1e-5, weight_decay=0.01),
+    "large": replace(DEFAULT, channels=(128, 256, 384, 512), blocks=2, attention=2, lr=1e-4),
+    "smoke": replace(DEFAULT, channels=(16, 32), steps=8),
+}
+TRAIN: dict[str, dict[str, Any]] = {"smoke": {"images": 800, "size": 64, "batch": 8}}
+
+
+def build(config: Config) -> "Diffusion":
+    """Raises: RecipeError: a size that can't be halved often enough, or folders that hold no such networks."""
+    if config.guidance != 1 and not config.dropped:
+        raise RecipeError(
+            "model.guidance needs a network that was trained without its condition too. Set model.dropped=0.1, or model.guidance=1."
+        )
+    space = Latents(config) if config.vae or config.unet else Pixels(config)
+    return Diffusion(config, space, Flow(config) if config.objective == "flow" else Noise(config, clip=isinstance(space, Pixels)))
+
+
+class Diffusion:
+    """Noise is mixed into pictures; a network that sees their conditions learns to tell what to take away."""
+
+    sampled = ("unet",)
+
+    def __init__(self, config: Config, space: "Pixels | Latents", objective: "Flow | Noise") -> None:
+        check_sides((config.size, config.size), space.multiple, space.remedy)
+        self.config, self.space, self.objective, self.networks = config, space, objective, space.networks
+        betas = (config.beta1, config.beta2)
+        unet = self.networks["unet"]
+        self.optimizers = {"unet": optimizers.build(config.optimizer, unet.parameters(), config.lr, betas, config.weight_decay)}
+
+    def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:
+        check_sides(batch.condition.shape, self.space.multiple, self.space.remedy)
+        clean = self.space.encode(batch.color)
+        noise = torch.randn(clean.shape, generator=generator, device=clean.device)
+        noisy, time, target = self.objective.mix(clean, noise, generator)
+        shown = torch.rand(len(clean), 1, 1, 1, generator=generator, device=clean.device) >= self.config.dropped
+        loss = F.mse_loss(self.space.predict(noisy, batch.condition * shown, time).float(), target)
+        update(loss, "unet")
+        return {"loss": loss.detach()}
+
+    @torch.no_grad()
+    def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        check_sides(batch.condition.shape, self.space.multiple, self.space.remedy)
+        x = torch.randn(self.space.shape(batch.condition), generator=generator, device=batch.condition.device)
+        steps = self.objective.steps()
+        for time in steps.timesteps:
+            x = steps.step(self._guided(x, batch.condition, time.to(x.device).expand(len(x))), time, x)[0]
+        return self.space.decode(x).float().clamp(-1, 1)
+
+    def _guided(self, x: Tensor, condition: Tensor, time: Tensor) -> Tensor:
+        """The prediction, driven away from the one without the condition.
+
+        Source: Ho, Salimans 2022, eq. 6 with 1 + w as `guidance`, arXiv 2207.12598
+        """
+        told = self.space.predict(x, condition, time).float()
+        if self.config.guidance == 1:
+            return told
+        untold = self.space.predict(x, torch.zeros_like(condition), time).float()
+        return untold + self.config.guidance * (told - untold)
+
+
+class Flow:
+    """Rectified flow: the network tells the way from picture to noise at a point between them. Times crowd about the middle.
+
+    Source: Liu et al. 2022, eq. 1, arXiv 2209.03003; the logit-normal times: Esser et al. 2024, section 3.1, arXiv 2403.03206
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.count = config.steps
+
+    def mix(self, clean: Tensor, noise: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """(noisy, time, target)."""
+        share = torch.randn(len(clean), 1, 1, 1, generator=generator, device=clean.device).sigmoid()
+        return (1 - share) * clean + share * noise, share.flatten() * TIMES, noise - clean
+
+    def steps(self) -> FlowMatchEulerDiscreteScheduler:
+        euler = FlowMatchEulerDiscreteScheduler(TIMES)
+        euler.set_timesteps(sigmas=[1 - n / self.count for n in range(self.count)])  # its own would spend the last step on a thousandth
+        return euler
+
+
+class Noise:
+    """DDPM: the network tells the noise (epsilon) in a noisy picture, or v. Sampled by DDIM.
+
+    Source: Ho et al. 2020, arXiv 2006.11239; Song et al. 2021 (DDIM), arXiv 2010.02502; Salimans, Ho 2022 (v), arXiv 2202.00512
+    """
+
+    def __init__(self, config: Config, *, clip: bool) -> None:
+        """clip: pictures are known to lie in [-1, 1]; latents aren't."""
+        start, end = (0.00085, 0.012) if config.betas == "scaled_linear" else (0.0001, 0.02)  # Stable Diffusion's, and the paper's
+        kind = {"epsilon": "epsilon", "v": "v_prediction"}[config.objective]
+        self.count = config.steps
+        self.settings = {
+            "num_train_timesteps": TIMES, "beta_start": start, "beta_end": end, "beta_schedule": config.betas, "prediction_type": kind,
+            "clip_sample": clip, "timestep_spacing": "trailing",
+        }  # fmt: skip
+        self.noises = DDIMScheduler(**self.settings)
+
+    def mix(self, clean: Tensor, noise: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """(noisy, time, target)."""
+        time = torch.randint(TIMES, (len(clean),), generator=generator, device=clean.device)
+        target = noise if self.settings["prediction_type"] == "epsilon" else self.noises.get_velocity(clean, noise, time)
+        return self.noises.add_noise(clean, noise, time), time, target
+
+    def steps(self) -> DDIMScheduler:
+        ddim = DDIMScheduler(**self.settings)
+        ddim.set_timesteps(self.count)
+        return ddim
+
+
+class Pixels:
+    """Noise in the picture itself, patches of pixels side by side as channels."""
+
+    def __init__(self, config: Config) -> None:
+        levels, attentive = len(config.channels), min(config.attention, len(config.channels))
+        down = ["DownBlock2D"] * (levels - attentive) + ["AttnDownBlock2D"] * attentive
+        up = ["AttnUpBlock2D"] * attentive + ["UpBlock2D"] * (levels - attentive)
+        unet = UNet2DModel(
+            in_channels=(3 + config.condition) * config.patch**2, out_channels=3 * config.patch**2, block_out_channels=config.channels,
+            down_block_types=tuple(down), up_block_types=tuple(up), layers_per_block=config.blocks, add_attention=attentive > 0,
+            attention_head_dim=math.gcd(32, *config.channels), norm_num_groups=math.gcd(8, *config.channels),
+        )  # fmt: skip
+        self.networks: dict[str, nn.Module] = {"unet": unet}
+        self.patch = config.patch
+        self.multiple = config.patch * 2 ** (levels - 1)
+        self.remedy = ", model.patch=1, or fewer levels in model.channels"
+
+    def shape(self, condition: Tensor) -> tuple[int, ...]:
+        """Of the noise that a sample begins with."""
+        b, _, h, w = condition.shape
+        return b, 3 * self.patch**2, h // self.patch, w // self.patch
+
+    def encode(self, color: Tensor) -> Tensor:
+        return F.pixel_unshuffle(color, self.patch)
+
+    def decode(self, places: Tensor) -> Tensor:
+        return F.pixel_shuffle(places, self.patch)
+
+    def predict(self, places: Tensor, condition: Tensor, time: Tensor) -> Tensor:
+        told: Tensor = self.networks["unet"](torch.cat([places, F.pixel_unshuffle(condition, self.patch)], 1), time, return_dict=False)[0]
+        return told
+
+
+class Latents:
+    """Noise in the latents of a user's VAE, for a UNet of Stable Diffusion's form. The condition's pixels lie beside each latent as channels.
+
+    The UNet's first layer is widened for them by weights of 0, so that it begins as it was; in place of a prompt's embedding it sees zeros.
+    """
+
+    def __init__(self, config: Config) -> None:
+        vae, unet = opened(AutoencoderKL, "vae", config.vae), opened(UNet2DConditionModel, "unet", config.unet)
+        self.networks: dict[str, nn.Module] = {"unet": unet, "vae": vae.requires_grad_(requires_grad=False)}
+        self.scale, self.shift = vae.config.scaling_factor, vae.config.shift_factor or 0.0
+        self.channels: int = vae.config.latent_channels
+        self.factor: int = 2 ** (len(vae.config.block_out_channels) - 1)
+        self.multiple: int = self.factor * 2 ** (len(unet.config.block_out_channels) - 1)
+        self.remedy = ""
+        self.width: int = check_form(unet, config.unet)
+        widen(unet, self.channels, self.channels + config.condition * self.factor**2, config.unet)
+
+    def shape(self, condition: Tensor) -> tuple[int, ...]:
+        """Of the noise that a sample begins with."""
+        b, _, h, w = condition.shape
+        return b, self.channels, h // self.factor, w // self.factor
+
+    def encode(self, color: Tensor) -> Tensor:
+        with torch.no_grad():
+            latents: Tensor = self.networks["vae"].encode(color).latent_dist.mode().float()  # type: ignore[operator]  # a method, nn.Module thinks it a tensor
+        return (latents - self.shift) * self.scale
+
+    def decode(self, places: Tensor) -> Tensor:
+        color: Tensor = self.networks["vae"].decode(places / self.scale + self.shift, return_dict=False)[0]  # type: ignore[operator]
+        return color
+
+    def predict(self, places: Tensor, condition: Tensor, time: Tensor) -> Tensor:
+        seen = torch.cat([places, F.pixel_unshuffle(condition, self.factor)], 1)
+        no_words = places.new_zeros(len(places), 1, self.width)
+        told: Tensor = self.networks["unet"](seen, time, no_words, return_dict=False)[0]
+        return told
+
+
+def opened(kind: Any, name: str, folder: str) -> Any:
+    """A network of diffusers from its folder, never from afar, never unpickled.
+
+    Raises: RecipeError: no such folder, or none that holds this network in safetensors.
+    """
+    if not folder or not Path(folder).expanduser().is_dir():
+        missing = f"{folder}: no such folder" if folder else "not set"
+        raise RecipeError(
+            f"model.{name}: {missing}. Set model.{name}=FOLDER, as save_pretrained of diffusers writes it: config.json and safetensors."
+        )
+    try:
+        return kind.from_pretrained(Path(folder).expanduser(), use_safetensors=True, local_files_only=True, torch_dtype=torch.float32)
+    except (OSError, ValueError, RuntimeError) as error:  # diffusers' words for a file that is missing, damaged or of another shape
+        raise RecipeError(f"model.{name}: {folder} holds no {kind.__name__} in safetensors: {error}") from error
+
+
+def check_form(unet: UNet2DConditionModel, folder: str) -> int:
+    """The width of the words that the UNet listens to.
+
+    Raises: RecipeError: it wants to be told more than words.
+    """
+    others = ("addition_embed_type", "class_embed_type", "encoder_hid_dim_type")
+    asked = [name for name in others if unet.config.get(name)]
+    width = unet.config.cross_attention_dim
+    if asked or not isinstance(width, int):
+        raise RecipeError(
+            f"model.unet: {folder} has {', '.join(asked) or 'several widths'}. Take a UNet of the form of Stable Diffusion 1.x or 2.x."
+        )
+    return width
+
+
+def widen(unet: UNet2DConditionModel, before: int, after: int, folder: str) -> None:
+    """Give the first layer `after` channels, the new ones of weight 0; one that has them already stays.
+
+    Raises: RecipeError: it has neither `before` nor `after` channels.
+    """
+    old = unet.conv_in
+    if old.in_channels not in (before, after):
+        raise RecipeError(
+            f"model.unet: {folder} takes {old.in_channels} channels, neither the VAE's {before} nor, with the conditions, {after}."
+        )
+    wide = nn.Conv2d(after, old.out_channels, old.kernel_size, padding=old.padding)
+    with torch.no_grad():
+        wide.weight.zero_()[:, : old.in_channels].copy_(old.weight)
+        wide.bias.copy_(old.bias)  # type: ignore[union-attr]  # it has one: bias is on by default
+    unet.conv_in = wide
+    unet.register_to_config(in_channels=after)

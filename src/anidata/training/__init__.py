@@ -1,0 +1,1 @@
+"""Training and evaluating baselines: PyTorch begins here, and nowhere else in the package."""

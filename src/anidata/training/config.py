@@ -1,0 +1,139 @@
+"""The settings of a training, and how a command's words become them: the model file's preset, then `--set train.…` and `--set model.…`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import reduce
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from anidata import parts, recipe
+from anidata.errors import RecipeError
+from anidata.recipe import Amount, Count, Document, Positive
+from anidata.training import models, optimizers
+from anidata.training.augment import Augment
+from anidata.training.conditions import channels
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+# settings that may change when a run goes on: they don't alter what a step computes, or what the figures mean
+FREE = (
+    "images", "minutes", "workers", "compile", "channels_last", "accumulate", "validate_every", "checkpoint_every", "log_every", "keep_best",
+    "patience",
+)  # fmt: skip
+TABLES = ("train", "model")  # that --set knows
+
+
+@dataclass(frozen=True)
+class Config:
+    """Train a baseline. Times are counted in images seen, so that they mean the same whatever the batch."""
+
+    images: Positive = 1_000_000  # to see in all, each as often as it comes around
+    minutes: Amount = 0  # of training after which to stop, validation not counted; 0: no limit
+    batch: Positive = 16  # images of a step, over all processes and parts
+    accumulate: Positive = 1  # parts in which a process computes its share of a step, one after another, where memory is short
+    size: Positive = 256  # px of a side, as the model sees pictures
+    seed: Count = 0
+    split: str = "train"
+    conditions: tuple[str, ...] = ("lineart",)  # lineart, gray, hints, reference, none; side by side in this order
+    styles: Literal["first", "random"] = "first"  # of the lineart, where the data set has several
+    augment: Augment = field(default_factory=Augment)
+    workers: Count = 2  # processes that read pictures; 0: none but this one
+    precision: Literal["fp32", "bf16"] = "fp32"  # bf16: mixed, by autocast
+    channels_last: bool = False  # memory format, which convolutions like best
+    compile: bool = False  # torch.compile: minutes at the start, faster steps after
+    schedule: Literal["constant", "linear", "cosine"] = (
+        "constant"  # of the learning rate; linear: half the images at full rate, then down to 0
+    )
+    warmup: Count = 0  # images over which the learning rate rises from 0
+    clip: Amount = 1.0  # norm that an optimizer's gradient is cut down to; 0: never
+    max_skipped: Positive = 20  # steps running in which a gradient may be nan or infinite before training stops
+    ema: Count = 20_000  # images in which half of the weights' average is renewed; 0: no average
+    validation: str = "val"  # split
+    validate_every: Count = 50_000  # images; 0: never
+    validate_images: Positive = 64  # the first of the split
+    metric: str = "psnr"  # see: anidata list metrics; by it the best are kept and training stops early
+    patience: Count = 0  # validations without a better one after which to stop; 0: never
+    keep_best: Count = 1  # checkpoints kept for their validation, beside the last two
+    checkpoint_every: Positive = 50_000  # images
+    log_every: Positive = 1_000  # images between rows of metrics.csv
+    init: str = ""  # a RUN or a .safetensors file whose weights training starts from, where they fit
+
+    def rate(self, images: int) -> float:
+        """Of the learning rate, the factor after so many images."""
+        return optimizers.schedule(self.schedule, images, self.images, self.warmup)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A run's whole recipe, as it stands in RUN/recipe.toml."""
+
+    baseline: str  # name or path of the model file
+    preset: str
+    dataset: str
+    train: Config
+    model: Document  # the model file's own settings
+
+
+def resolve(module: ModuleType, names: tuple[str, str, str], settings: Sequence[str]) -> Recipe:
+    """The recipe of (baseline, preset, dataset) with what the command line sets.
+
+    Raises: UnknownPart: no such preset. RecipeError: no such table or setting, or a value of the wrong type or range.
+    """
+    given, preset, dataset = names
+    baseline = given if given in parts.names("models") else str(Path(given).absolute())  # the run may be used from elsewhere
+    document = reduce(recipe.assigned, settings, {"train": dict(getattr(module, "TRAIN", {}).get(preset, {})), "model": {}})
+    for name in document:
+        if name not in TABLES:
+            raise RecipeError(f"--set {name}.…: no such table.{parts.nearest(name, TABLES)} Write train.KEY=VALUE or model.KEY=VALUE.")
+    train = whole(recipe.build(Config, document["train"], "--set, [train]"))
+    check_batch(train)
+    model = whole(models.configure(module, preset, document["model"], channels(train.conditions), train.size))
+    return Recipe(baseline, preset, dataset, train, recipe.document_of(model))
+
+
+def whole(config: T) -> T:
+    """The same config with every default written down in it: msgspec leaves those to the class, and out of its documents."""
+    values = {f.name: getattr(config, f.name) for f in fields(config)}
+    return replace(config, **{name: whole(v) if is_dataclass(v) and not isinstance(v, type) else v for name, v in values.items()})
+
+
+def model_of(module: ModuleType, chosen: Recipe) -> Any:
+    """The model file's Config, as a resolved recipe has it.
+
+    Raises: RecipeError: the model file has other settings by now.
+    """
+    return recipe.build(module.Config, chosen.model, f"{chosen.baseline}, [model]")
+
+
+def check_batch(config: Config, ranks: int = 1) -> int:
+    """Images of a batch: of one process and part.
+
+    Raises: RecipeError: a step's images can't be dealt out evenly.
+    """
+    parts = ranks * config.accumulate
+    if config.batch % parts:
+        raise RecipeError(
+            f"train.batch = {config.batch} can't be dealt out evenly to {ranks} processes with {config.accumulate} parts each. "
+            f"Take a multiple of {parts}: --set train.batch={max(1, round(config.batch / parts)) * parts}"
+        )
+    return config.batch // parts
+
+
+def differences(old: Recipe, new: Recipe) -> list[str]:
+    """The settings that tell two recipes of a run apart, `train.batch` and so on; but for those that may change, and the data set's place."""
+    before, after = (_flat(recipe.document_of(r)) for r in (old, new))
+    free = {"dataset", *(f"train.{name}" for name in FREE)}
+    return sorted(name for name in {*before, *after} - free if before.get(name) != after.get(name))
+
+
+def _flat(document: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Settings by their full names; a list is a list, whether TOML or Python says so."""
+    found: dict[str, Any] = {}
+    for name, value in document.items():
+        plain = list(value) if isinstance(value, tuple) else value
+        found |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: plain}
+    return found

@@ -1,0 +1,109 @@
+"""What a run writes down as it goes: metrics.csv, and the same for TensorBoard.
+
+metrics.csv is long: a row `images,name,value` for each figure. loss/NAME is the mean since the row before, images_per_second and waiting (the
+share of time spent waiting for data) too, all of the first process; skipped counts steps, from the start, whose gradient wasn't finite; rate is
+the learning rate's factor; val/METRIC is of the validation pictures.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from anidata import storage
+from anidata.training.loop import Progress
+
+HEADER = ("images", "name", "value")
+
+
+@dataclass
+class Window:
+    """Sums over the steps since the last row."""
+
+    images: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+    losses: dict[str, tuple[Tensor, int]] = field(default_factory=dict)  # sum and number: not every step has every loss
+
+    def add(self, progress: Progress) -> None:
+        self.images += progress.step
+        self.steps += 1
+        self.seconds += progress.seconds
+        self.waited += progress.waited
+        for name, loss in progress.losses.items():
+            total, count = self.losses.get(name, (0, 0))
+            self.losses[name] = (total + loss, count + 1)
+
+    def means(self) -> dict[str, float]:
+        """The figures of the window; this asks the device for its numbers, and waits for them."""
+        losses = {f"loss/{name}": float(total) / count for name, (total, count) in self.losses.items()}
+        return losses | {"images_per_second": self.images / self.seconds, "waiting": self.waited / self.seconds}
+
+
+@contextmanager
+def logging(table: Path, board: Path, images: int) -> Iterator["Log"]:
+    """A run's log. Rows after `images`, of a session that was killed, are taken back.
+
+    Raises: StorageError: the disk is full, read-only or fails.
+    """
+    storage.publish(table, _rows_until(table, images).encode())
+    with _writing(table):
+        file = open(table, "a", encoding="utf-8", newline="")  # noqa: SIM115 - closed below
+        log = Log(table, file, SummaryWriter(str(board), purge_step=images + 1 if images else None))
+    try:
+        yield log
+    finally:
+        with _writing(table):
+            log.file.close()
+            log.board.close()
+
+
+@dataclass(frozen=True)
+class Log:
+    """metrics.csv and the TensorBoard folder."""
+
+    table: Path
+    file: TextIO
+    board: SummaryWriter
+
+    def add(self, images: int, values: Mapping[str, float]) -> None:
+        """Write figures down.
+
+        Raises: StorageError: the disk is full, read-only or fails.
+        """
+        with _writing(self.table):
+            csv.writer(self.file, lineterminator="\n").writerows((images, name, f"{value:.6g}") for name, value in values.items())
+            self.file.flush()
+            for name, value in values.items():
+                self.board.add_scalar(name, value, images)
+
+    def picture(self, images: int, sheet: npt.NDArray[np.uint8]) -> None:
+        with _writing(self.table):
+            self.board.add_image("samples", sheet, images, dataformats="HWC")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise storage.unwritable(path, error) from error
+
+
+def _rows_until(path: Path, images: int) -> str:
+    """The rows of a table up to so many images; one that was cut short by a kill goes too."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:] if path.exists() else []
+    return ",".join(HEADER) + "\n" + "".join(line for line in lines if _is_until(line, images))
+
+
+def _is_until(line: str, images: int) -> bool:
+    first = line.split(",", 1)[0]
+    return line.endswith("\n") and line.count(",") == 2 and first.isdecimal() and int(first) <= images

@@ -1,0 +1,171 @@
+"""The training loop: a generator that knows no family. Logging, validation, checkpoints and early stop belong to the caller.
+
+    prepare(baseline, config, processes)
+    for progress in train(baseline, batches, config, State()):
+        print(progress.images, progress.losses)
+
+What is random in a step is drawn from seeds of (seed, images seen, process, part): a run that goes on needs no stored state of generators.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from anidata.errors import TrainingError
+from anidata.training.baseline import Baseline, Batch
+from anidata.training.config import Config
+from anidata.training.ema import Ema
+from anidata.training.processes import Processes
+
+ALONE = Processes(torch.device("cpu"))
+
+
+@dataclass
+class State:
+    """How far training has come; `train` moves it on."""
+
+    images: int = 0  # seen by all processes
+    seconds: float = 0.0  # spent in steps, waiting for data included
+    waited: float = 0.0  # of these, for data
+    skipped: int = 0  # steps in which an optimizer stood still, its gradient not being finite
+    running: int = 0  # of these, the last ones without a sound step between
+    ema: Ema | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a step came to."""
+
+    images: int  # seen so far by all processes
+    step: int  # images of this step, over all processes
+    losses: Mapping[str, Tensor]  # of this process, detached, on its device
+    seconds: float  # the step took
+    waited: float  # of these, for data
+    skipped: bool  # an optimizer stood still
+
+
+@dataclass
+class Updater:
+    """A step's one hook: backward, accumulate, average over the processes, clip, skip on NaN, step."""
+
+    baseline: Baseline
+    config: Config
+    processes: Processes
+    last: bool = True  # whether this is the step's last part: optimizers wait for it
+    broken: set[str] = field(default_factory=set)  # optimizers that stood still in this step
+
+    def __call__(self, loss: Tensor, name: str) -> None:
+        parameters = [p for group in self.baseline.optimizers[name].param_groups for p in group["params"]]
+        with torch.autocast(self.processes.device.type, enabled=False):  # backward takes each forward's own precision
+            (loss / self.config.accumulate).backward(inputs=parameters)  # type: ignore[no-untyped-call]
+        spoiled = next((p.grad for p in parameters if p.grad is not None), loss.new_zeros(()))
+        spoiled += loss.detach() * 0  # a loss that isn't finite counts as such a gradient, though an absolute value's isn't
+        if self.last:
+            self._step(name)
+
+    def _step(self, name: str) -> None:
+        optimizer = self.baseline.optimizers[name]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.processes.average(parameters)
+        norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
+        size = float(norm)
+        if size - size != 0:  # nan or infinite, on every process alike
+            self.broken.add(name)
+        else:
+            if 0 < self.config.clip < size:
+                clip_grads_with_norm_(parameters, self.config.clip, norm)
+            optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+def prepare(baseline: Baseline, config: Config, processes: Processes = ALONE) -> None:
+    """Networks onto the device, in the memory format that is asked for; those that sample are compiled where that is asked for."""
+    torch.backends.cudnn.benchmark = True  # all batches are of one size: the fastest kernels are looked for once
+    for network in baseline.networks.values():
+        network.to(processes.device)
+        if config.channels_last:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs lack it
+    for name in baseline.sampled if config.compile else ():
+        baseline.networks[name].compile()  # others may be differentiated twice, which compiled ones can't
+
+
+def train(baseline: Baseline, batches: Iterator[Batch], config: Config, state: State, processes: Processes = ALONE) -> Iterator[Progress]:
+    """Train until `config.images` are seen; a Progress for each step. A batch has the pictures of one process and part.
+
+    Raises: TrainingError: gradients haven't been finite in `config.max_skipped` steps running.
+    """
+    updater = Updater(baseline, config, processes)
+    generator = torch.Generator(processes.device)
+    for network in baseline.networks.values():
+        network.train()
+    while state.images < config.images:
+        begun = time.perf_counter()
+        set_rates(baseline, config.rate(state.images))
+        losses, waited = _step(updater, batches, generator, state.images)
+        _count(state, updater, config)
+        if state.ema:
+            state.ema.update(config.batch, state.images)
+        seconds = time.perf_counter() - begun
+        state.seconds += seconds
+        state.waited += waited
+        yield Progress(state.images, config.batch, losses, seconds, waited, bool(updater.broken))
+
+
+def autocast(config: Config, device: torch.device) -> torch.autocast:
+    """Mixed precision where it is asked for. No cache of cast weights: within a step weights change, and some forwards need no gradient."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16", cache_enabled=False)
+
+
+def placed(batch: Batch, config: Config, device: torch.device) -> Batch:
+    """The batch on the device, in the networks' memory format."""
+    return batch.to(device, torch.channels_last if config.channels_last else torch.contiguous_format)
+
+
+def seed(*numbers: int) -> int:
+    """63 bits that look random, of a few numbers."""
+    return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()) >> 1
+
+
+def set_rates(baseline: Baseline, factor: float) -> None:
+    """The learning rate of each group: its own first one, times the schedule's factor."""
+    for optimizer in baseline.optimizers.values():
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+
+def _step(updater: Updater, batches: Iterator[Batch], generator: torch.Generator, images: int) -> tuple[dict[str, Tensor], float]:
+    """One step in its parts: the losses' means over them, and the seconds waited for data."""
+    config, processes = updater.config, updater.processes
+    updater.broken.clear()
+    losses: dict[str, Tensor] = {}
+    waited = 0.0
+    for part in range(config.accumulate):
+        begun = time.perf_counter()
+        batch = placed(next(batches), config, processes.device)
+        waited += time.perf_counter() - begun
+        number = seed(config.seed, images, processes.rank, part)
+        generator.manual_seed(number)
+        torch.manual_seed(number)  # for what draws from the global generator, as dropout does
+        updater.last = part == config.accumulate - 1
+        with autocast(config, processes.device):
+            found = updater.baseline.step(batch, generator, updater)
+        for name, loss in found.items():
+            losses[name] = losses.get(name, torch.zeros_like(loss)) + loss.detach() / config.accumulate
+    return losses, waited
+
+
+def _count(state: State, updater: Updater, config: Config) -> None:
+    state.images += config.batch
+    state.skipped += bool(updater.broken)
+    state.running = state.running + 1 if updater.broken else 0
+    if state.running >= config.max_skipped:
+        raise TrainingError(
+            f"the gradient of '{', '.join(sorted(updater.broken))}' hasn't been finite in {state.running} steps running, up to image "
+            f"{state.images:,}. Train with a lower learning rate (--set model.lr=…) or in full precision (--set train.precision=fp32), "
+            "in a new RUN; --init RUN starts it from this run's last good weights."
+        )

@@ -1,0 +1,183 @@
+"""Losses by name. Pictures are float32 (b, 3, h, w) in [-1, 1]; every loss is a scalar.
+
+Of a picture beside its truth: l1, l2, gradient, and, on the features of a network that the user has, perceptual and style.
+Of a discriminator's logits: vanilla (minimax), lsgan (least squares), hinge.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812 its name everywhere
+from torch import Tensor, nn
+
+from anidata.errors import RecipeError
+from anidata.recipe import Amount
+
+STAGES = 4  # of a VGG, up to relu4_3: what Johnson et al. compare
+GUIDE = "Save vgg16(…).features.state_dict() of torchvision with safetensors.torch.save_file, and set model.loss.features=FILE"
+
+
+def l1(output: Tensor, truth: Tensor) -> Tensor:
+    return F.l1_loss(output.float(), truth.float())
+
+
+def l2(output: Tensor, truth: Tensor) -> Tensor:
+    return F.mse_loss(output.float(), truth.float())
+
+
+def gradient(output: Tensor, truth: Tensor) -> Tensor:
+    """L1 between the differences of neighboring pixels, along x plus along y: edges count, a constant shift doesn't.
+
+    Source: Mathieu, Couprie, LeCun 2016, eq. 6 with α = 1, without the absolute values of the differences, arXiv 1511.05440
+    """
+    error = output.float() - truth.float()
+    return error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+
+
+class Features(nn.Module):
+    """Activations of a VGG, frozen: (b, 3, h, w) in [-1, 1] → for each of its first four stages the last one's before the pooling.
+
+    Widths and depth are read off the weights, which are named as in torchvision: `features.N.weight`, N skipping one place for
+    each ReLU and one for each pooling.
+    Raises: KeyError: there is no first convolution.
+    Source: Simonyan, Zisserman 2015, arXiv 1409.1556
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        weights = {name.removeprefix("features."): weight for name, weight in weights.items()}
+        places = sorted(int(name.removesuffix(".weight")) for name in weights if name.endswith(".weight") and weights[name].ndim == 4)
+        stages = [[_conv(weights["0.weight"], weights["0.bias"])]]
+        for before, place in itertools.pairwise(places):
+            if place - before == 3:  # past a pooling
+                stages.append([])
+            stages[-1].append(_conv(weights[f"{place}.weight"], weights[f"{place}.bias"]))
+        self.stages = nn.ModuleList(nn.ModuleList(stage) for stage in stages[:STAGES])
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None])  # of ImageNet, in [0, 1]
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
+        self.requires_grad_(requires_grad=False)
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        x = ((picture.float() + 1) / 2 - self.mean) / self.std
+        found = []
+        for n, stage in enumerate(self.stages):
+            x = F.max_pool2d(x, 2) if n else x
+            for conv in cast("nn.ModuleList", stage):
+                x = F.relu(conv(x))
+            found.append(x)
+        return found
+
+
+def perceptual(output: list[Tensor], truth: list[Tensor]) -> Tensor:
+    """Mean squared difference of features, averaged over the stages.
+
+    Source: Johnson, Alahi, Li 2016, eq. 2, arXiv 1603.08155
+    """
+    return torch.stack([F.mse_loss(o, t) for o, t in zip(output, truth, strict=True)]).mean()
+
+
+def style(output: list[Tensor], truth: list[Tensor]) -> Tensor:
+    """Squared Frobenius distance of Gram matrices, averaged over batch and stages: which features go together, wherever they are.
+
+    Source: Johnson, Alahi, Li 2016, eq. 3 and 4, arXiv 1603.08155
+    """
+    distances = [(gram(o) - gram(t)).square().sum(dim=(1, 2)).mean() for o, t in zip(output, truth, strict=True)]
+    return torch.stack(distances).mean()
+
+
+def gram(features: Tensor) -> Tensor:
+    """(b, c, h, w) → (b, c, c): products of channels, averaged over c·h·w."""
+    flat = features.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat[0].numel()
+
+
+def load_features(path: str, sha256: str) -> Features:
+    """The network in a safetensors file, which must have this digest: what a loss compares is part of a result.
+
+    Raises: RecipeError: no file, another digest, or not the weights of a VGG.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415 only those who use it need it
+    from safetensors.torch import load  # noqa: PLC0415
+
+    if not path:
+        raise RecipeError(f"the losses perceptual and style compare features of a VGG, whose weights you bring. {GUIDE}.")
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise RecipeError(f"{path}: no such file, for the losses perceptual and style. {GUIDE}.")
+    data = file.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256.lower():
+        raise RecipeError(f"{path}: its SHA-256 is {found}, not {sha256 or 'given'}. If you trust it, set model.loss.sha256={found}")
+    try:
+        return Features(load(data))
+    except (SafetensorError, KeyError, ValueError, IndexError) as error:
+        raise RecipeError(f"{path}: not the weights of a VGG in safetensors ({error}). {GUIDE}.") from error
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How a picture is compared with its truth: the sum of the losses, each times its weight."""
+
+    l1: Amount = 0.0  # 0: off
+    l2: Amount = 0.0  # 0: off
+    gradient: Amount = 0.0  # 0: off
+    perceptual: Amount = 0.0  # needs `features`; 0: off
+    style: Amount = 0.0  # needs `features`; 0: off
+    features: str = ""  # path of a VGG's weights, safetensors with torchvision's names; "": none
+    sha256: str = ""  # the digest that this file must have, 64 hex digits
+
+
+class Comparison:
+    """The weighted sum, with the network that some of its terms look through."""
+
+    def __init__(self, weights: Weights) -> None:
+        """Raises: RecipeError: perceptual or style without the weights of their network."""
+        self.weights = weights
+        self.features = load_features(weights.features, weights.sha256) if weights.perceptual or weights.style else None
+
+    def __call__(self, output: Tensor, truth: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum, and each term by its name without its weight, detached."""
+        terms = {name: loss(output, truth) for name, loss in PIXELS.items() if getattr(self.weights, name)}
+        if self.features is not None:
+            network = self.features.to(output.device)
+            with torch.no_grad():
+                aim = network(truth)
+            seen = network(output)
+            terms |= {name: loss(seen, aim) for name, loss in FEATURES.items() if getattr(self.weights, name)}
+        total = sum((getattr(self.weights, name) * term for name, term in terms.items()), start=output.new_zeros(()))
+        return total, {name: term.detach() for name, term in terms.items()}
+
+
+PIXELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "l2": l2, "gradient": gradient}
+FEATURES: dict[str, Callable[[list[Tensor], list[Tensor]], Tensor]] = {"perceptual": perceptual, "style": style}
+
+
+class Adversarial(NamedTuple):
+    """Both sides of a game over logits of any shape: a mean over all of them."""
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]  # (logits of real, logits of fake) → loss
+    generator: Callable[[Tensor], Tensor]  # (logits of fake) → loss
+
+
+ADVERSARIAL = {
+    # Goodfellow et al. 2014, arXiv 1406.2661: minimax; the generator maximizes log D, as its section 3 advises
+    "vanilla": Adversarial(lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean(), lambda fake: F.softplus(-fake).mean()),
+    # Mao et al. 2017, eq. 9 without its halves, as CycleGAN weighs it, arXiv 1611.04076
+    "lsgan": Adversarial(lambda real, fake: (real - 1).square().mean() + fake.square().mean(), lambda fake: (fake - 1).square().mean()),
+    # Lim, Ye 2017, arXiv 1705.02894; Miyato et al. 2018, eq. 16 and 17, arXiv 1802.05957
+    "hinge": Adversarial(lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(), lambda fake: -fake.mean()),
+}
+
+
+def _conv(weight: Tensor, bias: Tensor) -> nn.Conv2d:
+    conv = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[-1], padding=weight.shape[-1] // 2)
+    conv.load_state_dict({"weight": weight, "bias": bias})
+    return conv

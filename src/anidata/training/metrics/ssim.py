@@ -1,0 +1,35 @@
+"""Structural similarity, -1 to 1 (the same picture).
+
+    (2·μx·μy + C1)·(2·σxy + C2) / ((μx² + μy² + C1)·(σx² + σy² + C2))        C1 = (.01·L)², C2 = (.03·L)², L: white − black
+
+Means, variances and the covariance are taken under a Gaussian window of 11 × 11 px with σ = 1.5 px about every pixel, in each channel by
+itself, the picture mirrored at its borders as torchmetrics has it. The mean over pixels and channels is the picture's value.
+Source: Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to structural similarity", eq. 13
+"""
+
+import torch
+import torch.nn.functional as F  # noqa: N812 its usual name
+from torch import Tensor
+
+VERSION, BETTER = 1, "higher"
+WINDOW, SIGMA = 11, 1.5  # px
+RANGE = 2  # of values from -1 to 1
+C1, C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
+
+
+def metric(output: Tensor, truth: Tensor) -> Tensor:
+    """(b, 3, h, w) in [-1, 1], twice → (b,). Sides of at least 6 px."""
+    squares = torch.stack([output, truth, output * output, truth * truth, output * truth])
+    x, y, xx, yy, xy = _blurred(squares)
+    means, variances = x * x + y * y, xx + yy - x * x - y * y
+    similar = (2 * x * y + C1) * (2 * (xy - x * y) + C2) / ((means + C1) * (variances + C2))
+    return torch.mean(similar, dim=(1, 2, 3))
+
+
+def _blurred(pictures: Tensor) -> Tensor:
+    """(n, b, c, h, w), each channel under the window."""
+    places = torch.arange(WINDOW, dtype=pictures.dtype, device=pictures.device) - WINDOW // 2
+    weights = torch.exp(-0.5 * (places / SIGMA) ** 2)
+    weights /= weights.sum()
+    flat = F.pad(pictures.flatten(0, 1), [WINDOW // 2] * 4, mode="reflect").flatten(0, 1)[:, None]  # one channel each
+    return F.conv2d(F.conv2d(flat, weights[None, None, :, None]), weights[None, None, None, :]).view(pictures.shape)

@@ -1,0 +1,61 @@
+"""Optimizers by name, and schedules: pure functions of the images seen, so that a resumed run goes on at the rate it had.
+
+optimizer = build("adamw", network.parameters(), lr=1e-3)
+factor = schedule("cosine", seen, total, warmup=1000)  # times `initial_lr` of each group, before each step
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from torch import optim
+from torch.nn import Parameter
+
+from anidata.errors import RecipeError
+from anidata.parts import nearest
+
+Name = Literal["adam", "adamw", "rmsprop", "sgd"]
+
+HOLD = 0.5  # of the images after the warm-up: how long `linear` keeps its full rate, as CycleGAN's 100 of 200 epochs
+
+SCHEDULES: dict[str, Callable[[float], float]] = {  # share of the images after the warm-up → factor
+    "constant": lambda _: 1.0,
+    "linear": lambda gone: min(1.0, (1 - gone) / (1 - HOLD)),
+    "cosine": lambda gone: (1 + math.cos(math.pi * gone)) / 2,  # Loshchilov, Hutter 2017, eq. 5, one period, arXiv 1608.03983
+}
+
+
+def build(
+    name: str, parameters: Iterable[Parameter], lr: float, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.0
+) -> optim.Optimizer:
+    """An optimizer of those parameters that need a gradient. Each group keeps `lr` as its `initial_lr`, which schedules refer to.
+
+    betas: how much stays, in a step, of the gradient's average and of its square's. rmsprop and sgd take the first as their momentum;
+    sgd has no use for the second.
+    Raises: RecipeError: an unknown name.
+    """
+    group = {"params": [p for p in parameters if p.requires_grad], "lr": lr, "initial_lr": lr, "weight_decay": weight_decay}
+    match name:  # fused: one pass over the weights where there would be ten
+        case "adam":
+            return optim.Adam([group], betas=betas, fused=True)
+        case "adamw":
+            return optim.AdamW([group], betas=betas, fused=True)
+        case "rmsprop":
+            return optim.RMSprop([group], momentum=betas[0], alpha=betas[1])
+        case "sgd":
+            return optim.SGD([group], momentum=betas[0], fused=True)
+    known = ("adam", "adamw", "rmsprop", "sgd")
+    raise RecipeError(f"optimizer: there is no '{name}'.{nearest(name, known)} There are: {', '.join(known)}")
+
+
+def schedule(name: str, seen: int, total: int, warmup: int = 0) -> float:
+    """The factor of the learning rate after `seen` of `total` images: up to 1 over the first `warmup`, then by name; what comes after `total` is as there.
+
+    constant: 1. linear: 1 for half of the images, then down to 0. cosine: down to 0 by half a wave.
+    Raises: RecipeError: an unknown name.
+    """
+    if name not in SCHEDULES:
+        raise RecipeError(f"schedule: there is no '{name}'.{nearest(name, SCHEDULES)} There are: {', '.join(SCHEDULES)}")
+    if seen < warmup:
+        return (seen + 1) / (warmup + 1)  # the first step moves too
+    return SCHEDULES[name](min(1.0, (seen - warmup) / max(1, total - warmup)))

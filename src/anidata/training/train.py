@@ -1,0 +1,79 @@
+"""Train a baseline into a RUN folder: `run` puts together what a command asks for. The same order again goes on where it stopped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from anidata import loading, parts
+from anidata.training import config, models, processes, runs
+from anidata.training.baseline import Baseline
+from anidata.training.loader import Loader, LoaderConfig
+from anidata.training.session import Outcome, Session
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a command asks for."""
+
+    baseline: str  # name or path of a model file
+    dataset: str  # folder or URL
+    run: Path
+    preset: str = "default"
+    settings: Sequence[str] = ()  # as --set gives them
+    device: str = "auto"
+
+
+def run(order: Order) -> Outcome:
+    """Train, or go on with a training.
+
+    Raises: RecipeError, UnknownPart, DatasetError, RunError, Locked, TrainingError, StorageError, Interrupted.
+    """
+    team = processes.join(order.device)
+    module = models.load(order.baseline)
+    chosen = config.resolve(module, (order.baseline, order.preset, order.dataset), order.settings)
+    session = Session(runs.Run(order.run.absolute()), chosen, team, _baseline(module, chosen), _data(chosen, team))
+    with runs.held(session.run, team):
+        if team.first and (told := runs.begin(session.run, chosen, _surroundings(session))):
+            session.notes.append(told)
+        team.wait()
+        done = session.go_on()
+    team.leave()
+    return done
+
+
+def _baseline(module: Any, chosen: config.Recipe) -> Baseline:
+    torch.manual_seed(chosen.train.seed)  # of the first weights
+    baseline: Baseline = module.build(config.model_of(module, chosen))
+    return baseline
+
+
+def _data(chosen: config.Recipe, team: processes.Processes) -> tuple[Loader, Loader | None]:
+    """The loaders of the split that is trained on, and of that of validation where there is one."""
+    train_config = chosen.train
+    parts.load("metrics", train_config.metric)  # a wrong name fails now
+    training = _loader(chosen, train_config.split, team, team.device)
+    if not train_config.validate_every:
+        return training, None
+    return training, _loader(chosen, train_config.validation, team, torch.device("cpu"))  # many wait there for their turn
+
+
+def _loader(chosen: config.Recipe, split: str, team: processes.Processes, device: torch.device) -> Loader:
+    train_config = chosen.train
+    settings = LoaderConfig(
+        config.check_batch(train_config, team.ranks), train_config.size, train_config.conditions, train_config.styles, train_config.seed,
+        train_config.workers, train_config.augment,
+    )  # fmt: skip
+    return Loader(loading.load_dataset(chosen.dataset, split), settings, team.rank, team.ranks, device)
+
+
+def _surroundings(session: Session) -> dict[str, Any]:
+    """What the run depends on beside its recipe: the data set by its manifest, with its styles of line; the model file by its text."""
+    chosen = session.recipe
+    return {
+        "styles": list(session.loaders[0].samples.styles),
+        "dataset": runs.digest_of(Path(chosen.dataset) / "manifest.json") or chosen.dataset,
+        "model_file": runs.digest_of(parts.find("models", chosen.baseline)),
+    }

@@ -11,7 +11,7 @@ import pytest
 from anidata import parts, report
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-SHELVES = ("sources", "measures", "styles", "pipelines")
+SHELVES = ("sources", "measures", "styles", "pipelines", "models", "metrics")
 BLOCK = re.compile(r"(?<=<!-- parts: written by `make readme` -->\n).*?(?=<!-- end of parts -->)", re.DOTALL)
 
 
@@ -43,7 +43,7 @@ def test_the_commands_and_the_python_run(tmp_path):
         for line in block.splitlines()
         if line.startswith("anidata")
     ]
-    assert len(shell) == 10
+    assert len(shell) == 13
     for line in shell:
         words = [w for w in shlex.split(line)[1:] if w != "~/scans.cbz"]
         words = ["sample:" if w == "~/Pictures" else w for w in words]

@@ -1,9 +1,9 @@
 """Coloring a picture of any size with a model of one size.
 
-The whole picture is resized to the model's page, and its color brought back to the picture's own size; it isn't cut into tiles, which would
-have to guess their colors each for itself, so that a sleeve changes color where a tile ends. What is lost in between is given back by the
-picture: the line is laid over the color, as painters multiply a line layer over their paint, and where the model was told the gray, that is
-the luma. Without either the color is only enlarged, and soft.
+The whole picture is resized to the model's page, and its color brought back to the picture's own size. It isn't cut into tiles: overlapping
+and blended, tried on five pictures with a U-Net of 128 px, they each guessed for themselves, colored paper and left bodies white. What is lost
+in between is given back by the picture: the line is laid over the color, as painters multiply a line layer over their paint, and where the
+model was told the gray, that is the luma. Without either the color is only enlarged, and soft. Colored lines come out black.
 
 Line art is used as it is, its paper made white. Anything else is drawn first, at the size at which data sets are drawn. A picture is line art
 if it has no color (in 99 of 100 pixels the channels are within 24 levels) and more than .55 of it is paper (within 12 levels of the most

@@ -120,3 +120,17 @@ def test_a_workspace_of_another_format_says_what_to_do(tmp_path):
     done = anidata_command("clean", tmp_path)
     assert done.returncode == 3
     assert done.stderr.startswith(f"FormatError: {tmp_path} has workspace format 99")
+
+
+@pytest.mark.parametrize("place", ["anidata.pipeline.resolve", "anidata.cli.Commands.parse_args"])
+def test_ctrl_c_outside_the_engine_says_how_to_go_on(tmp_path, place):
+    program = f"""
+import sys, anidata.cli, anidata.pipeline
+def press(*_, **__):
+    raise KeyboardInterrupt
+{place} = press
+sys.argv = ["anidata", "run", "quickstart", {str(tmp_path / "work")!r}]
+anidata.cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "The same command goes on." in done.stderr, "Traceback" in done.stderr) == (130, True, False)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 import anidata
-from anidata.errors import AnidataError, MissingExtra
+from anidata.errors import AnidataError, Interrupted, MissingExtra
 from anidata.lean import without_pandas
 
 if TYPE_CHECKING:
@@ -21,7 +22,28 @@ if TYPE_CHECKING:
     from anidata.pipeline import Recipe
     from anidata.workspace import Workspace
 
-app = typer.Typer(name="anidata", help=anidata.__doc__, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+GOES_ON = "stopped at once. The same command goes on."
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands, of which Ctrl-C makes a typed error where the engine hasn't."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        try:
+            return super().make_context(*args, **extra)
+        except KeyboardInterrupt:
+            raise Interrupted(GOES_ON) from None
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # click's own context is the base of typer's
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted(GOES_ON) from None
+
+
+app = typer.Typer(
+    name="anidata", cls=Commands, help=anidata.__doc__, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
+)
 
 Work = Annotated[Path, typer.Argument(metavar="WORK", help="The workspace's folder.")]
 Sources = Annotated[list[str], typer.Argument(metavar="SOURCE…", help="A folder, an archive, or KIND:REST such as sample:")]
@@ -69,6 +91,9 @@ def main() -> None:
         without_pandas()
     try:
         app()
+    except KeyboardInterrupt:  # before there was a command
+        print(f"Interrupted: {GOES_ON}", file=sys.stderr)
+        sys.exit(Interrupted.exit_code)
     except AnidataError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

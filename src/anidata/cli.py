@@ -39,6 +39,12 @@ class Commands(typer.core.TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise Interrupted(GOES_ON) from None
+        except AnidataError:
+            raise
+        except Exception as error:
+            if _is_interrupt(error):
+                raise Interrupted(GOES_ON) from error
+            raise
 
 
 app = typer.Typer(
@@ -97,6 +103,11 @@ def main() -> None:
     except AnidataError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether a Ctrl-C is behind an error: DuckDB wraps what is raised while it calls Python, and tells of it in its text alone."""
+    return error is not None and ("KeyboardInterrupt" in str(error) or _is_interrupt(error.__cause__))
 
 
 def _version(wanted: bool) -> None:

@@ -1,8 +1,9 @@
 """Augmentation, the same for line and color: a crop, a mirror image and a small rotation in one warp; the color's own jitter.
 
-It is done by the loader's workers, on uint8 and before the crossing to tensors, since that costs least: of a 512 px pair, one core warps color
-and line to 128 px in .2 ms and to 256 px in .9; affine_grid and grid_sample on whole batches take 2.7 and 17 ms a pair on that core. A GPU
-would do it in no time, but waits for the same workers, whose time goes into decoding (2 to 4 ms a pair).
+It is done by the loader's workers, on uint8 and before the crossing to tensors, since that costs least: of a 512 px pair, one core of a
+busy machine makes a view of 128 px in .7 ms and one of 256 px in 3; tensors of whole batches (affine_grid, grid_sample, avg_pool2d, the
+colors by einsum) took 7 and 15 ms a pair on that core. On a GPU it wasn't measured: it would wait for the same workers, who have to decode
+anyway.
 """
 
 import hashlib
@@ -92,7 +93,7 @@ def warp(picture: Pixels, view: View, size: int) -> Pixels:
 
 
 def recolor(rgb: Pixels, view: View) -> Pixels:
-    """The colors of a picture (h, w, 3) as the view has them: turned and stretched about the gray axis, then gamma; white and black stay."""
+    """A picture's colors (h, w, 3) as the view has them: turned and stretched about the gray axis, then gamma; white and black stay."""
     if view.hue == 0 and view.saturation == 1 and view.gamma == 1:
         return rgb
     turned = cv2.transform(rgb, _color_matrix(view))

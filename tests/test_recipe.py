@@ -236,6 +236,14 @@ def test_the_whole_recipe_is_built_again_as_it_was_with_all_values_visible():
         assert set(document[name]) == {f.name for f in dataclasses.fields(kind)}
 
 
+@pytest.mark.parametrize("text", ["", "[clean]\nmin_side = 256", "[lineart]\nsize = 512\n[shard]\nseed = 0"])
+def test_what_a_recipe_leaves_out_is_visible_and_tells_in_its_fingerprint(text):
+    """Else a run is out of date as soon as a default is spelled out, and up to date when the default has changed."""
+    assert recipe.document_of(built(text)) == recipe.document_of(pipeline.Recipe())
+    assert recipe.dump(built(text)) == recipe.dump(pipeline.Recipe())
+    assert recipe.fingerprint(built(text)) == recipe.fingerprint(pipeline.Recipe())
+
+
 @given(inner, inner)
 def test_fingerprints_are_equal_where_configs_are(one, other):
     assert recipe.fingerprint(one) == recipe.fingerprint(dataclasses.replace(one))

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 import tomli_w
@@ -20,7 +20,10 @@ import tomli_w
 from anidata.errors import RecipeError
 from anidata.parts import nearest
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 Document = dict[str, Any]
 
 MOST = 2**63 - 1  # what TOML promises to keep
@@ -75,7 +78,7 @@ def build(kind: type[T], document: Mapping[str, Any], where: str) -> T:
     for path in _endless(document, []):
         raise RecipeError(f"{_at(where, path)}: Expected a finite number.")
     try:
-        return msgspec.convert(document, kind)
+        return _whole(msgspec.convert(document, kind))
     except msgspec.ValidationError as error:
         raise RecipeError(_complaint(kind, str(error), where)) from error
     except RecipeError as error:  # a config's own check
@@ -112,6 +115,12 @@ def _check_names(kind: Any, document: Mapping[str, Any], where: str, path: Seque
             raise RecipeError(f"{place}.{nearest(name, fields)}")
         if dataclasses.is_dataclass(hints[name]) and isinstance(value, Mapping):
             _check_names(hints[name], value, where, [*path, name])
+
+
+def _whole(config: T) -> T:
+    """The same config with every default written down in it: msgspec leaves those to the class, and so out of a document and a fingerprint."""
+    values = {name: getattr(config, name) for name in config.__dataclass_fields__}
+    return dataclasses.replace(config, **{name: _whole(v) if hasattr(v, "__dataclass_fields__") else v for name, v in values.items()})
 
 
 def _put(document: Mapping[str, Any], names: Sequence[str], value: Any) -> Document:

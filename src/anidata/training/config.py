@@ -1,11 +1,11 @@
 """The settings of a training, and how a command's words become them: the model file's preset, then `--set train.…` and `--set model.…`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal
 
 from anidata import parts, recipe
 from anidata.errors import RecipeError
@@ -13,11 +13,6 @@ from anidata.recipe import Amount, Count, Document, Positive
 from anidata.training import models, optimizers
 from anidata.training.augment import Augment
 from anidata.training.conditions import channels
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
 
 # settings that may change when a run goes on: they don't alter what a step computes, or what the figures mean
 FREE = (
@@ -89,16 +84,10 @@ def resolve(module: ModuleType, names: tuple[str, str, str], settings: Sequence[
     for name in document:
         if name not in TABLES:
             raise RecipeError(f"--set {name}.…: no such table.{parts.nearest(name, TABLES)} Write train.KEY=VALUE or model.KEY=VALUE.")
-    train = whole(recipe.build(Config, document["train"], "--set, [train]"))
+    train = recipe.build(Config, document["train"], "--set, [train]")
     check_batch(train)
-    model = whole(models.configure(module, preset, document["model"], channels(train.conditions), train.size))
+    model = models.configure(module, preset, document["model"], channels(train.conditions), train.size)
     return Recipe(baseline, preset, dataset, train, recipe.document_of(model))
-
-
-def whole(config: T) -> T:
-    """The same config with every default written down in it: msgspec leaves those to the class, and out of its documents."""
-    values = {f.name: getattr(config, f.name) for f in fields(config)}
-    return replace(config, **{name: whole(v) if is_dataclass(v) and not isinstance(v, type) else v for name, v in values.items()})
 
 
 def model_of(module: ModuleType, chosen: Recipe) -> Any:

@@ -1,17 +1,20 @@
 """The families beside each other and beside pix2pix: the same data, loop and time. Prints a table in Markdown; run again, it goes on where it was.
 
 The data set is made of the artwork in SHARED/data (../shared, or ANIDATA_SHARED), split by cluster. Nothing else should run meanwhile: each
-baseline has the same minutes, and what else takes the processor takes it from them.
+baseline has the same minutes, and what else takes the processor takes it from them. The table is of all runs in WORK that had their minutes,
+whatever is trained now: --only adds seeds to some, --seeds 0 trains nothing.
 
-    python benchmarks/compare_baselines.py WORK [--minutes 10] [--seeds 2] [--only gan …] [--device cpu]
+    python benchmarks/compare_baselines.py WORK [--minutes 10] [--seeds 2] [--only gan …] [--device cpu] [--threads 2]
 """
 
 import argparse
-import os
+import csv
+import json
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
 
 import torch
@@ -19,7 +22,8 @@ import torch
 from anidata import parts
 from anidata.loading import load_dataset
 from anidata.training.loader import Loader, LoaderConfig
-from anidata.training.train import Order, Outcome, run
+from anidata.training.runs import Run
+from anidata.training.train import Order, run
 from bench import ANIDATA, SHARED, took
 
 SIZE = 128
@@ -37,16 +41,26 @@ METRICS = ("psnr", "ssim", "ciede2000")
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a run came to: each metric's mean over the validation pictures."""
+
+    images: int
+    threads: int
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Row:
-    """What a baseline came to: each metric's mean over the validation pictures, one for each seed."""
+    """What a baseline came to, seed by seed."""
 
     name: str
-    images: list[int]
-    values: dict[str, list[float]]
+    found: list[Found]
 
     def __str__(self) -> str:
-        seen = " / ".join(f"{n:,}" for n in self.images) or "none"
-        return f"| {self.name} | {seen} | " + " | ".join(_spread(self.values[m]) for m in METRICS) + " |"
+        trained = [f for f in self.found if f.images]
+        seen = " / ".join(f"{f.images:,}" for f in trained) or "none"
+        values = " | ".join(_spread([f.values[m] for f in self.found]) for m in METRICS)
+        return f"| {self.name} | {len(trained) or ''} | {seen} | {values} |"
 
 
 def main() -> None:
@@ -56,13 +70,15 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=2)
     options.add_argument("--only", nargs="*", choices=list(BASELINES), default=list(BASELINES))
     options.add_argument("--device", default="cpu")
+    options.add_argument("--threads", type=int, default=torch.get_num_threads())
     chosen = options.parse_args()
+    torch.set_num_threads(chosen.threads)
     dataset = made(chosen.work)
-    rows = []
     for name in chosen.only:
-        done = [trained(chosen, dataset, name, seed) for seed in range(chosen.seeds)]
-        rows.append(Row(name, [d.images for d in done], {m: [d.scores[-1][m] for d in done] for m in METRICS}))
-    print("\n".join(table(dataset, chosen, rows)))
+        for seed in range(chosen.seeds):
+            train(chosen, dataset, name, seed)
+    rows = [Row(name, list(seeds(chosen, name))) for name in BASELINES]
+    print("\n".join(table(dataset, chosen, [r for r in rows if r.found])))
 
 
 def made(work: Path) -> Path:
@@ -72,28 +88,49 @@ def made(work: Path) -> Path:
     return work / "work/dataset"
 
 
-def trained(chosen: argparse.Namespace, dataset: Path, name: str, seed: int) -> Outcome:
-    """A run for its minutes, or what it came to before."""
+def train(chosen: argparse.Namespace, dataset: Path, name: str, seed: int) -> None:
+    """A run for its minutes, unless it had them."""
+    folder = chosen.work / f"{name}-{seed}"
+    if finished(folder, chosen.minutes):
+        return
     model, preset = BASELINES[name]
     settings = (
         f"train.images={ENDLESS}", f"train.minutes={chosen.minutes}", f"train.size={SIZE}", f"train.seed={seed}",
         f"train.validate_every={ENDLESS}", "train.validate_images=1000", "train.checkpoint_every=2000", "train.keep_best=0",
     )  # fmt: skip
     print(f"{name}, seed {seed}", file=sys.stderr)
-    return run(Order(model, str(dataset), chosen.work / f"{name}-{seed}", preset, settings, chosen.device))
+    run(Order(model, str(dataset), folder, preset, settings, chosen.device))
+
+
+def seeds(chosen: argparse.Namespace, name: str) -> Iterator[Found]:
+    """What a baseline's runs came to, from seed 0 on."""
+    found = (finished(chosen.work / f"{name}-{seed}", chosen.minutes) for seed in count())
+    return takewhile(bool, found)  # type: ignore[arg-type]  # what stays isn't None
+
+
+def finished(folder: Path, minutes: float) -> Found | None:
+    """What a run came to; None if it hasn't had its minutes: only their end is validated."""
+    made = Run(folder)
+    if not made.table.is_file() or made.recipe().train.minutes != minutes:
+        return None
+    with made.table.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["name"].startswith("val/")]
+    values = {row["name"].removeprefix("val/"): float(row["value"]) for row in rows}
+    return Found(int(rows[-1]["images"]), int(json.loads(made.environment.read_bytes())["threads"]), values) if rows else None
 
 
 def table(dataset: Path, chosen: argparse.Namespace, rows: Sequence[Row]) -> Iterator[str]:
     counts = {split: len(load_dataset(dataset, split)) for split in ("train", "val")}  # type: ignore[arg-type]  # a folder's has a length
-    yield f"{SIZE} px, {counts['train']} pairs to train on, {counts['val']} of other clusters to validate with; {chosen.minutes:g} minutes on"
-    yield f"{'a GPU' if chosen.device == 'cuda' else f'{os.cpu_count()} CPU cores'} for each of {chosen.seeds} seeds; torch {torch.__version__}. Mean of the seeds, and the seeds."
+    yield f"{SIZE} px, {counts['train']} pairs to train on, {counts['val']} of other clusters to validate with; {chosen.minutes:g} minutes of"
+    threads = " or ".join(map(str, sorted({f.threads for row in rows for f in row.found})))
+    yield f"{'a GPU' if chosen.device == 'cuda' else f'a CPU (threads: {threads})'} for each run; torch {torch.__version__}. Mean of the seeds, and the seeds."
     yield ""
     yield (
-        "| baseline | images seen | "
+        "| baseline | seeds | images seen | "
         + " | ".join(f"{m} {'↑' if parts.load('metrics', m).BETTER == 'higher' else '↓'}" for m in METRICS)
         + " |"
     )
-    yield "|---|---|" + "---|" * len(METRICS)
+    yield "|---|---|---|" + "---|" * len(METRICS)
     yield from map(str, [*rows, floor(dataset, "the line as it is"), floor(dataset, "white paper")])
 
 
@@ -102,7 +139,7 @@ def floor(dataset: Path, name: str) -> Row:
     batches = Loader(load_dataset(dataset, "val"), LoaderConfig(size=SIZE, workers=0)).validation(1000)
     outputs = [b.condition.expand(-1, 3, -1, -1) if name.startswith("the line") else torch.ones_like(b.color) for b in batches]
     values = {m: torch.cat([parts.load("metrics", m).metric(o, b.color) for o, b in zip(outputs, batches, strict=True)]) for m in METRICS}
-    return Row(name, [], {m: [float(v.mean())] for m, v in values.items()})
+    return Row(name, [Found(0, 0, {m: float(v.mean()) for m, v in values.items()})])
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -6,6 +6,7 @@ The data set is made for it. A training ends when it has come to its goal, or wh
 """
 
 import argparse
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class Goal:
     """What a preset must come to."""
 
     model: str
-    preset: str
+    preset: str  # its model; batch and length are the benchmark's
     decibels: float  # PSNR of its samples, averaged weights
     minutes: float  # of training
 
@@ -91,6 +92,7 @@ def learned(goal: Goal, pairs: Batch, seed: int) -> Learned:
             continue
         look = state.seconds + goal.minutes * 60 / LOOKS
         decibels = accuracy(baseline, averages, pairs)
+        print(f"{goal.preset}, seed {seed}: {decibels:.1f} dB after {state.images:,} images, {state.seconds:.0f} s", file=sys.stderr)
         if decibels >= goal.decibels or state.seconds >= goal.minutes * 60:
             break
     return Learned(decibels, state.seconds, rise(baseline, averages, pairs, seed))

@@ -56,7 +56,8 @@ PRESETS = {
     "large": replace(UNET, channels=(64, 128, 256, 512, 512), blocks=2, lr=2e-4),
     "smoke": replace(UNET, channels=(8, 16, 32)),
 }
-TRAIN: dict[str, dict[str, Any]] = {"smoke": {"images": 800, "size": 64, "batch": 8}}
+SMALL: dict[str, Any] = {"batch": 4}
+TRAIN: dict[str, dict[str, Any]] = {"default": SMALL, "unet": SMALL, "cae": SMALL, "smoke": {"images": 800, "size": 64, "batch": 8}}
 
 
 def build(config: Config) -> "Regression":

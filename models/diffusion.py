@@ -30,6 +30,7 @@ from anidata.training.baseline import Batch, Update
 from anidata.training.models import Widths, check_sides
 
 TIMES = 1000  # steps of noise that a network's time is counted in
+LEAST = 0.05  # share of noise in a flow's pictures, at least: ways are divided by it, and the last traces would outweigh all else
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Config:
     condition: Positive = 1  # channels of the conditions; the trainer sets it
     size: Positive = 256  # px of a side; the trainer sets it
     objective: Literal["flow", "epsilon", "v"] = "flow"  # flow: rectified flow; epsilon: the noise; v: a mix of noise and picture
+    tells: Literal["picture", "way"] = "picture"  # what the network gives of a flow, from which the other follows
+    shift: Positive = 3  # of a flow's times towards noise, where a picture's colors are decided; 1: none
     betas: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "squaredcos_cap_v2"  # how noise grows, for epsilon and v
     channels: Widths = (32, 64, 96, 128)  # of each level, half the sides of the one above
     blocks: Positive = 1  # residual blocks of a level on the way down, one more on the way up
@@ -64,7 +67,8 @@ PRESETS = {
     "large": replace(DEFAULT, channels=(128, 256, 384, 512), blocks=2, attention=2, lr=1e-4),
     "smoke": replace(DEFAULT, channels=(16, 32), steps=8),
 }
-TRAIN: dict[str, dict[str, Any]] = {"smoke": {"images": 800, "size": 64, "batch": 8}}
+SMALL: dict[str, Any] = {"batch": 4}
+TRAIN: dict[str, dict[str, Any]] = {"default": SMALL, "ddpm": SMALL, "smoke": {"images": 800, "size": 64, "batch": 8}}
 
 
 def build(config: Config) -> "Diffusion":
@@ -95,7 +99,7 @@ class Diffusion:
         noise = torch.randn(clean.shape, generator=generator, device=clean.device)
         noisy, time, target = self.objective.mix(clean, noise, generator)
         shown = torch.rand(len(clean), 1, 1, 1, generator=generator, device=clean.device) >= self.config.dropped
-        loss = F.mse_loss(self.space.predict(noisy, batch.condition * shown, time).float(), target)
+        loss = F.mse_loss(self._predict(noisy, batch.condition * shown, time), target)
         update(loss, "unet")
         return {"loss": loss.detach()}
 
@@ -113,30 +117,40 @@ class Diffusion:
 
         Source: Ho, Salimans 2022, eq. 6 with 1 + w as `guidance`, arXiv 2207.12598
         """
-        told = self.space.predict(x, condition, time).float()
+        told = self._predict(x, condition, time)
         if self.config.guidance == 1:
             return told
-        untold = self.space.predict(x, torch.zeros_like(condition), time).float()
+        untold = self._predict(x, torch.zeros_like(condition), time)
         return untold + self.config.guidance * (told - untold)
+
+    def _predict(self, noisy: Tensor, condition: Tensor, time: Tensor) -> Tensor:
+        return self.objective.meant(self.space.predict(noisy, condition, time).float(), noisy, time)
 
 
 class Flow:
-    """Rectified flow: the network tells the way from picture to noise at a point between them. Times crowd about the middle.
+    """Rectified flow: the way from picture to noise, learned at points between them, which crowd where there is more noise than picture.
 
-    Source: Liu et al. 2022, eq. 1, arXiv 2209.03003; the logit-normal times: Esser et al. 2024, section 3.1, arXiv 2403.03206
+    A small network needn't hold all of the noise that it sees if it tells the picture; the loss is of the way all the same.
+    Source: Liu et al. 2022, eq. 1, arXiv 2209.03003; logit-normal times and their shift: Esser et al. 2024, section 3.1 and eq. 23,
+    arXiv 2403.03206; the picture in place of the way: Li, He 2025, section 4, arXiv 2511.13720
     """
 
     def __init__(self, config: Config) -> None:
-        self.count = config.steps
+        self.config = config
 
     def mix(self, clean: Tensor, noise: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(noisy, time, target)."""
-        share = torch.randn(len(clean), 1, 1, 1, generator=generator, device=clean.device).sigmoid()
+        middle = math.log(self.config.shift)
+        share = (middle + torch.randn(len(clean), 1, 1, 1, generator=generator, device=clean.device)).sigmoid().clamp(min=LEAST)
         return (1 - share) * clean + share * noise, share.flatten() * TIMES, noise - clean
 
+    def meant(self, told: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
+        """The way, from what the network tells."""
+        return told if self.config.tells == "way" else (noisy - told) / (time.view(-1, 1, 1, 1) / TIMES).clamp(min=LEAST)
+
     def steps(self) -> FlowMatchEulerDiscreteScheduler:
-        euler = FlowMatchEulerDiscreteScheduler(TIMES)
-        euler.set_timesteps(sigmas=[1 - n / self.count for n in range(self.count)])  # its own would spend the last step on a thousandth
+        euler, count = FlowMatchEulerDiscreteScheduler(TIMES, shift=self.config.shift), self.config.steps
+        euler.set_timesteps(sigmas=[1 - n / count for n in range(count)])  # its own would spend the last step on a thousandth
         return euler
 
 
@@ -162,6 +176,9 @@ class Noise:
         time = torch.randint(TIMES, (len(clean),), generator=generator, device=clean.device)
         target = noise if self.settings["prediction_type"] == "epsilon" else self.noises.get_velocity(clean, noise, time)
         return self.noises.add_noise(clean, noise, time), time, target
+
+    def meant(self, told: Tensor, noisy: Tensor, time: Tensor) -> Tensor:  # noqa: ARG002 the network tells just that
+        return told
 
     def steps(self) -> DDIMScheduler:
         ddim = DDIMScheduler(**self.settings)

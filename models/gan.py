@@ -72,6 +72,7 @@ PRESETS = {
 }
 PAPER: dict[str, Any] = {"batch": 1, "clip": 0, "ema": 0}
 TRAIN: dict[str, dict[str, Any]] = {
+    "default": {"batch": 4},
     "pix2pix": PAPER,
     "cyclegan": {**PAPER, "schedule": "linear"},
     "smoke": {"images": 800, "size": 64, "batch": 8},

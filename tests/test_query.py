@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from anidata import cli, report, storage
-from anidata.catalog import Catalog
+from anidata.catalog import Sealed
 from anidata.errors import QueryError
 from anidata.workspace import Workspace, open_workspace
 from conftest import ART
@@ -49,7 +49,7 @@ def work(tmp_path_factory) -> Workspace:
 
 @pytest.fixture
 def views(work):
-    with Catalog(work) as found:
+    with Sealed(work) as found:
         yield found
 
 

@@ -11,6 +11,7 @@ A table is a folder of parts, or one file; a part carries what it was made from 
 import json
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -118,15 +119,32 @@ def write_groups(path: Path, groups: Iterator[list[dict[str, Any]]], schema: pa.
             writer.write_table(table(group, schema))
 
 
+def write_tables(path: Path, tables: Iterator[tuple[Any, pa.Table]]) -> list[Any]:
+    """Publish named tables of one schema as the row groups of one file; returns their names."""
+    names: list[Any] = []
+    with storage.publishing(path) as file, ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+        for name, content in tables:
+            writer = writer or stack.enter_context(pq.ParquetWriter(file, content.schema, compression="zstd"))
+            writer.write_table(content, row_group_size=len(content))
+            names.append(name)
+    return names
+
+
 def group_sizes(path: Path) -> list[int]:
     """Rows in each row group."""
     meta = pq.read_metadata(path)
     return [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
 
 
-def read_group(path: Path, group: int) -> list[dict[str, Any]]:
+def read_table(path: Path, group: int) -> pa.Table:
+    """One row group."""
     with pq.ParquetFile(path) as file:
-        found: list[dict[str, Any]] = file.read_row_group(group).to_pylist()
+        return file.read_row_group(group)
+
+
+def read_group(path: Path, group: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = read_table(path, group).to_pylist()
     return found
 
 
@@ -141,7 +159,7 @@ def state_of(*folders: Path) -> str:
     return "|".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in found)
 
 
-_IDLE: dict[str, "duckdb.DuckDBPyConnection"] = {}  # by the folder it spills into; at most one
+_IDLE: dict[tuple[str, bool], "duckdb.DuckDBPyConnection"] = {}  # by the folder it spills into, and whether it is sealed; at most one
 
 
 @lru_cache(maxsize=16)
@@ -150,15 +168,24 @@ def _held(paths: tuple[Path, ...], _state: str, schema: pa.Schema) -> pa.Table:
     return pa.concat_tables([schema.empty_table(), *(read(path, schema) for path in paths)])
 
 
+@lru_cache(maxsize=1 << 16)
+def _columns(path: Path, _state: int) -> tuple[str, ...]:
+    return tuple(_footer(path).names)
+
+
 class Catalog:
-    """The views of a workspace over DuckDB: nothing else can be read or written through it."""
+    """The views of a workspace over DuckDB, for SQL that anidata has written: DuckDB reads the files itself."""
+
+    sealed = False  # whether files are out of reach
 
     def __init__(self, workspace: Workspace) -> None:
         folder = workspace.folder
         self._tables: list[str] = []
-        self._home, made = str(folder("tmp")), {n for n in ("clean", "dedup", "lineart") if (folder("decisions") / f"{n}.parquet").exists()}
+        self._scanned = False  # whether a view reads files
+        made = {n for n in ("clean", "dedup", "lineart") if (folder("decisions") / f"{n}.parquet").exists()}
+        self._home = str(folder("tmp")), self.sealed
         idle = _IDLE.pop(self._home, None)
-        self._connection = idle or _connection(self._home)
+        self._connection = idle or _connection(self._home[0])
         self._register("_records", files(folder("records")), RECORDS)
         self._register("_images", files(folder("images")), images_schema())
         self._register("_edges", files(folder("edges")), EDGES)
@@ -168,9 +195,10 @@ class Catalog:
         for name, schema in (("clean", CLEAN), ("dedup", DEDUP), ("lineart", LINEART), ("splits", SPLITS), ("samples", SAMPLES)):
             self._register(f"_{name}", [decisions / f"{name}.parquet"], schema)
         self._ranks()
-        self._connection.execute(_decided(made))
+        self._exceptions(made)
         if not idle:
-            for statement in (*_views(), "SET enable_external_access = false", "SET lock_configuration = true"):
+            seal = ("SET enable_external_access = false", "SET lock_configuration = true") if self.sealed else ()
+            for statement in (*_views(), *seal):
                 self._connection.execute(statement)
 
     def select(self, sql: str) -> pa.Table:
@@ -204,6 +232,82 @@ class Catalog:
         """The column `key` of an answer, sorted."""
         return sorted(self.select(sql).column("key").to_pylist())
 
+    def close(self) -> None:
+        """Let go of the tables. The connection, whose views take 40 ms to make, waits for this process's next catalog of the workspace.
+
+        That of a large catalog doesn't: only when it is closed does DuckDB give its memory back.
+        """
+        if self._scanned:
+            self._connection.close()
+            return
+        for name in dict.fromkeys(self._tables):
+            self._connection.unregister(name)
+        while _IDLE:
+            _IDLE.popitem()[1].close()
+        _IDLE[self._home] = self._connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind:
+            self._connection.close()  # whatever it was at
+        else:
+            self.close()
+
+    def _register(self, name: str, found: list[Path], schema: pa.Schema) -> None:
+        there = tuple(p for p in found if p.exists())
+        try:
+            if sum(p.stat().st_size for p in there) <= HELD:
+                self._add(name, _held(there, state_of(*there), schema))
+            else:
+                self._scan(name, there, schema)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise StorageError(f"{name.strip('_')} can't be read: {error}") from error
+
+    def _scan(self, name: str, paths: Sequence[Path], schema: pa.Schema) -> None:
+        """A view of files that are read in each query anew: by DuckDB itself, which takes less memory and time than by way of Arrow."""
+        alike: dict[tuple[str, ...], list[str]] = {}  # columns → files; an older part may lack some
+        for path in paths:
+            alike.setdefault(_columns(path, path.stat().st_mtime_ns), []).append("'" + str(path).replace("'", "''") + "'")
+        scans = [f"FROM read_parquet([{', '.join(found)}], hive_partitioning = false)" for found in alike.values()]
+        self._add(f"{name}_without_rows", schema.empty_table())
+        columns = ", ".join(f'"{field.name}"' for field in schema)
+        whole = " UNION ALL BY NAME ".join([f"FROM {name}_without_rows", *scans])
+        self._connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM ({whole})")
+        self._scanned = True
+
+    def _ranks(self) -> None:
+        """Tables that tell how strict each license and rating is that occurs."""
+        for column, rank in (("license", rights.license_rank), ("rating", rights.rating_rank)):
+            words = self.select(f"SELECT DISTINCT {column} AS word FROM _records WHERE {column} IS NOT NULL").column("word").to_pylist()
+            ranked = pa.table({"word": pa.array(words, pa.string()), "rank": pa.array([rank(w) for w in words], pa.int32())})
+            self._add(f"_{column}_rank", ranked)
+
+    def _exceptions(self, made: set[str]) -> None:
+        """Tables of what is listed or seen more than once, and of what isn't decided yet. made: the decisions there are.
+
+        Mostly these are few: the views merge rows and join reasons for them alone, as to do it for all would take much more memory.
+        """
+        repeated = "SELECT {0} FROM {1} WHERE {0} IS NOT NULL GROUP BY {0} HAVING count(*) > 1"
+        self._add("_listed_again", self.select(repeated.format("record", "_records")))
+        self._add("_seen_again", self.select(repeated.format("key", "_records")))
+        self._add("_measured_again", self.select(repeated.format("key", "_images SEMI JOIN _seen_again USING (key)")))
+        self._add("_unjoined", self.select("SELECT DISTINCT key FROM _images ANTI JOIN _dedup USING (key)"))
+        undecided = "SELECT key FROM _unjoined ANTI JOIN _clean USING (key)"
+        # lineart has a row for those alone that it rejects
+        self._add("_undecided", self.select(undecided + (" LIMIT 0" if made == {"lineart"} else "")))
+
+    def _add(self, name: str, content: Any) -> None:
+        self._connection.register(name, content)
+        self._tables.append(name)
+
+
+class Sealed(Catalog):
+    """The same for SQL that a user has written: nothing but the views can be read, and nothing written."""
+
+    sealed = True
+
     def ask(self, sql: str) -> pa.Table:
         """The answer to what a user typed.
 
@@ -232,46 +336,10 @@ class Catalog:
         answer = self.ask(f"SELECT key FROM _pictures WHERE error IS NULL AND (({condition}\n) IS NOT TRUE)")
         return set(answer.column("key").to_pylist())
 
-    def close(self) -> None:
-        """Let go of the tables. The connection, whose views take 40 ms to make, waits for this process's next catalog of the workspace."""
-        for name in self._tables:
-            self._connection.unregister(name)
-        while _IDLE:
-            _IDLE.popitem()[1].close()
-        _IDLE[self._home] = self._connection
+    def _scan(self, name: str, paths: Sequence[Path], schema: pa.Schema) -> None:
+        from pyarrow import dataset  # noqa: PLC0415 - it imports pandas where that is installed, which a run can do without
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind:
-            self._connection.close()  # whatever it was at
-        else:
-            self.close()
-
-    def _register(self, name: str, found: list[Path], schema: pa.Schema) -> None:
-        there = tuple(p for p in found if p.exists())
-        try:
-            if sum(p.stat().st_size for p in there) <= HELD:
-                content = _held(there, state_of(*there), schema)
-            else:
-                from pyarrow import dataset  # noqa: PLC0415 - it imports pandas where that is installed, which workers can do without
-
-                content = dataset.dataset(list(there), schema=schema)
-            self._add(name, content)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise StorageError(f"{name.strip('_')} can't be read: {error}") from error
-
-    def _ranks(self) -> None:
-        """Tables that tell how strict each license and rating is that occurs."""
-        for column, rank in (("license", rights.license_rank), ("rating", rights.rating_rank)):
-            words = self.select(f"SELECT DISTINCT {column} AS word FROM _records WHERE {column} IS NOT NULL").column("word").to_pylist()
-            ranked = pa.table({"word": pa.array(words, pa.string()), "rank": pa.array([rank(w) for w in words], pa.int32())})
-            self._add(f"_{column}_rank", ranked)
-
-    def _add(self, name: str, content: Any) -> None:
-        self._connection.register(name, content)
-        self._tables.append(name)
+        self._add(name, dataset.dataset(list(paths), schema=schema))
 
 
 def _footer(path: Path) -> pa.Schema:
@@ -283,55 +351,67 @@ def _connection(spill: str) -> "duckdb.DuckDBPyConnection":
     import duckdb  # noqa: PLC0415
 
     settings = {"python_enable_replacements": "false", "autoinstall_known_extensions": "false", "temp_directory": spill}
+    # joins are done as they are written: the right side, the smaller one, is held in memory; DuckDB's guesses from a first part are far off
+    settings["disabled_optimizers"] = "join_order,build_side_probe_side"
     return duckdb.connect(":memory:", config=settings)
 
 
-def _decided(made: set[str]) -> str:
-    """The SQL of the view `_decided`: `reasons` of a picture are null until something has been decided about it."""
-    # clean and dedup have a row for each picture that they have seen, lineart for those alone that it rejects
-    decided = "true" if made == {"lineart"} else "coalesce(a.key, d.key, t.key) IS NOT NULL"
-    return f"""CREATE OR REPLACE VIEW _decided AS SELECT key,
-        CASE WHEN {decided} THEN list_concat(coalesce(a.reasons, []), coalesce(d.reasons, []), coalesce(t.reasons, [])) END AS reasons,
-        CASE WHEN list_contains(t.reasons, 'changed') THEN 'changed' END AS error, t.message,
-        d.cluster, d.keeper, d.relation, d.distance, s.split, m.shard
-        FROM (SELECT DISTINCT key FROM _images) LEFT JOIN _clean a USING (key) LEFT JOIN _dedup d USING (key) LEFT JOIN _lineart t USING (key)
-        LEFT JOIN _splits s USING (key) LEFT JOIN _samples m USING (key)"""
-
-
 def _views() -> list[str]:
-    """The SQL of the other views."""
+    """The SQL of the views."""
     codes = ", ".join(["format", "width", "height", "frames", "bytes", "transparency", *measures(), *(n for n, _ in CODES)])
-    keep = "CASE WHEN i.error IS NOT NULL THEN false WHEN c.reasons IS NOT NULL THEN c.error IS NULL AND len(c.reasons) = 0 END"
-    decisions = "c.cluster, c.keeper, c.relation, c.distance, c.split, c.shard"
     return [
         # the latest generation's word on a sighting
-        "CREATE VIEW _sightings AS SELECT * FROM _records QUALIFY row_number() OVER (PARTITION BY record ORDER BY generation DESC) = 1",
-        """CREATE VIEW _merged AS SELECT key, min(url) AS url, arg_min(license, (-l.rank, license)) AS license, arg_min(rating, (-r.rank, rating)) AS rating,
+        """CREATE VIEW _sightings AS FROM _records ANTI JOIN _listed_again USING (record) UNION ALL FROM _records SEMI JOIN _listed_again USING (record)
+           QUALIFY row_number() OVER (PARTITION BY record ORDER BY generation DESC) = 1""",
+        """CREATE VIEW _merged AS SELECT key, url, license, rating, artist, list_sort(list_distinct(coalesce(tags, []))) AS tags,
+           caption, file, kind AS source, 1::BIGINT AS sightings, line_key FROM _sightings ANTI JOIN _seen_again USING (key) WHERE key IS NOT NULL
+           UNION ALL BY NAME SELECT key, min(url) AS url, arg_min(license, (-l.rank, license)) AS license, arg_min(rating, (-r.rank, rating)) AS rating,
            string_agg(DISTINCT artist, ', ' ORDER BY artist) AS artist, list_sort(list_distinct(flatten(list(coalesce(tags, []))))) AS tags,
-           min(caption) AS caption, min(file) AS file, min(kind) AS source, count(*) AS sightings,
-           min(line_key) AS line_key
-           FROM _sightings LEFT JOIN _license_rank l ON license = l.word LEFT JOIN _rating_rank r ON rating = r.word
-           WHERE key IS NOT NULL GROUP BY key""",
+           min(caption) AS caption, min(file) AS file, min(kind) AS source, count(*) AS sightings, min(line_key) AS line_key
+           FROM _sightings SEMI JOIN _seen_again USING (key) LEFT JOIN _license_rank l ON license = l.word LEFT JOIN _rating_rank r ON rating = r.word
+           GROUP BY key""",
         # a picture seen twice in one generation may stand in two parts: the rows are equal
-        "CREATE VIEW _distinct AS SELECT * FROM _images QUALIFY row_number() OVER (PARTITION BY key ORDER BY error NULLS FIRST) = 1",
+        """CREATE VIEW _distinct AS FROM _images ANTI JOIN _measured_again USING (key) UNION ALL FROM _images SEMI JOIN _measured_again USING (key)
+           QUALIFY row_number() OVER (PARTITION BY key ORDER BY error NULLS FIRST) = 1""",
         "CREATE VIEW _pictures AS SELECT * FROM _distinct JOIN _merged USING (key)",
-        """CREATE VIEW _kept AS SELECT p.* FROM _pictures p LEFT JOIN _clean a USING (key) LEFT JOIN _dedup d USING (key)
-           WHERE p.error IS NULL AND len(coalesce(a.reasons, [])) = 0 AND len(coalesce(d.reasons, [])) = 0""",
+        """CREATE VIEW _kept AS FROM _pictures ANTI JOIN (SELECT key FROM _clean WHERE len(reasons) > 0) USING (key)
+           ANTI JOIN (SELECT key FROM _dedup WHERE len(reasons) > 0) USING (key) WHERE error IS NULL""",
+        """CREATE VIEW _rejected AS SELECT key, flatten(list(reasons ORDER BY stage)) AS reasons, any_value(message) AS message FROM
+           (SELECT key, reasons, NULL AS message, 1 AS stage FROM _clean UNION ALL SELECT key, reasons, NULL, 2 FROM _dedup
+           UNION ALL SELECT key, reasons, message, 3 FROM _lineart) WHERE len(reasons) > 0 GROUP BY key""",
+        "CREATE VIEW _related AS FROM _dedup WHERE relation <> 'single'",
         # candidate pairs of readable pictures with the verdict on them; null: not given yet
         """CREATE VIEW _links AS SELECT e.a, e.b, e.mirrored, e.distance, coalesce(e.relation, r.relation) AS relation
            FROM _edges e LEFT JOIN (SELECT DISTINCT ON (a, b, mirrored) * FROM _relations) r ON e.a = r.a AND e.b = r.b AND e.mirrored = r.mirrored
            WHERE e.a IN (SELECT key FROM _pictures WHERE error IS NULL) AND e.b IN (SELECT key FROM _pictures WHERE error IS NULL)""",
-        f"""CREATE VIEW images AS SELECT i.key, CASE WHEN i.error IS NOT NULL THEN 'failed' ELSE coalesce(c.error, 'ok') END AS status,
-           coalesce(i.error, c.error) AS error, coalesce(i.message, c.message) AS message, i.sightings, i.file, i.source, i.url, i.license, i.artist, i.rating, i.tags, i.caption,
-           {codes}, {keep} AS keep, CASE WHEN i.error IS NULL THEN c.reasons ELSE ['failed'] END AS reasons, {decisions}
-           FROM _pictures i JOIN _decided c USING (key)""",
-        f"""CREATE VIEW records AS SELECT s.record, s.key, s.kind AS source, s.root || '/' || s.name AS uri, s.file, s.url, s.license, s.artist,
-           s.rating, s.tags, s.caption, CASE WHEN coalesce(s.error, i.error) IS NOT NULL THEN 'failed' WHEN c.error IS NOT NULL THEN c.error
-           ELSE 'ok' END AS status, coalesce(s.error, i.error, c.error) AS error, coalesce(s.message, i.message, c.message) AS message,
-           s.line_key, s.line_error, {codes.replace("bytes", "i.bytes")},
-           CASE WHEN s.error IS NOT NULL THEN false ELSE {keep} END AS keep,
-           CASE WHEN coalesce(s.error, i.error) IS NULL THEN c.reasons ELSE ['failed'] END AS reasons, {decisions}
-           FROM _sightings s LEFT JOIN _distinct i ON s.key = i.key LEFT JOIN _decided c ON s.key = c.key""",
+        f"""CREATE VIEW images AS SELECT i.key, CASE WHEN i.error IS NOT NULL THEN 'failed' WHEN {_CHANGED} THEN 'changed' ELSE 'ok' END AS status,
+           coalesce(i.error, CASE WHEN {_CHANGED} THEN 'changed' END) AS error, coalesce(i.message, c.message) AS message, i.sightings, i.file,
+           i.source, i.url, i.license, i.artist, i.rating, i.tags, i.caption, {codes}, {_KEEP} AS keep, {_REASONS} AS reasons,
+           {_decisions("i.key")} FROM _pictures i {_joins("i.key")}""",
+        f"""CREATE VIEW records AS SELECT r.record, r.key, r.kind AS source, r.root || '/' || r.name AS uri, r.file, r.url, r.license, r.artist,
+           r.rating, r.tags, r.caption, CASE WHEN coalesce(r.error, i.error) IS NOT NULL THEN 'failed' WHEN {_CHANGED} THEN 'changed'
+           ELSE 'ok' END AS status, coalesce(r.error, i.error, CASE WHEN {_CHANGED} THEN 'changed' END) AS error,
+           coalesce(r.message, i.message, c.message) AS message, r.line_key, r.line_error, {codes.replace("bytes", "i.bytes")},
+           CASE WHEN r.error IS NOT NULL THEN false ELSE {_KEEP} END AS keep,
+           CASE WHEN r.error IS NOT NULL THEN ['failed'] ELSE {_REASONS} END AS reasons, {_decisions("r.key")}
+           FROM _sightings r LEFT JOIN _distinct i ON r.key = i.key {_joins("r.key")}""",
         "CREATE VIEW pairs AS SELECT key, style, suffix, width, height, ink, size, fingerprint FROM _pairs",
         "CREATE VIEW samples AS SELECT * FROM _samples",
     ]
+
+
+# What has been decided about the picture i, whose key is `key`. Most are kept and single: tables that tell of the others alone are small.
+_CHANGED = "list_contains(c.reasons, 'changed')"
+_REASONS = "CASE WHEN i.error IS NOT NULL THEN ['failed'] WHEN c.key IS NOT NULL THEN c.reasons WHEN u.key IS NULL THEN [] END"
+_KEEP = "CASE WHEN i.error IS NOT NULL OR c.key IS NOT NULL THEN false WHEN u.key IS NULL THEN true END"  # null: nothing decided yet
+
+
+def _joins(key: str) -> str:
+    tables = {"c": "_rejected", "u": "_undecided", "d": "_related", "a": "_unjoined", "s": "_splits", "m": "_samples"}
+    return " ".join(f"LEFT JOIN {table} {name} ON {key} = {name}.key" for name, table in tables.items())
+
+
+def _decisions(key: str) -> str:
+    single = {"cluster": key, "keeper": key, "relation": "'single'"}
+    found = [f"CASE WHEN d.key IS NOT NULL THEN d.{name} WHEN a.key IS NULL THEN {value} END AS {name}" for name, value in single.items()]
+    return ", ".join([*found, "d.distance", "s.split", "m.shard"])

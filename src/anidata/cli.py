@@ -235,10 +235,10 @@ def query(
 ) -> None:
     """Ask the catalog; nothing else can be read or written by it."""
     from anidata import report
-    from anidata.catalog import Catalog
+    from anidata.catalog import Sealed
     from anidata.workspace import open_workspace
 
-    with Catalog(open_workspace(work)) as views:
+    with Sealed(open_workspace(work)) as views:
         report.write_table(views.ask(sql), form.value)
 
 

@@ -43,9 +43,9 @@ def sections(workspace: Workspace, views: Catalog) -> list[Section]:
 
 
 def _pairs(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
+    shown = f"SELECT key, file FROM images WHERE keep ORDER BY key LIMIT {PAIRS}"
     sql = f"""SELECT key, file, list({{style: style, tar: tar, "offset": p.offset, size: size}} ORDER BY style <> 'color', style) AS files
-        FROM (SELECT key, file FROM images WHERE keep ORDER BY key LIMIT {PAIRS})
-        JOIN (SELECT DISTINCT ON (key, style) * FROM _pairs ORDER BY tar DESC) p USING (key) GROUP BY ALL ORDER BY key"""
+        FROM (SELECT DISTINCT ON (key, style) * FROM _pairs JOIN ({shown}) USING (key) ORDER BY tar DESC) p GROUP BY ALL ORDER BY key"""
     return [[_stored(workspace, entry, row["file"]) for entry in row["files"]] for row in views.select(sql).to_pylist()]
 
 
@@ -66,7 +66,7 @@ def _rejected(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
 
 def _clusters(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
     sql = f"""SELECT key, file, cluster, relation, distance, keep FROM images JOIN
-          (SELECT cluster FROM images WHERE cluster IS NOT NULL GROUP BY cluster HAVING count(*) > 1 ORDER BY cluster LIMIT {CLUSTERS}) USING (cluster)
+          (SELECT cluster FROM _related GROUP BY cluster HAVING count(*) > 1 ORDER BY cluster LIMIT {CLUSTERS}) USING (cluster)
         ORDER BY cluster, relation <> 'keeper', NOT keep, distance, key"""
     rows = views.select(sql).to_pylist()
     places = _places(views, "key", [r["key"] for r in rows])

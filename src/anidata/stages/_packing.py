@@ -17,24 +17,9 @@ from anidata.storage import Reference
 from anidata.workspace import Workspace
 
 VERSION = 1
-LEFT_OUT = (
-    "files",
-    "keep",
-    "reasons",
-    "status",
-    "error",
-    "message",
-    "colors",
-    "pixels",
-    "phash_flip",
-    "degenerate",
-    "relation",
-    "distance",
-    "keeper",
-    "shard",
-)
-
 PARTS = {"tar": ("data/{}.tar", "index/{}.idx"), "table": ("metadata/{}.parquet",)}
+
+STORED = ("key", "style", "suffix", "tar", "offset", "size", "fingerprint", "width", "height", "ink")
 
 Row = dict[str, Any]
 Files = dict[str, dict[str, Any]]  # path below the data set → bytes and sha256
@@ -48,12 +33,22 @@ class Shard:
     dataset: Path
     markers: Path
     name: str  # SPLIT-00000-of-00012
-    table: pa.Table  # its samples, sorted by key: all that is known of them, and where their files lie
+    table: pa.Table  # its samples, sorted by key: the columns `known`
+    files: pa.Table  # of its samples, sorted by key and style: the columns STORED; of two alike the first counts
     styles: tuple[str, ...]
 
     @cached_property
     def rows(self) -> list[Row]:
+        """The samples, each with its `files`, and the size and ink of what is in them."""
         found: list[Row] = self.table.to_pylist()
+        files: dict[str, dict[str, Row]] = {row["key"]: {} for row in found}
+        for entry in self.files.to_pylist():
+            files[entry["key"]].setdefault(entry["style"], entry)
+        for row in found:
+            stored = files[row["key"]]
+            color, drawn = stored.get(catalog.COLOR, {}), stored.get(self.styles[0], {})
+            row |= {"files": [*stored.values()], "fitted_width": color.get("width"), "fitted_height": color.get("height")}
+            row["ink"] = drawn.get("ink")
         return found
 
     @property
@@ -185,6 +180,11 @@ def metadata_schema() -> pa.Schema:
     found = {n: pa.string() for n in texts} | {"tags": pa.list_(pa.string()), "sightings": pa.int64(), "bytes": pa.int64()}
     found |= {n: pa.int32() for n in ("width", "height", "frames", "fitted_width", "fitted_height")}
     return pa.schema(found | {"transparency": pa.float32(), "ink": pa.float32()} | catalog.measures())
+
+
+def known() -> list[str]:
+    """The columns of the view `images` that a sample is made from."""
+    return [name for name in metadata_schema().names if name not in ("fitted_width", "fitted_height", "ink")]
 
 
 class _Hashed:

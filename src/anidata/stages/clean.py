@@ -51,8 +51,7 @@ def run(workspace: Workspace, config: Config) -> Counter[str]:
     """Decide again if a threshold or a column has changed; what dedup chose before is chosen anew among the survivors."""
     if is_current(workspace, config):
         return Counter()
-    with catalog.Catalog(workspace) as views:
-        decided = decide(views, config)
+    decided = decide(workspace, config)
     catalog.write(_path(workspace), decided, {"state": state(workspace, config)})
     dedup.decide_again(workspace)
     return Counter(decided=decided.num_rows)
@@ -67,17 +66,19 @@ def is_current(workspace: Workspace, config: Config) -> bool:
     return catalog.made_from(_path(workspace)).get("state") == state(workspace, config)
 
 
-def decide(views: catalog.Catalog, config: Config) -> pa.Table:
+def decide(workspace: Workspace, config: Config) -> pa.Table:
     """Key and reasons of every readable picture, the gravest (largest margin) first."""
     values = ", ".join(f"({r.value})::DOUBLE AS {r.reason}" for r in RULES)
-    pictures = views.select(f"SELECT key, {values} FROM _pictures WHERE error IS NULL ORDER BY key")
+    with catalog.Catalog(workspace) as views:
+        pictures = views.select(f"SELECT key, {values} FROM _pictures WHERE error IS NULL ORDER BY key")
     keys = pictures.column("key").to_pylist()
     margins = (
         np.stack([margin(pictures.column(r.reason).to_numpy(), getattr(config, r.setting), r) for r in RULES]) if keys else np.empty((0, 0))
     )
     reasons = _name(margins, len(keys))
     if config.where:
-        failing = views.failing(config.where)
+        with catalog.Sealed(workspace) as views:
+            failing = views.failing(config.where)
         reasons = [[*found, "where"] if key in failing else found for key, found in zip(keys, reasons, strict=True)]
     return pa.table({"key": pa.array(keys, pa.string()), "reasons": pa.array(reasons, pa.list_(pa.string()))}, schema=catalog.CLEAN)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from anidata import catalog, hashing, image, neighbors, recipe, relation
 from anidata.engine import Engine
@@ -106,13 +107,10 @@ def _decide(workspace: Workspace, config: Config, joined: str) -> int:
             f"FROM _pictures LEFT JOIN _clean USING (key) WHERE error IS NULL AND key IN {linked} ORDER BY key"
         ).to_pylist()
         links = views.select(found).to_pylist()
-        alone = views.select(
-            "SELECT key, key AS cluster, key AS keeper, 'single' AS relation, NULL::INT AS distance, []::VARCHAR[] AS reasons "
-            f"FROM _pictures WHERE error IS NULL AND key NOT IN {linked}"
-        )
+        everyone = views.select("SELECT key FROM _pictures WHERE error IS NULL ORDER BY key").column("key")
         waiting = views.select("SELECT count(*) AS n FROM _links WHERE relation IS NULL").column("n")[0].as_py()
     among = catalog.table(decide(pictures, links, config.drop), catalog.DEDUP)
-    decided = pa.concat_tables([among, alone.cast(catalog.DEDUP)]).sort_by("key")
+    decided = pa.concat_tables([among, _single(everyone.filter(pc.invert(pc.is_in(everyone, among.column("key")))))]).sort_by("key")
     made = {"state": state(workspace, config), "settings": recipe.document_of(config), "joined": joined, "waiting": waiting}
     catalog.write(_path(workspace), decided, made)
     return int(decided.num_rows)
@@ -170,6 +168,14 @@ def is_enlarged(picture: Row, other: Row) -> bool:
 def worth(picture: Row) -> tuple[int, bool, int, str]:
     """The larger first, then the lossless, the one with more bytes, and the smaller key."""
     return (-picture["area"], picture["format"] not in LOSSLESS, -picture["bytes"], picture["key"])
+
+
+def _single(keys: pa.ChunkedArray) -> pa.Table:
+    """The rows of pictures that have no link."""
+    keys, count = keys.combine_chunks(), len(keys)
+    relation, distance = pa.repeat(pa.scalar("single"), count), pa.nulls(count, pa.int32())
+    reasons = pa.ListArray.from_arrays(np.zeros(count + 1, np.int32), pa.array([], pa.string()))
+    return pa.table([keys, keys, keys, relation, distance, reasons], schema=catalog.DEDUP)
 
 
 def _row(cluster: str, key: str, keeper: str, relation: str, distance: int | None = None) -> Row:

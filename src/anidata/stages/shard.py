@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from anidata import catalog, recipe, storage
 from anidata.engine import Engine, Limits
@@ -67,9 +68,9 @@ def run(plan: Plan, engine: Engine, *, reshard: bool = False) -> Counter[str]:
     keys: dict[str, pa.Array] = {}  # shard → its samples
     with catalog.Catalog(plan.workspace) as views:
         total = views.select(_total_sql(plan)).column("n")[0].as_py()
-        wanted = _noted(_shards(plan, views, counts), keys)
-        for _, written in engine.map(_packing.pack, wanted, limits=Limits(0, 0), label="shard" if total else "", total=total):
-            packed.update(written)
+    wanted = _noted(_shards(plan, counts), keys)
+    for _, written in engine.map(_packing.pack, wanted, limits=Limits(0, 0), label="shard" if total else "", total=total):
+        packed.update(written)
     _finish(plan, dict(sorted(keys.items())))
     return packed + Counter(shards=len(keys), samples=sum(map(len, keys.values())), moved=moved)
 
@@ -126,10 +127,11 @@ def _splits_sql(config: Config) -> str:
         bounds.append(f"WHEN u < {reached!r} THEN '{name}'")
     last = [name for name, share in config.splits.items() if share][-1]
     drawn = f"('0x' || sha256('{config.seed}:' || c.cluster)[1:13])::UBIGINT / {2**52}"  # 52 bits: exact in a double
-    return f"""WITH clusters AS (SELECT key, coalesce(d.cluster, key) AS cluster FROM _pictures LEFT JOIN _dedup d USING (key)),
-        earlier AS (SELECT cluster, arg_min(split, (since, key)) AS split FROM clusters JOIN _splits USING (key) GROUP BY cluster),
-        drawn AS (SELECT c.key, c.cluster, {drawn} AS u FROM clusters c JOIN images i USING (key) WHERE i.keep)
-        SELECT key, coalesce(e.split, CASE {" ".join(bounds)} ELSE '{last}' END) AS split FROM drawn d LEFT JOIN earlier e USING (cluster)"""
+    return f"""WITH clusters AS (SELECT key, coalesce(d.cluster, key) AS cluster FROM _pictures LEFT JOIN _related d USING (key)),
+        earlier AS (SELECT cluster, arg_min(split, (since, key)) AS split FROM _related JOIN _splits USING (key) GROUP BY cluster),
+        drawn AS (SELECT c.key, c.cluster, {drawn} AS u FROM clusters c WHERE key IN (SELECT key FROM images WHERE keep))
+        SELECT key, coalesce(e.split, o.split, CASE {" ".join(bounds)} ELSE '{last}' END) AS split
+        FROM drawn d LEFT JOIN earlier e USING (cluster) LEFT JOIN _splits o USING (key)"""
 
 
 def _shard_counts(plan: Plan, *, reshard: bool) -> dict[str, int]:
@@ -148,10 +150,22 @@ def _shard_counts(plan: Plan, *, reshard: bool) -> dict[str, int]:
     return counts
 
 
-def _shards(plan: Plan, views: catalog.Catalog, counts: dict[str, int]) -> Iterator[Shard]:
-    """Every shard that has samples. One at a time: its table may be large."""
-    for name, table in views.grouped(_samples_sql(plan, counts), "shard"):
-        yield Shard(plan.workspace, plan.dataset, _state_file(plan).parent, name, table, plan.lineart.styles)
+def _shards(plan: Plan, counts: dict[str, int]) -> Iterator[Shard]:
+    """Every shard that has samples. One at a time: its tables may be large, and all together even more.
+
+    Where the files lie is written down first: two sorts at once would take twice the memory.
+    """
+    path, files = plan.workspace.folder("tmp") / "files.parquet", _files_sql(plan, counts)
+    with catalog.Catalog(plan.workspace) as views:
+        names = catalog.write_tables(path, views.grouped(files, "shard"))
+    with catalog.Catalog(plan.workspace) as views:
+        tables = views.grouped(_samples_sql(counts), "shard")
+        for group, name in enumerate(names):
+            found = catalog.read_table(path, group)
+            table = next(table for other, table in tables if other == name)  # a shard without a file is none
+            whole = table.filter(pc.is_in(table.column("key"), found.column("key")))
+            yield Shard(plan.workspace, plan.dataset, _state_file(plan).parent, name, whole, found, plan.lineart.styles)
+    storage.delete(path)
 
 
 def _noted(shards: Iterable[Shard], keys: dict[str, pa.Array]) -> Iterator[Shard]:
@@ -173,18 +187,25 @@ def _current(plan: Plan) -> str:
     return " OR ".join(f"(style = '{name}' AND starts_with(fingerprint, '{print_}'))" for name, print_ in prints.items())
 
 
-def _samples_sql(plan: Plan, counts: dict[str, int]) -> str:
-    """The pictures with all that is known of them, and where the files of their pairs lie, by their shard and key."""
+def _samples_sql(counts: dict[str, int]) -> str:
+    """What is known of each sample's picture, by shard and key."""
+    columns = ", ".join(f"i.{name}" for name in _packing.known() if name != "split")
+    return f"SELECT {columns}, c.split, c.shard FROM images i JOIN ({_chosen_sql(counts)}) c USING (key) WHERE keep ORDER BY c.shard, key"
+
+
+def _files_sql(plan: Plan, counts: dict[str, int]) -> str:
+    """Where the files of the samples' pairs lie, by shard, key and style."""
+    columns = ", ".join(f'"{name}"' for name in _packing.STORED)
+    return f"""SELECT {columns}, shard FROM _pairs JOIN ({_chosen_sql(counts)}) USING (key) WHERE ({_current(plan)})
+        AND key IN (SELECT key FROM images WHERE keep) ORDER BY shard, key, style, tar, "offset" """
+
+
+def _chosen_sql(counts: dict[str, int]) -> str:
+    """The shard of each picture that has a split."""
     number = "('0x' || key[9:24])::UBIGINT % n.count"
     known = ", ".join(f"('{split}', {count})" for split, count in counts.items()) or "('', 1)"
-    current, first = _current(plan), plan.lineart.styles[0]
-    return f"""WITH chosen AS (SELECT i.* REPLACE (s.split AS split, printf('%s-%05d-of-%05d', s.split, {number}, n.count) AS shard)
-          FROM images i JOIN _splits s USING (key) JOIN (VALUES {known}) n(split, count) ON s.split = n.split WHERE keep)
-          , stored AS (SELECT DISTINCT ON (key, style) * FROM _pairs WHERE {current} ORDER BY tar, "offset")
-          , files AS (SELECT key, list({{style: style, suffix: suffix, tar: tar, "offset": "offset", size: size, fingerprint: fingerprint}} ORDER BY style) AS files,
-          any_value(width) FILTER (style = 'color') AS fitted_width, any_value(height) FILTER (style = 'color') AS fitted_height,
-          any_value(ink) FILTER (style = '{first}') AS ink FROM stored GROUP BY key)
-        SELECT c.*, files, fitted_width, fitted_height, ink FROM chosen c JOIN files USING (key) ORDER BY c.shard, key"""
+    return f"""SELECT key, split, printf('%s-%05d-of-%05d', split, {number}, n.count) AS shard
+        FROM _splits JOIN (VALUES {known}) n(split, count) USING (split)"""
 
 
 def _finish(plan: Plan, keys: dict[str, pa.Array]) -> None:

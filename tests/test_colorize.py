@@ -142,7 +142,7 @@ def test_a_picture_is_its_own_reference_and_line_art_takes_another():
     expected = torch.from_numpy(canvas.fit(other, SIZE, "pad", "area") / 127.5 - 1).float().permute(2, 0, 1)
     for batch in painter.batches:
         torch.testing.assert_close(batch.condition[0, 1:], expected, atol=1e-6, rtol=0)
-    with pytest.raises(RecipeError, match="line art has none: call colorize"):
+    with pytest.raises(RecipeError, match=r"line art has none\. Name a colored picture: --reference"):
         colored(page(), painter, ("lineart", "reference"))
 
 

@@ -210,6 +210,13 @@ def test_compiling_is_the_same_training():
     assert same(weights(plain), weights(compiled), atol=1e-4)
 
 
+def test_a_compiler_that_fails_is_told_with_the_switch():
+    baseline, settings = tiny("plain", optimizer="sgd"), config()
+    baseline.painter.compile(backend=lambda *_: 1 / 0)
+    with pytest.raises(TrainingError, match=r"^torch.compile fails \(.*--set train.compile=false$"):
+        list(train(baseline, batches(settings.batch), settings, State()))
+
+
 def test_averages_are_those_of_an_independent_implementation():
     """With the half-life far below what has been seen, the decay is a constant, as in torch's own AveragedModel."""
     torch.manual_seed(0)

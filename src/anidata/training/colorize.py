@@ -116,7 +116,7 @@ def _told(name: str, rgb: Pixels, size: int, style: str, reference: Pixels | Non
     elif name == "reference":
         if reference is None and is_lineart(rgb):
             raise RecipeError(
-                "this model takes its colors from a reference, and line art has none: call colorize(…, reference=a colored picture)."
+                "this model takes its colors from a reference, and line art has none. Name a colored picture: --reference FILE, or reference= in Python."
             )
         extra = _page(rgb if reference is None else reference, size)
     return told.build([name], to_tensor(_page(rgb, size))[None], to_tensor(extra)[None])[0]

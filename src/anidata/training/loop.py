@@ -10,6 +10,7 @@ What is random in a step is drawn from seeds of (seed, images seen, process, par
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -97,7 +98,7 @@ def prepare(baseline: Baseline, config: Config, processes: Processes = ALONE) ->
 def train(baseline: Baseline, batches: Iterator[Batch], config: Config, state: State, processes: Processes = ALONE) -> Iterator[Progress]:
     """Train until `config.images` are seen; a Progress for each step. A batch has the pictures of one process and part.
 
-    Raises: TrainingError: gradients haven't been finite in `config.max_skipped` steps running.
+    Raises: TrainingError: gradients haven't been finite in `config.max_skipped` steps running, or torch.compile can't do it.
     """
     updater = Updater(baseline, config, processes)
     generator = torch.Generator(processes.device)
@@ -106,7 +107,8 @@ def train(baseline: Baseline, batches: Iterator[Batch], config: Config, state: S
     while state.images < config.images:
         begun = time.perf_counter()
         set_rates(baseline, config.rate(state.images))
-        losses, waited = _step(updater, batches, generator, state.images)
+        with compiling():
+            losses, waited = _step(updater, batches, generator, state.images)
         _count(state, updater, config)
         if state.ema:
             state.ema.update(config.batch, state.images)
@@ -114,6 +116,21 @@ def train(baseline: Baseline, batches: Iterator[Batch], config: Config, state: S
         state.seconds += seconds
         state.waited += waited
         yield Progress(state.images, config.batch, losses, seconds, waited, bool(updater.broken))
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Around what compiled networks do: they are compiled when first they are used.
+
+    Raises: TrainingError: the compiler fails.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            why = str(error).strip().splitlines()[0]
+            raise TrainingError(f"torch.compile fails ({why}). The same command goes on without it: --set train.compile=false") from error
+        raise
 
 
 def autocast(config: Config, device: torch.device) -> torch.autocast:

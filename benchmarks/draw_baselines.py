@@ -1,0 +1,57 @@
+"""What the baselines of compare_baselines.py paint, side by side: held-out pairs of the bundled art, a row for each. Writes one PNG.
+
+Only the bundled art, whose licenses allow it to be shown with its attribution, is drawn; what the runs have learned from stays where it is.
+
+    python benchmarks/draw_baselines.py WORK docs/baselines.png [--pictures 6] [--seed 0]
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from anidata import canvas, sheet, storage
+from anidata.loading import load_dataset
+from anidata.parts import PACKAGE
+from anidata.sheet import Cell, Section
+from anidata.training.baseline import Batch
+from anidata.training.coloring import open_run
+from anidata.training.grids import shown
+from anidata.training.loader import Loader, LoaderConfig, to_uint8
+from anidata.training.runs import Run
+from anidata.training.validation import sample
+from compare_baselines import BASELINES, SIZE
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    options.add_argument("work", type=Path, help="folder of the data set and the runs")
+    options.add_argument("output", type=Path)
+    options.add_argument("--pictures", type=int, default=6)
+    options.add_argument("--seed", type=int, default=0, help="of the runs")
+    chosen = options.parse_args()
+    pairs = bundled(chosen.work / "work/dataset", chosen.pictures)
+    columns = {"line": to_uint8(shown(["lineart"], pairs.condition)[0])}
+    for name in BASELINES:
+        run = Run(chosen.work / f"{name}-{chosen.seed}")
+        if run.weights.is_file():
+            baseline, recipe = open_run(run, torch.device("cpu"))
+            columns[name] = to_uint8(sample(baseline, pairs, recipe.train, torch.device("cpu"), 0))
+    columns["truth"] = to_uint8(pairs.color)
+    groups = [[Cell(pictures[row], note=name) for name, pictures in columns.items()] for row in range(len(pairs.keys))]
+    drawn = sheet.draw("baselines", [], [Section("Held-out pairs", groups, f"{SIZE} px", columns=len(columns), max_rows=0)])
+    storage.publish(chosen.output, canvas.encode_png(drawn))
+
+
+def bundled(dataset: Path, count: int) -> Batch:
+    """Validation pairs of the bundled art, by key."""
+    names = {path.name for path in (PACKAGE / "art").iterdir()}
+    samples = load_dataset(dataset, "val")
+    files = {samples[n]["key"]: Path(samples[n]["meta"]["file"]).name for n in range(len(samples))}  # type: ignore[arg-type,index]  # a folder's
+    batches = Loader(samples, LoaderConfig(batch=1, size=SIZE, workers=0)).validation(len(files))
+    found = [batch for batch in batches if files[batch.keys[0]] in names][:count]
+    return Batch(torch.cat([b.color for b in found]), torch.cat([b.condition for b in found]), tuple(k for b in found for k in b.keys))
+
+
+if __name__ == "__main__":
+    main()

@@ -370,6 +370,11 @@ def _views() -> list[str]:
            min(caption) AS caption, min(file) AS file, min(kind) AS source, count(*) AS sightings, min(line_key) AS line_key
            FROM _sightings SEMI JOIN _seen_again USING (key) LEFT JOIN _license_rank l ON license = l.word LEFT JOIN _rating_rank r ON rating = r.word
            GROUP BY key""",
+        # where a picture's bytes lie, and its lines', by record; `uri` and `offset` are the first of them
+        f"""CREATE VIEW _places AS SELECT key, [{_place("at")}] AS places, [{_place("line")}] AS lines, at_uri AS uri, at_offset AS "offset"
+           FROM _sightings ANTI JOIN _seen_again USING (key) WHERE key IS NOT NULL AND at_uri IS NOT NULL
+           UNION ALL SELECT key, list({_place("at")} ORDER BY record), list({_place("line")} ORDER BY record), min(at_uri), min(at_offset)
+           FROM _sightings SEMI JOIN _seen_again USING (key) WHERE at_uri IS NOT NULL GROUP BY key""",
         # a picture seen twice in one generation may stand in two parts: the rows are equal
         """CREATE VIEW _distinct AS FROM _images ANTI JOIN _measured_again USING (key) UNION ALL FROM _images SEMI JOIN _measured_again USING (key)
            QUALIFY row_number() OVER (PARTITION BY key ORDER BY error NULLS FIRST) = 1""",
@@ -404,6 +409,11 @@ def _views() -> list[str]:
 _CHANGED = "list_contains(c.reasons, 'changed')"
 _REASONS = "CASE WHEN i.error IS NOT NULL THEN ['failed'] WHEN c.key IS NOT NULL THEN c.reasons WHEN u.key IS NULL THEN [] END"
 _KEEP = "CASE WHEN i.error IS NOT NULL OR c.key IS NOT NULL THEN false WHEN u.key IS NULL THEN true END"  # null: nothing decided yet
+
+
+def _place(which: str) -> str:
+    """Where the bytes of a sighting lie: `at` of the picture, `line` of its lines."""
+    return f'{{uri: {which}_uri, "offset": {which}_offset, size: {which}_size, line: line_key}}'
 
 
 def _joins(key: str) -> str:

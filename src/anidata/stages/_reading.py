@@ -11,8 +11,6 @@ from anidata.workspace import Workspace
 
 Row = dict[str, Any]
 
-PLACES = 'list({uri: at_uri, "offset": at_offset, size: at_size} ORDER BY record)'  # SQL: what `decode` takes, over _sightings
-
 
 @dataclass(frozen=True)
 class Reader:

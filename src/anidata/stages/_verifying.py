@@ -15,7 +15,7 @@ from anidata import catalog, image, neighbors, relation
 from anidata.engine import Watch
 from anidata.errors import BadImage
 from anidata.stages._memory import within_memory
-from anidata.stages._reading import PLACES, Reader
+from anidata.stages._reading import Reader
 
 PICTURES, PAIRS = 64, 2048  # in a part, about: small clusters are gathered, crowds are cut
 COPIES = ("reencoded", "crop")
@@ -37,9 +37,7 @@ def plan(views: catalog.Catalog, reader: Reader) -> list[Part]:
     """The pairs without a verdict as parts, each cluster's together."""
     pending = views.select("SELECT a, b, mirrored FROM _links WHERE relation IS NULL ORDER BY a, b").to_pylist()
     wanted = "SELECT a AS key FROM _links WHERE relation IS NULL UNION SELECT b FROM _links WHERE relation IS NULL"
-    found = views.select(
-        f"SELECT key, {PLACES} AS places FROM _sightings JOIN ({wanted}) USING (key) WHERE at_uri IS NOT NULL GROUP BY key"
-    )
+    found = views.select(f"SELECT key, places FROM _places JOIN ({wanted}) USING (key)")
     places = {r["key"]: r["places"] for r in found.to_pylist()}
     taken = {p.stem for p in catalog.files(reader.workspace.folder("relations"))}
     free = (name for n in count() if (name := f"part-{n:05d}") not in taken)

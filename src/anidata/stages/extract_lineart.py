@@ -17,7 +17,7 @@ from anidata.errors import RecipeError
 from anidata.recipe import Positive, Share
 from anidata.stages import _listing, ingest
 from anidata.stages._drawing import ARTIST, Failures, Frame, Part, draw_part
-from anidata.stages._reading import PLACES, Reader
+from anidata.stages._reading import Reader
 from anidata.workspace import Workspace
 
 VERSION = 1
@@ -106,20 +106,23 @@ def _like(workspace: Workspace, config: Config, reading: ingest.Config) -> Part:
 
 def _missing(config: Config) -> str:
     """SQL: each kept picture with the files that it lacks."""
-    wanted = ", ".join(f"('{name}', '{print_}', {place})" for place, (name, print_) in enumerate(fingerprints(config).items()))
-    return f"""SELECT i.key, list(w.style ORDER BY w.place) AS wanted, any_value(i.width) AS width, any_value(i.height) AS height, any_value(i.line_key) AS line_key
-        FROM _kept i CROSS JOIN (VALUES {wanted}) w(style, fingerprint, place)
-        LEFT JOIN _pairs s ON s.key = i.key AND s.style = w.style
-          AND s.fingerprint = w.fingerprint || CASE WHEN w.style = '{ARTIST}' THEN i.line_key ELSE '' END
-        WHERE s.key IS NULL AND (w.style <> '{ARTIST}' OR i.line_key IS NOT NULL) GROUP BY ALL"""
+    lacking = ", ".join(f"CASE WHEN {_lacks(name, print_)} THEN '{name}' END" for name, print_ in fingerprints(config).items())
+    return f"""SELECT key, wanted, width, height, line_key FROM
+        (SELECT i.*, list_filter([{lacking}], lambda name: name IS NOT NULL) AS wanted FROM _kept i) WHERE len(wanted) > 0"""
+
+
+def _lacks(style: str, fingerprint: str) -> str:
+    """SQL: whether a picture i lacks its file in a style. The artist's has the lines' own key in its fingerprint."""
+    stored = f"FROM _pairs WHERE style = '{style}'"
+    if style == ARTIST:
+        return f"i.line_key IS NOT NULL AND i.key || '{fingerprint}' || i.line_key NOT IN (SELECT key || fingerprint {stored})"
+    return f"i.key NOT IN (SELECT key {stored} AND fingerprint = '{fingerprint}')"
 
 
 def _plan(views: catalog.Catalog, like: Part, missing: str, size: int) -> Iterator[Part]:
     """What is missing as parts, in the order in which the bytes lie."""
-    sql = f"""SELECT m.*, {PLACES} AS places,
-        list({{uri: line_uri, "offset": line_offset, size: line_size}} ORDER BY record) FILTER (s.line_key = m.line_key) AS lines
-        FROM ({missing}) m JOIN _sightings s USING (key) WHERE s.at_uri IS NOT NULL
-        GROUP BY ALL ORDER BY min(at_uri), min(at_offset), key"""
+    sql = f"""SELECT m.*, places, list_filter(lines, lambda place: place.line = m.line_key) AS lines
+        FROM ({missing}) m JOIN _places USING (key) ORDER BY uri, "offset", key"""
     taken = {p.stem for p in catalog.files(like.reader.workspace.folder("pairs"))}
     free = (name for n in count() if (name := f"part-{n:05d}") not in taken)
     for pictures in _listing.ramped(chain.from_iterable(views.stream(sql, size)), size):

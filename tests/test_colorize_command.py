@@ -61,6 +61,22 @@ def test_a_folder_goes_in_whole_and_keeps_its_folders(run, tmp_path):
     assert len(told["written"]) == 3
 
 
+def test_a_model_of_references_takes_the_colors_of_the_one_that_is_named(dataset, tmp_path):  # noqa: F811
+    settings = ("train.images=8", "train.validate_every=0", 'train.conditions=["lineart","reference"]')
+    train.run(train.Order(str(TINY), str(dataset), tmp_path / "run", "default", settings, "cpu"))
+    lines = np.full((40, 40, 3), 255, np.uint8)
+    lines[10:12] = 0
+    sketch = save(tmp_path / "sketch.png", lines)
+    outputs = []
+    for color in ((200, 30, 30), (30, 30, 200)):
+        palette = save(tmp_path / "palette.png", np.full((30, 20, 3), color, np.uint8))
+        assert colorize(tmp_path / "run", sketch, "-o", tmp_path / "out", "--reference", palette)[0] == 0
+        outputs.append(np.asarray(PIL.Image.open(tmp_path / "out/sketch.png")))
+    assert not np.array_equal(*outputs)
+    with pytest.raises(RecipeError, match="--reference FILE"):
+        colorize(tmp_path / "run", sketch, "-o", tmp_path / "out")
+
+
 def test_the_same_seed_gives_the_same_picture(run, tmp_path):
     save(tmp_path / "a.png", drawing(3, 24, 24))
     for name in ("one", "two"):

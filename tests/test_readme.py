@@ -36,14 +36,15 @@ def test_the_table_of_parts_is_the_shelves_own():
 def test_the_commands_and_the_python_run(tmp_path):
     """Every anidata command of the shell blocks, over the bundled art instead of the reader's, and the loader's lines."""
     text = README.read_text(encoding="utf-8")
-    (tmp_path / "sketch.png").write_bytes((Path(parts.PACKAGE) / "art/vn_sylvie_01.png").read_bytes())
+    for name, art in (("sketch.png", "vn_sylvie_01.png"), ("photo.jpg", "comic_02.jpg")):
+        (tmp_path / name).write_bytes((Path(parts.PACKAGE) / "art" / art).read_bytes())
     shell = [
         line.split("  #")[0]
         for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
         for line in block.splitlines()
         if line.startswith("anidata")
     ]
-    assert len(shell) == 13
+    assert len(shell) == 14
     for line in shell:
         words = [w for w in shlex.split(line)[1:] if w != "~/scans.cbz"]
         words = ["sample:" if w == "~/Pictures" else w for w in words]

@@ -112,6 +112,11 @@ def table(content: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(list(content), schema=schema)
 
 
+def keys_of(found: pa.Table, *columns: str) -> pa.Table:
+    """The keys in some columns of a table, each once, as a table of one column."""
+    return pa.table({"key": pa.chunked_array([c for name in columns for c in found.column(name).chunks], pa.string()).unique()})
+
+
 def write_groups(path: Path, groups: Iterator[list[dict[str, Any]]], schema: pa.Schema) -> None:
     """Publish lists of rows as the row groups of one file."""
     with storage.publishing(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
@@ -201,8 +206,10 @@ class Catalog:
             for statement in (*_views(), *seal):
                 self._connection.execute(statement)
 
-    def select(self, sql: str) -> pa.Table:
-        """The answer to one SELECT, all of it."""
+    def select(self, sql: str, **tables: pa.Table) -> pa.Table:
+        """The answer to one SELECT, all of it; `tables` can be asked by their names too."""
+        for name, content in tables.items():
+            self._add(name, content)
         return self._connection.sql(sql).to_arrow_table()
 
     def stream(self, sql: str, size: int) -> Iterator[list[dict[str, Any]]]:

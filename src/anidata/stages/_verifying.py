@@ -35,13 +35,12 @@ class Part:
 
 def plan(views: catalog.Catalog, reader: Reader) -> list[Part]:
     """The pairs without a verdict as parts, each cluster's together."""
-    pending = views.select("SELECT a, b, mirrored FROM _links WHERE relation IS NULL ORDER BY a, b").to_pylist()
-    wanted = "SELECT a AS key FROM _links WHERE relation IS NULL UNION SELECT b FROM _links WHERE relation IS NULL"
-    found = views.select(f"SELECT key, places FROM _places JOIN ({wanted}) USING (key)")
+    links = views.select("SELECT a, b, mirrored FROM _links WHERE relation IS NULL ORDER BY a, b")
+    found = views.select("SELECT key, places FROM _places JOIN _waiting USING (key)", _waiting=catalog.keys_of(links, "a", "b"))
     places = {r["key"]: r["places"] for r in found.to_pylist()}
     taken = {p.stem for p in catalog.files(reader.workspace.folder("relations"))}
     free = (name for n in count() if (name := f"part-{n:05d}") not in taken)
-    return [Part(next(free), pairs, _places_of(pairs, places), reader) for pairs in _gathered(pending)]
+    return [Part(next(free), pairs, _places_of(pairs, places), reader) for pairs in _gathered(links.to_pylist())]
 
 
 def verify_part(part: Part, watch: Watch) -> Counter[str]:

@@ -100,16 +100,16 @@ def _decide(workspace: Workspace, config: Config, joined: str) -> int:
     """joined: the pictures that were joined when last it was done."""
     # a pair without a verdict yet is kept, and in one split
     found = "SELECT a, b, distance, coalesce(relation, 'variant') AS relation FROM _links WHERE relation IS DISTINCT FROM 'unrelated'"
-    linked = f"(SELECT a FROM ({found}) UNION SELECT b FROM ({found}))"
     with catalog.Catalog(workspace) as views:
+        links = views.select(found)
         pictures = views.select(
             "SELECT key, width::BIGINT * height AS area, sharpness, format, bytes, pixels, len(coalesce(reasons, [])) AS broken "
-            f"FROM _pictures LEFT JOIN _clean USING (key) WHERE error IS NULL AND key IN {linked} ORDER BY key"
-        ).to_pylist()
-        links = views.select(found).to_pylist()
+            "FROM _pictures JOIN _linked USING (key) LEFT JOIN _clean USING (key) WHERE error IS NULL ORDER BY key",
+            _linked=catalog.keys_of(links, "a", "b"),
+        )
         everyone = views.select("SELECT key FROM _pictures WHERE error IS NULL ORDER BY key").column("key")
         waiting = views.select("SELECT count(*) AS n FROM _links WHERE relation IS NULL").column("n")[0].as_py()
-    among = catalog.table(decide(pictures, links, config.drop), catalog.DEDUP)
+    among = catalog.table(decide(pictures.to_pylist(), links.to_pylist(), config.drop), catalog.DEDUP)
     decided = pa.concat_tables([among, _single(everyone.filter(pc.invert(pc.is_in(everyone, among.column("key")))))]).sort_by("key")
     made = {"state": state(workspace, config), "settings": recipe.document_of(config), "joined": joined, "waiting": waiting}
     catalog.write(_path(workspace), decided, made)

@@ -33,7 +33,7 @@ from anidata.training.baseline import Batch, Update
 from anidata.training.models import Widths, check_sides
 
 TIMES = 1000  # steps of noise that a network's time is counted in
-LEAST = 0.05  # share of noise in a flow's pictures, at least: ways are divided by it, and the last traces would outweigh all else
+LEAST = 0.05  # share of noise in a flow's pictures, at least: velocities are divided by it, and the last traces would outweigh all else
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Config:
     condition: Positive = 1  # channels of the conditions; the trainer sets it
     size: Positive = 256  # px of a side; the trainer sets it
     objective: Literal["flow", "epsilon", "v"] = "flow"  # flow: rectified flow; epsilon: the noise; v: a mix of noise and picture
-    tells: Literal["picture", "way"] = "picture"  # what the network gives of a flow, from which the other follows
+    prediction: Literal["sample", "velocity"] = "sample"  # what the network gives of a flow, from which the other follows
     shift: Positive = 3  # of a flow's times towards noise, where a picture's colors are decided; 1: none
     betas: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "squaredcos_cap_v2"  # how noise grows, for epsilon and v
     channels: Widths = (32, 64, 96, 128)  # of each level, half the sides of the one above
@@ -131,11 +131,11 @@ class Diffusion:
 
 
 class Flow:
-    """Rectified flow: the way from picture to noise, learned at points between them, which crowd where there is more noise than picture.
+    """Rectified flow: the velocity from picture to noise, learned at points between them, which crowd where there is more noise than picture.
 
-    A small network needn't hold all of the noise that it sees if it tells the picture; the loss is of the way all the same.
+    A small network needn't hold all of the noise that it sees if it predicts the picture; the loss is of the velocity all the same.
     Source: Liu et al. 2022, eq. 1, arXiv 2209.03003; logit-normal times and their shift: Esser et al. 2024, section 3.1 and eq. 23,
-    arXiv 2403.03206; the picture in place of the way: Li, He 2025, section 4, arXiv 2511.13720
+    arXiv 2403.03206; the picture in place of the velocity: Li, He 2025, section 4, arXiv 2511.13720
     """
 
     def __init__(self, config: Config) -> None:
@@ -148,8 +148,8 @@ class Flow:
         return (1 - share) * clean + share * noise, share.flatten() * TIMES, noise - clean
 
     def meant(self, told: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
-        """The way, from what the network tells."""
-        return told if self.config.tells == "way" else (noisy - told) / (time.view(-1, 1, 1, 1) / TIMES).clamp(min=LEAST)
+        """The velocity, from what the network predicts."""
+        return told if self.config.prediction == "velocity" else (noisy - told) / (time.view(-1, 1, 1, 1) / TIMES).clamp(min=LEAST)
 
     def steps(self) -> FlowMatchEulerDiscreteScheduler:
         euler, count = FlowMatchEulerDiscreteScheduler(TIMES, shift=self.config.shift), self.config.steps

@@ -544,14 +544,14 @@ def test_a_regression_without_a_loss_is_refused(built):
 class Knowing(nn.Module):
     """A network that knows the picture, and so tells the truth about any mix of it with noise."""
 
-    def __init__(self, truth, noises=None, tells="way"):
+    def __init__(self, truth, noises=None, prediction="velocity"):
         super().__init__()
-        self.truth, self.noises, self.tells, self.calls = truth, noises, tells, 0
+        self.truth, self.noises, self.prediction, self.calls = truth, noises, prediction, 0
 
     def forward(self, x, time, return_dict):  # noqa: ARG002 what diffusers' networks take
         self.calls += 1
         x = x[:, : self.truth.shape[1]]
-        if self.tells == "picture":
+        if self.prediction == "sample":
             return (self.truth,)
         if self.noises is None:
             return ((x - self.truth) / (time.view(-1, 1, 1, 1) / 1000),)
@@ -560,23 +560,25 @@ class Knowing(nn.Module):
         return (noise if self.noises.config.prediction_type == "epsilon" else kept.sqrt() * noise - (1 - kept).sqrt() * self.truth,)
 
 
-OBJECTIVES = pytest.mark.parametrize(("objective", "tells"), [("flow", "picture"), ("flow", "way"), ("epsilon", "way"), ("v", "way")])
+OBJECTIVES = pytest.mark.parametrize(
+    ("objective", "prediction"), [("flow", "sample"), ("flow", "velocity"), ("epsilon", "velocity"), ("v", "velocity")]
+)
 
 
 @OBJECTIVES
-def test_a_network_that_knows_the_picture_samples_it_in_20_passes(built, objective, tells):
-    baseline = built("diffusion", "default", objective=objective, tells=tells, steps=20, patch=1)
+def test_a_network_that_knows_the_picture_samples_it_in_20_passes(built, objective, prediction):
+    baseline = built("diffusion", "default", objective=objective, prediction=prediction, steps=20, patch=1)
     truth = batch().color
-    knowing = Knowing(truth, getattr(baseline.objective, "noises", None), tells)
+    knowing = Knowing(truth, getattr(baseline.objective, "noises", None), prediction)
     baseline.networks["unet"] = knowing
     torch.testing.assert_close(baseline.sample(batch(), drawn()), truth, rtol=0, atol=2e-2 if objective != "flow" else 1e-4)
     assert knowing.calls == 20
 
 
 @OBJECTIVES
-def test_a_network_that_knows_the_picture_has_no_loss(built, objective, tells):
-    baseline = built("diffusion", "default", objective=objective, tells=tells, patch=1)
-    baseline.networks["unet"] = Knowing(batch().color, getattr(baseline.objective, "noises", None), tells)
+def test_a_network_that_knows_the_picture_has_no_loss(built, objective, prediction):
+    baseline = built("diffusion", "default", objective=objective, prediction=prediction, patch=1)
+    baseline.networks["unet"] = Knowing(batch().color, getattr(baseline.objective, "noises", None), prediction)
     assert baseline.step(batch(), drawn(), lambda *_: None)["loss"].item() == pytest.approx(0, abs=1e-3)
 
 
@@ -598,7 +600,7 @@ def test_guidance_is_the_difference_that_the_condition_makes_and_takes_a_second_
             self.calls += 1
             return (x[:, :3] * 0 + 2 + 3 * x[:, 3:].mean(),)
 
-    baseline = built("diffusion", "default", patch=1, guidance=1.5, tells="way")
+    baseline = built("diffusion", "default", patch=1, guidance=1.5, prediction="velocity")
     baseline.networks["unet"] = echo = Echo()
     told = baseline._guided(torch.zeros(1, 3, SIZE, SIZE), torch.ones(1, 1, SIZE, SIZE), torch.zeros(1))
     assert told.unique().item() == pytest.approx(2 + 1.5 * 3)

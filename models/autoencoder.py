@@ -7,10 +7,10 @@
 What minimizes L1 is a median: colors that the lines don't tell come out muted, like the average over all pictures. That is expected.
 
 Hardware, time, result:
-    16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `unet` past 25 dB PSNR after 45 s (each of 3 seeds), `cae` past
-        20 dB after 45 and 30 s (2 seeds); given each other's lines, the loss of `unet` is 9 times as high or more, of `cae` 5 times (one seed)
-    128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs, one seed: `unet` 15.36 dB, SSIM .588,
-        CIEDE2000 13.8 after 5,984 images; `cae` 13.37 dB, .397, 16.0 after 5,796
+    16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `unet` past 25 dB PSNR after 45 to 60 s, `cae` past 20 dB
+        after 30 to 61 s (5 seeds each); given each other's lines, the loss of `unet` is 9 times as high or more, of `cae` 4.6 times
+    128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs: `unet` 15.36 and 15.35 dB, SSIM .588
+        and .586, CIEDE2000 13.8 and 13.7 (2 seeds) after 6,000 images; `cae` 13.37 dB, .397, 16.0 (one seed) after 5,796
     256 px on a GPU: not yet run
 """
 

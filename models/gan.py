@@ -6,10 +6,11 @@
     anidata train-baseline gan DATASET RUN --preset cyclegan    Zhu et al. 2017, arXiv 1703.10593: no loss compares a line with its own color
 
 Hardware, time, result:
-    16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `default` past 25 dB PSNR after 45, 61 and 61 s (3 seeds);
+    16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `default` past 25 dB PSNR after 45 to 61 s (5 seeds);
         given each other's lines, the loss is more than 7 times as high
-    128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs, one seed: `default` 15.38 dB, SSIM .598,
-        CIEDE2000 13.1 after 4,684 images; `pix2pix` 13.79 dB, .547, 15.6 after 1,151
+    128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs, 2 seeds: `default` 15.38 and 15.32 dB,
+        SSIM .598 and .592, CIEDE2000 13.1 and 13.3 after 4,684 and 3,812 images; `pix2pix` 13.79 and 14.01 dB, .547 and .530, 15.6 and 15.8 after
+        1,151 and 1,052
     256 px on a GPU: not yet run
 """
 

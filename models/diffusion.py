@@ -8,8 +8,8 @@
 The conditions lie beside the noisy picture, as further channels of the network's input.
 
 Hardware, time, result:
-    16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `default` past 17 dB PSNR after 136 and 135 s (2 seeds); given
-        each other's lines, the loss is 4 times as high or more
+    16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `default` past 17 dB PSNR after 135 to 181 s (4 seeds);
+        given each other's lines, the loss is 3.9 times as high or more
     128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs, one seed: `default` 11.73 dB, SSIM .453,
         CIEDE2000 18.8 after 4,600 images, no better than the bare line: it has only begun, and clouds of color are all there is to see
     256 px on a GPU: not yet run

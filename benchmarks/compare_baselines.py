@@ -14,7 +14,7 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, takewhile
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -104,8 +104,11 @@ def train(chosen: argparse.Namespace, dataset: Path, name: str, seed: int) -> No
 
 def seeds(chosen: argparse.Namespace, name: str) -> Iterator[Found]:
     """What a baseline's runs came to, from seed 0 on."""
-    found = (finished(chosen.work / f"{name}-{seed}", chosen.minutes) for seed in count())
-    return takewhile(bool, found)  # type: ignore[arg-type]  # what stays isn't None
+    for seed in count():
+        found = finished(chosen.work / f"{name}-{seed}", chosen.minutes)
+        if found is None:
+            return
+        yield found
 
 
 def finished(folder: Path, minutes: float) -> Found | None:

@@ -47,7 +47,7 @@ def bundled(dataset: Path, count: int) -> Batch:
     """Validation pairs of the bundled art, by key."""
     names = {path.name for path in (PACKAGE / "art").iterdir()}
     samples = load_dataset(dataset, "val")
-    files = {samples[n]["key"]: Path(samples[n]["meta"]["file"]).name for n in range(len(samples))}  # type: ignore[arg-type,index]  # a folder's
+    files = {pair["key"]: Path(pair["meta"]["file"]).name for pair in samples}
     batches = Loader(samples, LoaderConfig(batch=1, size=SIZE, workers=0)).validation(len(files))
     found = [batch for batch in batches if files[batch.keys[0]] in names][:count]
     return Batch(torch.cat([b.color for b in found]), torch.cat([b.condition for b in found]), tuple(k for b in found for k in b.keys))

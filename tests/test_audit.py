@@ -141,7 +141,23 @@ def assert_only(report, code, where, count=1):
     assert not report.sound
 
 
+def with_gray_lines(content):
+    """Lines as dark as the picture is."""
+    for samples in content.values():
+        for files in samples.values():
+            rgb = np.asarray(Image.open(io.BytesIO(files["color.png"])))
+            files["lineart.png"] = encoded(Image.fromarray((rgb.mean(axis=2) * 0.95).astype(np.uint8)))
+
+
 # --- sound sets ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("leaks", [False, True])
+def test_it_tells_how_much_of_the_color_the_gray_of_lines_gives_away(tmp_path, content, engine, leaks):
+    if leaks:
+        with_gray_lines(content)
+    told = run(engine, build(tmp_path, content)).told["lineart.png"]
+    assert (told["gray"] > told["binarized"] + 0.3) == leaks
 
 
 def test_our_own_layout_is_sound_and_counted_by_split(tmp_path, content, engine):
@@ -154,6 +170,7 @@ def test_our_own_layout_is_sound_and_counted_by_split(tmp_path, content, engine)
         "shards": 3,
         "findings": [],
         "counts": {},
+        "told": {"lineart.png": {"gray": 0.0, "binarized": 0.0}},
     }
 
 

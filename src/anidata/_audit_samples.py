@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata import hashing, image, storage
+from anidata import hashing, image, probe, storage
 from anidata._audit_tar import Notes, Tar, clipped, members, runs, suffix_of
 from anidata.engine import Watch
 from anidata.errors import BadImage
@@ -23,11 +24,13 @@ FLAT = 16  # levels of 255 within which a row or column at the rim is border: JP
 GRAY_8 = b"\x08\0"  # bits and color type in a PNG's header
 MOSTLY = 0.75  # of a page: ink is at most a quarter of a drawing; black bars drawn as ink were seen to make half a page black
 MAX_JSON = 1 << 24  # bytes of a sample's JSON: parsed, it takes up to thirty times as many
+PROBED = 64  # samples of a chunk that are asked what the gray of their lines gives away
 MIN_TRIMMED = 16  # px: of less than that no code is made
 
 Pixels = NDArray[np.uint8]
 Schema = tuple[tuple[str, str], ...]  # name and type of each field of a JSON object, sorted
 Schemas = dict[tuple[str, Schema], tuple[int, list[str]]]  # suffix and schema → how many files have it, and the first of them
+Told = dict[str, probe.Sums]  # suffix of lines → what the leak test needs, of the lines as they are and binarized: (2, folds, 12)
 UNTYPED = ("null", "empty list")
 
 
@@ -62,6 +65,7 @@ class Seen:
     notes: Notes
     pictures: list[Picture] = field(default_factory=list)
     schemas: Schemas = field(default_factory=dict)
+    told: Told = field(default_factory=dict)
 
 
 def look(chunk: Chunk, watch: Watch) -> Seen:
@@ -89,12 +93,16 @@ class _Sample:
     def look(self) -> None:
         pictures = {s: m for s, m in self.members.items() if s.rpartition(".")[2] in PICTURES}
         joined, shapes = _subjects(list(pictures)), dict[str, tuple[int, ...]]()
+        colors, lines = list[Pixels](), dict[str, Pixels]()
         for suffix, member in pictures.items():
             try:
                 data = self._read(member, self.chunk.max_bytes)
                 decoded = image.decode(data, self.chunk.max_pixels)
                 if self._is_line(suffix):
                     self._check_line(member, data, decoded)
+                    lines[suffix] = decoded.gray
+                elif suffix.startswith("color."):
+                    colors.append(decoded.rgb)
             except BadImage as bad:
                 self._add("corrupt", member, str(bad))
                 continue
@@ -102,6 +110,8 @@ class _Sample:
             if suffix in joined:
                 self.seen.pictures.append(picture(self.place, suffix, data, decoded.rgb))
         self._check_shapes(shapes)
+        if colors and self.place < self.chunk.start + PROBED:
+            self._probe(lines, colors[0])
         for suffix, member in self.members.items():
             if suffix.rpartition(".")[2] == "json":
                 self._check_json(suffix, member)
@@ -119,6 +129,14 @@ class _Sample:
         for suffix, shape in shapes.items():
             if color and self._is_line(suffix) and shape[:2] != color[:2]:
                 self._add("size", self.members[suffix], f"{shape[1]} × {shape[0]} px, its color picture {color[1]} × {color[0]}")
+
+    def _probe(self, lines: dict[str, Pixels], rgb: Pixels) -> None:
+        """What the gray of lines gives away of color."""
+        fold = zlib.crc32(f"{self.chunk.tar.name}/{self.place}".encode())
+        for suffix, line in lines.items():
+            if line.shape == rgb.shape[:2]:
+                sums = np.stack([probe.tally(drawn, rgb, fold) for drawn in (line, probe.binarized(line))])
+                self.seen.told[suffix] = self.seen.told.get(suffix, 0) + sums
 
     def _check_line(self, member: Member, data: bytes, decoded: image.Image) -> None:
         if decoded.format != "png" or data[24:26] != GRAY_8:

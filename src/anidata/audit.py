@@ -8,6 +8,8 @@ each split are joined with those of the others. What findings are called:
     suffixes json index metadata         samples unlike the others, tables unlike the tars
     corrupt size polarity                pictures
     leak_exact leak_near leak_key        what two splits share
+
+Beside them it tells how much of the color the gray of each style's lines gives away (see probe): no defect, but good to know.
 """
 
 import re
@@ -19,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from anidata import _audit_files, _audit_leaks, _audit_samples, _audit_tar
+from anidata import _audit_files, _audit_leaks, _audit_samples, _audit_tar, probe
 from anidata._audit_files import Dataset
 from anidata._audit_leaks import Pictures, Split, Spool
 from anidata._audit_samples import Chunk, Schemas, Seen
@@ -61,6 +63,7 @@ class Report:
     shards: int
     findings: list[Finding]  # the first of each code
     counts: dict[str, int]  # all of each code
+    told: dict[str, dict[str, float]]  # suffix of lines → `gray` and `binarized`: R² at which they predict color; no finding
 
     @property
     def sound(self) -> bool:
@@ -95,8 +98,8 @@ def run(datasets: Sequence[Path], config: Config, engine: Engine) -> Report:
         _check_suffixes([s.scan for s in own], [s.tar.name for s in own], notes)
         _audit_files.check_tables(dataset, {s.tar.path: s.scan.samples for s in own}, notes, engine)
     _check_keys(shards, splits, notes)
-    _check_contents(shards, splits, notes, config, engine)
-    return _report(found, splits, shards, notes)
+    told = _check_contents(shards, splits, notes, config, engine)
+    return replace(_report(found, splits, shards, notes), told=told)
 
 
 def _report(datasets: list[Dataset], splits: list[Split], shards: list[_Shard], notes: Notes) -> Report:
@@ -104,7 +107,7 @@ def _report(datasets: list[Dataset], splits: list[Split], shards: list[_Shard], 
     for shard in shards:
         samples[datasets[shard.dataset].prefix + splits[shard.split].name] += shard.scan.samples
     findings = [Finding(code, where, text) for code, kept in sorted(notes.kept.items()) for where, text in kept]
-    return Report(dict(samples), len(shards), findings, dict(sorted((+notes.counts).items())))
+    return Report(dict(samples), len(shards), findings, dict(sorted((+notes.counts).items())), {})
 
 
 # --- headers -------------------------------------------------------------------------------------------------------------------------
@@ -180,7 +183,8 @@ def _check_keys(shards: list[_Shard], splits: list[Split], notes: Notes) -> None
 # --- contents ------------------------------------------------------------------------------------------------------------------------
 
 
-def _check_contents(shards: list[_Shard], splits: list[Split], notes: Notes, config: Config, engine: Engine) -> None:
+def _check_contents(shards: list[_Shard], splits: list[Split], notes: Notes, config: Config, engine: Engine) -> dict[str, dict[str, float]]:
+    """Look into the samples; what comes back is what their lines give away."""
     spool, found = Spool(), dict[Chunk, Seen]()
     number = {shard.tar: n for n, shard in enumerate(shards)}
     for chunk, seen in _look(shards, config, engine):
@@ -197,6 +201,18 @@ def _check_contents(shards: list[_Shard], splits: list[Split], notes: Notes, con
     pictures = spool.pictures()
     if pictures is not None:
         _check_leaks(pictures, shards, splits, notes, config)
+    return _told([found[chunk].told for chunk in done])
+
+
+def _told(found: list[_audit_samples.Told]) -> dict[str, dict[str, float]]:
+    """For each suffix of lines the worst R² of the leak test, as they are and binarized; none where there was nothing to learn from."""
+    answers: dict[str, dict[str, float]] = {}
+    for suffix in sorted({suffix for told in found for suffix in told}):
+        sums = np.sum([told[suffix] for told in found if suffix in told], axis=0)
+        worst = [probe.leak(part).worst for part in sums]
+        if not np.isnan(worst).any():
+            answers[suffix] = {name: round(value, 4) for name, value in zip(("gray", "binarized"), worst, strict=True)}
+    return answers
 
 
 def _look(shards: list[_Shard], config: Config, engine: Engine) -> Iterator[tuple[Chunk, Seen]]:

@@ -111,6 +111,10 @@ def show_audit(found: "Report") -> None:
         console.print(f"{finding.code}  {escape(finding.where)}  {escape(finding.message)}", soft_wrap=True, highlight=False)
     for code, n in found.counts.items():
         console.print(f"{n:,} × {code}", highlight=False)
+    for suffix, r2 in found.told.items():
+        console.print(
+            f"{suffix}: its gray tells {r2['gray']:.2f} of the color's variance, binarized {r2['binarized']:.2f}", highlight=False
+        )
     console.print("sound" if found.sound else "not sound")
 
 

@@ -50,3 +50,23 @@ def test_parameters_of_a_style_are_taken(tmp_path, command):
     source = save(tmp_path / "a.png", drawing(1))
     command("draw", source, "-o", tmp_path / "out", "--set", "xdog.sigma=1.4")
     assert np.array_equal(np.asarray(PIL.Image.open(tmp_path / "out/a.png")), anidata.draw(drawing(1), settings={"sigma": 1.4}))
+
+
+def test_compare_puts_every_style_on_one_sheet(tmp_path, command):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    with pytest.raises(AssertionError, match="not_an_image"):
+        command("draw", save(tmp_path / "a.png", drawing(1)), bad, ART / "comic_02.jpg", "-o", tmp_path / "out", "--compare")
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["styles.png"]
+    both = PIL.Image.open(tmp_path / "out/styles.png")
+    command("draw", tmp_path / "a.png", "-o", tmp_path / "one", "--compare")
+    one = PIL.Image.open(tmp_path / "one/styles.png")
+    assert both.width == one.width
+    assert both.height > one.height + 200
+
+
+def test_a_sheet_of_nothing_is_not_written(tmp_path, command):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(AssertionError):
+        command("draw", tmp_path / "bad.png", "-o", tmp_path / "out", "--compare")
+    assert not (tmp_path / "out").exists()

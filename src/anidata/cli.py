@@ -260,6 +260,7 @@ def draw(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Each picture's lineart becomes DIR/STEM.png.")],
     style: Annotated[str, typer.Option("--style", metavar="NAME")] = "xdog",
     size: Annotated[int, typer.Option("--size", min=0, help="Long side in px; 0: the picture's own.", show_default=False)] = 0,
+    compare: Annotated[bool, typer.Option("--compare", help="Draw every style instead, all on one sheet: DIR/styles.png.")] = False,
     settings: Settings = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Lineart of loose files."""
@@ -267,8 +268,8 @@ def draw(
 
     nothing: recipe.Document = {}
     document = reduce(recipe.assigned, settings or (), nothing)
-    done = loose.draw_files(images, output, style, size, document)
-    _show(done.to_json(), as_json, lambda: print(f"{len(done.written)} drawn into {output}"))
+    done = loose.compare_files(images, output, size, document) if compare else loose.draw_files(images, output, style, size, document)
+    _show(done.to_json(), as_json, lambda: print(f"{len(images) - len(done.failed)} drawn into {output}"))
     for path, why in done.failed.items():
         print(f"{path}: {why}", file=sys.stderr)
     raise typer.Exit(1 if done.failed else 0)

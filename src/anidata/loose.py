@@ -1,17 +1,19 @@
-"""Lineart of loose pictures, without a workspace: the library's `draw` and the command's files."""
+"""Lineart of loose pictures, without a workspace: the library's `draw`, the command's files, and a sheet that compares the styles."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from anidata import canvas, image, parts, recipe, storage
+from anidata import canvas, image, parts, recipe, sheet, storage
 from anidata.errors import BadImage
 
 MAX_PIXELS, MAX_BYTES = 100_000_000, 1 << 28
+SHEET = "styles.png"  # what --compare writes
+SHOWN = 512  # px of the long side of pictures that are compared: what the styles' widths are meant for
 
 
 @dataclass
@@ -44,16 +46,35 @@ def draw_files(paths: Sequence[Path], folder: Path, style: str, size: int, setti
     draw(np.full((1, 1, 3), 255, np.uint8), style, settings.get(style))  # a wrong name or setting fails before the first file
     stems = Counter(path.stem for path in paths)
     done = Drawn()
-    for path in paths:
+    for path, rgb in _read(paths, done):
         target = folder / f"{path.stem if stems[path.stem] == 1 else path.name}.png"
-        try:
-            rgb = image.decode(storage.read(storage.Reference(storage.uri_of(path)), folder, MAX_BYTES), MAX_PIXELS).rgb
-        except BadImage as error:
-            done.failed[str(path)] = str(error)
-            continue
         storage.publish(target, canvas.encode_line(draw(_sized(rgb, size), style, settings.get(style))))
         done.written.append(target)
     return done
+
+
+def compare_files(paths: Sequence[Path], folder: Path, size: int, settings: Mapping[str, Any]) -> Drawn:
+    """Draw each file in every style, all on one sheet, folder/styles.png; `size` px on the long side, 0 for 512."""
+    done = Drawn()
+    sections = [sheet.Section(path.name, [_cells(_sized(rgb, size or SHOWN), settings)]) for path, rgb in _read(paths, done)]
+    if sections:
+        storage.publish(folder / SHEET, canvas.encode_png(sheet.draw("Styles of lineart", [], sections)))
+        done.written.append(folder / SHEET)
+    return done
+
+
+def _cells(rgb: np.ndarray, settings: Mapping[str, Any]) -> list[sheet.Cell]:
+    styles = [name for name in parts.names("lineart") if not hasattr(parts.load("lineart", name), "ARGUMENT")]  # those that need nothing
+    return [sheet.Cell(rgb, caption="color"), *(sheet.Cell(draw(rgb, name, settings.get(name)), caption=name) for name in styles)]
+
+
+def _read(paths: Sequence[Path], done: Drawn) -> Iterator[tuple[Path, np.ndarray]]:
+    """The pictures that can be read; the others are noted."""
+    for path in paths:
+        try:
+            yield path, image.decode(storage.read(storage.Reference(storage.uri_of(path)), Path(), MAX_BYTES), MAX_PIXELS).rgb
+        except BadImage as error:
+            done.failed[str(path)] = str(error)
 
 
 def _sized(rgb: np.ndarray, size: int) -> np.ndarray:

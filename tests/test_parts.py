@@ -31,7 +31,7 @@ def test_every_part_loads_and_has_a_title_of_one_line(shelf):
 def test_an_unknown_part_names_the_nearest_and_all_there_are():
     with pytest.raises(UnknownPart) as caught:
         parts.load("lineart", "xdogg")
-    assert str(caught.value).startswith("lineart: there is no 'xdogg'. Did you mean 'xdog'? There are: canny, dog, ")
+    assert str(caught.value).startswith("lineart: there is no 'xdogg'. Did you mean 'xdog'? There are: adaptive, canny, ")
     assert caught.value.exit_code == 2
 
 

@@ -2,8 +2,10 @@
 
 import dataclasses
 import re
+import warnings
 from pathlib import Path
 from types import ModuleType
+from typing import get_type_hints
 
 import cv2
 import numpy as np
@@ -24,6 +26,10 @@ def draw(style, rgb):
     return style.draw(rgb, style.Config())
 
 
+def is_soft(style):
+    return getattr(style, "SOFT", False)
+
+
 def noise(height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
@@ -41,13 +47,14 @@ def test_any_size_gives_gray_lineart_of_that_size(style, shape):
     assert line.shape == shape
 
 
-def test_by_default_there_is_only_ink_and_paper(style):
-    assert set(np.unique(draw(style, noise(64, 64)))) <= {0, 255}
+def test_by_default_there_is_only_ink_and_paper_or_the_style_says_that_it_is_soft(style):
+    assert is_soft(style) or set(np.unique(draw(style, noise(64, 64)))) <= {0, 255}
 
 
 @pytest.mark.parametrize("color", [(255, 255, 255), (255, 0, 0), (0, 90, 255), (90, 60, 40), (128, 128, 128)])
-def test_a_flat_color_is_blank_paper(style, color):
-    assert (draw(style, np.full((40, 50, 3), color, np.uint8)) == 255).all()
+def test_a_flat_color_is_blank_paper_or_one_level_of_a_soft_style(style, color):
+    levels = np.unique(draw(style, np.full((40, 50, 3), color, np.uint8))).tolist()
+    assert len(levels) == 1 if is_soft(style) else levels == [255]
 
 
 @pytest.mark.parametrize("color", [(0, 0, 0), (10, 10, 10), (0, 0, 255)])
@@ -57,7 +64,8 @@ def test_a_flat_color_as_dark_as_ink_is_all_ink_or_all_paper(style, color):
 
 @pytest.mark.parametrize("paper", [(255, 255, 255), (250, 215, 190), (90, 160, 230), (200, 80, 90)])
 def test_the_ink_of_a_black_stroke_is_drawn_and_nothing_else(style, paper):
-    ink = draw(style, stroke_on(paper)) < 128
+    line = draw(style, stroke_on(paper))
+    ink = line < (line[0, 0] if is_soft(style) else 128)
     reach = np.zeros_like(ink)
     reach[20 - NEAR : 108 + NEAR, 63 - NEAR : 64 + NEAR] = True
     assert ink[24:104].any(axis=1).all()  # every row of the stroke
@@ -94,13 +102,32 @@ def test_the_number_of_threads_changes_nothing(style):
     assert (lines[0] == lines[1]).all()
 
 
+def test_a_picture_of_the_usual_size_is_drawn_without_a_warning(style):
+    smooth = cv2.resize(noise(9, 9), (512, 512), interpolation=cv2.INTER_CUBIC)
+    with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
+        warnings.simplefilter("error")
+        for rgb in (smooth, noise(512, 512), np.zeros((512, 512, 3), np.uint8), np.full((512, 512, 3), 255, np.uint8)):
+            line = draw(style, rgb)
+            assert (line.dtype, line.shape) == (np.uint8, (512, 512))
+
+
+def comments(style):
+    """What stands beside each field of the config."""
+    source = Path(style.__file__).read_text()
+    found = {f.name: re.search(rf"^    {f.name}: .+ = .+?  # (\S.+)", source, re.MULTILINE) for f in dataclasses.fields(style.Config)}
+    return {name: match and match[1] for name, match in found.items()}
+
+
 def test_the_config_is_frozen_and_every_field_has_a_default_and_a_comment(style):
     assert dataclasses.is_dataclass(style.Config)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        setattr(style.Config(), dataclasses.fields(style.Config)[0].name, 1)
-    source = Path(style.__file__).read_text()
-    for field in dataclasses.fields(style.Config):
-        assert re.search(rf"^    {field.name}: .+ = .+  # \S", source, re.MULTILINE), field.name
+        style.Config().anything = 1
+    assert all(comments(style).values()), comments(style)
+
+
+def test_the_comment_on_a_number_says_which_value_switches_it_off_and_what_is_then(style):
+    for name, kind in get_type_hints(style.Config).items():
+        assert kind not in {int, float} or re.search(r"(^|; )\d+: \S", comments(style)[name]), name
 
 
 def test_the_docstring_gives_formula_and_source_and_there_is_a_version(style):

@@ -4,5 +4,7 @@ Each file has
     VERSION: int                                       raised when the same picture would get other lines
     Config: frozen dataclass                           its parameters, with units
     draw(rgb: uint8 (h, w, 3), config: Config) -> uint8 (h, w)         black ink (0) on white paper (255); pure
+and may have
+    SOFT = True         its lines are gray by nature; without it there is only ink and paper by default, and a flat color is blank paper
 The docstring has the formula and its source.
 """

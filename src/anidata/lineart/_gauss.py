@@ -19,6 +19,16 @@ def blur(gray: npt.NDArray[np.uint8], sigma: float) -> npt.NDArray[np.float32]:
     return np.asarray(cv2.sepFilter2D(gray, cv2.CV_32F, weights, weights, borderType=cv2.BORDER_REFLECT_101), np.float32)
 
 
+def soften(gray: npt.NDArray[np.uint8], sigma: float) -> npt.NDArray[np.uint8]:
+    """The same in whole grey levels, rounded half up; (h, w)."""
+    if sigma <= 0:
+        return gray
+    levels = blur(gray, sigma)
+    levels *= np.float32(1 / UNIT**2)  # a power of two: still exact
+    levels += np.float32(0.5)
+    return levels.astype(np.uint8)
+
+
 @cache
 def _kernel(sigma: float) -> npt.NDArray[np.float32]:
     if sigma <= 0:

@@ -19,7 +19,7 @@ VERSION = 1
 class Config:
     """One-pixel edges by Canny's detector."""
 
-    high: float = 1.0  # strong edges, as a multiple of Otsu's threshold
+    high: float = 1.0  # strong edges, as a multiple of Otsu's threshold; 0: every slope is one
     ratio: float = 0.5  # weak edges, as a share of the strong; 1: no hysteresis
 
 

@@ -22,7 +22,7 @@ class Config:
     """Ink by a plain difference of Gaussians."""
 
     sigma: float = 0.8  # px: the narrow blur; 0: none
-    k: float = 4.0  # wide blur / narrow blur
+    k: float = 4.0  # wide blur / narrow blur; 1: no ink
     threshold: float = 20.0  # grey levels of 255 by which ink is darker than around it; 256: no ink
 
 

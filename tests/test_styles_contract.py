@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import get_type_hints
@@ -22,8 +23,22 @@ def style(request) -> ModuleType:
     return parts.load("lineart", request.param)
 
 
-def draw(style, rgb):
-    return style.draw(rgb, style.Config())
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory) -> Callable[[], str]:
+    """A network that gives the luma it gets, for styles that bring their own."""
+
+    def made() -> str:
+        pytest.importorskip("onnxruntime", reason="onnxruntime, of the extra 'onnx', is not installed")
+        networks = pytest.importorskip("networks", reason="the onnx package, which makes the network, is not installed")
+        return networks.identity(tmp_path_factory.mktemp("network") / "luma.onnx")
+
+    return made
+
+
+@pytest.fixture
+def draw(learned) -> Callable[..., np.ndarray]:
+    """A style with its defaults, and with a network where it runs one."""
+    return lambda style, rgb: style.draw(rgb, style.Config(**({style.ARGUMENT: learned()} if hasattr(style, "ARGUMENT") else {})))
 
 
 def is_soft(style):
@@ -41,29 +56,29 @@ def stroke_on(paper):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (3, 500), (500, 3), (17, 16), (64, 90)])
-def test_any_size_gives_gray_lineart_of_that_size(style, shape):
+def test_any_size_gives_gray_lineart_of_that_size(style, shape, draw):
     line = draw(style, noise(*shape))
     assert line.dtype == np.uint8
     assert line.shape == shape
 
 
-def test_by_default_there_is_only_ink_and_paper_or_the_style_says_that_it_is_soft(style):
+def test_by_default_there_is_only_ink_and_paper_or_the_style_says_that_it_is_soft(style, draw):
     assert is_soft(style) or set(np.unique(draw(style, noise(64, 64)))) <= {0, 255}
 
 
 @pytest.mark.parametrize("color", [(255, 255, 255), (255, 0, 0), (0, 90, 255), (90, 60, 40), (128, 128, 128)])
-def test_a_flat_color_is_blank_paper_or_one_level_of_a_soft_style(style, color):
+def test_a_flat_color_is_blank_paper_or_one_level_of_a_soft_style(style, color, draw):
     levels = np.unique(draw(style, np.full((40, 50, 3), color, np.uint8))).tolist()
     assert len(levels) == 1 if is_soft(style) else levels == [255]
 
 
 @pytest.mark.parametrize("color", [(0, 0, 0), (10, 10, 10), (0, 0, 255)])
-def test_a_flat_color_as_dark_as_ink_is_all_ink_or_all_paper(style, color):
+def test_a_flat_color_as_dark_as_ink_is_all_ink_or_all_paper(style, color, draw):
     assert len(np.unique(draw(style, np.full((40, 50, 3), color, np.uint8)))) == 1
 
 
 @pytest.mark.parametrize("paper", [(255, 255, 255), (250, 215, 190), (90, 160, 230), (200, 80, 90)])
-def test_the_ink_of_a_black_stroke_is_drawn_and_nothing_else(style, paper):
+def test_the_ink_of_a_black_stroke_is_drawn_and_nothing_else(style, paper, draw):
     line = draw(style, stroke_on(paper))
     ink = line < (line[0, 0] if is_soft(style) else 128)
     reach = np.zeros_like(ink)
@@ -72,7 +87,7 @@ def test_the_ink_of_a_black_stroke_is_drawn_and_nothing_else(style, paper):
     assert not (ink & ~reach).any()
 
 
-def test_the_same_picture_gives_the_same_lines_and_stays_as_it_is(style):
+def test_the_same_picture_gives_the_same_lines_and_stays_as_it_is(style, draw):
     rgb = noise(60, 80)
     before = rgb.copy()
     assert (draw(style, rgb) == draw(style, rgb)).all()
@@ -80,18 +95,18 @@ def test_the_same_picture_gives_the_same_lines_and_stays_as_it_is(style):
 
 
 @pytest.mark.parametrize("view", [np.s_[::2, ::2], np.s_[::-1, :, :], np.s_[:, :, ::-1], np.s_[5:50, 7:60]])
-def test_a_view_is_drawn_as_its_copy(style, view):
+def test_a_view_is_drawn_as_its_copy(style, view, draw):
     rgb = noise(64, 64)
     assert (draw(style, rgb[view]) == draw(style, np.ascontiguousarray(rgb[view]))).all()
 
 
-def test_a_read_only_picture_is_drawn(style):
+def test_a_read_only_picture_is_drawn(style, draw):
     rgb = stroke_on(255)
     rgb.flags.writeable = False
     assert (draw(style, rgb) < 128).any()
 
 
-def test_the_number_of_threads_changes_nothing(style):
+def test_the_number_of_threads_changes_nothing(style, draw):
     rgb = cv2.resize(noise(40, 40), (600, 600), interpolation=cv2.INTER_CUBIC)
     threads = cv2.getNumThreads()
     lines = []
@@ -102,7 +117,7 @@ def test_the_number_of_threads_changes_nothing(style):
     assert (lines[0] == lines[1]).all()
 
 
-def test_a_picture_of_the_usual_size_is_drawn_without_a_warning(style):
+def test_a_picture_of_the_usual_size_is_drawn_without_a_warning(style, draw):
     smooth = cv2.resize(noise(9, 9), (512, 512), interpolation=cv2.INTER_CUBIC)
     with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
         warnings.simplefilter("error")

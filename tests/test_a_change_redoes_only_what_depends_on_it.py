@@ -44,14 +44,14 @@ def test_a_looser_threshold_draws_only_what_it_lets_in(work, command, calls):
 
 
 def test_a_new_style_draws_lines_only(work, command, calls):
-    command("extract-lineart", work, "--style", "xdog", "--style", "canny")
+    command("extract-lineart", work, "--style", "ink", "--style", "canny")
     assert calls == {"decode": 10, "encode_line": 10}
 
 
 def test_a_changed_parameter_of_a_style_draws_that_style_only(work, command, calls):
-    command("extract-lineart", work, "--style", "xdog", "--style", "canny")
+    command("extract-lineart", work, "--style", "ink", "--style", "canny")
     calls.clear()
-    command("extract-lineart", work, "--set", "lineart.style.xdog.sigma=0.9")
+    command("extract-lineart", work, "--set", "lineart.style.ink.mass=9.0")
     assert calls == {"decode": 10, "encode_line": 10}
 
 

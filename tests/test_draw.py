@@ -43,13 +43,15 @@ def test_an_unknown_style_or_parameter_is_a_typed_error(tmp_path, command):
     with pytest.raises(UnknownPart, match="Did you mean 'xdog'"):
         command("draw", source, "-o", tmp_path, "--style", "xdgo")
     with pytest.raises(RecipeError, match="Did you mean 'sigma'"):
-        command("draw", source, "-o", tmp_path, "--set", "xdog.sigm=1")
+        command("draw", source, "-o", tmp_path, "--style", "xdog", "--set", "xdog.sigm=1")
 
 
 def test_parameters_of_a_style_are_taken(tmp_path, command):
     source = save(tmp_path / "a.png", drawing(1))
-    command("draw", source, "-o", tmp_path / "out", "--set", "xdog.sigma=1.4")
-    assert np.array_equal(np.asarray(PIL.Image.open(tmp_path / "out/a.png")), anidata.draw(drawing(1), settings={"sigma": 1.4}))
+    command("draw", source, "-o", tmp_path / "out", "--style", "xdog", "--set", "xdog.sigma=1.4")
+    assert np.array_equal(
+        np.asarray(PIL.Image.open(tmp_path / "out/a.png")), anidata.draw(drawing(1), style="xdog", settings={"sigma": 1.4})
+    )
 
 
 def test_compare_puts_every_style_on_one_sheet(tmp_path, command):

@@ -70,7 +70,7 @@ def test_copied_bytes_outlive_their_source(pile, tmp_path, command, inline):
     work = tmp_path / "work"
     command("ingest", work, pile, "--set", "ingest.copy=true")
     shutil.rmtree(pile)
-    assert command("extract-lineart", work, "--json")["done"] == {"color": 12, "xdog": 12}
+    assert command("extract-lineart", work, "--json")["done"] == {"color": 12, "ink": 12}
 
 
 def test_an_archive_gives_the_data_set_of_its_folder(pile, tmp_path, command, inline):

@@ -42,20 +42,21 @@ def reasons(command, work):
 def test_line_and_color_are_gray_and_rgb_of_one_size(tmp_path, command, inline, fit, size):
     save(tmp_path / "pile/a.png", drawing(1, 700, 480))
     prepared(command, tmp_path / "work", tmp_path / "pile", "--fit", fit, "--size", size)
-    color, line = (stored(tmp_path / "work", "a.png", name) for name in ("color", "xdog"))
+    color, line = (stored(tmp_path / "work", "a.png", name) for name in ("color", "ink"))
     assert color.shape == (*line.shape, 3)
     assert line.shape == ((256, 256) if fit != "bucket" else (448, 576))
     assert set(np.unique(line)) <= {0, 255}
 
 
+@pytest.mark.parametrize("anchor", ["center", "ink"])
 @pytest.mark.parametrize("fit", ["pad", "crop", "bucket"])
-def test_lines_lie_on_the_strokes_of_the_color_picture_to_the_pixel(tmp_path, command, inline, fit):
-    page = np.full((600, 480, 3), (240, 200, 180), np.uint8)
+def test_lines_lie_on_the_strokes_of_the_color_picture_to_the_pixel(tmp_path, command, inline, fit, anchor):
+    page = np.full((1800 if fit == "bucket" else 800, 480, 3), (240, 200, 180), np.uint8)
     for n in range(5):
         cv2.circle(page, (90 + 70 * n, 120 + 85 * n), 60, (0, 0, 0), 5, cv2.LINE_AA)
     save(tmp_path / "pile/a.png", page)
-    prepared(command, tmp_path / "work", tmp_path / "pile", "--fit", fit, "--set", "lineart.color=png")
-    color, line = (stored(tmp_path / "work", "a.png", name) for name in ("color", "xdog"))
+    prepared(command, tmp_path / "work", tmp_path / "pile", "--fit", fit, "--set", "lineart.color=png", "--set", f"lineart.anchor={anchor}")
+    color, line = (stored(tmp_path / "work", "a.png", name) for name in ("color", "ink"))
     dark, ink = color.max(axis=2) < 100, line < 128
     agreement = {(y, x): (np.roll(ink, (y, x), (0, 1)) & dark).sum() for y in range(-3, 4) for x in range(-3, 4)}
     assert max(agreement, key=agreement.get) == (0, 0)
@@ -92,6 +93,20 @@ def test_the_artists_lines_are_a_style_of_their_own(tmp_path, command, inline):
         np.asarray(PIL.Image.open(ART / "pair_adventurer_01_line.png").convert("L").resize((512, 512), PIL.Image.Resampling.BICUBIC)) < 128
     )
     assert ((stored(work, "pair_adventurer_01_color.png", "artist") < 128) == truth).mean() > 0.99
+
+
+@pytest.mark.parametrize("fit", ["crop", "bucket"])
+def test_the_artists_lines_are_cut_where_their_color_picture_is(tmp_path, command, inline, fit):
+    """The true line is the color picture in gray: wherever it is cut, both must show the same."""
+    page = np.full((1100, 300, 3), 255, np.uint8)
+    page[:300] = drawing(4, 300, 300)
+    save(tmp_path / "pile/a_color.png", page)
+    save(tmp_path / "pile/a_line.png", np.repeat(cv2.cvtColor(page, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2))
+    words = ("--style", "artist", "--style", "ink", "--fit", fit, "--set", "lineart.anchor=ink", "--set", "lineart.color=png")
+    prepared(command, tmp_path / "work", tmp_path / "pile", *words)
+    color, line = (stored(tmp_path / "work", "a_color.png", name) for name in ("color", "artist"))
+    assert np.abs(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY).astype(int) - line).max() <= 12  # bicubic overshoots in each channel apart
+    assert (line < 128).mean() > 0.02
 
 
 def test_a_picture_without_ink_and_a_blot_are_rejected(tmp_path, command, inline):

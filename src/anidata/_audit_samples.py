@@ -4,6 +4,7 @@ import hashlib
 import json
 import zlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata import hashing, image, probe, storage
+from anidata import hashing, image, parts, probe, storage, styles
 from anidata._audit_tar import Notes, Tar, clipped, members, runs, suffix_of
 from anidata.engine import Watch
 from anidata.errors import BadImage
@@ -81,7 +82,7 @@ def look(chunk: Chunk, watch: Watch) -> Seen:
     return seen
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Sample:
     """A sample in hand."""
 
@@ -99,8 +100,8 @@ class _Sample:
                 data = self._read(member, self.chunk.max_bytes)
                 decoded = image.decode(data, self.chunk.max_pixels)
                 if self._is_line(suffix):
-                    self._check_line(member, data, decoded)
-                    lines[suffix] = decoded.gray
+                    lines[suffix] = decoded.gray if not self._inverted else 255 - decoded.gray
+                    self._check_line(member, data, decoded.format, lines[suffix])
                 elif suffix.startswith("color."):
                     colors.append(decoded.rgb)
             except BadImage as bad:
@@ -138,11 +139,32 @@ class _Sample:
                 sums = np.stack([probe.tally(drawn, rgb, fold) for drawn in (line, probe.binarized(line))])
                 self.seen.told[suffix] = self.seen.told.get(suffix, 0) + sums
 
-    def _check_line(self, member: Member, data: bytes, decoded: image.Image) -> None:
-        if decoded.format != "png" or data[24:26] != GRAY_8:
+    @cached_property
+    def _about(self) -> dict[str, Any]:
+        """What the sample's own JSON says; nothing where there is none."""
+        try:
+            about = json.loads(self._read(self.members["json"], MAX_JSON))
+        except (KeyError, ValueError, RecursionError, BadImage):
+            return {}
+        return about if isinstance(about, dict) else {}
+
+    @property
+    def _inverted(self) -> bool:
+        return bool(self._about.get("polarity") == "white_on_black")
+
+    def _check_line(self, member: Member, data: bytes, form: str, line: Pixels) -> None:
+        """`line`: black on white, if it is in the polarity that the sample states."""
+        if form != "png" or data[24:26] != GRAY_8:
             self._add("polarity", member, "lineart is a PNG of 8-bit gray")
-        elif np.count_nonzero(decoded.gray < 128) > MOSTLY * decoded.gray.size:
-            self._add("polarity", member, "mostly black: lineart is black ink (0) on white paper (255)")
+        elif np.count_nonzero(line < 128) > MOSTLY * line.size and not self._is_gray(member):
+            self._add(
+                "polarity", member, "mostly ink: lineart is black ink (0) on white paper (255), unless its JSON states white_on_black"
+            )
+
+    def _is_gray(self, member: Member) -> bool:
+        """Whether a line is one that is gray by nature: a dark page is no sign of the wrong polarity."""
+        style = member.name.removesuffix(".png").rpartition(".lineart")[2].removeprefix(".") or self._about.get("style", "")
+        return isinstance(style, str) and style in parts.names("lineart") and styles.is_soft(style)
 
     def _check_json(self, suffix: str, member: Member) -> None:
         try:

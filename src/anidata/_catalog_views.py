@@ -56,7 +56,7 @@ def statements(columns: Sequence[str]) -> list[str]:
            CASE WHEN r.error IS NOT NULL THEN false ELSE {_KEEP} END AS keep,
            CASE WHEN r.error IS NOT NULL THEN ['failed'] ELSE {_REASONS} END AS reasons, {_decisions("r.key")}
            FROM _sightings r LEFT JOIN _distinct i ON r.key = i.key {_joins("r.key")}""",
-        "CREATE VIEW pairs AS SELECT key, style, suffix, width, height, ink, size, fingerprint FROM _pairs",
+        "CREATE VIEW pairs AS SELECT key, style, drawn, suffix, width, height, ink, stroke_width, components, specks, size, fingerprint FROM _pairs",
         "CREATE VIEW samples AS SELECT * FROM _samples",
     ]
 

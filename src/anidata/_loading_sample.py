@@ -17,6 +17,7 @@ GRAY_8 = (8, png.GRAY)
 COLOR, META, LINE = "color.", "json", "lineart."
 
 Pixels = NDArray[np.uint8]
+INVERTED = "white_on_black"  # a polarity, as a sample's JSON states it
 
 
 class Sample(TypedDict):
@@ -24,7 +25,7 @@ class Sample(TypedDict):
 
     key: str
     color: Pixels  # (h, w, 3), RGB
-    lineart: dict[str, Pixels]  # style → (h, w): black ink (0) on white paper (255)
+    lineart: dict[str, Pixels]  # style → (h, w): black ink (0) on white paper (255), whatever the polarity they are stored in
     meta: dict[str, Any]  # the sample's JSON
 
 
@@ -51,8 +52,10 @@ def decode(place: str, name: str, files: Mapping[str, bytes], lines: Mapping[str
     for style, line in lineart.items():
         if line.shape != color.shape[:2]:
             damaged(place, f"{name}.{lines[style]}", f"{line.shape[::-1]} px, its color picture {color.shape[1::-1]}")
-    key = name.rpartition("/")[2]
-    return Sample(key=key, color=_own(color), lineart={s: _own(line) for s, line in lineart.items()}, meta=_meta(place, name, files[META]))
+    meta = _meta(place, name, files[META])
+    if meta.get("polarity") == INVERTED:
+        lineart = {style: 255 - line for style, line in lineart.items()}
+    return Sample(key=name.rpartition("/")[2], color=_own(color), lineart={s: _own(line) for s, line in lineart.items()}, meta=meta)
 
 
 def _picture(place: str, name: str, data: bytes) -> image.Image:

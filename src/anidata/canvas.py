@@ -20,6 +20,7 @@ Pixels = NDArray[np.uint8]
 Fit = Literal["pad", "crop", "bucket"]
 Filter = Literal["area", "bilinear", "bicubic", "lanczos"]
 Form = Literal["jpeg", "webp", "png"]
+Anchor = Literal["center", "ink"]
 
 WHITE = 255
 BUCKET_STEP = 64  # px: what latent models ask of both sides
@@ -31,19 +32,40 @@ RESAMPLING = {
 }
 
 
-def fit(rgb: Pixels, size: int, how: Fit, filter: Filter) -> Pixels:  # noqa: A002 the recipe's own word
+def fit(rgb: Pixels, size: int, how: Fit, filter: Filter, at: float = 0.5) -> Pixels:  # noqa: A002 the recipe's own word
     """Bring a picture, or a line of it, to a page; small ones are enlarged.
 
-    pad: long side = size, centered on a white square. crop: short side = size, the central square.
-    bucket: the page of about size² px whose shape is nearest, covered and cropped about the center.
+    pad: long side = size, centered on a white square. crop: short side = size, the rest cut off.
+    bucket: the page of about size² px whose shape is nearest, covered, the rest cut off.
+    at: share of what is cut off that is cut above or left of the page; 0.5: as much as below or right.
     """
     height, width = rgb.shape[:2]
-    page = buckets(size)[_nearest(buckets(size), width / height)] if how == "bucket" else (size, size)
+    page = page_of(rgb.shape, size, how)
     ratios = page[0] / width, page[1] / height
     scale = min(ratios) if how == "pad" else max(ratios)
     limit = min if how == "pad" else max  # rounding may neither leave the page nor fail to cover it
     resized = resize(rgb, max(1, limit(page[0], round(width * scale))), max(1, limit(page[1], round(height * scale))), filter)
-    return _pad(resized, *page) if how == "pad" else _crop(resized, *page)
+    return _pad(resized, *page) if how == "pad" else _crop(resized, *page, at)
+
+
+def page_of(shape: tuple[int, ...], size: int, how: Fit) -> tuple[int, int]:
+    """Width and height of the page that a picture of this shape gets."""
+    return buckets(size)[_nearest(buckets(size), shape[1] / shape[0])] if how == "bucket" else (size, size)
+
+
+def richest(weight: NDArray[np.generic], page: tuple[int, int]) -> float:
+    """Where to cut a picture to the page's shape so that most of the weight (h, w) stays: `at` of `fit`. The most central of equals."""
+    height, width = weight.shape
+    across = width * page[1] > height * page[0]  # wider than the page: columns are cut
+    along = np.asarray(weight.sum(axis=0 if across else 1), np.float64)
+    kept = round(height * page[0] / page[1]) if across else round(width * page[1] / page[0])
+    free = len(along) - kept
+    if free <= 0:
+        return 0.5
+    sums = np.concatenate([[0.0], np.cumsum(along)])
+    held = sums[kept:] - sums[: free + 1]
+    best = np.flatnonzero(held == held.max())
+    return float(best[np.argmin(np.abs(best - free / 2))] / free)
 
 
 def place(shape: tuple[int, ...], size: int, how: Fit) -> tuple[slice, slice]:
@@ -134,6 +156,6 @@ def _pad(rgb: Pixels, width: int, height: int) -> Pixels:
     return page
 
 
-def _crop(rgb: Pixels, width: int, height: int) -> Pixels:
-    y, x = (rgb.shape[0] - height) // 2, (rgb.shape[1] - width) // 2
+def _crop(rgb: Pixels, width: int, height: int, at: float) -> Pixels:
+    y, x = (math.floor(at * (side - kept)) for side, kept in zip(rgb.shape[:2], (height, width), strict=True))
     return np.ascontiguousarray(rgb[y : y + height, x : x + width])

@@ -58,7 +58,8 @@ DEDUP = pa.schema(
 LINEART = pa.schema([("key", pa.string()), ("reasons", pa.list_(pa.string())), ("message", pa.string())])
 PAIRS = pa.schema(
     [("key", pa.string()), ("style", pa.string()), ("fingerprint", pa.string()), ("suffix", pa.string()), ("tar", pa.string())]
-    + [("offset", pa.int64()), ("size", pa.int64()), ("width", pa.int32()), ("height", pa.int32()), ("ink", pa.float32())]
+    + [("offset", pa.int64()), ("size", pa.int64()), ("width", pa.int32()), ("height", pa.int32()), ("drawn", pa.string())]
+    + [("ink", pa.float32()), ("stroke_width", pa.float32()), ("components", pa.int32()), ("specks", pa.int32())]
 )
 SPLITS = pa.schema([("key", pa.string()), ("split", pa.string()), ("since", pa.int32())])
 SAMPLES = pa.schema([("key", pa.string()), ("split", pa.string()), ("shard", pa.string())])

@@ -258,7 +258,7 @@ def status(work: Work, as_json: Json = False) -> None:
 def draw(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Each picture's lineart becomes DIR/STEM.png.")],
-    style: Annotated[str, typer.Option("--style", metavar="NAME")] = "xdog",
+    style: Annotated[str, typer.Option("--style", metavar="NAME", help="A style (see: anidata list styles), or onnx:MODEL.onnx.")] = "ink",
     size: Annotated[int, typer.Option("--size", min=0, help="Long side in px; 0: the picture's own.", show_default=False)] = 0,
     compare: Annotated[bool, typer.Option("--compare", help="Draw every style instead, all on one sheet: DIR/styles.png.")] = False,
     settings: Settings = None, as_json: Json = False,

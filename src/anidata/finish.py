@@ -125,7 +125,7 @@ def _within(mask: Mask, reach: float) -> Mask:
     """What lies nearer than `reach` px to the middle of a pixel of the mask; nothing, where that is empty."""
     if not mask.any():
         return mask
-    return (cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) < max(reach, 0.5)).astype(np.uint8)
+    return np.asarray(cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) < max(reach, 0.5), np.uint8)
 
 
 def _width(ink: Mask) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from anidata import canvas, image, parts, recipe, sheet, storage
+from anidata import canvas, image, parts, sheet, storage, styles
 from anidata.errors import BadImage
 
 MAX_PIXELS, MAX_BYTES = 100_000_000, 1 << 28
@@ -27,14 +27,14 @@ class Drawn:
         return {"written": [str(p) for p in self.written], "failed": self.failed}
 
 
-def draw(rgb: np.ndarray, style: str = "xdog", settings: Mapping[str, Any] | None = None) -> np.ndarray:
+def draw(rgb: np.ndarray, style: str = "ink", settings: Mapping[str, Any] | None = None) -> np.ndarray:
     """Lineart of a picture: uint8 (h, w), black ink (0) on white (255), from uint8 sRGB (h, w, 3).
 
-    settings: parameters of the style; see its Config.
+    style: a name, or with its argument, such as onnx:MODEL.onnx. settings: its parameters; see its Config.
     Raises: UnknownPart: no such style. RecipeError: no such parameter, or a value out of range.
     """
-    module = parts.load("lineart", style)
-    drawn: np.ndarray = module.draw(rgb, recipe.build(module.Config, settings or {}, f"style {style}"))
+    (name,), tables = styles.spelled([style], {style.partition(":")[0]: settings or {}})
+    drawn: np.ndarray = parts.load("lineart", name).draw(rgb, styles.config_of(name, tables.get(name, {}), f"style {name}"))
     return drawn
 
 
@@ -43,12 +43,14 @@ def draw_files(paths: Sequence[Path], folder: Path, style: str, size: int, setti
 
     settings: {style: parameters}, as --set gives them.
     """
-    draw(np.full((1, 1, 3), 255, np.uint8), style, settings.get(style))  # a wrong name or setting fails before the first file
+    draw(
+        np.full((1, 1, 3), 255, np.uint8), style, settings.get(style.partition(":")[0])
+    )  # a wrong name or setting fails before the first file
     stems = Counter(path.stem for path in paths)
     done = Drawn()
     for path, rgb in _read(paths, done):
         target = folder / f"{path.stem if stems[path.stem] == 1 else path.name}.png"
-        storage.publish(target, canvas.encode_line(draw(_sized(rgb, size), style, settings.get(style))))
+        storage.publish(target, canvas.encode_line(draw(_sized(rgb, size), style, settings.get(style.partition(":")[0]))))
         done.written.append(target)
     return done
 

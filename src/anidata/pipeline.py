@@ -7,7 +7,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from anidata import parts, recipe
+from anidata import parts, recipe, styles
 from anidata.engine import Engine
 from anidata.stages import clean, dedup, extract_lineart, ingest, shard
 from anidata.stages._listing import Request as Request  # noqa: PLC0414 - re-exported
@@ -46,10 +46,11 @@ def resolve(
     """
     where = name or (str(workspace.recipe_file) if workspace else "the command line")
     document = recipe.read(parts.find("pipelines", name)) if name else workspace.last_recipe() if workspace else {}
-    given = recipe.build(Recipe, document, where)
+    given = recipe.build(Recipe, _spelled(document), where)
     if settings:
         document = reduce(recipe.assigned, settings, recipe.document_of(given))
-        given = recipe.build(Recipe, _whole_splits(document, settings), "--set")
+        given = recipe.build(Recipe, _spelled(_whole_splits(document, settings)), "--set")
+    given = replace(given, lineart=extract_lineart.settled(given.lineart))
     known = given.sources if add else ()
     return replace(given, sources=tuple(dict.fromkeys((*known, *sources)))) if sources else given
 
@@ -78,7 +79,24 @@ def shard_plan(workspace: Workspace, chosen: Recipe, dataset: Path) -> shard.Pla
 
 def portable(chosen: Recipe) -> dict[str, Any]:
     """The recipe as a document without paths of this machine: a source is its kind and last component."""
-    return recipe.document_of(chosen) | {"sources": [_last(text) for text in chosen.sources]}
+    document = recipe.document_of(chosen)
+    tables = {name: styles.portable(name, table) for name, table in document["lineart"]["style"].items()}
+    return document | {"sources": [_last(text) for text in chosen.sources], "lineart": document["lineart"] | {"style": tables}}
+
+
+def _spelled(document: recipe.Document) -> recipe.Document:
+    """The document with the arguments of styles, as in onnx:PATH, among their settings; what is no table or list is told of later."""
+    lineart = document.get("lineart", {})
+    names, tables = (lineart.get("styles"), lineart.get("style", {})) if isinstance(lineart, dict) else (None, {})
+    if (
+        not isinstance(names, list)
+        or not all(isinstance(n, str) for n in names)
+        or not isinstance(tables, dict)
+        or not any(":" in n for n in names)
+    ):
+        return document
+    found, settings = styles.spelled(names, tables)
+    return document | {"lineart": lineart | {"styles": found, "style": settings}}
 
 
 def _last(text: str) -> str:

@@ -23,7 +23,7 @@ from anidata.recipe import Count, Positive
 
 VERSION = 1
 SOFT = True
-ARGUMENT = "path"  # what follows the colon in `--style onnx:PATH`
+ARGUMENT, PIN = "path", "sha256"  # what follows the colon in `--style onnx:PATH`, and what settling fills in
 
 
 @dataclass(frozen=True)

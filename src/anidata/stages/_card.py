@@ -8,11 +8,12 @@ from importlib.metadata import version
 from typing import Any
 
 import anidata
-from anidata import catalog, parts, recipe
+from anidata import catalog, finish, parts, recipe, styles
 from anidata.stages import _croissant, _drawing, _packing
 
 Row = dict[str, Any]
 MADE_BY = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")  # their versions can change bytes
+POLARITIES = {"black_on_white": "black ink (0) on white paper (255)", "white_on_black": "white ink (255) on black paper (0)"}
 LICENSES = 50  # rows of the card's table; where licenses are free text there can be one a picture
 
 
@@ -51,6 +52,7 @@ def card(name: str, packed: list[Row], resolved: Row) -> str:
         members=_table((f"`KEY.{suffix}`", what) for suffix, what in members.items()),
         first=next(iter(counts), "train"),
         color=next(iter(members)),
+        speck=finish.SPECK,
         measures=_table((f"`{n}`", parts.title(parts.load("measures", n)).replace("|", "\\|")) for n in catalog.measures()),
         licenses=_licenses(packed),
         fence="`" * max(3, 1 + max(map(len, re.findall("`+", toml)), default=0)),
@@ -66,8 +68,16 @@ def _members(lineart: Row) -> dict[str, str]:
     page = PAGES[lineart["fit"]].format(size=lineart["size"])
     form = {"jpg": f"JPEG 4:4:4 of quality {lineart['quality']}", "png": "PNG", "webp": "lossless WebP"}[suffix]
     found = {f"color.{suffix}": f"the color picture: sRGB, transparency on white, {page}; {form}"}
-    found["lineart.png"] = f"its lineart in the style `{first}`: black ink (0) on white paper (255), 8-bit gray, of the same size"
-    return found | {f"lineart.{style}.png": f"the same in the style `{style}`" for style in others}
+    polarity = POLARITIES[lineart["finish"]["polarity"]]
+    found["lineart.png"] = f"its lineart in {_style(first, lineart)}: {polarity}, 8-bit gray, of the same size"
+    return found | {f"lineart.{style}.png": f"the same in {_style(style, lineart)}" for style in others}
+
+
+def _style(name: str, lineart: Row) -> str:
+    """A style in words; of `mix` with those that it draws from."""
+    if name != styles.MIX:
+        return f"the style `{name}`"
+    return f"one of the styles {', '.join(f'`{n}`' for n, weight in sorted(lineart['mix'].items()) if weight > 0)}"
 
 
 def _configs(counts: dict[str, int]) -> str:
@@ -191,7 +201,8 @@ The JSON has the same fields in every sample. A text is empty where nothing is k
 |---|---|
 | `key`, `file`, `format`, `source_width`, `source_height` | the original: its key, name, format, and size in px |
 | `width`, `height` | of the pair, in px |
-| `style`, `ink` | of `lineart.png`: its style, and the share of ink in it, 0 to 1 |
+| `style`, `polarity` | of `lineart.png`: the style that it was drawn in, and `black_on_white` or `white_on_black` |
+| `ink`, `stroke_width`, `components`, `specks` | of `lineart.png`: the share of ink, 0 to 1; px, the median; connected pieces of ink; those under {speck} px |
 | `url`, `artist`, `license`, `rating`, `caption` | as the sources state them; the strictest license and rating where they differ |
 | `tags` | parted by `, `; a comma within a tag is written as a space |
 

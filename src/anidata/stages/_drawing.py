@@ -4,21 +4,21 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
 
-from anidata import canvas, catalog, parts, shards, storage
+from anidata import canvas, catalog, finish, parts, shards, storage, styles
 from anidata.engine import Failure, Watch
 from anidata.errors import BadImage
+from anidata.finish import Finish
 from anidata.stages._memory import within_memory
 from anidata.stages._reading import Reader
 
-ARTIST = "artist"  # the style of true lineart, found beside its color picture
 SUFFIX: dict[canvas.Form, str] = {"jpeg": "jpg", "webp": "webp", "png": "png"}
-INK, PAPER = 128, 255  # grey levels; darker than INK is ink
+PAPER = 255  # grey level
+SCOUT = 256  # px of the short side at which ink is looked for before a picture is cut
 
 Row = dict[str, Any]
 Failures = dict[str, tuple[str, str]]  # key → code and message
@@ -31,8 +31,26 @@ class Frame:
     size: int
     fit: canvas.Fit
     filter: canvas.Filter
+    anchor: canvas.Anchor
     color: canvas.Form
     quality: int
+
+
+@dataclass(frozen=True)
+class Pens:
+    """How lines are drawn."""
+
+    configs: dict[str, Any]  # style of the shelf → its parameters
+    mix: dict[str, float]  # style → weight
+    jitter: float
+    seed: int
+    finish: Finish
+
+    def draw(self, style: str, rgb: np.ndarray, key: str) -> tuple[str, np.ndarray]:
+        """The style really drawn in, and the lines."""
+        name = styles.pick(self.mix, key, self.seed) if style == styles.MIX else style
+        config = styles.jittered(name, self.configs[name], self.jitter, key, self.seed)
+        return name, finish.finished(parts.load("lineart", name).draw(rgb, config), self.finish)
 
 
 @dataclass(frozen=True)
@@ -42,13 +60,9 @@ class Part:
     name: str
     pictures: list[Row]
     frame: Frame
-    styles: dict[str, Any]  # style → its config
+    pens: Pens
     fingerprints: dict[str, str]  # file → what it depends on
     reader: Reader
-
-    @cached_property
-    def modules(self) -> dict[str, ModuleType]:
-        return {name: parts.load("lineart", name) for name in self.styles}
 
 
 def draw_part(part: Part, watch: Watch) -> tuple[Counter[str], Failures]:
@@ -85,38 +99,60 @@ def _try(part: Part, picture: Row) -> list[tuple[Row, bytes]] | Failure:
 
 def _draw(part: Part, picture: Row) -> Iterator[tuple[Row, bytes]]:
     """The files wanted of one picture, all from one fitted picture."""
-    wanted = picture["wanted"]
-    fitted, box = _fitted(part, picture) if set(wanted) != {ARTIST} else (None, ())
+    wanted, frame = picture["wanted"], part.frame
+    page = _Page(part, picture)
     for name in wanted:
-        row = {"key": picture["key"], "style": name, "fingerprint": part.fingerprints[name], "ink": None}
-        if fitted is not None and name == catalog.COLOR:
-            data, suffix, drawn = canvas.encode_color(fitted, part.frame.color, part.frame.quality), SUFFIX[part.frame.color], fitted
+        row = {"key": picture["key"], "style": name, "fingerprint": part.fingerprints[name]}
+        if name == catalog.COLOR:
+            data, suffix, shape = canvas.encode_color(page.rgb, frame.color, frame.quality), SUFFIX[frame.color], page.rgb.shape
         else:
-            drawn = _artist(part, picture) if fitted is None or name == ARTIST else _drawn(part, name, fitted, box)
-            data, suffix = canvas.encode_line(drawn), "png"
-            row |= {
-                "ink": float(np.mean(drawn < INK)),
-                "fingerprint": part.fingerprints[name] + (picture["line_key"] if name == ARTIST else ""),
-            }
-        yield row | {"suffix": suffix, "width": drawn.shape[1], "height": drawn.shape[0]}, data
+            drawn, line = (name, page.artist()) if name == styles.ARTIST else page.drawn(name)
+            data, suffix, shape = canvas.encode_line(finish.stored(line, part.pens.finish)), "png", line.shape
+            row |= {"drawn": drawn, **finish.measure(line)._asdict()}
+            row["fingerprint"] += picture["line_key"] if name == styles.ARTIST else ""
+        yield row | {"suffix": suffix, "width": shape[1], "height": shape[0]}, data
 
 
-def _fitted(part: Part, picture: Row) -> tuple[np.ndarray, tuple[slice, slice]]:
-    """The page, and where on it the picture lies."""
-    rgb = part.reader.decode(picture["places"], picture["key"]).rgb
-    frame = part.frame
-    return canvas.fit(rgb, frame.size, frame.fit, frame.filter), canvas.place(rgb.shape, frame.size, frame.fit)
+class _Page:
+    """A picture, brought to its page once it is asked for."""
+
+    def __init__(self, part: Part, picture: Row) -> None:
+        self._part, self._picture, self._frame = part, picture, part.frame
+
+    @cached_property
+    def _decoded(self) -> np.ndarray:
+        return self._part.reader.decode(self._picture["places"], self._picture["key"]).rgb
+
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        """The page."""
+        return canvas.fit(self._decoded, self._frame.size, self._frame.fit, self._frame.filter, self._at)
+
+    @cached_property
+    def _at(self) -> float:
+        """Where the picture is cut."""
+        if self._frame.fit == "pad" or self._frame.anchor == "center":
+            return 0.5
+        return anchored(self._decoded, canvas.page_of(self._decoded.shape, self._frame.size, self._frame.fit))
+
+    def drawn(self, style: str) -> tuple[str, np.ndarray]:
+        """Lines of what lies on the page alone: the picture's border against paper is no stroke."""
+        box = canvas.place(self._decoded.shape, self._frame.size, self._frame.fit)
+        line = np.full(self.rgb.shape[:2], PAPER, np.uint8)
+        name, line[box] = self._part.pens.draw(style, self.rgb[box], self._picture["key"])
+        return name, line
+
+    def artist(self) -> np.ndarray:
+        """The artist's own lines, scaled to the color picture's size first, so that both are fitted alike."""
+        decoded = self._part.reader.decode(self._picture["lines"], self._picture["line_key"])
+        rgb = canvas.resize(decoded.rgb, self._picture["width"], self._picture["height"], self._frame.filter)
+        fitted = canvas.fit(rgb, self._frame.size, self._frame.fit, self._frame.filter, self._at)
+        return np.asarray(cv2.cvtColor(fitted, cv2.COLOR_RGB2GRAY))
 
 
-def _drawn(part: Part, style: str, page: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
-    """Lines of what lies in the box alone: its border against the page is no stroke."""
-    drawn = np.full(page.shape[:2], PAPER, np.uint8)
-    drawn[box] = part.modules[style].draw(page[box], part.styles[style])
-    return drawn
-
-
-def _artist(part: Part, picture: Row) -> np.ndarray:
-    """The artist's own lines, scaled to the color picture's size first, so that both are fitted alike."""
-    decoded = part.reader.decode(picture["lines"], picture["line_key"])
-    rgb = canvas.resize(decoded.rgb, picture["width"], picture["height"], part.frame.filter)
-    return np.asarray(cv2.cvtColor(canvas.fit(rgb, part.frame.size, part.frame.fit, part.frame.filter), cv2.COLOR_RGB2GRAY))
+def anchored(rgb: np.ndarray, page: tuple[int, int]) -> float:
+    """Where to cut a picture for a page of that width and height so that most of its ink stays."""
+    scale = SCOUT / min(rgb.shape[:2])
+    small = rgb if scale >= 1 else canvas.shrink(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    style = parts.load("lineart", "ink")
+    return canvas.richest(style.draw(small, style.Config()) < finish.INK, page)

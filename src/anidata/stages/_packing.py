@@ -18,8 +18,8 @@ from anidata.workspace import Workspace
 
 VERSION = 1
 PARTS = {"tar": ("data/{}.tar", "index/{}.idx"), "table": ("metadata/{}.parquet",)}
-
-STORED = ("key", "style", "suffix", "tar", "offset", "size", "fingerprint", "width", "height", "ink")
+MARKS = ("ink", "stroke_width", "components", "specks")  # of the first style's line
+STORED = ("key", "style", "suffix", "tar", "offset", "size", "fingerprint", "width", "height", "drawn", *MARKS)
 
 Row = dict[str, Any]
 Files = dict[str, dict[str, Any]]  # path below the data set → bytes and sha256
@@ -36,6 +36,7 @@ class Shard:
     table: pa.Table  # its samples, sorted by key: the columns `known`
     files: pa.Table  # of its samples, sorted by key and style: the columns STORED; of two alike the first counts
     styles: tuple[str, ...]
+    polarity: str  # of their lines
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -48,7 +49,7 @@ class Shard:
             stored = files[row["key"]]
             color, drawn = stored.get(catalog.COLOR, {}), stored.get(self.styles[0], {})
             row |= {"files": [*stored.values()], "fitted_width": color.get("width"), "fitted_height": color.get("height")}
-            row["ink"] = drawn.get("ink")
+            row |= {name: drawn.get(name) for name in ("drawn", *MARKS)}
         return found
 
     @property
@@ -59,7 +60,7 @@ class Shard:
     def fingerprints(self) -> dict[str, str]:
         """What the tar and what the table is made from: a new measure rewrites the table alone."""
         sources = [[{n: entry[n] for n in ("style", "suffix", "size", "fingerprint")} for entry in r["files"]] for r in self.rows]
-        tar = recipe.fingerprint(VERSION, [about(r, self.styles[0]) for r in self.rows], sources, self.styles)
+        tar = recipe.fingerprint(VERSION, [about(r, self.polarity) for r in self.rows], sources, self.styles)
         return {"tar": tar, "table": recipe.fingerprint(VERSION, [metadata(r) for r in self.rows])}
 
 
@@ -145,7 +146,7 @@ def _is_there(shard: Shard, found: Row, name: str) -> bool:
 
 def sample(shard: Shard, row: Row) -> list[tuple[str, bytes]]:
     """The members of a sample, sorted by name: KEY.color.EXT, KEY.json, KEY.lineart.png, and KEY.lineart.STYLE.png for further styles."""
-    found = {f"{row['key']}.json": json.dumps(about(row, shard.styles[0]), ensure_ascii=False, sort_keys=True).encode()}
+    found = {f"{row['key']}.json": json.dumps(about(row, shard.polarity), ensure_ascii=False, sort_keys=True).encode()}
     for entry in row["files"]:
         at = Reference(f"pairs/{entry['tar']}", entry["offset"], entry["size"])
         role = (
@@ -155,11 +156,13 @@ def sample(shard: Shard, row: Row) -> list[tuple[str, bytes]]:
     return sorted(found.items())
 
 
-def about(row: Row, style: str) -> Row:
+def about(row: Row, polarity: str) -> Row:
     """The JSON of a sample: the same names and types in every one, without nulls or empty lists."""
     known = {name: row[name] or "" for name in ("url", "license", "artist", "rating", "caption", "file", "format")}
     sizes = {"width": row["fitted_width"], "height": row["fitted_height"], "source_width": row["width"], "source_height": row["height"]}
-    return known | sizes | {"key": row["key"], "style": style, "ink": round(row["ink"], 6), "tags": _listed(row["tags"] or [])}
+    marks = {name: round(row[name], 6) for name in MARKS}
+    line = {"style": row["drawn"], "polarity": polarity, **marks}
+    return known | sizes | line | {"key": row["key"], "tags": _listed(row["tags"] or [])}
 
 
 def _listed(tags: list[str]) -> str:
@@ -179,12 +182,19 @@ def metadata_schema() -> pa.Schema:
     texts = ("key", "file", "source", "url", "license", "artist", "rating", "caption", "format", "cluster", "split", "phash")
     found = {n: pa.string() for n in texts} | {"tags": pa.list_(pa.string()), "sightings": pa.int64(), "bytes": pa.int64()}
     found |= {n: pa.int32() for n in ("width", "height", "frames", "fitted_width", "fitted_height")}
-    return pa.schema(found | {"transparency": pa.float32(), "ink": pa.float32()} | catalog.measures())
+    found |= {
+        "transparency": pa.float32(),
+        "ink": pa.float32(),
+        "stroke_width": pa.float32(),
+        "components": pa.int32(),
+        "specks": pa.int32(),
+    }
+    return pa.schema(found | catalog.measures())
 
 
 def known() -> list[str]:
     """The columns of the view `images` that a sample is made from."""
-    return [name for name in metadata_schema().names if name not in ("fitted_width", "fitted_height", "ink")]
+    return [name for name in metadata_schema().names if name not in ("fitted_width", "fitted_height", *MARKS)]
 
 
 class _Hashed:

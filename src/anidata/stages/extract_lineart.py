@@ -11,16 +11,18 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from anidata import canvas, catalog, image, parts, recipe, storage
+from anidata import canvas, catalog, finish, image, recipe, storage, styles
 from anidata.engine import Engine
 from anidata.errors import RecipeError
-from anidata.recipe import Positive, Share
+from anidata.finish import Finish
+from anidata.recipe import Amount, Count, Positive, Share
 from anidata.stages import _listing, ingest
-from anidata.stages._drawing import ARTIST, Failures, Frame, Part, draw_part
+from anidata.stages._drawing import Failures, Frame, Part, Pens, draw_part
 from anidata.stages._reading import Reader
 from anidata.workspace import Workspace
 
-VERSION = 1
+VERSION = 2
+MIXED = {"ink": 4.0, "xdog": 2.0, "adaptive": 1.0, "ridge": 1.0}  # the cleanest, so that a model gets used to several hands
 
 
 @dataclass(frozen=True)
@@ -28,23 +30,38 @@ class Config:
     """Fit, draw and encode the pairs."""
 
     styles: tuple[str, ...] = (
-        "xdog",
-    )  # the first is KEY.lineart.png, the others KEY.lineart.STYLE.png; `artist`: true lineart, where there is any
+        "ink",
+    )  # the first is KEY.lineart.png, the others KEY.lineart.STYLE.png; `artist`: true lineart, where there is any; `mix`: see there
     size: Positive = 512  # px of a side; of the square root of the area in `bucket`
-    fit: canvas.Fit = "pad"  # on white · centered · multi-aspect, sides in steps of 64
+    fit: canvas.Fit = "pad"  # on white · cut square · multi-aspect, sides in steps of 64
+    anchor: canvas.Anchor = "center"  # what is cut is cut on both sides alike · where the least ink is lost
     filter: canvas.Filter = "area"  # of the scaling; enlarging by area means bicubic
     color: canvas.Form = "jpeg"  # jpeg 4:4:4 · webp and png lossless
     quality: Positive = 95  # of the jpeg
-    min_ink: Share = 0.001  # share of ink in the first style; less is `no_ink`
+    min_ink: Share = 0.001  # share of ink in the first style, unless it is gray by nature; less is `no_ink`
     max_ink: Share = 0.6  # more is `blot`
+    mix: dict[str, Amount] = field(
+        default_factory=lambda: dict(MIXED)
+    )  # style → weight: each picture's line in the style `mix` is one of these
+    jitter: Amount = 0.0  # each number of a style changes by a factor of up to 1 + jitter either way, by the picture's key; 0: not at all
+    seed: Count = 0  # of mix and jitter
+    finish: Finish = field(default_factory=Finish)  # what becomes of lines once they are drawn
     part_size: Positive = 64  # pictures drawn in one part
     style: dict[str, dict[str, Any]] = field(default_factory=dict)  # parameters of a style: [lineart.style.xdog]
 
     def __post_init__(self) -> None:
         if not self.styles or len(set(self.styles)) < len(self.styles):
             raise RecipeError(f"[lineart] styles: {list(self.styles)}: name at least one style, and none twice.")
-        for name in {*self.styles, *self.style} - {ARTIST}:
+        for name in {*self.styles, *self.style, *self.mix} - {styles.ARTIST, styles.MIX}:
             style_config(name, self)
+        if styles.MIX in self.styles and (not any(self.mix.values()) or self.mix.keys() & {styles.ARTIST, styles.MIX}):
+            raise RecipeError(f"[lineart] mix: {self.mix}: give styles of the shelf, at least one with a weight above 0.")
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The styles of the shelf that are drawn in."""
+        mixed = [name for name, weight in self.mix.items() if weight > 0] if styles.MIX in self.styles else []
+        return tuple(sorted({*self.styles, *mixed} - {styles.ARTIST, styles.MIX}))
 
 
 def run(workspace: Workspace, config: Config, reading: ingest.Config, engine: Engine) -> Counter[str]:
@@ -54,6 +71,8 @@ def run(workspace: Workspace, config: Config, reading: ingest.Config, engine: En
     """
     if is_current(workspace, config):
         return Counter()
+    for name in config.drawn:
+        styles.check(name, style_config(name, config))
     counts: Counter[str] = Counter()
     failures: Failures = {}
     with catalog.Catalog(workspace) as views:
@@ -70,18 +89,32 @@ def run(workspace: Workspace, config: Config, reading: ingest.Config, engine: En
 
 def style_config(name: str, config: Config) -> Any:
     """The parameters of a style, as the recipe sets them."""
-    module = parts.load("lineart", name)
-    return recipe.build(module.Config, config.style.get(name, {}), f"[lineart.style.{name}]")
+    return styles.config_of(name, config.style.get(name, {}), f"[lineart.style.{name}]")
+
+
+def settled(config: Config) -> Config:
+    """The config with what its styles take from outside the recipe pinned in it."""
+    tables = {n: styles.settled(n, config.style.get(n, {}), f"[lineart.style.{n}]") for n in config.drawn if n in config.style}
+    return replace(config, style=config.style | {n: dict(table) for n, table in tables.items()})
 
 
 def fingerprints(config: Config) -> dict[str, str]:
     """What each stored file depends on besides its picture: `color`, and each style."""
-    fitted = [VERSION, image.VERSION, config.size, config.fit, config.filter]
+    fitted = [VERSION, image.VERSION, config.size, config.fit, config.filter, config.anchor if config.fit != "pad" else ""]
     found = {catalog.COLOR: recipe.fingerprint(fitted, config.color, config.quality if config.color == "jpeg" else 0)}
     for name in config.styles:
-        drawn = [name] if name == ARTIST else [name, parts.load("lineart", name).VERSION, style_config(name, config)]
-        found[name] = recipe.fingerprint(fitted, drawn)
+        found[name] = recipe.fingerprint(fitted, finish.VERSION, _drawn_from(name, config))
     return found
+
+
+def _drawn_from(name: str, config: Config) -> list[Any]:
+    """What lines of a style depend on besides the fitted picture."""
+    if name == styles.ARTIST:
+        return [name, config.finish.polarity]
+    named = {n: w for n, w in config.mix.items() if w > 0} if name == styles.MIX else {name: 1.0}
+    drawn = [styles.fingerprint(n, style_config(n, config)) for n in sorted(named)]
+    by_chance = [config.seed, config.jitter, named] if name == styles.MIX or config.jitter else []
+    return [name, drawn, by_chance, config.finish]
 
 
 def state(workspace: Workspace, config: Config) -> str:
@@ -99,9 +132,9 @@ def is_current(workspace: Workspace, config: Config) -> bool:
 
 def _like(workspace: Workspace, config: Config, reading: ingest.Config) -> Part:
     """A part without pictures."""
-    frame = Frame(config.size, config.fit, config.filter, config.color, config.quality)
-    styles = {name: style_config(name, config) for name in config.styles if name != ARTIST}
-    return Part("", [], frame, styles, fingerprints(config), Reader(workspace, reading.max_bytes, reading.max_pixels))
+    frame = Frame(config.size, config.fit, config.filter, config.anchor, config.color, config.quality)
+    pens = Pens({name: style_config(name, config) for name in config.drawn}, config.mix, config.jitter, config.seed, config.finish)
+    return Part("", [], frame, pens, fingerprints(config), Reader(workspace, reading.max_bytes, reading.max_pixels))
 
 
 def _missing(config: Config) -> str:
@@ -114,7 +147,7 @@ def _missing(config: Config) -> str:
 def _lacks(style: str, fingerprint: str) -> str:
     """SQL: whether a picture i lacks its file in a style. The artist's has the lines' own key in its fingerprint."""
     stored = f"FROM _pairs WHERE style = '{style}'"
-    if style == ARTIST:
+    if style == styles.ARTIST:
         return f"i.line_key IS NOT NULL AND i.key || '{fingerprint}' || i.line_key NOT IN (SELECT key || fingerprint {stored})"
     return f"i.key NOT IN (SELECT key {stored} AND fingerprint = '{fingerprint}')"
 
@@ -132,11 +165,13 @@ def _plan(views: catalog.Catalog, like: Part, missing: str, size: int) -> Iterat
 def _decide(workspace: Workspace, config: Config, failures: Failures) -> None:
     """Say why a kept picture has no whole pair: it couldn't be read again, has no true lines, or none worth the name."""
     first, prints = config.styles[0], fingerprints(config)
-    inked = f"SELECT key FROM _kept JOIN _pairs p USING (key) WHERE style = '{first}' AND starts_with(fingerprint, '{prints[first]}')"
+    gray = [name for name in config.drawn if styles.is_soft(name) and not config.finish.binarize]
+    hard = "".join(f" AND drawn <> '{name}'" for name in gray)  # how much of a gray page is dark says nothing
+    inked = f"SELECT key FROM _kept JOIN _pairs p USING (key) WHERE style = '{first}' AND starts_with(fingerprint, '{prints[first]}'){hard}"
     with catalog.Catalog(workspace) as views:
         reasons = dict.fromkeys(views.keys(f"{inked} AND ink < {config.min_ink}"), "no_ink")
         reasons |= dict.fromkeys(views.keys(f"{inked} AND ink > {config.max_ink}"), "blot")
-        if ARTIST in config.styles:
+        if styles.ARTIST in config.styles:
             reasons |= dict.fromkeys(views.keys("SELECT key FROM _kept WHERE line_key IS NULL"), "no_line")
         lacking = views.keys(f"SELECT key FROM ({_missing(config)})")
     reasons |= {key: failures.get(key, ("missing", ""))[0] for key in lacking}

@@ -164,7 +164,16 @@ def _shards(plan: Plan, counts: dict[str, int]) -> Iterator[Shard]:
             found = catalog.read_table(path, group)
             table = next(table for other, table in tables if other == name)  # a shard without a file is none
             whole = table.filter(pc.is_in(table.column("key"), found.column("key")))
-            yield Shard(plan.workspace, plan.dataset, _state_file(plan).parent, name, whole, found, plan.lineart.styles)
+            yield Shard(
+                plan.workspace,
+                plan.dataset,
+                _state_file(plan).parent,
+                name,
+                whole,
+                found,
+                plan.lineart.styles,
+                plan.lineart.finish.polarity,
+            )
     storage.delete(path)
 
 

@@ -18,7 +18,7 @@ from anidata.training.runs import Run
 
 Pixels = npt.NDArray[np.uint8]
 
-STYLE = "xdog"  # where the data set's own can't be drawn, as `artist` can't
+STYLE = "ink"  # where the data set's own can't be drawn, as `artist` can't
 ENDINGS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of what is taken from a folder
 
 

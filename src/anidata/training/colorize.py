@@ -40,7 +40,7 @@ def colorize(
     conditions: Sequence[str],
     size: int,
     generator: torch.Generator,
-    style: str = "xdog",
+    style: str = "ink",
     reference: Pixels | None = None,
 ) -> Pixels:
     """A colored picture, uint8 (h, w, 3), of line art, a gray or a colored picture, uint8 (h, w) or (h, w, 3).

@@ -9,11 +9,12 @@ import pytest
 
 from anidata import catalog
 from anidata.catalog import VIEWS, Catalog, Sealed
-from anidata.errors import QueryError
+from anidata.errors import QueryError, StorageError
 from anidata.workspace import Workspace, open_workspace
 from test_funnel import FATES, fill
 
 INSIDE = ("_sightings", "_pictures", "_kept", "_links")
+GATHERED = ("records", "images", "edges", "relations", "pairs")
 
 
 @pytest.fixture
@@ -24,6 +25,14 @@ def large(monkeypatch) -> None:
 
 def told(views: Catalog) -> dict[str, pa.Table]:
     return {name: views.select(f"SELECT * FROM {name} ORDER BY ALL") for name in (*VIEWS, *INSIDE)}
+
+
+def cut(part: Path) -> None:
+    """Make a part of each row of a part."""
+    whole = pq.read_table(part)
+    part.unlink()
+    for n in range(len(whole)):
+        pq.write_table(whole.slice(n, 1), part.with_stem(f"{part.stem}-{n:02d}"))
 
 
 def manifest(work: Path) -> dict:
@@ -54,6 +63,72 @@ def test_a_run_over_large_tables_gives_the_same_data_set(tmp_path, command, done
     assert manifest(odd) == manifest(done.path)
     again = command("run", "quickstart", odd, tmp_path / "pile", "--json")
     assert again["funnel"] == found["funnel"]
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("kind", [Catalog, Sealed])
+@pytest.mark.parametrize("group", [1, 4, 100])
+def test_gathered_tables_answer_as_their_parts_do(done, kind, group, monkeypatch):
+    monkeypatch.setattr(catalog, "GROUP", group)
+    for name in GATHERED:
+        for part in catalog.files(done.folder(name)):
+            cut(part)
+    with kind(done) as views:
+        apart = told(views)
+    for name in GATHERED:
+        catalog.gather(done, name)
+    with kind(done) as views:
+        assert told(views) == apart
+    assert {path.stem for path in catalog.files(done.folder("gathered"))} == set(GATHERED)
+    assert max(catalog.group_sizes(done.folder("gathered") / "images.parquet")) <= group
+
+
+@pytest.mark.usefixtures("large")
+def test_what_was_gathered_counts_no_longer_once_a_part_has_changed(done):
+    catalog.gather(done, "records")
+    before = done.folder("gathered").joinpath("records.parquet").read_bytes()
+    part = catalog.files(done.folder("records"))[0]
+    pq.write_table(pq.read_table(part).slice(1), part)
+    with Catalog(done) as views:
+        assert views.select("SELECT count(*) AS n FROM records").column("n")[0].as_py() == FATES["found"] - 1
+    catalog.gather(done, "records")
+    assert done.folder("gathered").joinpath("records.parquet").read_bytes() != before
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("content", [b"", b"PAR1 and no more", None])
+def test_a_damaged_copy_is_none_and_is_written_anew(done, content):
+    with Catalog(done) as views:
+        before = told(views)
+    catalog.gather(done, "images")
+    path = done.folder("gathered") / "images.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with Catalog(done) as views:
+        assert told(views) == before
+    catalog.gather(done, "images")
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.usefixtures("large")
+def test_a_part_that_is_damaged_is_told_of_when_it_is_to_be_gathered(done):
+    catalog.files(done.folder("images"))[0].write_bytes(b"nothing of Parquet")
+    with pytest.raises(StorageError, match="images can't be read"):
+        catalog.gather(done, "images")
+
+
+@pytest.mark.usefixtures("large")
+def test_what_is_gathered_is_written_once(done):
+    catalog.gather(done, "images")
+    written = catalog.state_of(done.folder("gathered"))
+    catalog.gather(done, "images")
+    assert catalog.state_of(done.folder("gathered")) == written
+
+
+def test_small_tables_are_not_gathered(done):
+    for name in GATHERED:
+        catalog.gather(done, name)
+    assert not catalog.files(done.folder("gathered"))
 
 
 @pytest.mark.usefixtures("large")

@@ -83,6 +83,7 @@ def run(workspace: Workspace, config: Config, reading: ingest.Config, engine: En
             counts += result
             failures |= failed
     _sweep(workspace, config)
+    catalog.gather(workspace, "pairs")
     _decide(workspace, config, failures)
     return counts
 

@@ -63,6 +63,8 @@ def run(workspace: Workspace, config: Config, engine: Engine, request: Request) 
     options = Options(workspace.path, config.lines, config.colors, config.max_bytes, config.max_ratio, config.max_unpacked)
     if request.sources and _listing.add_generation(workspace, request, options, config.part_size):
         counts += _work(workspace, config, engine)
+    for name in ("records", "images"):
+        catalog.gather(workspace, name)
     return counts
 
 

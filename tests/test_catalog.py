@@ -6,14 +6,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anidata import catalog
 from anidata.catalog import VIEWS, Catalog, Sealed
 from anidata.errors import QueryError, StorageError
 from anidata.workspace import Workspace, open_workspace
+from conftest import drawing, save
 from test_funnel import FATES, fill
 
-INSIDE = ("_sightings", "_pictures", "_kept", "_links")
+INSIDE = ("_sightings", "_pictures", "_seen", "_kept", "_links")
 GATHERED = ("records", "images", "edges", "relations", "pairs")
 
 
@@ -63,6 +66,27 @@ def test_a_run_over_large_tables_gives_the_same_data_set(tmp_path, command, done
     assert manifest(odd) == manifest(done.path)
     again = command("run", "quickstart", odd, tmp_path / "pile", "--json")
     assert again["funnel"] == found["funnel"]
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_run_in_slices_of_one_gives_the_same_pairs_and_data_set(tmp_path, command, done, monkeypatch):
+    monkeypatch.setattr(catalog, "SLICE", 1)
+    command("run", "quickstart", tmp_path / "sliced", tmp_path / "pile")
+    sliced = open_workspace(tmp_path / "sliced")
+    assert manifest(sliced.path) == manifest(done.path)
+    with Catalog(done) as views, Catalog(sliced) as others:
+        assert views.select("SELECT * FROM _pairs") == others.select("SELECT * FROM _pairs")
+
+
+@given(st.integers(0, 300), st.integers(1, 40))
+def test_slices_are_all_of_a_table_in_its_order(count, least):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog, "SLICE", least)
+        rows = pa.table({"key": [str(n) for n in range(count)]})
+        found = list(catalog.slices(rows))
+    assert [key for few in found for key in few.column("key").to_pylist()] == rows.column("key").to_pylist()
+    assert len(found) <= catalog.SLICES
+    assert all(len(few) >= least for few in found[:-1])
 
 
 @pytest.mark.usefixtures("large")
@@ -129,6 +153,19 @@ def test_small_tables_are_not_gathered(done):
     for name in GATHERED:
         catalog.gather(done, name)
     assert not catalog.files(done.folder("gathered"))
+
+
+@pytest.mark.parametrize("held", [-1, catalog.HELD])
+def test_a_picture_whose_file_has_other_bytes_now_is_seen_no_more(tmp_path, command, done, held, monkeypatch):
+    with Catalog(done) as views:
+        key = views.select("SELECT key FROM records WHERE file = 'kept 2.png'").column("key")[0].as_py()
+    save(tmp_path / "pile/kept 2.png", drawing(7))
+    monkeypatch.setattr(catalog, "HELD", held)
+    command("ingest", done.path, tmp_path / "pile", "--refresh")
+    with Catalog(done) as views:
+        seen, pictures, images = (set(views.keys(f"SELECT key FROM {view}")) for view in ("_seen", "_pictures", "images"))
+    assert seen == pictures == images
+    assert key not in seen
 
 
 @pytest.mark.usefixtures("large")

@@ -11,14 +11,18 @@ _CHANGED = "list_contains(c.reasons, 'changed')"
 _REASONS = "CASE WHEN i.error IS NOT NULL THEN ['failed'] WHEN c.key IS NOT NULL THEN c.reasons WHEN u.key IS NULL AND i.key IS NOT NULL THEN [] END"
 _KEEP = "CASE WHEN i.error IS NOT NULL OR c.key IS NOT NULL THEN false WHEN u.key IS NULL AND i.key IS NOT NULL THEN true END"  # null: nothing decided yet
 
+SIGHTINGS = """FROM _records ANTI JOIN _listed_again USING (record) UNION ALL FROM _records SEMI JOIN _listed_again USING (record)
+    QUALIFY row_number() OVER (PARTITION BY record ORDER BY generation DESC) = 1"""
+# Nearly all have a place, so these tables are large: what doesn't ask for it takes _decided or _told.
+_PLACED = "LEFT JOIN (SELECT key, split FROM _splits) USING (key) LEFT JOIN (SELECT key, shard FROM _samples) USING (key)"
+
 
 def statements(columns: Sequence[str]) -> list[str]:
     """CREATE VIEW, in their order. columns: of a picture, the measures and codes."""
     codes = ", ".join(["format", "width", "height", "frames", "bytes", "transparency", *columns])
     return [
         # the latest generation's word on a sighting
-        """CREATE VIEW _sightings AS FROM _records ANTI JOIN _listed_again USING (record) UNION ALL FROM _records SEMI JOIN _listed_again USING (record)
-           QUALIFY row_number() OVER (PARTITION BY record ORDER BY generation DESC) = 1""",
+        f"CREATE VIEW _sightings AS {SIGHTINGS}",
         """CREATE VIEW _merged AS SELECT key, url, license, rating, artist, list_sort(list_distinct(coalesce(tags, []))) AS tags,
            caption, file, kind AS source, 1::BIGINT AS sightings, line_key FROM _sightings ANTI JOIN _seen_again USING (key) WHERE key IS NOT NULL
            UNION ALL BY NAME SELECT key, min(url) AS url, arg_min(license, (-l.rank, license)) AS license, arg_min(rating, (-r.rank, rating)) AS rating,
@@ -34,28 +38,37 @@ def statements(columns: Sequence[str]) -> list[str]:
         # a picture seen twice in one generation may stand in two parts: the rows are equal
         """CREATE VIEW _distinct AS FROM _images ANTI JOIN _measured_again USING (key) UNION ALL FROM _images SEMI JOIN _measured_again USING (key)
            QUALIFY row_number() OVER (PARTITION BY key ORDER BY error NULLS FIRST) = 1""",
+        # still seen somewhere; with what its sightings say
+        "CREATE VIEW _seen AS FROM _distinct ANTI JOIN _unseen USING (key)",
         "CREATE VIEW _pictures AS SELECT * FROM _distinct JOIN _merged USING (key)",
-        """CREATE VIEW _kept AS FROM _pictures ANTI JOIN (SELECT key FROM _clean WHERE len(reasons) > 0) USING (key)
+        """CREATE VIEW _kept AS FROM _seen ANTI JOIN (SELECT key FROM _clean WHERE len(reasons) > 0) USING (key)
            ANTI JOIN (SELECT key FROM _dedup WHERE len(reasons) > 0) USING (key) WHERE error IS NULL""",
         """CREATE VIEW _rejected AS SELECT key, flatten(list(reasons ORDER BY stage)) AS reasons, any_value(message) AS message FROM
            (SELECT key, reasons, NULL AS message, 1 AS stage FROM _clean UNION ALL SELECT key, reasons, NULL, 2 FROM _dedup
            UNION ALL SELECT key, reasons, message, 3 FROM _lineart) WHERE len(reasons) > 0 GROUP BY key""",
         "CREATE VIEW _related AS FROM _dedup WHERE relation <> 'single'",
+        # the readable pictures in candidate pairs
+        """CREATE VIEW _joined AS SELECT key FROM _seen SEMI JOIN (SELECT a AS key FROM _edges UNION ALL SELECT b FROM _edges) USING (key)
+           WHERE error IS NULL""",
         # candidate pairs of readable pictures with the verdict on them; null: not given yet
         """CREATE VIEW _links AS SELECT e.a, e.b, e.mirrored, e.distance, coalesce(e.relation, r.relation) AS relation
            FROM _edges e LEFT JOIN (SELECT DISTINCT ON (a, b, mirrored) * FROM _relations) r ON e.a = r.a AND e.b = r.b AND e.mirrored = r.mirrored
-           WHERE e.a IN (SELECT key FROM _pictures WHERE error IS NULL) AND e.b IN (SELECT key FROM _pictures WHERE error IS NULL)""",
-        f"""CREATE VIEW images AS SELECT i.key, CASE WHEN i.error IS NOT NULL THEN 'failed' WHEN {_CHANGED} THEN 'changed' ELSE 'ok' END AS status,
-           coalesce(i.error, CASE WHEN {_CHANGED} THEN 'changed' END) AS error, coalesce(i.message, c.message) AS message, i.sightings, i.file,
-           i.source, i.url, i.license, i.artist, i.rating, i.tags, i.caption, {codes}, {_KEEP} AS keep, {_REASONS} AS reasons,
-           {_decisions("i.key")} FROM _pictures i {_joins("i.key")}""",
-        f"""CREATE VIEW records AS SELECT r.record, r.key, r.kind AS source, r.root || '/' || r.name AS uri, r.file, r.url, r.license, r.artist,
+           WHERE e.a IN (FROM _joined) AND e.b IN (FROM _joined)""",
+        # what has been decided about a picture, but for its place in the data set
+        f"""CREATE VIEW _decided AS SELECT i.key, CASE WHEN i.error IS NOT NULL THEN 'failed' WHEN {_CHANGED} THEN 'changed' ELSE 'ok' END AS status,
+           coalesce(i.error, CASE WHEN {_CHANGED} THEN 'changed' END) AS error, coalesce(i.message, c.message) AS message, {codes},
+           {_KEEP} AS keep, {_REASONS} AS reasons, {_verdict("i.key")} FROM _seen i {_joins("i.key")}""",
+        f"""CREATE VIEW images AS SELECT key, status, error, message, sightings, file, source, url, license, artist, rating, tags, caption, {codes},
+           keep, reasons, cluster, keeper, relation, distance, split, shard FROM _decided JOIN _merged USING (key) {_PLACED}""",
+        # the same for a sighting
+        f"""CREATE VIEW _told AS SELECT r.record, r.key, r.kind AS source, r.root || '/' || r.name AS uri, r.file, r.url, r.license, r.artist,
            r.rating, r.tags, r.caption, CASE WHEN coalesce(r.error, i.error) IS NOT NULL THEN 'failed' WHEN {_CHANGED} THEN 'changed'
            ELSE 'ok' END AS status, coalesce(r.error, i.error, CASE WHEN {_CHANGED} THEN 'changed' END) AS error,
            coalesce(r.message, i.message, c.message) AS message, r.line_key, r.line_error, {codes.replace("bytes", "i.bytes")},
            CASE WHEN r.error IS NOT NULL THEN false ELSE {_KEEP} END AS keep,
-           CASE WHEN r.error IS NOT NULL THEN ['failed'] ELSE {_REASONS} END AS reasons, {_decisions("r.key")}
+           CASE WHEN r.error IS NOT NULL THEN ['failed'] ELSE {_REASONS} END AS reasons, {_verdict("r.key")}
            FROM _sightings r LEFT JOIN _distinct i ON r.key = i.key {_joins("r.key")}""",
+        f"CREATE VIEW records AS FROM _told {_PLACED}",
         "CREATE VIEW pairs AS SELECT key, style, drawn, suffix, width, height, ink, stroke_width, components, specks, size, fingerprint FROM _pairs",
         "CREATE VIEW samples AS SELECT * FROM _samples",
     ]
@@ -67,14 +80,14 @@ def _place(which: str) -> str:
 
 
 def _joins(key: str) -> str:
-    tables = {"c": "_rejected", "u": "_undecided", "d": "_related", "a": "_unjoined", "s": "_splits", "m": "_samples"}
+    tables = {"c": "_rejected", "u": "_undecided", "d": "_related", "a": "_unjoined"}
     return " ".join(f"LEFT JOIN {table} {name} ON {key} = {name}.key" for name, table in tables.items())
 
 
-def _decisions(key: str) -> str:
+def _verdict(key: str) -> str:
     single = {"cluster": key, "keeper": key, "relation": "'single'"}
     found = [
         f"CASE WHEN d.key IS NOT NULL THEN d.{name} WHEN a.key IS NULL AND i.key IS NOT NULL THEN {value} END AS {name}"
         for name, value in single.items()
     ]
-    return ", ".join([*found, "d.distance", "s.split", "m.shard"])
+    return ", ".join([*found, "d.distance"])

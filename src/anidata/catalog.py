@@ -11,7 +11,6 @@ A table is a folder of parts, or one file; a part carries what it was made from 
 import json
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -63,6 +62,7 @@ PAIRS = pa.schema(
 )
 SPLITS = pa.schema([("key", pa.string()), ("split", pa.string()), ("since", pa.int32())])
 SAMPLES = pa.schema([("key", pa.string()), ("split", pa.string()), ("shard", pa.string())])
+SLICE, SLICES = 1 << 13, 16  # rows of a slice at least, and slices at most: each costs a look at the whole tables
 BATCH = 2048  # rows of an answer that is streamed
 HELD = 1 << 20  # bytes of a table's parts: up to these it is held in memory
 GROUP = 1 << 14  # rows in a row group of a gathered table
@@ -114,6 +114,18 @@ def table(content: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(list(content), schema=schema)
 
 
+def slice_of(count: int) -> int:
+    """Rows in a slice of so many."""
+    return max(SLICE, -(-count // SLICES))
+
+
+def slices(rows: pa.Table) -> Iterator[pa.Table]:
+    """A long table in pieces: what is asked of one piece after the other takes the memory of one."""
+    size = slice_of(rows.num_rows)
+    for start in range(0, rows.num_rows, size):
+        yield rows.slice(start, size)
+
+
 def keys_of(found: pa.Table, *columns: str) -> pa.Table:
     """The keys in some columns of a table, each once, as a table of one column."""
     return pa.table({"key": pa.chunked_array([c for name in columns for c in found.column(name).chunks], pa.string()).unique()})
@@ -126,32 +138,15 @@ def write_groups(path: Path, groups: Iterator[list[dict[str, Any]]], schema: pa.
             writer.write_table(table(group, schema))
 
 
-def write_tables(path: Path, tables: Iterator[tuple[Any, pa.Table]]) -> list[Any]:
-    """Publish named tables of one schema as the row groups of one file; returns their names."""
-    names: list[Any] = []
-    with storage.publishing(path) as file, ExitStack() as stack:
-        writer: pq.ParquetWriter | None = None
-        for name, content in tables:
-            writer = writer or stack.enter_context(pq.ParquetWriter(file, content.schema, compression="zstd"))
-            writer.write_table(content, row_group_size=len(content))
-            names.append(name)
-    return names
-
-
 def group_sizes(path: Path) -> list[int]:
     """Rows in each row group."""
     meta = pq.read_metadata(path)
     return [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
 
 
-def read_table(path: Path, group: int) -> pa.Table:
-    """One row group."""
-    with pq.ParquetFile(path) as file:
-        return file.read_row_group(group)
-
-
 def read_group(path: Path, group: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = read_table(path, group).to_pylist()
+    with pq.ParquetFile(path) as file:
+        found: list[dict[str, Any]] = file.read_row_group(group).to_pylist()
     return found
 
 
@@ -262,22 +257,19 @@ class Catalog:
 
     def select(self, sql: str, **tables: pa.Table) -> pa.Table:
         """The answer to one SELECT, all of it; `tables` can be asked by their names too."""
-        for name, content in tables.items():
-            self._add(name, content)
-        return self._connection.sql(sql).to_arrow_table()
+        return self._asked(sql, tables).to_arrow_table()
 
-    def stream(self, sql: str, size: int) -> Iterator[list[dict[str, Any]]]:
+    def stream(self, sql: str, size: int, **tables: pa.Table) -> Iterator[list[dict[str, Any]]]:
         """The answer in lists of at most `size` rows, never all at once in memory."""
-        reader = self._connection.sql(sql).to_arrow_reader(size)
-        for batch in reader:
+        for batch in self._asked(sql, tables).to_arrow_reader(size):
             if batch.num_rows:
                 yield batch.to_pylist()
 
-    def grouped(self, sql: str, by: str) -> Iterator[tuple[Any, pa.Table]]:
+    def grouped(self, sql: str, by: str, **tables: pa.Table) -> Iterator[tuple[Any, pa.Table]]:
         """The answer, sorted by the column `by`, as one table for each of its values: no more than one at a time in memory."""
         held: list[pa.RecordBatch] = []
         value: Any = None
-        for batch in self._connection.sql(sql).to_arrow_reader(BATCH):
+        for batch in self._asked(sql, tables).to_arrow_reader(BATCH):
             values, start = batch.column(by).to_pylist(), 0
             while start < len(values):
                 if held and values[start] != value:
@@ -315,6 +307,11 @@ class Catalog:
             self._connection.close()  # whatever it was at
         else:
             self.close()
+
+    def _asked(self, sql: str, tables: dict[str, pa.Table]) -> "duckdb.DuckDBPyRelation":
+        for name, content in tables.items():
+            self._add(name, content)
+        return self._connection.sql(sql)
 
     def _register(self, name: str, found: list[Path], schema: pa.Schema) -> None:
         there = tuple(p for p in found if p.exists())
@@ -354,6 +351,7 @@ class Catalog:
         self._add("_listed_again", self.select(repeated.format("record", "_records")))
         self._add("_seen_again", self.select(repeated.format("key", "_records")))
         self._add("_measured_again", self.select(repeated.format("key", "_images SEMI JOIN _seen_again USING (key)")))
+        self._add("_unseen", self.select(f"SELECT DISTINCT key FROM _images ANTI JOIN ({_catalog_views.SIGHTINGS}) USING (key)"))
         self._add("_unjoined", self.select("SELECT DISTINCT key FROM _images ANTI JOIN _dedup USING (key)"))
         undecided = "SELECT key FROM _unjoined ANTI JOIN _clean USING (key)"
         # lineart has a row for those alone that it rejects

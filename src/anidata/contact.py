@@ -43,7 +43,7 @@ def sections(workspace: Workspace, views: Catalog) -> list[Section]:
 
 
 def _pairs(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
-    shown = f"SELECT key, file FROM images WHERE keep ORDER BY key LIMIT {PAIRS}"
+    shown = f"SELECT key, file FROM _merged JOIN (SELECT key FROM _decided WHERE keep ORDER BY key LIMIT {PAIRS}) USING (key)"
     sql = f"""SELECT key, file, list({{style: style, tar: tar, "offset": p.offset, size: size}} ORDER BY style <> 'color', style) AS files
         FROM (SELECT DISTINCT ON (key, style) * FROM _pairs JOIN ({shown}) USING (key) ORDER BY tar DESC) p GROUP BY ALL ORDER BY key"""
     return [[_stored(workspace, entry, row["file"]) for entry in row["files"]] for row in views.select(sql).to_pylist()]
@@ -58,15 +58,15 @@ def _stored(workspace: Workspace, entry: Row, file: str) -> Cell:
 def _rejected(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
     sql = f"""SELECT * FROM (SELECT record, file, status, coalesce(error, reasons[1]) AS why,
           row_number() OVER (PARTITION BY coalesce(error, reasons[1]) ORDER BY record) AS n
-        FROM records WHERE keep = false AND reasons[1] <> 'duplicate') WHERE n <= {OF_ONE_REASON} ORDER BY n, why LIMIT {REJECTED}"""
+        FROM _told WHERE keep = false AND reasons[1] <> 'duplicate') WHERE n <= {OF_ONE_REASON} ORDER BY n, why LIMIT {REJECTED}"""
     rows = sorted(views.select(sql).to_pylist(), key=lambda r: (r["status"] == "failed", r["why"], r["n"]))
     places = _places(views, "record", [r["record"] for r in rows if r["status"] == "ok"])
     return [[Cell(_seen(workspace, places.get(r["record"])), note=r["file"], caption=r["why"])] for r in rows]
 
 
 def _clusters(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
-    sql = f"""SELECT key, file, cluster, relation, distance, keep FROM images JOIN
-          (SELECT cluster FROM _related GROUP BY cluster HAVING count(*) > 1 ORDER BY cluster LIMIT {CLUSTERS}) USING (cluster)
+    few = f"SELECT cluster FROM _related GROUP BY cluster HAVING count(*) > 1 ORDER BY cluster LIMIT {CLUSTERS}"
+    sql = f"""SELECT key, file, cluster, relation, distance, keep FROM _merged JOIN (FROM _decided JOIN ({few}) USING (cluster)) USING (key)
         ORDER BY cluster, relation <> 'keeper', NOT keep, distance, key"""
     rows = views.select(sql).to_pylist()
     places = _places(views, "key", [r["key"] for r in rows])

@@ -56,11 +56,12 @@ def measure(views: Catalog) -> Funnel:
     """The funnel of a workspace as it stands."""
     fates = "CASE WHEN status <> 'ok' THEN 'failed' WHEN keep THEN 'kept' WHEN reasons[1] = 'duplicate' THEN 'duplicates' WHEN keep IS NULL THEN 'kept' ELSE 'rejected' END"
     why = "CASE WHEN status <> 'ok' THEN error WHEN reasons[1] = 'duplicate' THEN relation ELSE reasons[1] END"
-    first = "row_number() OVER (PARTITION BY coalesce(key, record) ORDER BY record) = 1"
+    again = """SELECT record FROM _sightings SEMI JOIN _seen_again USING (key)
+        QUALIFY row_number() OVER (PARTITION BY key ORDER BY record) > 1"""
     rows = views.select(
-        f"SELECT fate, why, count(*) AS n FROM (SELECT {fates} AS fate, {why} AS why FROM records QUALIFY {first}) GROUP BY ALL"
+        f"SELECT {fates} AS fate, {why} AS why, count(*) AS n FROM _told ANTI JOIN ({again}) USING (record) GROUP BY ALL"
     ).to_pylist()
-    found = views.select("SELECT count(*) AS n FROM records").column("n")[0].as_py()
+    found = views.select("SELECT count(*) AS n FROM _sightings").column("n")[0].as_py()
     samples = views.select("SELECT split, count(*) AS n FROM samples GROUP BY split").to_pylist()
     return Funnel(
         found,
@@ -69,7 +70,7 @@ def measure(views: Catalog) -> Funnel:
         _by_size(rows, "rejected"),
         _by_size(rows, "duplicates"),
         sum(r["n"] for r in rows if r["fate"] == "kept"),
-        views.select("SELECT count(DISTINCT key) AS n FROM pairs JOIN images USING (key) WHERE keep").column("n")[0].as_py(),
+        views.select("SELECT count(*) AS n FROM _decided WHERE keep AND key IN (SELECT key FROM pairs)").column("n")[0].as_py(),
         {r["split"]: r["n"] for r in sorted(samples, key=lambda r: (-r["n"], r["split"]))},
     )
 

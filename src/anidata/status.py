@@ -36,7 +36,7 @@ def measure(workspace: Workspace, recipe: pipeline.Recipe) -> Status:
     with Catalog(workspace) as views:
         found = funnel.measure(views)
         passing = ", ".join(f"'{code}'" for code in RETRIED)
-        count = f"SELECT count(*) FILTER (error IN ({passing})) AS retry, count(*) FILTER (status = 'changed') AS changed FROM records"
+        count = f"SELECT count(*) FILTER (error IN ({passing})) AS retry, count(*) FILTER (status = 'changed') AS changed FROM _told"
         waiting = views.select(count).to_pylist()[0]
     late = next((name for name, word in stages.items() if word != "up to date"), None)
     command = _command(workspace, recipe, late) if late else None

@@ -22,7 +22,7 @@ def join(workspace: Workspace, bits: int, *, flips: bool) -> Counter[str]:
         for path in [*reversed(catalog.files(folder)), *folder.glob("*.keys.npy")]:  # killed within, it leaves the first joins: whole ones
             storage.delete(path)
     with catalog.Catalog(workspace) as views:
-        pictures = views.select("SELECT key, phash, phash_flip, pixels, degenerate FROM _pictures WHERE error IS NULL ORDER BY key")
+        pictures = views.select("SELECT key, phash, phash_flip, pixels, degenerate FROM _seen WHERE error IS NULL ORDER BY key")
     keys = pictures.column("key").to_numpy(zero_copy_only=False).astype("S24")
     new = ~np.isin(keys, _seen(folder))
     if not new.any():

@@ -70,7 +70,7 @@ def decide(workspace: Workspace, config: Config) -> pa.Table:
     """Key and reasons of every readable picture, the gravest (largest margin) first."""
     values = ", ".join(f"({r.value})::DOUBLE AS {r.reason}" for r in RULES)
     with catalog.Catalog(workspace) as views:
-        pictures = views.select(f"SELECT key, {values} FROM _pictures WHERE error IS NULL ORDER BY key")
+        pictures = views.select(f"SELECT key, {values} FROM _seen WHERE error IS NULL ORDER BY key")
     keys = pictures.column("key").to_pylist()
     margins = (
         np.stack([margin(pictures.column(r.reason).to_numpy(), getattr(config, r.setting), r) for r in RULES]) if keys else np.empty((0, 0))

@@ -104,10 +104,10 @@ def _decide(workspace: Workspace, config: Config, joined: str) -> int:
         links = views.select(found)
         pictures = views.select(
             "SELECT key, width::BIGINT * height AS area, sharpness, format, bytes, pixels, len(coalesce(reasons, [])) AS broken "
-            "FROM _pictures JOIN _linked USING (key) LEFT JOIN _clean USING (key) WHERE error IS NULL ORDER BY key",
+            "FROM _seen JOIN _linked USING (key) LEFT JOIN _clean USING (key) WHERE error IS NULL ORDER BY key",
             _linked=catalog.keys_of(links, "a", "b"),
         )
-        everyone = views.select("SELECT key FROM _pictures WHERE error IS NULL ORDER BY key").column("key")
+        everyone = views.select("SELECT key FROM _seen WHERE error IS NULL ORDER BY key").column("key")
         waiting = views.select("SELECT count(*) AS n FROM _links WHERE relation IS NULL").column("n")[0].as_py()
     among = catalog.table(decide(pictures.to_pylist(), links.to_pylist(), config.drop), catalog.DEDUP)
     decided = pa.concat_tables([among, _single(everyone.filter(pc.invert(pc.is_in(everyone, among.column("key")))))]).sort_by("key")

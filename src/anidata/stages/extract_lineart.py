@@ -7,9 +7,11 @@ What is there with the right fingerprint is never made again; so a new style dra
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from anidata import canvas, catalog, finish, image, recipe, storage, styles
 from anidata.engine import Engine
@@ -76,10 +78,10 @@ def run(workspace: Workspace, config: Config, reading: ingest.Config, engine: En
     counts: Counter[str] = Counter()
     failures: Failures = {}
     with catalog.Catalog(workspace) as views:
-        total = views.select(f"SELECT count(*) AS n FROM ({_missing(config)})").column("n")[0].as_py()
-        plan = _plan(views, _like(workspace, config, reading), _missing(config), config.part_size)
-        label = "extract-lineart" if total else ""
-        for _, (result, failed) in engine.map(draw_part, plan, limits=ingest.limits(reading), label=label, total=total):
+        keys = views.select(_in_order(config))
+        plan = _plan(views, _like(workspace, config, reading), keys, config)
+        label = "extract-lineart" if len(keys) else ""
+        for _, (result, failed) in engine.map(draw_part, plan, limits=ingest.limits(reading), label=label, total=len(keys)):
             counts += result
             failures |= failed
     _sweep(workspace, config)
@@ -141,8 +143,9 @@ def _like(workspace: Workspace, config: Config, reading: ingest.Config) -> Part:
 def _missing(config: Config) -> str:
     """SQL: each kept picture with the files that it lacks."""
     lacking = ", ".join(f"CASE WHEN {_lacks(name, print_)} THEN '{name}' END" for name, print_ in fingerprints(config).items())
-    return f"""SELECT key, wanted, width, height, line_key FROM
-        (SELECT i.*, list_filter([{lacking}], lambda name: name IS NOT NULL) AS wanted FROM _kept i) WHERE len(wanted) > 0"""
+    kept = "_kept JOIN (SELECT key, line_key FROM _merged) USING (key)" if ARTIST in config.styles else "_kept"
+    return f"""SELECT key, wanted, width, height FROM
+        (SELECT i.*, list_filter([{lacking}], lambda name: name IS NOT NULL) AS wanted FROM (FROM {kept}) i) WHERE len(wanted) > 0"""
 
 
 def _lacks(style: str, fingerprint: str) -> str:
@@ -153,13 +156,20 @@ def _lacks(style: str, fingerprint: str) -> str:
     return f"i.key NOT IN (SELECT key {stored} AND fingerprint = '{fingerprint}')"
 
 
-def _plan(views: catalog.Catalog, like: Part, missing: str, size: int) -> Iterator[Part]:
-    """What is missing as parts, in the order in which the bytes lie."""
-    sql = f"""SELECT m.*, places, list_filter(lines, lambda place: place.line = m.line_key) AS lines
-        FROM ({missing}) m JOIN _places USING (key) ORDER BY uri, "offset", key"""
+def _in_order(config: Config) -> str:
+    """SQL: the keys of what is missing, in the order in which the bytes lie."""
+    return f"""SELECT key FROM ({_missing(config)}) JOIN (SELECT key, uri, "offset" FROM _places) USING (key) ORDER BY uri, "offset", key"""
+
+
+def _plan(views: catalog.Catalog, like: Part, keys: pa.Table, config: Config) -> Iterator[Part]:
+    """What is missing as parts. keys: in their order; what else is known of a picture is looked up for a slice of them at a time."""
+    sql = f"""SELECT m.*, line_key, places, list_filter(lines, lambda place: place.line = line_key) AS lines
+        FROM ({_missing(config)}) m JOIN (SELECT key, line_key FROM _merged SEMI JOIN _slice USING (key)) USING (key)
+        JOIN (FROM _places SEMI JOIN _slice USING (key)) USING (key) ORDER BY uri, "offset", key"""
+    rows = (row for few in catalog.slices(keys) for some in views.stream(sql, config.part_size, _slice=few) for row in some)
     taken = {p.stem for p in catalog.files(like.reader.workspace.folder("pairs"))}
     free = (name for n in count() if (name := f"part-{n:05d}") not in taken)
-    for pictures in _listing.ramped(chain.from_iterable(views.stream(sql, size)), size):
+    for pictures in _listing.ramped(rows, config.part_size):
         yield replace(like, name=next(free), pictures=pictures)
 
 
@@ -173,7 +183,7 @@ def _decide(workspace: Workspace, config: Config, failures: Failures) -> None:
         reasons = dict.fromkeys(views.keys(f"{inked} AND ink < {config.min_ink}"), "no_ink")
         reasons |= dict.fromkeys(views.keys(f"{inked} AND ink > {config.max_ink}"), "blot")
         if styles.ARTIST in config.styles:
-            reasons |= dict.fromkeys(views.keys("SELECT key FROM _kept WHERE line_key IS NULL"), "no_line")
+            reasons |= dict.fromkeys(views.keys("SELECT key FROM _kept JOIN _merged USING (key) WHERE line_key IS NULL"), "no_line")
         lacking = views.keys(f"SELECT key FROM ({_missing(config)})")
     reasons |= {key: failures.get(key, ("missing", ""))[0] for key in lacking}
     rows = [{"key": k, "reasons": [reasons[k]], "message": failures[k][1] if k in failures else None} for k in sorted(reasons)]

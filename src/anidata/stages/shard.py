@@ -6,7 +6,7 @@ and a tar whose samples haven't changed is left alone.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,14 +65,12 @@ def run(plan: Plan, engine: Engine, *, reshard: bool = False) -> Counter[str]:
     moved = assign_splits(plan)
     counts = _shard_counts(plan, reshard=reshard)
     packed: Counter[str] = Counter()
-    keys: dict[str, pa.Array] = {}  # shard → its samples
-    with catalog.Catalog(plan.workspace) as views:
-        total = views.select(_total_sql(plan)).column("n")[0].as_py()
-    wanted = _noted(_shards(plan, counts), keys)
-    for _, written in engine.map(_packing.pack, wanted, limits=Limits(0, 0), label="shard" if total else "", total=total):
+    keys = _samples(plan, counts)
+    total = sum(map(len, keys.values()))
+    for _, written in engine.map(_packing.pack, _shards(plan, keys), limits=Limits(0, 0), label="shard" if total else "", total=total):
         packed.update(written)
-    _finish(plan, dict(sorted(keys.items())))
-    return packed + Counter(shards=len(keys), samples=sum(map(len, keys.values())), moved=moved)
+    _finish(plan, keys)
+    return packed + Counter(shards=len(keys), samples=total, moved=moved)
 
 
 def state(plan: Plan) -> str:
@@ -105,16 +103,10 @@ def assign_splits(plan: Plan) -> int:
 
     Returns how many keys had to follow a cluster that has merged with an earlier one.
     """
-    new = _splits_sql(plan.config)
     with catalog.Catalog(plan.workspace) as views:
-        moved = (
-            views.select(f"SELECT count(*) AS n FROM ({new}) n JOIN _splits o USING (key) WHERE n.split <> o.split").column("n")[0].as_py()
-        )
-        rows = views.select(
-            f"""SELECT coalesce(n.key, o.key) AS key, coalesce(n.split, o.split) AS split,
-                coalesce(o.since, (SELECT coalesce(max(since) + 1, 0) FROM _splits)) AS since
-                FROM ({new}) n FULL JOIN _splits o USING (key) ORDER BY key"""
-        ).cast(catalog.SPLITS)
+        rows = views.select(_splits_sql(plan.config))
+    moved = pc.sum(rows.column("moved")).as_py() or 0
+    rows = rows.drop_columns("moved").cast(catalog.SPLITS)
     if not rows.equals(catalog.read(_decisions(plan, "splits"), catalog.SPLITS)):
         catalog.write(_decisions(plan, "splits"), rows)
     return int(moved)
@@ -127,11 +119,12 @@ def _splits_sql(config: Config) -> str:
         bounds.append(f"WHEN u < {reached!r} THEN '{name}'")
     last = [name for name, share in config.splits.items() if share][-1]
     drawn = f"('0x' || sha256('{config.seed}:' || c.cluster)[1:13])::UBIGINT / {2**52}"  # 52 bits: exact in a double
-    return f"""WITH clusters AS (SELECT key, coalesce(d.cluster, key) AS cluster FROM _pictures LEFT JOIN _related d USING (key)),
-        earlier AS (SELECT cluster, arg_min(split, (since, key)) AS split FROM _related JOIN _splits USING (key) GROUP BY cluster),
-        drawn AS (SELECT c.key, c.cluster, {drawn} AS u FROM clusters c WHERE key IN (SELECT key FROM images WHERE keep))
-        SELECT key, coalesce(e.split, o.split, CASE {" ".join(bounds)} ELSE '{last}' END) AS split
-        FROM drawn d LEFT JOIN earlier e USING (cluster) LEFT JOIN _splits o USING (key)"""
+    return f"""WITH earlier AS (SELECT cluster, arg_min(split, (since, key)) AS split FROM _splits JOIN _related USING (key) GROUP BY cluster),
+        clusters AS (SELECT key, coalesce(cluster, key) AS cluster FROM _decided WHERE keep),
+        drawn AS (SELECT key, cluster, {drawn} AS u FROM clusters c)
+        SELECT coalesce(d.key, o.key) AS key, coalesce(e.split, o.split, CASE {" ".join(bounds)} ELSE '{last}' END) AS split,
+        coalesce(o.since, (SELECT coalesce(max(since) + 1, 0) FROM _splits)) AS since, coalesce(e.split <> o.split, false) AS moved
+        FROM drawn d FULL JOIN _splits o ON d.key = o.key LEFT JOIN earlier e ON d.cluster = e.cluster ORDER BY key"""
 
 
 def _shard_counts(plan: Plan, *, reshard: bool) -> dict[str, int]:
@@ -150,63 +143,53 @@ def _shard_counts(plan: Plan, *, reshard: bool) -> dict[str, int]:
     return counts
 
 
-def _shards(plan: Plan, counts: dict[str, int]) -> Iterator[Shard]:
-    """Every shard that has samples. One at a time: its tables may be large, and all together even more.
-
-    Where the files lie is written down first: two sorts at once would take twice the memory.
-    """
-    path, files = plan.workspace.folder("tmp") / "files.parquet", _files_sql(plan, counts)
+def _samples(plan: Plan, counts: dict[str, int]) -> dict[str, pa.Array]:
+    """Shard → the keys of its samples, both in their order: the kept pictures that have a split and files of today."""
+    sql = f"""SELECT key, shard FROM ({_chosen_sql(counts)}) WHERE key IN (SELECT key FROM _decided WHERE keep)
+        AND key IN (SELECT key FROM _pairs WHERE {_current(plan)}) ORDER BY shard, key"""
     with catalog.Catalog(plan.workspace) as views:
-        names = catalog.write_tables(path, views.grouped(files, "shard"))
+        return {name: found.column("key").combine_chunks() for name, found in views.grouped(sql, "shard")}
+
+
+def _shards(plan: Plan, keys: dict[str, pa.Array]) -> Iterator[Shard]:
+    """Every shard, one at a time: its tables may be large, and all together even more."""
     with catalog.Catalog(plan.workspace) as views:
-        tables = views.grouped(_samples_sql(counts), "shard")
-        for group, name in enumerate(names):
-            found = catalog.read_table(path, group)
-            table = next(table for other, table in tables if other == name)  # a shard without a file is none
-            whole = table.filter(pc.is_in(table.column("key"), found.column("key")))
-            yield Shard(
-                plan.workspace,
-                plan.dataset,
-                _state_file(plan).parent,
-                name,
-                whole,
-                found,
-                plan.lineart.styles,
-                plan.lineart.finish.polarity,
-            )
-    storage.delete(path)
+        for few in _sliced(keys):
+            files = views.select(_files_sql(plan), _slice=_table(few))
+            for tar, table in views.grouped(_samples_sql(), "shard"):
+                found = files.filter(pc.equal(files.column("shard"), tar))
+                name = tar.removesuffix(".tar")
+                yield Shard(plan.workspace, plan.dataset, _state_file(plan).parent, name, table, found, plan.lineart.styles, plan.lineart.finish.polarity)
 
 
-def _noted(shards: Iterable[Shard], keys: dict[str, pa.Array]) -> Iterator[Shard]:
-    """The shards as they come; what is in each is noted in `keys`."""
-    for shard in shards:
-        keys[shard.name] = shard.table.column("key").combine_chunks()
-        yield shard
-
-
-def _total_sql(plan: Plan) -> str:
-    return (
-        f"SELECT count(DISTINCT key) AS n FROM _pairs JOIN images i USING (key) JOIN _splits USING (key) WHERE keep AND ({_current(plan)})"
-    )
+def _sliced(keys: dict[str, pa.Array]) -> Iterator[dict[str, pa.Array]]:
+    """Shards whose samples together are about a slice."""
+    size, few = catalog.slice_of(sum(map(len, keys.values()))), dict[str, pa.Array]()
+    for name, found in keys.items():
+        few[name] = found
+        if sum(map(len, few.values())) >= size or name == [*keys][-1]:
+            yield few
+            few = {}
 
 
 def _current(plan: Plan) -> str:
     """SQL: whether a stored file of a pair is of today."""
     prints = extract_lineart.fingerprints(plan.lineart)
-    return " OR ".join(f"(style = '{name}' AND starts_with(fingerprint, '{print_}'))" for name, print_ in prints.items())
+    return "(" + " OR ".join(f"(style = '{name}' AND starts_with(fingerprint, '{print_}'))" for name, print_ in prints.items()) + ")"
 
 
-def _samples_sql(counts: dict[str, int]) -> str:
-    """What is known of each sample's picture, by shard and key."""
-    columns = ", ".join(f"i.{name}" for name in _packing.known() if name != "split")
-    return f"SELECT {columns}, c.split, c.shard FROM images i JOIN ({_chosen_sql(counts)}) c USING (key) WHERE keep ORDER BY c.shard, key"
+def _samples_sql() -> str:
+    """What is known of the pictures in `_slice`, by shard and key."""
+    columns = ", ".join(_packing.known())
+    return f"""SELECT {columns}, shard FROM _decided JOIN _slice USING (key) JOIN (FROM _merged SEMI JOIN _slice USING (key)) USING (key)
+        ORDER BY shard, key"""
 
 
-def _files_sql(plan: Plan, counts: dict[str, int]) -> str:
-    """Where the files of the samples' pairs lie, by shard, key and style."""
+def _files_sql(plan: Plan) -> str:
+    """Where the files of their pairs lie, by shard, key and style."""
     columns = ", ".join(f'"{name}"' for name in _packing.STORED)
-    return f"""SELECT {columns}, shard FROM _pairs JOIN ({_chosen_sql(counts)}) USING (key) WHERE ({_current(plan)})
-        AND key IN (SELECT key FROM images WHERE keep) ORDER BY shard, key, style, tar, "offset" """
+    return f"""SELECT {columns}, shard FROM _pairs JOIN (SELECT key, shard FROM _slice) USING (key) WHERE {_current(plan)}
+        ORDER BY shard, key, style, tar, "offset" """
 
 
 def _chosen_sql(counts: dict[str, int]) -> str:
@@ -232,17 +215,17 @@ def _finish(plan: Plan, keys: dict[str, pa.Array]) -> None:
         splits[_packing.split_of(name)] += len(found)
     manifest["splits"] = dict(splits)
     storage.publish_json(plan.dataset / "manifest.json", manifest)
-    catalog.write(_decisions(plan, "samples"), _samples(keys))
+    catalog.write(_decisions(plan, "samples"), _table(keys).sort_by("key"))
     storage.publish_json(_state_file(plan), {"dataset": str(plan.dataset), "state": state(plan)})
 
 
-def _samples(keys: dict[str, pa.Array]) -> pa.Table:
-    """Key, split and shard of each sample, by key."""
+def _table(keys: dict[str, pa.Array]) -> pa.Table:
+    """Key, split and shard of each sample."""
     columns = [
         pa.table([found, *(pa.repeat(pa.scalar(word), len(found)) for word in (_packing.split_of(name), f"{name}.tar"))], catalog.SAMPLES)
         for name, found in keys.items()
     ]
-    return pa.concat_tables([catalog.SAMPLES.empty_table(), *columns]).sort_by("key")
+    return pa.concat_tables([catalog.SAMPLES.empty_table(), *columns])
 
 
 def _delete_leftovers(plan: Plan, wanted: set[str]) -> None:

@@ -219,7 +219,7 @@ def state_of(*folders: Path) -> str:
 _IDLE: dict[tuple[str, bool], "duckdb.DuckDBPyConnection"] = {}  # by the folder it spills into, and whether it is sealed; at most one
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=10)  # as many as there are tables
 def _held(paths: tuple[Path, ...], _state: str, schema: pa.Schema) -> pa.Table:
     """Small parts in memory, for as long as they stay as they are: a scan of files costs 6 ms each time a query mentions them."""
     return pa.concat_tables([schema.empty_table(), *(read(path, schema) for path in paths)])
@@ -236,13 +236,14 @@ class Catalog:
     sealed = False  # whether files are out of reach
 
     def __init__(self, workspace: Workspace) -> None:
+        pa.default_memory_pool().release_unused()  # what earlier tables took is kept until it is told to let go
         folder = workspace.folder
         self._tables: list[str] = []
         self._scanned = False  # whether a view reads files
         made = {n for n in ("clean", "dedup", "lineart") if (folder("decisions") / f"{n}.parquet").exists()}
         self._home = str(folder("tmp")), self.sealed
         idle = _IDLE.pop(self._home, None)
-        self._connection = idle or _connection(self._home[0])
+        self._connection = idle or _connection(self._home[0], {} if self.sealed else {"threads": "1"})  # a thread takes 10 to 20 MB
         for name in ("records", "images", "edges", "relations", "pairs"):
             self._register(f"_{name}", _parts(workspace, name), _schema(name))
         decisions = folder("decisions")
@@ -405,11 +406,12 @@ def _footer(path: Path) -> pa.Schema:
     return pq.read_schema(path)
 
 
-def _connection(spill: str) -> "duckdb.DuckDBPyConnection":
+def _connection(spill: str, more: dict[str, str]) -> "duckdb.DuckDBPyConnection":
     """An empty database in memory; what doesn't fit there goes into the folder `spill`, else it would land where the command was typed."""
     import duckdb  # noqa: PLC0415
 
     settings = {"python_enable_replacements": "false", "autoinstall_known_extensions": "false", "temp_directory": spill}
     # joins are done as they are written: the right side, the smaller one, is held in memory; DuckDB's guesses from a first part are far off
+    settings["allocator_bulk_deallocation_flush_threshold"] = "256KB"  # a block: what a query lets go of doesn't wait for the next one
     settings["disabled_optimizers"] = "join_order,build_side_probe_side"
-    return duckdb.connect(":memory:", config=settings)
+    return duckdb.connect(":memory:", config=settings | more)

@@ -22,10 +22,12 @@ LIMIT = 1 << 40  # bytes and pixels: what stands here was read before, within th
 Row = dict[str, Any]
 
 
-def write(workspace: Workspace, views: Catalog, found: Funnel, path: Path) -> None:
+def write(workspace: Workspace, found: Funnel, path: Path) -> None:
     """Draw the contact sheet of a workspace as a PNG."""
+    with Catalog(workspace) as views:
+        shown = sections(workspace, views)
     summary = [(what, number) for what, number, _ in lines(found) if number != "0"]
-    storage.publish(path, canvas.encode_png(sheet.draw("anidata", summary, sections(workspace, views))))
+    storage.publish(path, canvas.encode_png(sheet.draw("anidata", summary, shown)))
 
 
 def sections(workspace: Workspace, views: Catalog) -> list[Section]:

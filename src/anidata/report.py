@@ -56,8 +56,7 @@ def after_run(workspace: Workspace, dataset: Path, *, changed: bool) -> Summary:
 
     sheet, found = workspace.path / "contact-sheet.png", _funnel(workspace)
     if changed or not sheet.exists():
-        with Catalog(workspace) as views:
-            contact.write(workspace, views, found, sheet)
+        contact.write(workspace, found, sheet)
     return Summary(found, workspace.path, dataset, sheet)
 
 

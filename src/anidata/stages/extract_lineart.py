@@ -143,7 +143,7 @@ def _like(workspace: Workspace, config: Config, reading: ingest.Config) -> Part:
 def _missing(config: Config) -> str:
     """SQL: each kept picture with the files that it lacks."""
     lacking = ", ".join(f"CASE WHEN {_lacks(name, print_)} THEN '{name}' END" for name, print_ in fingerprints(config).items())
-    kept = "_kept JOIN (SELECT key, line_key FROM _merged) USING (key)" if ARTIST in config.styles else "_kept"
+    kept = "_kept JOIN (SELECT key, line_key FROM _merged) USING (key)" if styles.ARTIST in config.styles else "_kept"
     return f"""SELECT key, wanted, width, height FROM
         (SELECT i.*, list_filter([{lacking}], lambda name: name IS NOT NULL) AS wanted FROM (FROM {kept}) i) WHERE len(wanted) > 0"""
 

@@ -159,7 +159,16 @@ def _shards(plan: Plan, keys: dict[str, pa.Array]) -> Iterator[Shard]:
             for tar, table in views.grouped(_samples_sql(), "shard"):
                 found = files.filter(pc.equal(files.column("shard"), tar))
                 name = tar.removesuffix(".tar")
-                yield Shard(plan.workspace, plan.dataset, _state_file(plan).parent, name, table, found, plan.lineart.styles, plan.lineart.finish.polarity)
+                yield Shard(
+                    plan.workspace,
+                    plan.dataset,
+                    _state_file(plan).parent,
+                    name,
+                    table,
+                    found,
+                    plan.lineart.styles,
+                    plan.lineart.finish.polarity,
+                )
 
 
 def _sliced(keys: dict[str, pa.Array]) -> Iterator[dict[str, pa.Array]]:

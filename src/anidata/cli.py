@@ -15,7 +15,7 @@ import typer.core
 
 import anidata
 from anidata.errors import AnidataError, Interrupted, MissingExtra
-from anidata.lean import without_pandas
+from anidata.lean import slim
 
 if TYPE_CHECKING:
     from anidata.engine import Engine
@@ -94,7 +94,7 @@ DeviceName = Annotated[Device, typer.Option("--device", help="What to compute on
 def main() -> None:
     """The entry point: a typed error is one line on stderr and its exit code."""
     if not {"train-baseline", "colorize"} & set(sys.argv[1:2]):  # what those import may ask for it
-        without_pandas()
+        slim()
     try:
         app()
     except KeyboardInterrupt:  # before there was a command

@@ -58,7 +58,7 @@ def measure(line: Line) -> Marks:
     ink = _ink(line)
     count, labels = cv2.connectedComponents(ink, connectivity=8, ltype=cv2.CV_32S)
     sizes = np.bincount(labels.ravel()[np.flatnonzero(line < INK)], minlength=count)[1:]
-    return Marks(float(np.mean(line < INK)), _width(ink), count - 1, int((sizes < SPECK).sum()))
+    return Marks(cv2.countNonZero(ink) / line.size, _width(ink), count - 1, int((sizes < SPECK).sum()))
 
 
 def thinned(ink: Mask) -> Mask:
@@ -132,6 +132,8 @@ def _width(ink: Mask) -> float:
     """Twice the median distance from the middle of strokes to paper, less the half pixel that it is too large by."""
     if not ink.any():
         return 0.0
-    far = _depth(ink)
+    if ink.all():
+        return float(min(ink.shape))
+    far = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     middle = (ink > 0) & (far >= cv2.dilate(far, np.ones((3, 3), np.uint8)))
     return round(2 * float(np.median(far[middle])) - 0.5, 2)

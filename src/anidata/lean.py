@@ -9,9 +9,10 @@ import sys
 from importlib.abc import MetaPathFinder
 
 
-def without_pandas() -> None:
-    """From now on pandas is not installed, as far as this process can tell. For processes that are ours from their first line on, and
-    before pyarrow is imported.
+def slim() -> None:
+    """From now on pandas is not installed, as far as this process can tell, and Arrow takes the system's allocator.
+
+    For processes that are ours from their first line on, before pyarrow is imported.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     sys.meta_path.insert(0, _NoPandas())

@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from anidata.lean import without_pandas
+from anidata.lean import slim
 
 T = TypeVar("T")
 
@@ -119,7 +119,7 @@ def template() -> None:
     Ends when the main process does: its workers follow.
     """
     handle, *names = sys.argv[1:]
-    without_pandas()
+    slim()
     for name in names:
         getattr(importlib.import_module(name), "warm", lambda: None)()
         if _threads() > 1:  # it started some: begin again without it, and each worker imports it

@@ -13,10 +13,12 @@ APART = np.ones((7, 7), np.uint8)  # an edge within 3 px of a line is its flank
 TEXTURE, BUSY = 0.92, 0.045  # so few edges explained, by lines that cover so much of the picture,
 FAINT, LOWER = 0.28, 0.4  # so faint in so large a share of them,
 SHORT = 250  # and of so few px each: foliage, not ink
-LINES, STEEPEST = 0.08, 0.1  # share of a painting that lines may cover, and that may be steep
+HEAVY, GRAIN = 0.15, 4  # of so much ink, paper in whose median 5 × 5 px there are so many grey levels shows a photograph
+AWAY = np.ones((7, 7), np.uint8)  # from ink: what is within 3 px of it is no paper
+LINES, STEEPEST = 0.075, 0.09  # share of a painting that lines may cover, and that may be steep
 LEAST, MOST = 48, 400  # Sobel's sums between which that share puts the threshold
 SLACK = 0.6  # of the threshold, down to which an edge goes on
-LONG, SHORTEST = 24, 12  # px: smaller edges, and smaller parts of the sketch, are texture
+LONG, SHORTEST = 24, 8  # px: smaller edges, and smaller parts of the sketch, are texture
 
 
 def is_painting(luma: Gray, ink: Mask, strength: Gray, explained: float) -> bool:
@@ -25,12 +27,21 @@ def is_painting(luma: Gray, ink: Mask, strength: Gray, explained: float) -> bool
     edges = cv2.Canny(small, WEAK, STEEP)
     count = cv2.countNonZero(edges)
     share = cv2.countNonZero(edges & cv2.dilate(ink, REACH)[::2, ::2]) / count if count >= NONE else 0.0
-    if share < explained or share >= TEXTURE or cv2.countNonZero(ink) < BUSY * ink.size:
-        return share < explained
+    if share < explained or (cv2.countNonZero(ink) > HEAVY * ink.size and _is_grainy(luma, ink)):
+        return True
+    if share >= TEXTURE or cv2.countNonZero(ink) < BUSY * ink.size:
+        return False
     at = places(ink)
     counts = np.bincount(strength.ravel()[at], minlength=FULL + 1)
     faint = np.cumsum(counts)[round(FULL * FAINT)] > LOWER * len(at)
     return bool(faint) and len(at) < SHORT * (cv2.connectedComponents(ink, connectivity=8)[0] - 1)
+
+
+def _is_grainy(luma: Gray, ink: Mask) -> bool:
+    """Whether what lies between the lines is nowhere flat."""
+    steps = cv2.subtract(cv2.dilate(luma, REACH), cv2.erode(luma, REACH))
+    counts = np.bincount(steps.ravel()[places(cv2.bitwise_not(cv2.dilate(ink, AWAY)))], minlength=FULL + 1)
+    return bool(np.cumsum(counts)[GRAIN - 1] < counts.sum() / 2)
 
 
 def sketch(luma: Gray, ink: Mask, strength: Gray) -> Mask:

@@ -435,8 +435,10 @@ class TestBombs:
         directory = data[begin : data.index(b"PK\5\6")] + entry * 50
         struct.pack_into("<HHII", end, 8, 52, 52, len(directory), begin)
         path.write_bytes(data[:begin] + directory + end)
-        found = [record.error for record in listed(path)]
-        assert sorted(map(str, found)) == ["None"] * 2 + ["bomb"] * 50
+        found = {record.name.rpartition("/")[2]: record.error for record in listed(path)}
+        assert len(found) == 52
+        assert found["b.png"] is None
+        assert [*found.values()].count("bomb") >= 50  # Pythons that look for shared bytes themselves refuse the last of them too
 
     @pytest.mark.parametrize("kind", PACKED)
     def test_an_archive_may_not_unpack_to_more_than_its_limit(self, kind, tmp_path):

@@ -10,6 +10,7 @@ the gray of lines predicts color (the worst of L*, a*, b*) over the bundled art,
 """
 
 import argparse
+import importlib
 import sys
 import time
 from collections import defaultdict
@@ -19,14 +20,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from anidata import parts, probe
+from anidata import loose, parts, probe, styles
 from bench import SHARED
 
 sys.path[:0] = [str(SHARED / "bench"), str(Path(__file__).resolve().parents[1] / "tests")]
-import lineart_f1 as scorer  # noqa: E402 where it lies is known above alone
-
-import cels  # noqa: E402 likewise
-
+scorer, cels = importlib.import_module("lineart_f1"), importlib.import_module("cels")
 ART = parts.PACKAGE / "art"
 CONDITIONS = ("clean", "jpeg50", "soft", "brown")
 CELS, TIMES = 16, 30
@@ -37,7 +35,7 @@ Pair = tuple[str, dict[str, np.ndarray], np.ndarray]  # set; condition → RGB; 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The table of styles.")
-    parser.add_argument("--styles", nargs="*", default=[name for name in parts.names("lineart") if not hasattr(_module(name), "ARGUMENT")])
+    parser.add_argument("--styles", nargs="*", default=styles.plain())
     parser.add_argument("--every", type=int, default=1, help="take each n-th pair only")
     args = parser.parse_args()
     cv2.setNumThreads(1)
@@ -45,7 +43,7 @@ def main() -> None:
     print("| style | clean | JPEG 50 | soft | brown | length | cels | bare | blots | ms | leak | binarized |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in args.styles:
-        figures = _figures(_drawer(name), pairs, painted)
+        figures = _figures(loose.pen(*loose.chosen(name, {})), pairs, painted)
         print(f"| `{name}` | {' | '.join(f'{value:.{digits}f}'.removeprefix('0') for value, digits in figures)} |", flush=True)
 
 
@@ -84,12 +82,11 @@ def _seconds(draw: Draw, rgb: np.ndarray) -> float:
 
 
 def _leaks(draw: Draw) -> tuple[float, float]:
-    sums = np.zeros((2, probe.FOLDS, 12))
+    sums = 0
     pictures = (p for p in sorted(ART.iterdir()) if p.suffix in {".png", ".jpg", ".webp"} and not p.stem.endswith("_line"))
     for number, path in enumerate(pictures):
         rgb = _picture(path)
-        line = draw(rgb)
-        sums += np.stack([probe.tally(lines, rgb, number) for lines in (line, probe.binarized(line))])
+        sums += probe.tally(draw(rgb), rgb, number)
     gray, binarized = (probe.leak(part).worst for part in sums)
     return gray, binarized
 
@@ -104,16 +101,6 @@ def _pairs(every: int) -> Iterator[Pair]:
 
 def _picture(path: Path) -> np.ndarray:
     return np.ascontiguousarray(scorer.fit(scorer.on_white(path))[..., ::-1])
-
-
-def _drawer(name: str) -> Draw:
-    module = _module(name)
-    config = module.Config()
-    return lambda rgb: module.draw(rgb, config)
-
-
-def _module(name: str):  # noqa: ANN202 a style's
-    return parts.load("lineart", name)
 
 
 if __name__ == "__main__":

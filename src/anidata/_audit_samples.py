@@ -90,6 +90,7 @@ class _Sample:
     place: int
     members: dict[str, Member]  # by suffix
     seen: Seen
+    _json: dict[str, Any] = field(default_factory=dict)  # what has been parsed, by suffix
 
     def look(self) -> None:
         pictures = {s: m for s, m in self.members.items() if s.rpartition(".")[2] in PICTURES}
@@ -136,17 +137,22 @@ class _Sample:
         fold = zlib.crc32(f"{self.chunk.tar.name}/{self.place}".encode())
         for suffix, line in lines.items():
             if line.shape == rgb.shape[:2]:
-                sums = np.stack([probe.tally(drawn, rgb, fold) for drawn in (line, probe.binarized(line))])
-                self.seen.told[suffix] = self.seen.told.get(suffix, 0) + sums
+                self.seen.told[suffix] = self.seen.told.get(suffix, 0) + probe.tally(line, rgb, fold)
 
     @cached_property
     def _about(self) -> dict[str, Any]:
         """What the sample's own JSON says; nothing where there is none."""
         try:
-            about = json.loads(self._read(self.members["json"], MAX_JSON))
+            about = self._parsed("json")
         except (KeyError, ValueError, RecursionError, BadImage):
             return {}
         return about if isinstance(about, dict) else {}
+
+    def _parsed(self, suffix: str) -> Any:
+        """What is in a JSON file, read once."""
+        if suffix not in self._json:
+            self._json[suffix] = json.loads(self._read(self.members[suffix], MAX_JSON))
+        return self._json[suffix]
 
     @property
     def _inverted(self) -> bool:
@@ -168,7 +174,7 @@ class _Sample:
 
     def _check_json(self, suffix: str, member: Member) -> None:
         try:
-            schema = schema_of(json.loads(self._read(member, MAX_JSON)))
+            schema = schema_of(self._parsed(suffix))
         except (ValueError, RecursionError, BadImage) as error:
             self._add("json", member, f"can't be parsed: {error}")
             return

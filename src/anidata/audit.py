@@ -99,15 +99,15 @@ def run(datasets: Sequence[Path], config: Config, engine: Engine) -> Report:
         _audit_files.check_tables(dataset, {s.tar.path: s.scan.samples for s in own}, notes, engine)
     _check_keys(shards, splits, notes)
     told = _check_contents(shards, splits, notes, config, engine)
-    return replace(_report(found, splits, shards, notes), told=told)
+    return _report(found, splits, shards, notes, told)
 
 
-def _report(datasets: list[Dataset], splits: list[Split], shards: list[_Shard], notes: Notes) -> Report:
+def _report(datasets: list[Dataset], splits: list[Split], shards: list[_Shard], notes: Notes, told: dict[str, dict[str, float]]) -> Report:
     samples: Counter[str] = Counter()
     for shard in shards:
         samples[datasets[shard.dataset].prefix + splits[shard.split].name] += shard.scan.samples
     findings = [Finding(code, where, text) for code, kept in sorted(notes.kept.items()) for where, text in kept]
-    return Report(dict(samples), len(shards), findings, dict(sorted((+notes.counts).items())), {})
+    return Report(dict(samples), len(shards), findings, dict(sorted((+notes.counts).items())), told)
 
 
 # --- headers -------------------------------------------------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ def dedup(work: Work, workers: Workers = 0, recipe: RecipeName = None, settings:
 @app.command("extract-lineart")
 def extract_lineart(
     work: Work,
-    style: Annotated[list[str] | None, typer.Option("--style", metavar="NAME", help="A style (see: anidata list styles); may be given many times.")] = None,
+    style: Annotated[list[str] | None, typer.Option("--style", metavar="NAME", help="A style (see: anidata list styles), onnx:MODEL.onnx, mix or artist; may be given many times.")] = None,
     size: Annotated[int | None, typer.Option("--size", min=1, help="Side in px; in `bucket`, of the square of the same area.")] = None,
     fit: Annotated[str | None, typer.Option("--fit", metavar="pad|crop|bucket")] = None,
     workers: Workers = 0, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False,

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anidata import components
 from anidata.recipe import Amount, Count
 
 VERSION = 1
@@ -56,9 +57,9 @@ def stored(line: Line, finish: Finish) -> Line:
 def measure(line: Line) -> Marks:
     """How much ink there is, how thick, and in how many pieces."""
     ink = _ink(line)
-    count, labels = cv2.connectedComponents(ink, connectivity=8, ltype=cv2.CV_32S)
-    sizes = np.bincount(labels.ravel()[np.flatnonzero(line < INK)], minlength=count)[1:]
-    return Marks(cv2.countNonZero(ink) / line.size, _width(ink), count - 1, int((sizes < SPECK).sum()))
+    found = components.of(ink)
+    specks = int((components.sizes(found)[1:] < SPECK).sum())
+    return Marks(len(found.places) / line.size, _width(ink), found.end - 1, specks)
 
 
 def thinned(ink: Mask) -> Mask:
@@ -99,12 +100,9 @@ def _ink(line: Line) -> Mask:
 
 
 def _despeckled(line: Line, least: int) -> Line:
-    count, labels = cv2.connectedComponents(_ink(line), connectivity=8, ltype=cv2.CV_32S)
-    places = np.flatnonzero(line < INK)
-    component = labels.ravel()[places]
-    wiped = line.copy()
-    wiped.ravel()[places[(np.bincount(component, minlength=count) < least)[component]]] = PAPER
-    return wiped
+    ink = _ink(line)
+    wiped = cv2.subtract(ink, components.without_smaller(ink, least))
+    return np.where(wiped, np.uint8(PAPER), line)
 
 
 def _restroked(line: Line, width: float) -> Line:

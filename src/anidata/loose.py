@@ -1,7 +1,7 @@
 """Lineart of loose pictures, without a workspace: the library's `draw`, the command's files, and a sheet that compares the styles."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,20 @@ def draw(rgb: np.ndarray, style: str = "ink", settings: Mapping[str, Any] | None
     style: a name, or with its argument, such as onnx:MODEL.onnx. settings: its parameters; see its Config.
     Raises: UnknownPart: no such style. RecipeError: no such parameter, or a value out of range.
     """
-    (name,), tables = styles.spelled([style], {style.partition(":")[0]: settings or {}})
-    drawn: np.ndarray = parts.load("lineart", name).draw(rgb, styles.config_of(name, tables.get(name, {}), f"style {name}"))
-    return drawn
+    return pen(*chosen(style, settings or {}))(rgb)
+
+
+def chosen(style: str, settings: Mapping[str, Any]) -> tuple[str, Any]:
+    """A style's name and its parameters, of what `draw` is given."""
+    name = style.partition(":")[0]
+    _, tables = styles.spelled([style], {name: settings})
+    return name, styles.config_of(name, tables[name], f"style {name}")
+
+
+def pen(name: str, config: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """What draws pictures (h, w, 3) as lines (h, w)."""
+    module = parts.load("lineart", name)
+    return lambda rgb: module.draw(rgb, config)
 
 
 def draw_files(paths: Sequence[Path], folder: Path, style: str, size: int, settings: Mapping[str, Any]) -> Drawn:
@@ -43,31 +54,31 @@ def draw_files(paths: Sequence[Path], folder: Path, style: str, size: int, setti
 
     settings: {style: parameters}, as --set gives them.
     """
-    draw(
-        np.full((1, 1, 3), 255, np.uint8), style, settings.get(style.partition(":")[0])
-    )  # a wrong name or setting fails before the first file
+    name, config = chosen(style, settings.get(style.partition(":")[0], {}))
+    styles.check(name, config)  # before the first picture
+    drawn = pen(name, config)
     stems = Counter(path.stem for path in paths)
     done = Drawn()
     for path, rgb in _read(paths, done):
         target = folder / f"{path.stem if stems[path.stem] == 1 else path.name}.png"
-        storage.publish(target, canvas.encode_line(draw(_sized(rgb, size), style, settings.get(style.partition(":")[0]))))
+        storage.publish(target, canvas.encode_line(drawn(_sized(rgb, size))))
         done.written.append(target)
     return done
 
 
 def compare_files(paths: Sequence[Path], folder: Path, size: int, settings: Mapping[str, Any]) -> Drawn:
-    """Draw each file in every style, all on one sheet, folder/styles.png; `size` px on the long side, 0 for 512."""
+    """Draw each file in every style that needs no argument, all on one sheet, folder/styles.png; `size` px on the long side, 0 for 512."""
+    pens = {name: pen(*chosen(name, settings.get(name, {}))) for name in styles.plain()}
     done = Drawn()
-    sections = [sheet.Section(path.name, [_cells(_sized(rgb, size or SHOWN), settings)]) for path, rgb in _read(paths, done)]
+    sections = [sheet.Section(path.name, [_cells(_sized(rgb, size or SHOWN), pens)]) for path, rgb in _read(paths, done)]
     if sections:
         storage.publish(folder / SHEET, canvas.encode_png(sheet.draw("Styles of lineart", [], sections)))
         done.written.append(folder / SHEET)
     return done
 
 
-def _cells(rgb: np.ndarray, settings: Mapping[str, Any]) -> list[sheet.Cell]:
-    styles = [name for name in parts.names("lineart") if not hasattr(parts.load("lineart", name), "ARGUMENT")]  # those that need nothing
-    return [sheet.Cell(rgb, caption="color"), *(sheet.Cell(draw(rgb, name, settings.get(name)), caption=name) for name in styles)]
+def _cells(rgb: np.ndarray, pens: Mapping[str, Callable[[np.ndarray], np.ndarray]]) -> list[sheet.Cell]:
+    return [sheet.Cell(rgb, caption="color"), *(sheet.Cell(drawn(rgb), caption=name) for name, drawn in pens.items())]
 
 
 def _read(paths: Sequence[Path], done: Drawn) -> Iterator[tuple[Path, np.ndarray]]:

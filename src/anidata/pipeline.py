@@ -85,18 +85,14 @@ def portable(chosen: Recipe) -> dict[str, Any]:
 
 
 def _spelled(document: recipe.Document) -> recipe.Document:
-    """The document with the arguments of styles, as in onnx:PATH, among their settings; what is no table or list is told of later."""
-    lineart = document.get("lineart", {})
-    names, tables = (lineart.get("styles"), lineart.get("style", {})) if isinstance(lineart, dict) else (None, {})
-    if (
-        not isinstance(names, list)
-        or not all(isinstance(n, str) for n in names)
-        or not isinstance(tables, dict)
-        or not any(":" in n for n in names)
-    ):
-        return document
-    found, settings = styles.spelled(names, tables)
-    return document | {"lineart": lineart | {"styles": found, "style": settings}}
+    """The document with the arguments of styles, as in onnx:PATH, among their settings; what has the wrong type is told of later."""
+    match document.get("lineart"):
+        case {"styles": [*names], **others} if all(isinstance(name, str) for name in names):
+            tables = others.get("style", {})
+            if isinstance(tables, dict):
+                found, settings = styles.spelled(names, tables)
+                return document | {"lineart": others | {"styles": found, "style": settings}}
+    return document
 
 
 def _last(text: str) -> str:

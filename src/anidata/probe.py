@@ -22,7 +22,7 @@ BINARY = 128  # grey level that binarized lines are cut at
 CONSTANT = 1e-9  # variance of gray, of 1: below it there is nothing to learn from
 
 Pixels = NDArray[np.uint8]
-Sums = NDArray[np.float64]  # (FOLDS, 12): of pictures together, their sums
+Sums = NDArray[np.float64]  # (…, FOLDS, 12): of pictures together, their sums
 
 
 class Leak(NamedTuple):
@@ -45,23 +45,34 @@ class Regions(NamedTuple):
 
 
 def tally(line: Pixels, rgb: Pixels, fold: int) -> Sums:
-    """What the probe needs of a pair: line (h, w), black on white; rgb (h, w, 3) of the same size. Equal folds belong together."""
-    x, y = regions(line, rgb)
-    sums = np.zeros((FOLDS, 12))
-    columns = np.column_stack([np.ones(len(x)), x, x * x, y, y * y, y * x[:, None]])
-    sums[fold % FOLDS] = columns.sum(axis=0)
+    """What the probe needs of a pair, (2, FOLDS, 12): of its lines as they are, and binarized. Such sums add up; equal folds belong together.
+
+    line: (h, w), black on white. rgb: (h, w, 3), of the same size.
+    """
+    lab, sums = _lab(rgb), np.zeros((2, FOLDS, 12))
+    for n, drawn in enumerate((line, binarized(line))):
+        x, y = _regions(drawn, lab)
+        sums[n, fold % FOLDS] = np.column_stack([np.ones(len(x)), x, x * x, y, y * y, y * x[:, None]]).sum(axis=0)
     return sums
 
 
 def regions(line: Pixels, rgb: Pixels) -> Regions:
     """The regions of a pair."""
+    return _regions(line, _lab(rgb))
+
+
+def _lab(rgb: Pixels) -> NDArray[np.float64]:
+    """Sums of L*a*b* over tiles, (n, 3)."""
+    lab = cv2.cvtColor(np.float32(rgb) / np.float32(255), cv2.COLOR_RGB2LAB)
+    return np.stack([_tiles(lab[..., n]) for n in range(3)], axis=1)
+
+
+def _regions(line: Pixels, lab: NDArray[np.float64]) -> Regions:
     drawn = line < PAPER
     count = _tiles(drawn)
     enough = count >= LEAST
-    lab = cv2.cvtColor(np.float32(rgb) / np.float32(255), cv2.COLOR_RGB2LAB)
-    area = _tiles(np.ones_like(drawn))[enough]
     gray = _tiles(np.where(drawn, line, 0))[enough] / count[enough] / 255
-    return Regions(gray, np.stack([_tiles(lab[..., n])[enough] / area for n in range(3)], axis=1))
+    return Regions(gray, lab[enough] / _tiles(np.ones_like(drawn))[enough, None])
 
 
 def binarized(line: Pixels) -> Pixels:
@@ -70,7 +81,7 @@ def binarized(line: Pixels) -> Pixels:
 
 
 def leak(sums: Sums) -> Leak:
-    """What the lines of the pictures in `sums` give away."""
+    """What the lines of the pictures in `sums`, (FOLDS, 12), give away."""
     missed, spread = np.zeros(3), np.zeros(3)
     for held in sums[sums[:, 0] > 0]:
         rest = sums.sum(axis=0) - held

@@ -18,6 +18,11 @@ ARTIST, MIX = "artist", "mix"
 Settings = Mapping[str, Any]
 
 
+def plain() -> list[str]:
+    """The styles of the shelf that need no argument."""
+    return [name for name in parts.names("lineart") if not hasattr(parts.load("lineart", name), "ARGUMENT")]
+
+
 def split(text: str) -> tuple[str, str]:
     """The style's name, and its argument, if any.
 
@@ -34,10 +39,10 @@ def spelled(names: Iterable[str], tables: Mapping[str, Settings]) -> tuple[list[
     found, settings = [], dict(tables)
     for text in names:
         name, rest = split(text)
-        if rest:
+        given = settings.get(name, {})
+        if rest and isinstance(given, Mapping):  # else it is told of when the recipe is built
             module = parts.load("lineart", name)
-            kept = {key: value for key, value in settings.get(name, {}).items() if key != module.PIN}
-            settings[name] = {**kept, module.ARGUMENT: rest}
+            settings[name] = {key: value for key, value in given.items() if key != module.PIN} | {module.ARGUMENT: rest}
         found.append(name)
     return found, settings
 

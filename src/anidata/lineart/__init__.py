@@ -8,6 +8,7 @@ and may have
     SOFT = True                                        its lines are gray by nature; without it there is only ink and paper by default,
                                                        and a flat color is blank paper
     ARGUMENT: str                                      the field of Config that STYLE:REST sets; such a style needs it
+    PIN: str                                           the field that tells which thing the argument names, empty until settled
     settle(config: Config) -> Config                   the config with what lies outside the recipe pinned in it, by absolute path and
                                                        SHA-256; `draw` is then pure but for that file
 The docstring has the formula and its source.

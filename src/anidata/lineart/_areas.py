@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anidata.lineart._strokes import FULL, SQUARE, Gray, Mask, brightest, octagon, peaks, places, ridges
+from anidata import components
+from anidata.components import places
+from anidata.lineart._strokes import FULL, SQUARE, Gray, Mask, brightest, octagon, peaks, ridges
 
 STRONG, BOTTOM = 0.3, 0.85  # of the tone beside, and of the peak: ridges whose bottom shows the ink's color
 FEW = 0.002  # share of the picture: with fewer strong thin ridges the wide ones are asked, at half the size
@@ -92,9 +94,8 @@ def crisp(area: Mask, luma: Gray) -> Mask:
 
 
 def _crisp_parts(area: Mask, steps: Gray) -> Mask:
-    count, labels = cv2.connectedComponents(area, connectivity=8, ltype=cv2.CV_32S)
-    rim = places(cv2.subtract(area, cv2.erode(area, SQUARE)))
-    part = labels.ravel()[rim]
-    sharp = np.bincount(part, weights=steps.ravel()[rim] >= CRISP, minlength=count)
-    keep = 2 * sharp >= np.bincount(part, minlength=count)  # what has no rim is all of the picture
-    return area if keep.all() else np.asarray(area & np.take(keep * np.uint8(FULL), labels), np.uint8)
+    found = components.of(area)
+    rim = cv2.subtract(area, cv2.erode(area, SQUARE)).ravel()[found.places] > 0
+    sharp = np.bincount(found.labels[rim], weights=steps.ravel()[found.places[rim]] >= CRISP, minlength=found.end)
+    least = np.bincount(found.labels[rim], minlength=found.end) / 2  # 0 where there is no rim: that is all of the picture
+    return components.kept(area, found, sharp >= least)

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from anidata.lineart._strokes import FULL, SQUARE, Gray, Mask, components, places
+from anidata.components import places, without_smaller
+from anidata.lineart._strokes import FULL, SQUARE, Gray, Mask
 
 SMOOTH = np.array([1, 4, 6, 4, 1], np.float32) / 16
 WEAK, STEEP = 80, 160  # of Canny at half the size, Sobel's sums: the edges that ink should explain
@@ -47,15 +48,8 @@ def _is_grainy(luma: Gray, ink: Mask) -> bool:
 def sketch(luma: Gray, ink: Mask, strength: Gray) -> Mask:
     """The strongest of the lines, and the longest of the edges beyond them."""
     lines = ink & cv2.compare(strength, _budget(ink, strength), cv2.CMP_GE)
-    edges = _without_smaller(_edges(luma), LONG) & ~cv2.dilate(lines, APART)
-    return _without_smaller(np.asarray(lines | cv2.dilate(edges, SQUARE[:2, :2]), np.uint8), SHORTEST)
-
-
-def _without_smaller(mask: Mask, size: int) -> Mask:
-    """A mask without its components of fewer px."""
-    at, part, count = components(mask)
-    mask.ravel()[at[(np.bincount(part, minlength=count) < size)[part]]] = 0
-    return mask
+    edges = without_smaller(_edges(luma), LONG) & ~cv2.dilate(lines, APART)
+    return without_smaller(np.asarray(lines | cv2.dilate(edges, SQUARE[:2, :2]), np.uint8), SHORTEST)
 
 
 def _budget(ink: Mask, strength: Gray) -> int:

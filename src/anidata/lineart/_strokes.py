@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from anidata import components
+
 Mask = npt.NDArray[np.uint8]
 Gray = npt.NDArray[np.uint8]
 
@@ -11,8 +13,8 @@ FULL = 255
 FLOOR = 40  # grey levels added to a tone, so that noise in the dark is no contrast
 BESIDE, PEAK = 3, 2  # px: radius in which both sides of a stroke lie, and within which it has its peak
 SQUARE = np.ones((3, 3), np.uint8)
-TIMES = np.minimum(2 * np.arange(256), 255).astype(np.uint8)
-HALF = np.array([(n + 1) // 2 for n in range(256)], np.uint8)
+TWICE = np.minimum(2 * np.arange(256), FULL).astype(np.uint8)  # as far as luma must agree with the largest channel
+HALF = np.array([(n + 1) // 2 for n in range(256)], np.uint8)  # of the peak: what a stroke is as wide as
 
 
 def octagon(radius: int) -> Mask:
@@ -33,7 +35,7 @@ def ridges(luma: Gray, bright: Gray, radius: int = BESIDE) -> Gray:
     The largest channel counts as far as luma agrees: at borders where JPEG halved the chroma's size, it alone has a ridge.
     """
     found = _contrast(luma, radius)
-    return np.asarray(cv2.max(found, cv2.min(_contrast(bright, radius), cv2.LUT(found, TIMES))), np.uint8)
+    return np.asarray(cv2.max(found, cv2.min(_contrast(bright, radius), cv2.LUT(found, TWICE))), np.uint8)
 
 
 def _contrast(gray: Gray, radius: int) -> Gray:
@@ -54,21 +56,6 @@ def trace(strength: Gray, contrast: float) -> Mask:
 
 def worthy(ink: Mask, strength: Gray, mass: float, specks: int) -> Mask:
     """Ink without the components that are too faint for their length, or mere specks."""
-    at, component, count = components(ink)
-    enough = np.bincount(component, weights=strength.ravel()[at], minlength=count) >= FULL * mass
-    enough &= np.bincount(component, minlength=count) >= specks
-    kept = ink.copy()
-    kept.ravel()[at[~enough[component]]] = 0
-    return kept
-
-
-def components(mask: Mask) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32], int]:
-    """The places that are set, the component of each (8-connected, from 1), and one more than there are components."""
-    count, labels = cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_32S)
-    found = places(mask)
-    return found, labels.ravel()[found], count
-
-
-def places(mask: Mask) -> npt.NDArray[np.intp]:
-    """Where a mask is set, as indices into the flat mask."""
-    return np.flatnonzero(mask != 0)  # of bools: five times as fast
+    found = components.of(ink)
+    enough = np.bincount(found.labels, weights=strength.ravel()[found.places], minlength=found.end) >= FULL * mass
+    return components.kept(ink, found, enough & (components.sizes(found) >= specks))

@@ -17,7 +17,6 @@ from anidata.stages._memory import within_memory
 from anidata.stages._reading import Reader
 
 SUFFIX: dict[canvas.Form, str] = {"jpeg": "jpg", "webp": "webp", "png": "png"}
-PAPER = 255  # grey level
 SCOUT = 256  # px of the short side at which ink is looked for before a picture is cut
 
 Row = dict[str, Any]
@@ -138,7 +137,7 @@ class _Page:
     def drawn(self, style: str) -> tuple[str, np.ndarray]:
         """Lines of what lies on the page alone: the picture's border against paper is no stroke."""
         box = canvas.place(self._decoded.shape, self._frame.size, self._frame.fit)
-        line = np.full(self.rgb.shape[:2], PAPER, np.uint8)
+        line = np.full(self.rgb.shape[:2], finish.PAPER, np.uint8)
         name, line[box] = self._part.pens.draw(style, self.rgb[box], self._picture["key"])
         return name, line
 
@@ -154,5 +153,10 @@ def anchored(rgb: np.ndarray, page: tuple[int, int]) -> float:
     """Where to cut a picture for a page of that width and height so that most of its ink stays."""
     scale = SCOUT / min(rgb.shape[:2])
     small = rgb if scale >= 1 else canvas.shrink(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
-    style = parts.load("lineart", "ink")
-    return canvas.richest(style.draw(small, style.Config()) < finish.INK, page)
+    name, config = scout()
+    return canvas.richest(parts.load("lineart", name).draw(small, config) < finish.INK, page)
+
+
+def scout() -> tuple[str, Any]:
+    """The style, with its parameters, that ink is looked for in before a picture is cut."""
+    return "ink", styles.config_of("ink", {}, "anchor")

@@ -19,7 +19,7 @@ from anidata.errors import RecipeError
 from anidata.finish import Finish
 from anidata.recipe import Amount, Count, Positive, Share
 from anidata.stages import _listing, ingest
-from anidata.stages._drawing import Failures, Frame, Part, Pens, draw_part
+from anidata.stages._drawing import Failures, Frame, Part, Pens, draw_part, scout
 from anidata.stages._reading import Reader
 from anidata.workspace import Workspace
 
@@ -31,9 +31,8 @@ MIXED = {"ink": 4.0, "xdog": 2.0, "adaptive": 1.0, "ridge": 1.0}  # the cleanest
 class Config:
     """Fit, draw and encode the pairs."""
 
-    styles: tuple[str, ...] = (
-        "ink",
-    )  # the first is KEY.lineart.png, the others KEY.lineart.STYLE.png; `artist`: true lineart, where there is any; `mix`: see there
+    # the first is KEY.lineart.png, the others KEY.lineart.STYLE.png; `artist`: true lineart, where there is any; `mix`: see there
+    styles: tuple[str, ...] = ("ink",)
     size: Positive = 512  # px of a side; of the square root of the area in `bucket`
     fit: canvas.Fit = "pad"  # on white · cut square · multi-aspect, sides in steps of 64
     anchor: canvas.Anchor = "center"  # what is cut is cut on both sides alike · where the least ink is lost
@@ -42,9 +41,7 @@ class Config:
     quality: Positive = 95  # of the jpeg
     min_ink: Share = 0.001  # share of ink in the first style, unless it is gray by nature; less is `no_ink`
     max_ink: Share = 0.6  # more is `blot`
-    mix: dict[str, Amount] = field(
-        default_factory=lambda: dict(MIXED)
-    )  # style → weight: each picture's line in the style `mix` is one of these
+    mix: dict[str, Amount] = field(default_factory=MIXED.copy)  # style → weight; in the style `mix` each picture gets one of them
     jitter: Amount = 0.0  # each number of a style changes by a factor of up to 1 + jitter either way, by the picture's key; 0: not at all
     seed: Count = 0  # of mix and jitter
     finish: Finish = field(default_factory=Finish)  # what becomes of lines once they are drawn
@@ -103,7 +100,8 @@ def settled(config: Config) -> Config:
 
 def fingerprints(config: Config) -> dict[str, str]:
     """What each stored file depends on besides its picture: `color`, and each style."""
-    fitted = [VERSION, image.VERSION, config.size, config.fit, config.filter, config.anchor if config.fit != "pad" else ""]
+    cut = styles.fingerprint(*scout()) if config.fit != "pad" and config.anchor == "ink" else []
+    fitted = [VERSION, image.VERSION, config.size, config.fit, config.filter, cut]
     found = {catalog.COLOR: recipe.fingerprint(fitted, config.color, config.quality if config.color == "jpeg" else 0)}
     for name in config.styles:
         found[name] = recipe.fingerprint(fitted, finish.VERSION, _drawn_from(name, config))

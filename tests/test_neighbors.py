@@ -64,6 +64,30 @@ def test_every_pair_is_found_once_and_in_order(kind, seed, n, bits):
     assert same(pairs_within(codes, bits), brute_pairs(codes, bits))
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(KINDS), SEEDS, st.integers(0, 300), BITS, st.integers(1, 5), st.booleans())
+def test_shares_together_find_what_one_run_finds_and_nothing_twice(kind, seed, n, bits, shares, increment):
+    rng = np.random.default_rng(seed)
+    codes, other, new = drawn(kind, rng, n), drawn(kind, rng, n // 2), rng.random(n) < 0.3 if increment else None
+    for join in (lambda share: pairs_within(codes, bits, new, share), lambda share: cross_within(codes, other, bits, share)):
+        parts = [join((k, shares)) for k in range(shares)]
+        found = Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        order = np.lexsort((found.j, found.i))
+        assert same([column[order] for column in found], join(None))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_passes_and_threads_change_no_pair(monkeypatch, kind):
+    codes = drawn(kind, np.random.default_rng(3), 3000)
+    other = drawn(kind, np.random.default_rng(4), 1000)
+    wanted = pairs_within(codes, 4), cross_within(codes, other, 4)
+    monkeypatch.setattr(neighbors, "PASS", 700)
+    monkeypatch.setattr(neighbors, "THREADED", 1)
+    monkeypatch.setattr(neighbors, "_plan", lambda a, b, bits: (8, 4))
+    assert same(pairs_within(codes, 4), wanted[0])
+    assert same(cross_within(codes, other, 4), wanted[1])
+
+
 @pytest.mark.parametrize("bits", range(11))
 @pytest.mark.parametrize("kind", ["uniform", "families", "mostly shared"])
 def test_lists_long_enough_for_blocks_give_every_pair(kind, bits):

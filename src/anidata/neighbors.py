@@ -7,10 +7,14 @@ and where members are wanted, `expanded(pairs, groups)`: a group's distance is t
 
 How: cut the 64 bits into b blocks; codes at most `bits` apart agree in at least b - bits of them. For every choice of so many
 blocks, sort by their bits and compare within the runs of equal ones. A pair is taken at the first choice that shows it.
+So the choices are independent of each other: threads take them in turn, or several processes a share each. A long list is sorted in passes,
+each over the codes whose keys leave one rest: beside the codes themselves memory holds one pass.
 Source: Manku, Jain, Das Sarma 2007, Detecting near-duplicates for web crawling (block permutation).
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations, islice
 from math import comb
 from typing import NamedTuple
@@ -21,6 +25,7 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint64]
 Index = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Share = tuple[int, int]  # the k-th of n: one share takes every n-th choice; all n together find every pair once
 
 WIDTH = 64  # bits of a code
 KEY = 32  # bits of a sort key; as many for the place, so lists are shorter than 2^32
@@ -29,6 +34,8 @@ SAMPLE = 1 << 14  # codes by which the number of candidates is foretold
 TRIALS = 8  # choices of blocks by which the cost of all is foretold
 SORT_COST = 12  # what sorting one code costs, in candidates compared; measured
 CALL_COST = 20_000  # what a choice costs whatever the number of codes, likewise
+PASS = 1 << 24  # codes sorted at once, in some 400 MB with keys and places
+THREADED = 1 << 16  # codes from which threads are worth starting
 SPREAD = 39  # odd, about 64 / golden ratio: multiples modulo 64 fall evenly into blocks of any size
 
 
@@ -61,7 +68,7 @@ def grouped(codes: Words) -> Groups:
     return Groups(distinct, of.astype(np.int64), first.astype(np.int64))
 
 
-def pairs_within(codes: Words, bits: int, new: Flags | None = None) -> Pairs:
+def pairs_within(codes: Words, bits: int, new: Flags | None = None, share: Share | None = None) -> Pairs:
     """Every pair i < j of `codes` (n,) at most `bits` apart; with `new` (n,) only those with a new member.
 
     Equal codes make a pair each with each: where there may be many, join `grouped` codes.
@@ -69,24 +76,26 @@ def pairs_within(codes: Words, bits: int, new: Flags | None = None) -> Pairs:
     """
     groups = grouped(codes)
     if new is None:
-        return expanded(_joined(groups.codes, None, bits), groups)
-    pairs = expanded(_fresh_pairs(groups.codes, bits, groups.any(new)), groups)
+        return expanded(_joined(groups.codes, None, bits, share), groups, share)
+    pairs = expanded(_fresh_pairs(groups.codes, bits, groups.any(new), share), groups, share)
     fresh = new[pairs.i] | new[pairs.j]
     return Pairs(pairs.i[fresh], pairs.j[fresh], pairs.distance[fresh])
 
 
-def cross_within(a: Words, b: Words, bits: int) -> Pairs:
+def cross_within(a: Words, b: Words, bits: int, share: Share | None = None) -> Pairs:
     """Every (i, j) with a[i] and b[j] at most `bits` apart, a (n,) and b (m,): phashes against mirrored ones.
 
     Raises: ValueError: bits outside 0 … 64.
     """
     left, right = grouped(a), grouped(b)
-    return _sorted(*_members(_joined(left.codes, right.codes, bits), left, right))
+    return _sorted(*_members(_joined(left.codes, right.codes, bits, share), left, right))
 
 
-def expanded(pairs: Pairs, groups: Groups) -> Pairs:
-    """Pairs of places for pairs of groups, and those within each group, at distance 0."""
+def expanded(pairs: Pairs, groups: Groups, share: Share | None = None) -> Pairs:
+    """Pairs of places for pairs of groups, and, in the first share, those within each group, at distance 0."""
     i, j, distance = _members(pairs, groups, groups)
+    if share and share[0] > 0:
+        return _sorted(np.minimum(i, j), np.maximum(i, j), distance)
     order, _, stop = _layout(groups)
     ranges = _ranges(np.arange(1, len(order) + 1), stop[groups.of[order]])  # each member with those behind it in its group
     within = np.concatenate([np.stack([order[rows], order[columns]]) for rows, columns in ranges] or [np.empty((2, 0), np.int64)], axis=1)
@@ -124,37 +133,52 @@ def _layout(groups: Groups) -> tuple[Index, Index, Index]:
     return np.argsort(groups.of, kind="stable"), np.concatenate([[0], stop[:-1]]).astype(np.int64), stop
 
 
-def _fresh_pairs(codes: Words, bits: int, fresh: Flags) -> Pairs:
+def _fresh_pairs(codes: Words, bits: int, fresh: Flags, share: Share | None) -> Pairs:
     """Pairs of distinct codes with a fresh one: fresh with fresh, and fresh with the others."""
     ours, others = np.flatnonzero(fresh), np.flatnonzero(~fresh)
-    among = _joined(codes[ours], None, bits)
-    across = _joined(codes[others], codes[ours], bits)
+    among = _joined(codes[ours], None, bits, share)
+    across = _joined(codes[others], codes[ours], bits, share)
     i, j = np.concatenate([ours[among.i], others[across.i]]), np.concatenate([ours[among.j], ours[across.j]])
     return _sorted(np.minimum(i, j), np.maximum(i, j), np.concatenate([among.distance, across.distance]))
 
 
-def _joined(a: Words, b: Words | None, bits: int) -> Pairs:
+def _joined(a: Words, b: Words | None, bits: int, share: Share | None = None) -> Pairs:
     """Pairs of distinct codes: of `a` with itself where b is None, else of `a` with `b`."""
     if not 0 <= bits <= WIDTH:
         raise ValueError(f"bits must be in 0 … {WIDTH}, not {bits}")
-    found = [_NONE]
-    if len(a) and (b is None or len(b)):
-        deal = _deal(a)
-        a, b = _dealt(a, deal), None if b is None else _dealt(b, deal)
-        blocks, agreeing = _plan(a, b, bits)
-        for choice in combinations(range(blocks), agreeing):
-            found.extend(_agreeing(a, b, bits, _edges(blocks), choice))
-    i, j, distance = _concatenated(found)
+    if not len(a) or (b is not None and not len(b)):
+        return _NONE
+    deal = _deal(a)
+    a, b = _dealt(a, deal), None if b is None else _dealt(b, deal)
+    blocks, agreeing = _plan(a, b, bits)
+    passes = -(-(len(a) + (0 if b is None else len(b))) // PASS)
+    work = [(choice, rest) for choice in combinations(range(blocks), agreeing) for rest in range(passes)]
+
+    def found(place: int) -> Pairs:
+        choice, rest = work[place]
+        return _concatenated([_NONE, *_agreeing(a, b, bits, _edges(blocks), choice, (rest, passes))])
+
+    i, j, distance = _concatenated([_NONE, *_each(found, len(work), len(a), share)])
     return _sorted(np.minimum(i, j), np.maximum(i, j), distance) if b is None else _sorted(i, j, distance)
 
 
-def _agreeing(a: Words, b: Words | None, bits: int, edges: list[int], choice: tuple[int, ...]) -> Iterator[Pairs]:
-    """Pairs whose first agreeing blocks are those of the choice."""
-    keys, order = _by_key(a, edges, choice)
+def _each(found: Callable[[int], Pairs], count: int, size: int, share: Share | None) -> Iterator[Pairs]:
+    """What is found at each of so many places: those of a share one after the other, or all of them, by threads."""
+    if share or size < THREADED:
+        mine, shares = share or (0, 1)
+        yield from map(found, range(mine, count, shares))
+        return
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        yield from threads.map(found, range(count))
+
+
+def _agreeing(a: Words, b: Words | None, bits: int, edges: list[int], choice: tuple[int, ...], rest: Share) -> Iterator[Pairs]:
+    """Pairs whose first agreeing blocks are those of the choice, of the codes whose keys leave this rest."""
+    keys, order = _by_key(a, edges, choice, rest)
     if b is None:
-        other, low, high = order, np.arange(1, len(a) + 1), _run_ends(keys)
+        other, low, high = order, np.arange(1, len(order) + 1), _run_ends(keys)
     else:
-        wanted, other = _by_key(b, edges, choice)
+        wanted, other = _by_key(b, edges, choice, rest)
         low, high = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
     left, right = a[order], a[order] if b is None else b[other]
     for rows, columns in _ranges(low, high):
@@ -165,17 +189,24 @@ def _agreeing(a: Words, b: Words | None, bits: int, edges: list[int], choice: tu
         yield Pairs(order[columns[near]], other[rows[near]], distance[near])
 
 
-def _by_key(codes: Words, edges: list[int], choice: tuple[int, ...]) -> tuple[Words, Index]:
-    """The keys of codes (n,), sorted: the bits of the chosen blocks; and where each came from."""
-    packed, room = np.zeros(len(codes), np.uint64), KEY
+def _by_key(codes: Words, edges: list[int], choice: tuple[int, ...], rest: Share = (0, 1)) -> tuple[Words, Index]:
+    """The keys of codes (n,), sorted: the bits of the chosen blocks; and where each came from. rest: of the keys with this rest alone."""
+    packed = np.concatenate([_packed(codes, start, edges, choice, rest) for start in range(0, max(len(codes), 1), PASS)])
+    packed.sort()
+    return packed >> np.uint64(KEY), (packed & np.uint64((1 << KEY) - 1)).astype(np.int64)
+
+
+def _packed(codes: Words, start: int, edges: list[int], choice: tuple[int, ...], rest: Share) -> Words:
+    """Key and place of the codes of a PASS from `start` whose keys leave the rest: one word sorts faster than an argsort."""
+    some = codes[start : start + PASS]
+    keys, room = np.zeros(len(some), np.uint64), KEY
     for block in choice:
         width = min(edges[block + 1] - edges[block], room)  # what finds no room only makes runs longer
         if width:
-            packed = packed << np.uint64(width) | codes >> np.uint64(WIDTH - edges[block] - width) & np.uint64((1 << width) - 1)
+            keys = keys << np.uint64(width) | some >> np.uint64(WIDTH - edges[block] - width) & np.uint64((1 << width) - 1)
         room -= width
-    packed = packed << np.uint64(KEY) | np.arange(len(codes), dtype=np.uint64)  # one word sorts faster than an argsort
-    packed.sort()
-    return packed >> np.uint64(KEY), (packed & np.uint64((1 << KEY) - 1)).astype(np.int64)
+    packed = keys << np.uint64(KEY) | np.arange(start, start + len(some), dtype=np.uint64)
+    return packed if rest == (0, 1) else packed[keys % np.uint64(rest[1]) == rest[0]]
 
 
 def _run_ends(keys: Words) -> Index:

@@ -115,10 +115,26 @@ def test_a_thumbnail_has_a_long_side_of_at_most_192_px(height, width, wanted):
         lambda p: lit(p, 0.8),
         lambda p: lit(p, 0.8, 40),
         lambda p: p // 16 * 16 + 8,
+        lambda p: bordered(p, 27, 27, (255, 255, 255)),
+        lambda p: recoded(bordered(p, 10, 10, (20, 60, 20)), ".jpg", cv2.IMWRITE_JPEG_QUALITY, 80),
     ],
-    ids=["same", "jpeg 30", "webp", "quarter", "three quarters", "enlarged", "both", "brighter", "darker", "flatter", "few colors"],
+    ids=[
+        "same",
+        "jpeg 30",
+        "webp",
+        "quarter",
+        "three quarters",
+        "enlarged",
+        "both",
+        "brighter",
+        "darker",
+        "flatter",
+        "few colors",
+        "framed",
+        "thin frame",
+    ],
 )
-def test_another_size_quality_or_light_is_a_reencoding(seed, change):
+def test_another_size_quality_light_or_a_thin_border_is_a_reencoding(seed, change):
     assert related(portrait(seed=seed), change(portrait(seed=seed))) == "reencoded"
 
 
@@ -133,12 +149,16 @@ def test_another_size_quality_or_light_is_a_reencoding(seed, change):
         lambda p: turned(p, -3),
         lambda p: bordered(p, 120, 0, (0, 0, 0)),
         lambda p: bordered(p, 0, 160, (0, 0, 0)),
-        lambda p: bordered(p, 27, 27, (255, 255, 255)),
+        lambda p: bordered(p, 90, 90, (255, 255, 255)),
     ],
-    ids=["3 %", "8 %", "scaled", "turned by 1", "turned by 3", "bars above and below", "bars aside", "border"],
+    ids=["3 %", "8 %", "scaled", "turned by 1", "turned by 3", "bars above and below", "bars aside", "broad border"],
 )
 def test_a_part_a_letterbox_or_a_slight_turn_is_a_crop(seed, change):
     assert related(portrait(seed=seed), change(portrait(seed=seed))) == "crop"
+
+
+def test_an_even_cut_on_all_sides_is_a_crop_and_no_border():
+    assert related(portrait(), portrait()[25:-25, 25:-25]) == "crop"
 
 
 @pytest.mark.parametrize("change", [lambda p: p, lambda p: scaled(p, 0.5), lambda p: p[20:-20, 20:]], ids=["whole", "half", "part"])

@@ -47,6 +47,8 @@ RECORDS = pa.schema([*SIGHTINGS, pa.field("key", pa.string()), pa.field("line_ke
 PICTURE = [("key", pa.string()), ("error", pa.string()), ("message", pa.string()), ("bytes", pa.int64()), ("format", pa.string())]
 PICTURE += [("width", pa.int32()), ("height", pa.int32()), ("frames", pa.int32()), ("transparency", pa.float32())]
 CODES = [("phash", pa.uint64()), ("phash_flip", pa.uint64()), ("colors", pa.binary()), ("pixels", pa.binary()), ("degenerate", pa.bool_())]
+CODES += [("content", pa.float32())]  # share of the frame that lies within plain borders
+WINDOWS = ("windows", pa.binary())  # windows.CODE, one behind the other; in no view, for it tells nobody anything
 RELATIONS = pa.schema([("a", pa.string()), ("b", pa.string()), ("mirrored", pa.string()), ("relation", pa.string())])
 EDGES = RELATIONS.append(pa.field("distance", pa.int32()))
 CLEAN = pa.schema([("key", pa.string()), ("reasons", pa.list_(pa.string()))])
@@ -77,7 +79,7 @@ def measures() -> dict[str, pa.DataType]:
 
 @cache
 def images_schema() -> pa.Schema:
-    return pa.schema(PICTURE + list(measures().items()) + CODES)
+    return pa.schema([*PICTURE, *measures().items(), *CODES, WINDOWS])
 
 
 def write(path: Path, table: pa.Table, made_from: dict[str, Any] | None = None) -> None:
@@ -262,9 +264,12 @@ class Catalog:
 
     def stream(self, sql: str, size: int, **tables: pa.Table) -> Iterator[list[dict[str, Any]]]:
         """The answer in lists of at most `size` rows, never all at once in memory."""
-        for batch in self._asked(sql, tables).to_arrow_reader(size):
-            if batch.num_rows:
-                yield batch.to_pylist()
+        for batch in self.batches(sql, size, **tables):
+            yield batch.to_pylist()
+
+    def batches(self, sql: str, size: int, **tables: pa.Table) -> Iterator[pa.RecordBatch]:
+        """The same as Arrow has it."""
+        yield from (batch for batch in self._asked(sql, tables).to_arrow_reader(size) if batch.num_rows)
 
     def grouped(self, sql: str, by: str, **tables: pa.Table) -> Iterator[tuple[Any, pa.Table]]:
         """The answer, sorted by the column `by`, as one table for each of its values: no more than one at a time in memory."""

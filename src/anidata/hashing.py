@@ -5,7 +5,7 @@ the columns, where Pillow spends its time, are Pillow's fixed-point sums done as
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
 import cv2
@@ -35,13 +35,14 @@ class Codes:
     colors: bytes  # (4, 4, 3) uint8, row by row: mean L*a*b* of each cell, as OpenCV scales it
     pixels: bytes  # 16 bytes: equal exactly where shape and pixels are
     degenerate: bool  # most phash bits are rounding noise (flat pictures, plain gradients): not for joins
+    luma: Gray = field(compare=False)  # what the phash was computed from
 
 
 def codes(rgb: NDArray[np.uint8]) -> Codes:
     """All codes of a picture as seen: uint8 (h, w, 3), sRGB, upright, alpha on white."""
     small = luma(rgb)
     low, colors = _low(small), _colors(rgb)
-    return Codes(_sign_bits(low), _sign_bits(_low(small[:, ::-1])), colors, _digest(rgb, small, colors), _degenerate(low))
+    return Codes(_sign_bits(low), _sign_bits(_low(small[:, ::-1])), colors, _digest(rgb, small, colors), not are_firm(low[None])[0], small)
 
 
 def warm() -> None:
@@ -129,8 +130,10 @@ def _sign_bits(low: NDArray[np.float64]) -> int:
     return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")
 
 
-def _degenerate(low: NDArray[np.float64]) -> bool:
-    return int(np.count_nonzero(np.abs(low - np.median(low)) > NOISE)) < MIN_FIRM
+def are_firm(low: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n,): whether enough bits of a code from these frequencies, (n, 8, 8), are more than rounding noise."""
+    middle = np.median(low, axis=(1, 2), keepdims=True)
+    return np.asarray(np.count_nonzero(np.abs(low - middle) > NOISE, axis=(1, 2)) >= MIN_FIRM)
 
 
 def _colors(rgb: NDArray[np.uint8]) -> bytes:

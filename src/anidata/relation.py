@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from anidata import canvas
 
-VERSION = 1  # raised when the same two thumbnails would get another relation
+VERSION = 2  # raised when the same two thumbnails would get another relation
 SIDE = 192  # px of the long side of what is compared: at 64 px an expression can't be told from JPEG noise
 LIKENESS = 0.6  # correlation of outlines, aligned: copies .78 and more, other expressions .93; the likest of 700 unrelated pairs .45
 SPOT = 11.5  # L* of 100: 99 of 100 copies stay below 10.4; other expressions begin at 19, one (a mouth of a single line) is 8.4
@@ -27,6 +27,8 @@ TINT = 7.0  # a*b* units: copies reach 6.7 (GIF), 19 of 20 recolors begin at 7.5
 COLORED = 12.0, 24  # chroma that counts as color, and samples of it (one of nine px) that there must be to speak of a tint
 REFRAMED = 0.012  # half sides: rounding of sizes moves a corner by up to .008, a rotation by 1° by .016
 IN_PLACE = 0.97  # likeness of what lies frame on frame, whatever the colors: a crop of 2 % has less
+THIN, EVEN = 0.08, 0.012  # of the short side: how wide a border may be, and by how much its sides may differ
+PLAIN = 0.97  # of a border that has one color: what rings beside the picture hasn't
 HOPELESS = 0.45  # likeness after the coarsest fit, from which finer ones don't reach LIKENESS
 STILL = 0.0015  # half sides, 0.15 px: a fit that moves the corners by less is none
 BORDER = 4  # px along the rim of what a crop shows, where inside and outside blend
@@ -81,33 +83,54 @@ def thumbnail(rgb: Pixels) -> Pixels:
 def relation(a: Pixels, b: Pixels, flipped: bool = False) -> Relation:
     """What two pictures are to each other, from their thumbnails; flipped: a and the mirrored b, `flip` where one is a copy or a part.
 
-    reencoded: size, format, quality, brightness. crop: one shows a part of the other; letterboxes and slight rotations too.
+    reencoded: size, format, quality, brightness, a thin border. crop: one shows a part of the other; letterboxes and slight rotations too.
     recolor: the same drawing in other colors. variant: something drawn differs. unrelated: no more alike than any two drawings.
     """
     a, b = matched(a, np.ascontiguousarray(b[:, ::-1]) if flipped else b)
     best = Difference(np.inf, 0.0, 0.0, 0.0, 0.0, -1.0)
-    for found, moved in _tries(a, b):
+    for found, moved, framed in _tries(a, b):
         if found.is_copy:
-            return "flip" if flipped else "crop" if moved > REFRAMED else "reencoded"
+            return "flip" if flipped else "crop" if moved > REFRAMED and not framed else "reencoded"
         best = max(best, found, key=lambda left: left.likeness)
     if best.likeness < LIKENESS:
         return "unrelated"
     return "recolor" if best.tint > TINT else "variant"
 
 
-def _tries(a: Pixels, b: Pixels) -> Iterator[tuple[Difference, float]]:
-    """What is left as they lie, and aligned, either on the other: the picture with borders is the better ground. And how far that moved."""
+def _tries(a: Pixels, b: Pixels) -> Iterator[tuple[Difference, float, bool]]:
+    """What is left as they lie, and aligned, either on the other: the picture with borders is the better ground.
+
+    And how far that moved, and whether one is but the other in a thin frame.
+    """
     here = difference(a, b, HERE)
-    yield here, 0.0
+    yield here, 0.0, False
     if here.tint > TINT and here.likeness > IN_PLACE:
         return
     for laid, ground in ((a, b), (b, a)):
         fit = aligned(laid, ground)
         moved = _moved(fit)
         if moved > 0:
-            yield difference(laid, ground, fit), moved
+            yield difference(laid, ground, fit), moved, _is_framed(laid, ground, fit)
         if moved <= REFRAMED and here.likeness >= LIKENESS:
             return  # frame on frame, whichever is the ground
+
+
+def _is_framed(laid: Pixels, ground: Pixels, fit: Affine) -> bool:
+    """Whether the ground, or else what is laid on it, is the other one in a thin plain border, equal on all four sides."""
+    turned = np.linalg.inv(np.vstack([fit, (0, 0, 1)]))[:2]  # places in what is laid → places in the ground
+    outer, places = (ground, turned) if np.linalg.det(fit[:, :2]) > 1 else (laid, fit)
+    (height, width), corners = outer.shape[:2], places @ CORNERS
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    margins = np.array([1 + low[0], 1 - high[0]]) * width / 2, np.array([1 + low[1], 1 - high[1]]) * height / 2
+    sides = np.concatenate(margins)  # px: left, right, top, bottom
+    least = min(height, width)
+    if sides.min() < 1 or sides.max() > THIN * least or np.ptp(sides) > max(1.0, EVEN * least):
+        return False
+    rim = np.ones((height, width), np.bool_)
+    depth = int(sides.min())
+    rim[depth : height - depth, depth : width - depth] = False
+    around = outer[rim].astype(np.int16)
+    return bool((np.abs(around - np.median(around, axis=0)) <= 2 * FLAT).all(axis=1).mean() > PLAIN)
 
 
 def matched(a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:

@@ -1,115 +1,195 @@
-"""Joining: every pair of pictures whose codes are near, or whose pixels are equal; each join adds the pairs of what is new to those there are."""
+"""Joining: every pair of pictures of which one, or a window of it, looks like the other, or whose pixels are equal.
+
+Each join adds the pairs of what is new to those there are, and finds what one join of everything would. The windows go to a file that
+the engine's workers map: each takes a share of the join, and no process holds it all.
+"""
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from anidata import catalog, hashing, image, neighbors, storage
+from anidata import catalog, hashing, image, neighbors, storage, windows
+from anidata.engine import Engine, Limits, Watch
 from anidata.workspace import Workspace
 
-VERSION = 1
-CROWD = 32  # pictures of one and the same phash that are compared each with each; of more, the rest with the first alone
+VERSION = 2
+CROWD = 32  # pictures of one and the same code that are compared each with each; of more, the rest with the first alone
+FAR = 80  # bits of 256: finds beyond aren't worth a look. Copies stay within 78, and of pictures that meet by chance hardly one does
+ALONE = 1 << 18  # windows up to which this process joins by itself: beyond, workers are worth starting
+BATCH = 1 << 14  # pictures asked for at once
+ENTRY = np.dtype([("owner", "<u4"), *windows.CODE.descr])  # a window and the place of its picture
+MIRRORED = np.array([window.mirrored for window in windows.WINDOWS])
+STRAIGHT, TURNED, EQUAL = 1, 2, 4  # the ways in which a pair was found
 
 
-def join(workspace: Workspace, bits: int, *, flips: bool) -> Counter[str]:
+class Found(NamedTuple):
+    """Pairs of pictures by their places, i < j."""
+
+    i: np.ndarray  # int64 (n,)
+    j: np.ndarray  # int64 (n,)
+    distance: np.ndarray  # uint8 (n,): bits between the nearest two windows
+    way: np.ndarray  # uint8 (n,)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A share of a join."""
+
+    folder: Path  # of what is joined
+    bits: int
+    flips: bool
+    share: neighbors.Share
+
+
+def join(workspace: Workspace, bits: int, *, flips: bool, engine: Engine) -> Counter[str]:
     """Add the edges between pictures that no earlier join has seen and all others; other settings begin anew."""
     folder = workspace.folder("edges")
-    settings = {"bits": bits, "flips": flips, "versions": [VERSION, image.VERSION, hashing.VERSION]}
+    settings = {"bits": bits, "flips": flips, "versions": [VERSION, image.VERSION, hashing.VERSION, windows.VERSION]}
     if any(catalog.made_from(p).get("settings") != settings for p in catalog.files(folder)):
-        for path in [*reversed(catalog.files(folder)), *folder.glob("*.keys.npy")]:  # killed within, it leaves the first joins: whole ones
-            storage.delete(path)
-    with catalog.Catalog(workspace) as views:
-        pictures = views.select("SELECT key, phash, phash_flip, pixels, degenerate FROM _seen WHERE error IS NULL ORDER BY key")
-    keys = pictures.column("key").to_numpy(zero_copy_only=False).astype("S24")
-    new = ~np.isin(keys, _seen(folder))
-    if not new.any():
-        return Counter()
-    found = edges(pictures, new, bits, flips=flips)
+        _begin_anew(folder)
+    workspace.folder("tmp").mkdir(exist_ok=True)
+    with catalog.Catalog(workspace) as views, TemporaryDirectory(dir=workspace.folder("tmp")) as place:
+        pictures = views.select("SELECT key, pixels FROM _seen WHERE error IS NULL ORDER BY key")
+        keys = pictures.column("key").to_numpy(zero_copy_only=False).astype("S24")
+        if np.isin(keys, _seen(folder)).all():
+            return Counter()
+        lone = _spread(views, Path(place))
+        few, crowd = crowds(_mapped(Path(place)), len(keys))
+        if len(crowd.i) and catalog.files(folder):
+            _begin_anew(folder)  # who stands for a crowd depends on all of it; verdicts on pairs are kept
+        new = ~np.isin(keys, _seen(folder))
+        np.save(Path(place) / "few.npy", few)
+        np.save(Path(place) / "new.npy", new)
+        met = merged([*_shared_out(Part(Path(place), bits, flips, (0, 1)), engine), crowd, _same_pixels(pictures)])
+    found = _edges(keys, met, new)
     number = len(catalog.files(folder))
     with storage.publishing(folder / f"{number:05d}.keys.npy") as file:
         np.save(file, keys[new], allow_pickle=False)
     catalog.write(folder / f"{number:05d}.parquet", found, {"settings": settings})
-    return Counter(joined=int(new.sum()), edges=found.num_rows)
+    return Counter(joined=int(new.sum()), edges=found.num_rows, flat=lone)
 
 
-def edges(pictures: pa.Table, new: np.ndarray, bits: int, *, flips: bool) -> pa.Table:
-    """Every pair with a new picture in it whose codes are near or whose pixels are equal, each once.
+def join_part(part: Part, _watch: Watch) -> Found:
+    """What one share of a join finds."""
+    few, new = (np.load(part.folder / f"{name}.npy") for name in ("few", "new"))
+    return near(_mapped(part.folder), few, new, part)
 
-    `relation` is `exact` where the pixels are equal, else null: it takes a look. `mirrored`: whether the codes met as they are
-    (`no`), one of them mirrored (`yes`), or in both ways (`both`).
+
+def near(entries: np.ndarray, few: np.ndarray, new: np.ndarray, part: Part) -> Found:
+    """Pairs of pictures, one of them new, that a whole of one and some window of the other are within the bits of.
+
+    entries: (n,) ENTRY. few, new: (pictures,): which are joined, and which no earlier join has seen.
     """
-    codes, flipped = (pictures.column(n).to_numpy() for n in ("phash", "phash_flip"))
-    sound = np.flatnonzero(~pictures.column("degenerate").to_numpy(zero_copy_only=False))
-    few, crowd = _crowds(codes[sound])
-    few, crowd = sound[few], _Pairs(sound[crowd.i], sound[crowd.j], crowd.distance)
-    straight = neighbors.pairs_within(codes[few], bits, new[few])
-    near = _Pairs(*(np.concatenate(p) for p in zip((few[straight.i], few[straight.j], straight.distance), crowd, strict=True)))
-    found = [_new_ones(_same_pixels(pictures), new), _new_ones(near, new), NOTHING]
-    if flips:
-        turned = neighbors.cross_within(codes[few], flipped[few], bits)
-        forward = turned.i < turned.j
-        found[2] = _new_ones(_Pairs(few[turned.i[forward]], few[turned.j[forward]], turned.distance[forward]), new)
-    return _gathered(pictures.column("key").to_numpy(zero_copy_only=False), *found)
+    owner, kind, code = entries["owner"].astype(np.int64), entries["kind"], np.ascontiguousarray(entries["code"])
+    used, fresh = few[owner], new[owner]
+    if not part.flips:
+        used &= ~MIRRORED[kind]
+    wholes, others = (np.flatnonzero(used & chosen) for chosen in (kind < len(windows.WHOLES), kind >= len(windows.WHOLES)))
+    met = [(wholes, wholes, neighbors.pairs_within(code[wholes], part.bits, fresh[wholes], part.share))]
+    for told, asking in ((wholes, others[fresh[others]]), (wholes[fresh[wholes]], others[~fresh[others]])):
+        met.append((told, asking, neighbors.cross_within(code[told], code[asking], part.bits, part.share)))
+    a, b, distance = (np.concatenate(c) for c in zip(*((told[p.i], asking[p.j], p.distance) for told, asking, p in met), strict=True))
+    alike = (owner[a] != owner[b]) & (np.bitwise_count(entries["fine"][a] ^ entries["fine"][b]).sum(axis=1) <= FAR)
+    a, b, distance = a[alike], b[alike], distance[alike]
+    way = np.where(MIRRORED[kind[b]], TURNED, STRAIGHT).astype(np.uint8)
+    return merged([Found(np.minimum(owner[a], owner[b]), np.maximum(owner[a], owner[b]), distance, way)])
 
 
-class _Pairs(NamedTuple):
-    """Places of two pictures in the table, i < j, and the bits between their codes."""
-
-    i: np.ndarray  # int64 (n,)
-    j: np.ndarray  # int64 (n,)
-    distance: np.ndarray  # uint8 (n,)
-
-
-NOTHING = _Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint8))
-
-
-def _crowds(codes: np.ndarray) -> tuple[np.ndarray, "_Pairs"]:
-    """The places that are joined each with each, and, where more than CROWD share a code, the rest as a star around the first of them."""
-    groups = neighbors.grouped(codes)
-    order = np.argsort(groups.of, kind="stable")
-    start = np.searchsorted(groups.of[order], np.arange(len(groups.codes)))
-    rank = np.empty(len(codes), np.int64)
-    rank[order] = np.arange(len(codes)) - start[groups.of[order]]
-    rest = np.flatnonzero(rank >= CROWD)
-    return np.flatnonzero(rank < CROWD), _Pairs(groups.first[groups.of[rest]], rest, np.zeros(len(rest), np.uint8))
+def merged(found: list[Found]) -> Found:
+    """Each pair once, with its least distance and all its ways; sorted."""
+    i, j, distance, way = (np.concatenate(column) for column in zip(*found, strict=True))
+    pair, of = np.unique(i << 32 | j, return_inverse=True)
+    nearest, ways = np.full(len(pair), 255, np.uint8), np.zeros(len(pair), np.uint8)
+    np.minimum.at(nearest, of, distance)
+    np.bitwise_or.at(ways, of, way)
+    return Found(pair >> 32, pair & 0xFFFFFFFF, nearest, ways)
 
 
-def _new_ones(pairs: "_Pairs", new: np.ndarray) -> "_Pairs":
-    told = new[pairs.i] | new[pairs.j]
-    return _Pairs(pairs.i[told], pairs.j[told], pairs.distance[told])
+def crowds(entries: np.ndarray, count: int) -> tuple[np.ndarray, Found]:
+    """Which pictures are joined, (count,), and, where more than CROWD share the code of a whole, the rest as a star around the first of them."""
+    few, stars = np.ones(count, np.bool_), [_NONE]
+    for kind in range(len(windows.WHOLES)):
+        some = entries[entries["kind"] == kind]
+        some = some[few[some["owner"]]]
+        owner, groups = some["owner"].astype(np.int64), neighbors.grouped(np.ascontiguousarray(some["code"]))
+        order = np.argsort(groups.of, kind="stable")  # owners ascend, and so within their group
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order)) - np.searchsorted(groups.of[order], np.arange(len(groups.codes)))[groups.of[order]]
+        rest = np.flatnonzero(rank >= CROWD)
+        few[owner[rest]] = False
+        stars.append(_star(owner[groups.first[groups.of[rest]]], owner[rest], STRAIGHT))
+    return few, merged(stars)
 
 
-def _same_pixels(pictures: pa.Table) -> _Pairs:
+def _star(center: np.ndarray, rest: np.ndarray, way: int) -> Found:
+    return Found(np.minimum(center, rest), np.maximum(center, rest), np.zeros(len(rest), np.uint8), np.full(len(rest), way, np.uint8))
+
+
+_NONE = _star(np.empty(0, np.int64), np.empty(0, np.int64), STRAIGHT)
+
+
+def _shared_out(part: Part, engine: Engine) -> list[Found]:
+    if len(_mapped(part.folder)) <= ALONE:
+        return [join_part(part, Watch())]
+    shares = [Part(part.folder, part.bits, part.flips, (k, engine.workers)) for k in range(engine.workers)]
+    return [found for _, found in engine.map(join_part, shares, limits=Limits(0, 0))]
+
+
+def _spread(views: catalog.Catalog, folder: Path) -> int:
+    """Write the windows of all readable pictures to a file, by key; how many pictures have none: they are too flat to be told apart."""
+    start = lone = 0
+    with (folder / "windows").open("wb") as file:
+        for batch in views.batches("SELECT windows FROM _seen WHERE error IS NULL ORDER BY key", BATCH):
+            found = batch.column("windows").to_pylist()
+            counts = [len(codes) // windows.CODE.itemsize for codes in found]
+            codes = np.frombuffer(b"".join(found), windows.CODE)
+            entries = np.empty(len(codes), ENTRY)
+            entries["owner"] = np.repeat(np.arange(start, start + len(found)), counts)
+            for name in windows.CODE.fields or ():
+                entries[name] = codes[name]
+            file.write(entries.tobytes())
+            start, lone = start + len(found), lone + counts.count(0)
+    return lone
+
+
+def _mapped(folder: Path) -> np.ndarray:
+    path = folder / "windows"
+    return np.memmap(path, ENTRY, mode="r") if path.stat().st_size else np.empty(0, ENTRY)
+
+
+def _same_pixels(pictures: pa.Table) -> Found:
     """Each group of equal pixels as a star around its first picture: all are as good as each other."""
-    _, first, group = np.unique(
-        pictures.column("pixels").to_numpy(zero_copy_only=False).astype("S16"), return_index=True, return_inverse=True
-    )
-    place = np.arange(len(group))
-    rest = np.flatnonzero(first[group] != place)
-    return _Pairs(first[group][rest], rest, np.zeros(len(rest), np.uint8))
+    pixels = pictures.column("pixels").to_numpy(zero_copy_only=False).astype("S16")
+    _, first, group = np.unique(pixels, return_index=True, return_inverse=True)
+    rest = np.flatnonzero(first[group] != np.arange(len(group)))
+    return _star(first[group][rest].astype(np.int64), rest, EQUAL)
 
 
-def _gathered(keys: np.ndarray, same: _Pairs, straight: _Pairs, turned: _Pairs) -> pa.Table:
-    """One row a pair, whatever ways it was found in."""
-    found = (same, straight, turned)
-    i, j, distance = (np.concatenate([getattr(p, name) for p in found]) for name in _Pairs._fields)
-    way = np.repeat([1, 2, 4], [len(p.i) for p in found])
-    pair, first, group = np.unique(i.astype(np.int64) * len(keys) + j, return_index=True, return_inverse=True)
-    ways = np.zeros(len(pair), np.int64)
-    np.bitwise_or.at(ways, group, way)
-    nearest = np.full(len(pair), 255, np.int32)
-    np.minimum.at(nearest, group, distance)
+def _edges(keys: np.ndarray, found: Found, new: np.ndarray) -> pa.Table:
+    """The pairs with a new picture as rows: `relation` is `exact` where the pixels are equal, else null: it takes a look.
+
+    `mirrored`: whether the pictures met as they are (`no`), one of them mirrored (`yes`), or in both ways (`both`).
+    """
+    i, j, distance, way = (column[new[found.i] | new[found.j]] for column in found)
+    both = STRAIGHT | TURNED
     columns = {
-        "a": keys[i[first]],
-        "b": keys[j[first]],
-        "distance": nearest,
-        "mirrored": np.select([ways & 6 == 6, ways & 4 > 0], ["both", "yes"], "no"),
-        "relation": np.array([None, "exact"])[ways & 1],
+        "a": keys[i],
+        "b": keys[j],
+        "distance": distance.astype(np.int32),
+        "mirrored": np.select([way & both == both, way & TURNED > 0], ["both", "yes"], "no"),
+        "relation": np.array([None, "exact"])[(way & EQUAL > 0).astype(int)],
     }
     return pa.table({n: pa.array(v, catalog.EDGES.field(n).type) for n, v in columns.items()}, schema=catalog.EDGES)
+
+
+def _begin_anew(folder: Path) -> None:
+    for path in [*reversed(catalog.files(folder)), *folder.glob("*.keys.npy")]:  # killed within, it leaves the first joins: whole ones
+        storage.delete(path)
 
 
 def _seen(folder: Path) -> np.ndarray:

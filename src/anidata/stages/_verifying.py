@@ -3,13 +3,13 @@
 Each picture of a part is opened once, however many pairs it is in. What can't be opened now has no verdict: the next run asks again.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from anidata import catalog, image, neighbors, relation
 from anidata.engine import Watch
@@ -33,18 +33,19 @@ class Part:
     reader: Reader
 
 
-def plan(views: catalog.Catalog, reader: Reader) -> list[Part]:
-    """The pairs without a verdict as parts, each cluster's together."""
-    links = views.select("SELECT a, b, mirrored FROM _links WHERE relation IS NULL ORDER BY a, b")
-    found = views.select("SELECT key, places FROM _places JOIN _waiting USING (key)", _waiting=catalog.keys_of(links, "a", "b"))
+def plan(reader: Reader, pairs: list[Row]) -> list[Part]:
+    """Pairs (a, b, mirrored) as parts, each cluster's together."""
+    keys = pa.table({"key": pa.array(sorted({pair[side] for pair in pairs for side in ("a", "b")}), pa.string())})
+    with catalog.Catalog(reader.workspace) as views:
+        found = views.select("SELECT key, places FROM _places JOIN _waiting USING (key)", _waiting=keys)
     places = {r["key"]: r["places"] for r in found.to_pylist()}
     taken = {p.stem for p in catalog.files(reader.workspace.folder("relations"))}
     free = (name for n in count() if (name := f"part-{n:05d}") not in taken)
-    return [Part(next(free), pairs, _places_of(pairs, places), reader) for pairs in _gathered(links.to_pylist())]
+    return [Part(next(free), some, _places_of(some, places), reader) for some in _gathered(pairs)]
 
 
-def verify_part(part: Part, watch: Watch) -> Counter[str]:
-    """Look at each picture once and publish a verdict on each pair whose pictures could both be opened."""
+def verify_part(part: Part, watch: Watch) -> list[Row]:
+    """Look at each picture once; publish and return a verdict on each pair whose pictures could both be opened."""
     seen = {}
     for (key, places), failure in watch.each(list(part.places.items())):
         if failure is None:
@@ -58,7 +59,7 @@ def verify_part(part: Part, watch: Watch) -> Counter[str]:
     if rows:
         path = part.reader.workspace.folder("relations") / f"{part.name}.parquet"
         catalog.write(path, catalog.table(rows, catalog.RELATIONS), {"version": [image.VERSION, relation.VERSION]})
-    return Counter(r["relation"] for r in rows)
+    return rows
 
 
 def verdict(a: np.ndarray, b: np.ndarray, mirrored: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from anidata import catalog, hashing, image, parts, registration, shards, storage
+from anidata import catalog, hashing, image, parts, registration, shards, storage, windows
 from anidata.engine import Engine, Limits, Watch
 from anidata.errors import BadImage
 from anidata.recipe import Amount, Count, Positive
@@ -90,7 +90,7 @@ def made_with(config: Config) -> dict[str, Any]:
     versions = {name: parts.load("measures", name).VERSION for name in parts.names("measures")}
     return {
         "decode": image.VERSION,
-        "codes": hashing.VERSION,
+        "codes": [hashing.VERSION, windows.VERSION],
         "measures": versions,
         "max_pixels": config.max_pixels,
         "max_bytes": config.max_bytes,
@@ -285,4 +285,6 @@ def _columns(key: str, data: bytes, picture: image.Image, todo: set[str]) -> Row
 
 def _codes(picture: image.Image) -> Row:
     codes = hashing.codes(picture.rgb)
-    return {name: getattr(codes, name) for name, _ in catalog.CODES}
+    seen, content = windows.codes(picture, codes.luma, codes.phash, codes.phash_flip)
+    row = {name: getattr(codes, name) for name in ("phash", "phash_flip", "colors", "pixels", "degenerate")}
+    return row | {"content": content, "windows": seen.tobytes()}

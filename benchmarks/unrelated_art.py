@@ -4,7 +4,7 @@
 
 Unpacks the art of Debian packages (bookworm) into .benchmarks/art/, runs `ingest` and `dedup` at their defaults over the pictures whose
 short side is at least so long, and counts drops and kept links by relation. Beside the pictures it writes sheets of every dropped picture
-with its keeper (dropped-*.png), of every kept link across folders and a sample of the others, one a cluster (linked-*.png), and pairs.csv
+with its keeper (dropped-*.png), of one kept link for each pair of folders and a sample of those within one (linked-*.png), and pairs.csv
 with the same pairs. Whoever looks at them writes a verdict on each pair: `copy` (right to drop), `drawing` (one drawing, changed: right
 to link, wrong to drop), `other` (two drawings). With the judged CSV (columns a, b, verdict: keys) a later run counts what is wrong, and
 what nobody has seen; a copy of a copy counts as judged.
@@ -57,7 +57,7 @@ Row = dict[str, Any]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--min-side", type=int, default=64, help="px of the short side")
-    parser.add_argument("--sample", type=int, default=60, help="kept links within folders that are shown")
+    parser.add_argument("--sample", type=int, default=60, help="kept links within a folder that are shown")
     parser.add_argument("--verdicts", type=Path, help="a judged pairs.csv")
     args = parser.parse_args()
     home = ART / f"from-{args.min_side}"
@@ -128,13 +128,13 @@ def _found(work: Path, pile: Path) -> tuple[list[Row], list[Row]]:
 
 
 def _chosen(linked: list[Row], sample: int) -> list[Row]:
-    """All links across folders, and of the clusters within one a sample: of each the pair that a hash says."""
-    across = [row for row in linked if Path(row["file_a"]).parent != Path(row["file_b"]).parent]
-    within: dict[str, Row] = {}
+    """Of the links across folders one for each pair of folders, of those within one a sample, one a cluster: those that a hash says."""
+    chosen: dict[Any, Row] = {}
     for row in sorted(linked, key=lambda row: hashlib.sha256(f"{row['a']} {row['b']}".encode()).digest()):
-        if Path(row["file_a"]).parent == Path(row["file_b"]).parent:
-            within.setdefault(row["cluster"], row)
-    return across + list(within.values())[:sample]
+        folders = frozenset(Path(row[f"file_{side}"]).parent for side in "ab")
+        chosen.setdefault(folders if len(folders) == 2 else row["cluster"], row)
+    across = {key: row for key, row in chosen.items() if isinstance(key, frozenset)}
+    return list(across.values()) + [row for key, row in chosen.items() if key not in across][:sample]
 
 
 # --- verdicts ------------------------------------------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ Unpacks the art of Debian packages (bookworm) into .benchmarks/art/, runs `inges
 short side is at least so long, and counts drops and kept links by relation. Beside the pictures it writes sheets of every dropped picture
 with its keeper (dropped-*.png), of one kept link for each pair of folders and a sample of those within one (linked-*.png), and pairs.csv
 with the same pairs. Whoever looks at them writes a verdict on each pair: `copy` (right to drop), `drawing` (one drawing, changed: right
-to link, wrong to drop), `other` (two drawings). With the judged CSV (columns a, b, verdict: keys) a later run counts what is wrong, and
-what nobody has seen; a copy of a copy counts as judged.
+to link, wrong to drop), `other` (two drawings), `gray` (a person would hesitate to link them; wrong to drop). With the judged CSV
+(columns a, b, verdict: keys) a later run counts what is wrong and what nobody has judged, and its sheets show that alone. A copy's copy
+is judged with it. Pictures are compared on white, as anidata sees them.
 
 Licenses, by each package's copyright file: see PACKAGES.
 """
@@ -164,15 +165,18 @@ def _tell(kind: str, rows: Iterable[Row], judged: dict[frozenset[str], str]) -> 
 
 
 def _write(home: Path, dropped: list[Row], linked: list[Row], judged: dict[frozenset[str], str]) -> None:
-    """The sheets, and pairs.csv with the place of each pair on them."""
+    """pairs.csv, and sheets of those that aren't judged, with the place of each on them."""
     for old in home.glob("*-*.png"):
         old.unlink()
     with (home / "pairs.csv").open("w", newline="") as file:
         out = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         out.writeheader()
         for kind, rows in (("dropped", dropped), ("linked", linked)):
-            for row, place in zip(rows, pair_sheets.write(home, kind, rows), strict=True):
-                out.writerow(row | {"kind": kind, "place": place, "verdict": judged.get(frozenset((row["a"], row["b"])), "")})
+            new = [row for row in rows if frozenset((row["a"], row["b"])) not in judged]
+            place = {id(row): at for row, at in zip(new, pair_sheets.write(home, kind, new), strict=True)}
+            for row in rows:
+                pair = frozenset((row["a"], row["b"]))
+                out.writerow(row | {"kind": kind, "place": place.get(id(row), ""), "verdict": judged.get(pair, "")})
 
 
 if __name__ == "__main__":

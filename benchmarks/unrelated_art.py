@@ -1,14 +1,16 @@
 """No false drop among unrelated art: what dedup drops and links among thousands of free drawings, to be judged by eye.
 
-    python benchmarks/unrelated_art.py [--min-side 64] [--sample 60] [--verdicts CSV]      (about ten minutes; the first time 1 GB from Debian)
+    python benchmarks/unrelated_art.py [--min-side 64] [--sample 60] [--verdicts CSV]      (128 px: 2 minutes; the first time 1 GB from Debian)
 
 Unpacks the art of Debian packages (bookworm) into .benchmarks/art/, runs `ingest` and `dedup` at their defaults over the pictures whose
-short side is at least so long, and counts drops and kept links by relation. Beside the pictures it writes sheets of every dropped picture
-with its keeper (dropped-*.png), of one kept link for each pair of folders and a sample of those within one (linked-*.png), and pairs.csv
-with the same pairs. Whoever looks at them writes a verdict on each pair: `copy` (right to drop), `drawing` (one drawing, changed: right
-to link, wrong to drop), `other` (two drawings), `gray` (a person would hesitate to link them; wrong to drop). With the judged CSV
-(columns a, b, verdict: keys) a later run counts what is wrong and what nobody has judged, and its sheets show that alone. A copy's copy
-is judged with it. Pictures are compared on white, as anidata sees them.
+short side is at least so long, and counts drops and kept links by relation; those of tiles, masks, lights and labels (PARTS), which are
+made alike, apart. Beside the pictures it writes sheets of every dropped picture with its keeper (dropped-*.png), of one kept link for each
+pair of folders and a sample of those within one (linked-*.png), and pairs.csv with the same pairs. Pictures are shown on white, as
+anidata sees them.
+
+Whoever looks at the sheets writes a verdict on each pair: `copy` (right to drop), `drawing` (one drawing, changed: right to link, wrong to
+drop), `other` (two drawings), `gray` (a person would hesitate to link them; wrong to drop). With the judged CSV (columns a, b, verdict:
+keys) a later run counts what is wrong and what nobody has judged, and its sheets show that alone. A copy's copy is judged with it.
 
 Licenses, by each package's copyright file: see PACKAGES.
 """
@@ -16,6 +18,7 @@ Licenses, by each package's copyright file: see PACKAGES.
 import argparse
 import csv
 import hashlib
+import re
 import shutil
 import subprocess
 from collections import Counter, defaultdict
@@ -49,6 +52,9 @@ PACKAGES = {
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
 ART = CACHE / "art"
 MOST = 100_000_000  # px
+PARTS = re.compile(
+    r"/(terrain|river|masks|halo|l10n|planets|galaxy_decoration|stars\w*|gui|ui|themes)/"
+)  # tiles, masks, lights, labels: counted apart
 Image.MAX_IMAGE_PIXELS = None
 COLUMNS = ("place", "kind", "relation", "distance", "a", "b", "verdict", "file_a", "file_b")
 
@@ -155,13 +161,13 @@ def _judged(path: Path) -> dict[frozenset[str], str]:
 
 
 def _tell(kind: str, rows: Iterable[Row], judged: dict[frozenset[str], str]) -> None:
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for row in rows:
-        counts[row["relation"]][judged.get(frozenset((row["a"], row["b"])), "not judged")] += 1
-    for relation, verdicts in sorted(counts.items()):
-        print(
-            f"{kind}: {relation} {verdicts.total()}" + (f" ({', '.join(f'{k} {n}' for k, n in verdicts.most_common())})" if judged else "")
-        )
+        parts = any(PARTS.search(row[f"file_{side}"]) for side in "ab")
+        counts["parts" if parts else "pictures", row["relation"]][judged.get(frozenset((row["a"], row["b"])), "not judged")] += 1
+    for (what, relation), verdicts in sorted(counts.items()):
+        words = f" ({', '.join(f'{name} {n}' for name, n in verdicts.most_common())})" if judged else ""
+        print(f"{what}, {kind}: {relation} {verdicts.total()}{words}")
 
 
 def _write(home: Path, dropped: list[Row], linked: list[Row], judged: dict[frozenset[str], str]) -> None:

@@ -13,6 +13,8 @@ INSTALLS = {  # what pip is told, in order
         ["--no-deps", "imagededup"],
         ["matplotlib", "scikit-learn", "pywavelets", "tqdm", "pillow", "numpy", "scipy"],
     ],
+    "pdqhash": [["pdqhash", "pillow", "numpy"]],
+    "faiss": [["faiss-cpu", "numpy"]],
 }
 
 

@@ -1,0 +1,189 @@
+"""No false drop among unrelated art: what dedup drops and links among thousands of free drawings, to be judged by eye.
+
+    python benchmarks/unrelated_art.py [--min-side 64] [--sample 60] [--verdicts CSV]      (128 px: 2 minutes; the first time 1 GB from Debian)
+
+Unpacks the art of Debian packages (bookworm) into .benchmarks/art/, runs `ingest` and `dedup` at their defaults over the pictures whose
+short side is at least so long, and counts drops and kept links by relation; those of tiles, masks, lights and labels (PARTS), which are
+made alike, apart. Beside the pictures it writes sheets of every dropped picture with its keeper (dropped-*.png), of one kept link for each
+pair of folders and a sample of those within one (linked-*.png), and pairs.csv with the same pairs. Pictures are shown on white, as
+anidata sees them.
+
+Whoever looks at the sheets writes a verdict on each pair: `copy` (right to drop), `drawing` (one drawing, changed: right to link, wrong to
+drop), `other` (two drawings), `gray` (a person would hesitate to link them; wrong to drop). With the judged CSV (columns a, b, verdict:
+keys) a later run counts what is wrong and what nobody has judged, and its sheets show that alone. A copy's copy is judged with it.
+
+Licenses, by each package's copyright file: see PACKAGES.
+"""
+
+import argparse
+import csv
+import hashlib
+import re
+import shutil
+import subprocess
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from PIL import Image
+
+import pair_sheets
+from anidata.catalog import Catalog
+from anidata.workspace import open_workspace
+from bench import ANIDATA, took
+from peers import CACHE
+
+CAMPAIGNS = ("did", "dm", "dw", "ei", "httt", "l", "low", "nr", "sof", "sota", "sotbe", "thot", "trow", "tsg", "ttb", "utbs")
+PACKAGES = {
+    "wesnoth-1.16-data": "GPL-2+",  # portraits, scenes, animated units, terrain
+    **{f"wesnoth-1.16-{name}": "GPL-2+" for name in CAMPAIGNS},
+    "freeorion-data": "CC-BY-SA-3.0",  # species, buildings, ships, planets
+    "freecol": "GPL-2+",
+    "fillets-ng-data": "GPL-2",  # scenes of an adventure, animated
+    "lordsawar-data": "GPL-3+",
+    "openclipart-png": "public domain",  # flags, cards, signs: alike on purpose
+    "renpy-demo": "Expat",  # sprites of visual novels
+    "renpy-thequestion": "Expat",
+    "tuxpaint-stamps-default": "GPL-2",  # drawings and photos
+}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
+ART = CACHE / "art"
+MOST = 100_000_000  # px
+PARTS = re.compile(
+    r"/(terrain|river|masks|halo|l10n|planets|galaxy_decoration|stars\w*|gui|ui|themes)/"
+)  # tiles, masks, lights, labels: counted apart
+Image.MAX_IMAGE_PIXELS = None
+COLUMNS = ("place", "kind", "relation", "distance", "a", "b", "verdict", "file_a", "file_b")
+
+Row = dict[str, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--min-side", type=int, default=64, help="px of the short side")
+    parser.add_argument("--sample", type=int, default=60, help="kept links within a folder that are shown")
+    parser.add_argument("--verdicts", type=Path, help="a judged pairs.csv")
+    args = parser.parse_args()
+    home = ART / f"from-{args.min_side}"
+    pile, work = _pile(home / "pictures", args.min_side), home / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    seconds = [took([*ANIDATA, *words, "--workers", "2"]) for words in (["ingest", str(work), str(pile)], ["dedup", str(work)])]
+    print(", ".join(f"{name} {one.cpu:.0f} CPU s" for name, one in zip(("ingest", "dedup"), seconds, strict=True)))
+    dropped, linked = _found(work, pile)
+    judged = _judged(args.verdicts) if args.verdicts else {}
+    _tell("dropped", dropped, judged)
+    _tell("linked and kept", linked, judged)
+    _write(home, dropped, _chosen(linked, args.sample), judged)
+
+
+# --- pictures ------------------------------------------------------------------------------------------------------------------------
+
+
+def _pile(folder: Path, min_side: int) -> Path:
+    """A folder a package, of hard links to its pictures that are large enough."""
+    if not folder.exists():
+        for package in PACKAGES:
+            unpacked = _unpacked(package)
+            for path in sorted(unpacked.rglob("*")):
+                if path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink() and _short_side(path) >= min_side:
+                    link = folder / package / path.relative_to(unpacked)
+                    link.parent.mkdir(parents=True, exist_ok=True)
+                    link.hardlink_to(path)
+    print(", ".join(f"{p.name} {sum(f.is_file() for f in p.rglob('*'))}" for p in sorted(folder.iterdir())))
+    return folder
+
+
+def _unpacked(package: str) -> Path:
+    home, debs = ART / "unpacked" / package, ART / "debs"
+    if not home.exists():
+        debs.mkdir(parents=True, exist_ok=True)
+        if not list(debs.glob(f"{package}_*.deb")):
+            subprocess.run(["apt-get", "download", "--quiet", package], check=True, cwd=debs)  # noqa: S607  Debian's own
+        subprocess.run(["dpkg-deb", "-x", str(next(debs.glob(f"{package}_*.deb"))), str(home)], check=True)  # noqa: S607
+    return home
+
+
+def _short_side(path: Path) -> int:
+    """px; 0 of what is no picture, or one of so many pixels that anidata refuses it."""
+    with suppress(OSError), Image.open(path) as image:
+        return min(image.size) if image.width * image.height <= MOST else 0
+    return 0
+
+
+# --- pairs ---------------------------------------------------------------------------------------------------------------------------
+
+
+def _found(work: Path, pile: Path) -> tuple[list[Row], list[Row]]:
+    """The dropped with their keepers, and the kept pairs that are linked: each a, b, relation, distance, cluster and the two files."""
+    with Catalog(open_workspace(work)) as views:
+        pictures = views.select("SELECT key, min(uri) AS uri, any_value(relation) AS relation, any_value(keeper) AS keeper, any_value(keep) AS keep, "
+            "any_value(cluster) AS cluster, any_value(distance) AS distance, count(*) AS times FROM records WHERE key IS NOT NULL GROUP BY key")  # fmt: skip
+        links = views.select("SELECT a, b, relation, distance FROM _links WHERE relation <> 'unrelated' ORDER BY a, b").to_pylist()
+    known = {row["key"]: row for row in pictures.to_pylist()}
+    where = f"{pile.absolute().as_uri()}/"
+    print(
+        f"{len(known)} distinct pictures of {sum(row['times'] for row in known.values())}, {len({r['cluster'] for r in known.values()})} clusters"
+    )
+    dropped = [row | {"a": row["key"], "b": row["keeper"]} for row in known.values() if not row["keep"] and row["relation"]]
+    linked = [link | {"cluster": known[link["a"]]["cluster"]} for link in links if known[link["a"]]["keep"] and known[link["b"]]["keep"]]
+    for row in dropped + linked:
+        row |= {f"file_{side}": unquote(known[row[side]]["uri"].removeprefix(where)) for side in "ab"}
+    return sorted(dropped, key=lambda row: (row["relation"], row["file_b"], row["file_a"])), linked
+
+
+def _chosen(linked: list[Row], sample: int) -> list[Row]:
+    """Of the links across folders one for each pair of folders, of those within one a sample, one a cluster: those that a hash says."""
+    chosen: dict[Any, Row] = {}
+    for row in sorted(linked, key=lambda row: hashlib.sha256(f"{row['a']} {row['b']}".encode()).digest()):
+        folders = frozenset(Path(row[f"file_{side}"]).parent for side in "ab")
+        chosen.setdefault(folders if len(folders) == 2 else row["cluster"], row)
+    across = {key: row for key, row in chosen.items() if isinstance(key, frozenset)}
+    return list(across.values()) + [row for key, row in chosen.items() if key not in across][:sample]
+
+
+# --- verdicts ------------------------------------------------------------------------------------------------------------------------
+
+
+def _judged(path: Path) -> dict[frozenset[str], str]:
+    """Pair of keys → verdict; copies of one picture are copies of each other."""
+    with path.open(newline="") as file:
+        rows = [(row["a"], row["b"], row["verdict"]) for row in csv.DictReader(file) if row["verdict"]]
+    group: dict[str, set[str]] = defaultdict(set)
+    for a, b, verdict in rows:
+        if verdict == "copy":
+            merged = {a, b} | group[a] | group[b]
+            group |= dict.fromkeys(merged, merged)
+    found = {frozenset((a, b)): "copy" for a, others in group.items() for b in others - {a}}
+    return found | {frozenset((a, b)): verdict for a, b, verdict in rows}
+
+
+def _tell(kind: str, rows: Iterable[Row], judged: dict[frozenset[str], str]) -> None:
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        parts = any(PARTS.search(row[f"file_{side}"]) for side in "ab")
+        counts["parts" if parts else "pictures", row["relation"]][judged.get(frozenset((row["a"], row["b"])), "not judged")] += 1
+    for (what, relation), verdicts in sorted(counts.items()):
+        words = f" ({', '.join(f'{name} {n}' for name, n in verdicts.most_common())})" if judged else ""
+        print(f"{what}, {kind}: {relation} {verdicts.total()}{words}")
+
+
+def _write(home: Path, dropped: list[Row], linked: list[Row], judged: dict[frozenset[str], str]) -> None:
+    """pairs.csv, and sheets of those that aren't judged, with the place of each on them."""
+    for old in home.glob("*-*.png"):
+        old.unlink()
+    with (home / "pairs.csv").open("w", newline="") as file:
+        out = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+        out.writeheader()
+        for kind, rows in (("dropped", dropped), ("linked", linked)):
+            new = [row for row in rows if frozenset((row["a"], row["b"])) not in judged]
+            place = {id(row): at for row, at in zip(new, pair_sheets.write(home, kind, new), strict=True)}
+            for row in rows:
+                pair = frozenset((row["a"], row["b"]))
+                out.writerow(row | {"kind": kind, "place": place.get(id(row), ""), "verdict": judged.get(pair, "")})
+
+
+if __name__ == "__main__":
+    main()

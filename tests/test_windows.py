@@ -145,7 +145,8 @@ def test_odd_shapes_have_codes_too(height, width):
 
 def test_weights_of_a_sample_add_up():
     for window in WINDOWS:
-        places, weights = windows._sampling(window)
+        places, weights, outside = windows._sampling(window, -3)
+        assert outside.any() == (window.degrees != 0)
         assert (weights.sum(axis=1) == windows.UNIT**2).all()
         assert weights.min() >= 0
         assert 0 <= places.min() <= places.max() < hashing.SIDE**2

@@ -5,7 +5,8 @@ the index, and all windows ask it: by 64 signs of the lowest frequencies, as a p
 Everything is whole numbers up to the transform, which is the phash's own: the same bits on every machine.
 """
 
-from functools import cache
+import math
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ FLAT = 12  # grey levels within which a row is plain border, ringing included
 BORDERS = 3  # borders within each other that are looked for: bars, then the paper's margins
 RIM = 2  # px of the raster: where a border blends with what it surrounds
 LEAST = 8  # px of the raster: what borders leave must be larger
+WHITE = 255
+SHAPES = 4  # classes of a picture's shape between 1 : 1 and 2 : 1
 UNIT = 256  # bilinear weights are whole multiples of 1 / UNIT²
 
 Gray = NDArray[np.uint8]
@@ -57,8 +60,8 @@ CODE = np.dtype([("kind", "u1"), ("code", "<u8"), ("fine", "<u8", 4)])
 def codes(picture: Image, luma: Gray, phash: int, phash_flip: int) -> tuple[NDArray[np.void], float]:
     """The codes of all windows that show anything, by kind: CODE, at most one a window; and the share of the frame within plain borders.
 
-    luma: `hashing.luma` of the picture. The frame's own codes are its phashes. A window whose bits would be rounding noise is left out,
-    and the content where there is no border.
+    luma: `hashing.luma` of the picture. The frame's own codes are its phashes. What is flat is left out: its bits would be
+    rounding noise; and the content where there is no border.
     """
     grounds: dict[Base, Gray] = {"frame": luma}
     within = content(picture.raster_gray)
@@ -66,13 +69,17 @@ def codes(picture: Image, luma: Gray, phash: int, phash_flip: int) -> tuple[NDAr
     if share < 1:
         grounds["content"] = _small(within)
     kinds = np.array([kind for kind, window in enumerate(WINDOWS) if window.base in grounds])
-    low = _low(np.stack([_seen(grounds[window.base], window) for window in WINDOWS if window.base in grounds and not window.mirrored]))
+    shapes = {"frame": _shape(picture.raster_gray), "content": _shape(within)}
+    asked = [window for window in WINDOWS if window.base in grounds and not window.mirrored]
+    low = _low(np.stack([_seen(grounds[window.base], window, shapes[window.base]) for window in asked]))
     low = np.concatenate([low[: len(grounds)], _mirrored(low[: len(grounds)]), low[len(grounds) :]])
     coarse = low[:, : hashing.LOW, : hashing.LOW]
     found = np.empty(len(kinds), CODE)
     found["kind"], found["code"], found["fine"] = kinds, _signs(coarse).view(">u8")[:, 0], _signs(low).view(">u8")
     found["code"][kinds == 0], found["code"][kinds == len(WHOLES)] = phash, phash_flip
-    return found[hashing.are_firm(coarse)], share
+    firm = hashing.are_firm(coarse)
+    flat = {WINDOWS[kind].base for kind in kinds[~firm] if kind < len(WHOLES)}  # turned, they tell of white corners alone
+    return found[firm & [WINDOWS[kind].base not in flat for kind in kinds]], share
 
 
 def _mirrored(low: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -109,15 +116,22 @@ def _plain(rows: Gray) -> int:
     return int(outside.argmax()) if outside.any() else len(rows)
 
 
-def _seen(ground: Gray, window: Window) -> NDArray[np.int32]:
-    """(32, 32) in 1 / UNIT² of a grey level."""
-    places, weights = _sampling(window)
-    return np.asarray(np.einsum("ij,ij->i", ground.ravel()[places].astype(np.int32), weights).reshape(ground.shape))
+def _shape(gray: Gray) -> int:
+    """Width over height, as the nearest power of 2 by SHAPES."""
+    return round(math.log2(gray.shape[1] / gray.shape[0]) * SHAPES)
 
 
-@cache
-def _sampling(window: Window) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Places in the (32, 32) luma and weights, both (1024, 4), of what a window sees; beyond the rim is what lies on it."""
+def _seen(ground: Gray, window: Window, shape: int) -> NDArray[np.int32]:
+    """(32, 32) in 1 / UNIT² of a grey level. shape: of the base, as `_shape` has it."""
+    places, weights, outside = _sampling(window, shape if window.degrees else 0)
+    seen = np.einsum("ij,ij->i", ground.ravel()[places].astype(np.int32), weights)
+    seen[outside] = WHITE * UNIT**2
+    return np.asarray(seen.reshape(ground.shape))
+
+
+@lru_cache(maxsize=256)
+def _sampling(window: Window, shape: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
+    """Places in the (32, 32) luma and weights, both (1024, 4), of what a window sees; and what lies outside: what was turned has white corners."""
     side = hashing.SIDE
     u = (np.arange(side) + 0.5) * 2 / side - 1
     x, y = np.meshgrid(u, u)
@@ -126,13 +140,14 @@ def _sampling(window: Window) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         x * (1 - window.left - window.right) + window.left - window.right,
         y * (1 - window.top - window.bottom) + window.top - window.bottom,
     )
-    seen = np.cos(turn) * x - np.sin(turn) * y, np.sin(turn) * x + np.cos(turn) * y
+    long = 2 ** (shape / SHAPES)  # width over height: what is square here isn't there
+    seen = np.cos(turn) * x - np.sin(turn) * y / long, np.sin(turn) * x * long + np.cos(turn) * y
     across, down = (np.rint(np.clip((axis.ravel() + 1) / 2 * side - 0.5, 0, side - 1) * UNIT).astype(np.int64) for axis in seen)
     (column, right), (row, below) = np.divmod(across, UNIT), np.divmod(down, UNIT)
     next_column, next_row = np.minimum(column + 1, side - 1), np.minimum(row + 1, side - 1)
     places = np.stack([row * side + column, row * side + next_column, next_row * side + column, next_row * side + next_column], axis=1)
     weights = np.stack([(UNIT - below) * (UNIT - right), (UNIT - below) * right, below * (UNIT - right), below * right], axis=1)
-    return places, weights.astype(np.int32)
+    return places, weights.astype(np.int32), (np.abs(seen) > 1).any(axis=0).ravel()
 
 
 def _low(seen: NDArray[np.int32]) -> NDArray[np.float64]:

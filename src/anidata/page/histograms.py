@@ -92,7 +92,7 @@ def _histogram(views: Catalog, value: str, rules: Sequence[Threshold]) -> Histog
     spread = _spread(views, value, rules)
     if not spread["pictures"]:
         return None
-    low, high = drawn(spread["ends"], spread["at"][0], spread["at"][4], [r.limit for r in rules])
+    low, high = drawn(spread["ends"], *bulk(spread["at"]), [r.limit for r in rules])
     step = nice((high - low) / BINS, STEPS)
     step = float(math.ceil(step)) if spread["whole"] else step
     anchor = rules[0].limit if rules else 0.0  # a threshold is the edge of a bin
@@ -110,6 +110,15 @@ def _histogram(views: Catalog, value: str, rules: Sequence[Threshold]) -> Histog
         above=counts.get(last + 1, (0, 0))[0],
         thresholds=[(rule, spread[f"broken_{n}"]) for n, rule in enumerate(rules)],
     )
+
+
+def bulk(at: Sequence[float]) -> tuple[float, float]:
+    """From where to where most pictures lie; at: the values below which TAIL, a twentieth, half and so on of them lie.
+
+    What is farther from the middle nine tenths than these are wide belongs to a tail, too: in a small pile TAIL is less than a picture.
+    """
+    reach = at[3] - at[1]
+    return (max(at[0], at[1] - reach), min(at[4], at[3] + reach)) if reach else (at[0], at[4])
 
 
 def drawn(ends: tuple[float, float], low: float, high: float, limits: Sequence[float]) -> tuple[float, float]:

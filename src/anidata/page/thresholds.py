@@ -1,6 +1,5 @@
 """What the page knows of clean's rules: the one place to change when they do."""
 
-import math
 from dataclasses import dataclass
 
 from anidata.stages import clean
@@ -28,5 +27,5 @@ def of(config: clean.Config) -> list[Threshold]:
     return [
         Threshold(rule.reason, rule.setting, rule.value, limit, rule.least)
         for rule, limit in limits
-        if limit != clean.OFF.get(rule.setting, 0) and math.isfinite(limit)
+        if limit != clean.OFF.get(rule.setting, 0)
     ]

@@ -4,6 +4,7 @@ import html.parser
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 import anidata.cli
 from anidata import catalog, page, pipeline
 from anidata.catalog import Catalog
+from anidata.funnel import Funnel
 from anidata.page import choice, layout, thresholds
 from anidata.workspace import open_workspace
 from conftest import Inline, drawing, save
@@ -294,6 +296,17 @@ def test_a_page_that_can_not_be_finished_leaves_the_old_one(work, command, monke
     assert not list(work.glob("*.part"))
 
 
+def test_what_became_of_a_pile_is_a_sentence_and_nothing_is_said_of_nothing():
+    nothing = Funnel(3, 0, {}, {}, {}, 3, 0, {})
+    assert layout.sentence(nothing) == "Nothing fell out."
+    assert layout.sentence(replace(nothing, duplicates={"flip": 1})) == "1 is a copy of a better one."
+    much = Funnel(9_999, 9, {"empty": 1, "truncated": 2}, {"flat": 4_000}, {"flip": 2}, 5_000, 5_000, {"train": 4_000, "val": 1_000})
+    assert layout.sentence(much) == (
+        "9 had been seen before, 3 could not be read, 4,000 fell short of a threshold, 2 are copies of a better one. "
+        "5,000 pairs of lineart and color were drawn, 5,000 samples packed."
+    )
+
+
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
@@ -301,7 +314,7 @@ def test_a_page_that_can_not_be_finished_leaves_the_old_one(work, command, monke
         (layout.number(0.10500000001), "0.105"),
         (layout.number(-2.5), "−2.5"),
         (layout.number(12_345.6), "12,346"),
-        (layout.count(0, "picture"), "no pictures"),
+        (layout.count(0, "picture"), "0 pictures"),
         (layout.count(1, "picture"), "1 picture"),
         (layout.count(1_200, "picture"), "1,200 pictures"),
         (layout.share(0, 9), "0.0 %"),

@@ -129,7 +129,7 @@ def drawn(ends: tuple[float, float], low: float, high: float, limits: Sequence[f
     room_low, room_high = (ROOM * span * any(limit == end for limit in limits) for end in (low, high))
     found = ends[0] if near_low else low - room_low, ends[1] if near_high else high + room_high
     low, high = min(low, found[0]), max(high, found[1])
-    return low, high if high > low else low + span
+    return (low, high) if high > low else (low - span / 2, high + span / 2)
 
 
 def _spread(views: Catalog, value: str, rules: Sequence[Threshold]) -> dict[str, Any]:

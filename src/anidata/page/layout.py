@@ -64,7 +64,14 @@ def write(path: Path, chosen: Choice, opened: Opened) -> Written:
     """Publish the page."""
     template = _environment().get_template("page.html")
     with storage.publishing(path) as file:
-        for text in template.generate(c=chosen, opened=opened, steps=steps(chosen.funnel), hottest=HOTTEST, version=anidata.__version__):
+        for text in template.generate(
+            c=chosen,
+            opened=opened,
+            steps=steps(chosen.funnel),
+            sentence=sentence(chosen.funnel),
+            hottest=HOTTEST,
+            version=anidata.__version__,
+        ):
             file.write(text.encode())
         size = file.tell()
     return Written(path, size, chosen.funnel, _shown(chosen, opened))
@@ -80,7 +87,7 @@ def steps(funnel: Funnel) -> list[Step]:
         ("different files", repeated, "seen before, same bytes", nothing),
         ("readable", failed, "failed", funnel.failed),
         ("kept by clean", rejected, "rejected", funnel.rejected),
-        ("kept by dedup", copies, "copies", funnel.duplicates),
+        ("kept by dedup", copies, "copy" if copies == 1 else "copies", funnel.duplicates),
     ]
     left, drawn = funnel.found, []
     for name, lost, why, causes in found:
@@ -88,6 +95,21 @@ def steps(funnel: Funnel) -> list[Step]:
         drawn.append(Step(name, left, lost, why, by_size(causes)))
     samples = Step("samples", sum(funnel.samples.values()), 0, "", by_size(funnel.samples))
     return [*drawn, Step("pairs", funnel.pairs, 0, "", []), samples]
+
+
+def sentence(funnel: Funnel) -> str:
+    """What became of the others, and of the kept; nothing is said of nothing."""
+    samples = sum(funnel.samples.values())
+    copies = sum(funnel.duplicates.values())
+    out = {
+        "had been seen before": funnel.repeated,
+        "could not be read": sum(funnel.failed.values()),
+        "fell short of a threshold": sum(funnel.rejected.values()),
+        "is a copy of a better one" if copies == 1 else "are copies of a better one": copies,
+    }
+    fates = [f"{n:,} {fate}" for fate, n in out.items() if n]
+    made = [f"{n:,} {what}" for what, n in (("pairs of lineart and color were drawn", funnel.pairs), ("samples packed", samples)) if n]
+    return " ".join(f"{', '.join(clauses)}." for clauses in (fates, made) if clauses) or "Nothing fell out."
 
 
 def bars(histogram: Histogram) -> Iterator[Bar]:
@@ -111,8 +133,8 @@ def number(value: float) -> str:
 
 
 def count(n: int, noun: str, many: str = "") -> str:
-    """'1 picture', '1,200 pictures', 'no pictures'."""
-    return f"{n:,} {noun}" if n == 1 else f"{n or 'no'} {many or noun + 's'}" if n < 1000 else f"{n:,} {many or noun + 's'}"
+    """'1 picture', '1,200 pictures'."""
+    return f"{n:,} {noun if n == 1 else many or noun + 's'}"
 
 
 def share(n: int, of: int) -> str:

@@ -185,21 +185,22 @@ def test_the_rejected_nearest_to_the_threshold_stand_first_and_copies_last(work,
 
 def test_the_rules_of_the_page_are_cleans(work, command):
     workspace = open_workspace(work)
-    rules = thresholds.of(pipeline.resolve(workspace, None, ()).clean)
     reasons = json.loads(command("query", work, "SELECT reasons FROM images WHERE status = 'ok'", "--format", "json"))
     with Catalog(workspace) as views:
+        rules = thresholds.of(views, pipeline.resolve(workspace, None, ()))
         for rule in rules:
             broken = views.select(f"SELECT count(*) AS n FROM _seen WHERE error IS NULL AND {rule.broken}").column("n")[0].as_py()
             assert broken == sum(rule.reason in row["reasons"] for row in reasons)
     assert {"min_side", "monochrome"} <= {rule.reason for rule in rules}
     off = ("clean.min_side=0", "clean.max_aspect=0", "clean.max_flatness=1", "clean.min_chroma=0", "clean.min_sharpness=0")
-    on = {r.setting for r in thresholds.of(pipeline.resolve(workspace, None, off).clean)}
+    with Catalog(workspace) as views:
+        on = {r.setting for r in thresholds.of(views, pipeline.resolve(workspace, None, off))}
     assert not {name.partition("=")[0].removeprefix("clean.") for name in off} & on
 
 
 def test_every_numeric_measure_has_its_histogram_and_its_threshold(work, command):
     shown = report(command, work)
-    for name in (*catalog.measures(), "width", "height", "least(width, height)"):
+    for name in (*catalog.measures(), "width", "height", "min_side", "aspect"):
         assert f" {name} " in shown.text
         assert any(attrs.get("aria-label", "").startswith(f"Histogram of {name},") for tag, attrs in shown.tags if tag == "svg")
     assert "lie below min_side = 256" in shown.text

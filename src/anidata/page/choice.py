@@ -14,7 +14,7 @@ from anidata.page import histograms, thresholds
 from anidata.page.histograms import Histogram
 from anidata.page.thresholds import Threshold
 from anidata.pipeline import Recipe
-from anidata.stages import clean, dedup
+from anidata.stages import dedup
 from anidata.workspace import Workspace
 
 DOUBTFUL = ("variant", "recolor")  # kept, though they look alike
@@ -75,8 +75,8 @@ class Choice:
 
 def choose(workspace: Workspace, recipe: Recipe, config: Config) -> Choice:
     """Ask the catalog."""
-    rules = thresholds.of(recipe.clean)
     with Catalog(workspace) as views:
+        rules = thresholds.of(views, recipe)
         found = funnel.remembered(workspace) or funnel.measure(views)
         reasons = _reasons(views, found, rules, config.each)
         kept = views.select(
@@ -104,7 +104,7 @@ def choose(workspace: Workspace, recipe: Recipe, config: Config) -> Choice:
 
 def _stages(workspace: Workspace, recipe: Recipe) -> dict[str, str]:
     decisions = workspace.folder("decisions")
-    current = {"clean": clean.is_current(workspace, recipe.clean), "dedup": dedup.is_current(workspace, recipe.dedup)}
+    current = {"clean": thresholds.is_current(workspace, recipe), "dedup": dedup.is_current(workspace, recipe.dedup)}
     run = {name: (decisions / f"{name}.parquet").exists() for name in current}
     return {name: "up to date" if current[name] else "stale" if run[name] else "not run" for name in current}
 

@@ -34,7 +34,7 @@ class Bin:
 class Histogram:
     """How the pictures of a pile are spread over one value."""
 
-    value: str  # the column, or the SQL of what a rule looks at
+    name: str  # the column's, or that of the rule that looks at a value of its own
     about: str  # a sentence; empty where there is none
     bins: list[Bin]
     step: float  # a bin's width
@@ -58,7 +58,7 @@ def measure(views: Catalog, rules: Sequence[Threshold]) -> list[Histogram]:
     """Of each numeric measure on the shelf, of width and height, and of whatever else a rule looks at; none of what no picture has."""
     looked_at: dict[str, list[Threshold]] = {}
     for rule in rules:
-        looked_at.setdefault(rule.value, []).append(rule)
+        looked_at.setdefault(rule.measure or rule.value, []).append(rule)
     values = dict.fromkeys([*_columns(), *SIZES, *looked_at])
     found = (_histogram(views, value, looked_at.get(value, [])) for value in values)
     return [histogram for histogram in found if histogram]
@@ -81,11 +81,13 @@ def _columns() -> list[str]:
     return [name for name, kind in catalog.measures().items() if pa.types.is_integer(kind) or pa.types.is_floating(kind)]
 
 
-def _about(value: str, rules: Sequence[Threshold]) -> str:
+def _named(value: str, rules: Sequence[Threshold]) -> tuple[str, str]:
+    """What a histogram is called, and a sentence about it."""
     if value in parts.names("measures"):
-        return parts.title(parts.load("measures", value))
-    names = dict.fromkeys(rule.reason for rule in rules if rule.value not in catalog.measures())
-    return SIZES.get(value) or (f"What the rule {' and '.join(names)} looks at." if names else "")
+        return value, parts.title(parts.load("measures", value))
+    if value in catalog.measures() or value in SIZES:
+        return value, SIZES.get(value, "")
+    return " and ".join(rule.reason for rule in rules), f"What clean looks at: {rules[0].told}"
 
 
 def _histogram(views: Catalog, value: str, rules: Sequence[Threshold]) -> Histogram | None:
@@ -98,9 +100,10 @@ def _histogram(views: Catalog, value: str, rules: Sequence[Threshold]) -> Histog
     anchor = rules[0].limit if rules else 0.0  # a threshold is the edge of a bin
     first, last = (math.floor((end - anchor) / step) for end in (low, high))
     counts = _counts(views, value, rules, f"floor((v - {anchor!r}) / {step!r})", (first, last))
+    name, about = _named(value, rules)
     return Histogram(
-        value=value,
-        about=_about(value, rules),
+        name=name,
+        about=about,
         bins=[Bin(anchor + n * step, *counts.get(n, (0, 0))) for n in range(first, last + 1)],
         step=step,
         pictures=spread["pictures"],

@@ -254,6 +254,23 @@ def status(work: Work, as_json: Json = False) -> None:
     _show(found.to_json(), as_json, lambda: report.show_status(workspace, found))
 
 
+@app.command("report")
+def report_page(
+    work: Work,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where the page goes; WORK/report.html unless told.")] = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """One static page: the funnel, histograms, the rejected, the kept and the duplicates, to look at without a network."""
+    from anidata import page, pipeline
+    from anidata.workspace import open_workspace
+
+    workspace = open_workspace(work)
+    with _engine(workers) as engine:
+        done = page.write(workspace, pipeline.resolve(workspace, None, ()), engine, output or workspace.path / "report.html")
+    _show(done.to_json(), as_json, lambda: print(done))
+
+
 @app.command()
 def draw(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…")],

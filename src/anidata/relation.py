@@ -144,10 +144,10 @@ def matched(a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
 
 def difference(a: Pixels, b: Pixels, fit: Affine) -> Difference:
     """Of b and of a laid on it, two matched pictures; with one in the other's light where they are no copies as they are."""
-    likeness, matrix = _likeness(*_planes(a, b, OUTLINE), fit), _in_pixels(fit, a, b)
+    likeness = _likeness(*_planes(a, b, OUTLINE), fit)
     if likeness < LIKENESS:
         return Difference(np.inf, 0.0, 0.0, 0.0, 0.0, likeness)
-    a, shown = _warped(a, matrix, b, cv2.INTER_CUBIC), _shown(matrix, a, b)
+    a, shown = laid(a, b, fit)
     if _moved(fit) > 2 / max(b.shape):  # a pixel: no longer frame on frame
         shown = _inner(shown)
     lab_a, lab_b = _lab(a), _lab(b)
@@ -160,6 +160,12 @@ def difference(a: Pixels, b: Pixels, fit: Affine) -> Difference:
         return lit
     other = _left(lab_a, _lab(_lit(b, a, shown)), shown, likeness, spread)  # what is clipped in one can be told from the other alone
     return min(found, lit, other, key=lambda left: left.noise)
+
+
+def laid(a: Pixels, b: Pixels, fit: Affine) -> tuple[Pixels, Mask]:
+    """Of two matched pictures a on b's grid, and where on it a shows anything."""
+    matrix = _in_pixels(fit, a, b)
+    return _warped(a, matrix, b, cv2.INTER_CUBIC), _shown(matrix, a, b)
 
 
 def _left(a: Lab, b: Lab, shown: Mask, likeness: float, spread: float) -> Difference:

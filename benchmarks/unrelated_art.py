@@ -3,8 +3,8 @@
     python benchmarks/unrelated_art.py [--min-side 64] [--sample 60] [--verdicts CSV]      (128 px: 2 minutes; the first time 1 GB from Debian)
 
 Unpacks the art of Debian packages (bookworm) into .benchmarks/art/, runs `ingest` and `dedup` at their defaults over the pictures whose
-short side is at least so long, and counts drops and kept links by relation; those of tiles, masks, lights and labels (PARTS), which are
-made alike, apart. Beside the pictures it writes sheets of every dropped picture with its keeper (dropped-*.png), of one kept link for each
+short side is at least so long, and counts drops and kept links by relation; those of tiles, masks, lights and the like (PARTS), which
+are made alike, apart. Beside the pictures it writes sheets of every dropped picture with its keeper (dropped-*.png), of one kept link for each
 pair of folders and a sample of those within one (linked-*.png), and pairs.csv with the same pairs. Pictures are shown on white, as
 anidata sees them.
 
@@ -52,9 +52,8 @@ PACKAGES = {
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
 ART = CACHE / "art"
 MOST = 100_000_000  # px
-PARTS = re.compile(
-    r"/(terrain|river|masks|halo|l10n|planets|galaxy_decoration|stars\w*|gui|ui|themes)/"
-)  # tiles, masks, lights, labels: counted apart
+# tiles, masks, lights, map labels, stars of n points
+PARTS = re.compile(r"/(terrain|river|masks|halo|l10n|planets|galaxy_decoration|stars\w*|gui|ui|themes)/")
 Image.MAX_IMAGE_PIXELS = None
 COLUMNS = ("place", "kind", "relation", "distance", "a", "b", "verdict", "file_a", "file_b")
 

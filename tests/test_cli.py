@@ -29,7 +29,7 @@ def test_version_is_printed():
 
 def test_help_names_every_command():
     text = anidata_command("--help").stdout
-    commands = ("run", "ingest", "clean", "dedup", "extract-lineart", "shard", "audit", "query", "status", "report", "draw", "list")
+    commands = ("run", "ingest", "clean", "dedup", "extract-lineart", "shard", "audit", "query", "status", "report", "find", "draw", "list")
     assert all(f" {name} " in text for name in commands)
     assert "--install-completion" in text
 

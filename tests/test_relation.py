@@ -161,6 +161,29 @@ def test_an_even_cut_on_all_sides_is_a_crop_and_no_border():
     assert related(portrait(), portrait()[25:-25, 25:-25]) == "crop"
 
 
+def fruit(seed, skin):
+    """A round thing of about 400 px on white, its rim and what is on it drawn anew."""
+    page, rng = np.full((480, 480, 3), 255, np.uint8), np.random.default_rng(seed)
+    turn = np.arange(0, 360, 5) * np.pi / 180
+    reach = 190 + 14 * np.sin(rng.integers(3, 9) * turn + rng.random()) + rng.normal(0, 4, len(turn))
+    rim = np.stack([240 + reach * np.cos(turn), 240 + reach * np.sin(turn)], axis=1).astype(np.int32)
+    cv2.fillPoly(page, [rim], skin, cv2.LINE_AA)
+    for x, y in rng.integers(120, 360, (25, 2)).tolist():
+        cv2.ellipse(page, (x, y), (14, 9), x, 0, 360, rng.integers(0, 256, 3).tolist(), -1, cv2.LINE_AA)
+    return page
+
+
+def test_round_things_that_are_alike_from_afar_alone_are_unrelated():
+    assert related(fruit(1, (200, 60, 60)), fruit(2, (60, 60, 200))) == "unrelated"
+    assert related(fruit(1, (200, 60, 60)), fruit(1, (60, 60, 200))) == "recolor"
+
+
+def test_paper_of_another_tint_is_a_recolor():
+    cream = portrait().astype(np.int16)
+    cream[(cream > 225).all(axis=2)] = (250, 246, 205)
+    assert related(portrait(), cream.astype(np.uint8)) == "recolor"
+
+
 @pytest.mark.parametrize("change", [lambda p: p, lambda p: scaled(p, 0.5), lambda p: p[20:-20, 20:]], ids=["whole", "half", "part"])
 def test_a_mirrored_copy_is_a_flip_where_the_mirrored_codes_met(change):
     assert related(portrait(), change(portrait()[:, ::-1]), flipped=True) == "flip"

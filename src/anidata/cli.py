@@ -272,6 +272,23 @@ def report_page(
 
 
 @app.command()
+def find(
+    work: Work,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…")],
+    most: Annotated[int, typer.Option("--most", min=1, help="Records shown for each picture.")] = 10,
+    recipe: RecipeName = None, settings: Settings = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """The pictures of a workspace that loose files are copies of, or look like: relation and distance."""
+    from anidata import finding, pipeline, report
+    from anidata.workspace import open_workspace
+
+    workspace = open_workspace(work)
+    found = finding.find(workspace, pipeline.resolve(workspace, recipe, settings or ()), images, most)
+    _show([answer.to_json() for answer in found], as_json, lambda: report.show_found(found))
+    raise typer.Exit(1 if any(answer.error for answer in found) else 0)
+
+
+@app.command()
 def draw(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Each picture's lineart becomes DIR/STEM.png.")],

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from anidata import canvas
 
-VERSION = 2  # raised when the same two thumbnails would get another relation
+VERSION = 3  # raised when the same two thumbnails would get another relation
 SIDE = 192  # px of the long side of what is compared: at 64 px an expression can't be told from JPEG noise
 LIKENESS = 0.6  # correlation of outlines, aligned: copies .78 and more, other expressions .93; the likest of 700 unrelated pairs .45
 SPOT = 11.5  # L* of 100: 99 of 100 copies stay below 10.4; other expressions begin at 19, one (a mouth of a single line) is 8.4
 QUIET = 6.0, 16.0  # L*, and times the noise: copies reach 13, that mouth 19: a lone spot in a clean difference was drawn
 RANGE = 50.0  # L* from a picture's darkest to its lightest, below which a spot counts for more: night scenes are drawn in few levels
 TINT = 7.0  # a*b* units: copies reach 6.7 (GIF), 19 of 20 recolors begin at 7.5; nearly gray pictures have no tint to lose
+STAIN = 10.0, 0.04  # a*b* units that are another tint, and the share of a picture that may have one: copies .03; cards on other paper .8
 COLORED = 12.0, 24  # chroma that counts as color, and samples of it (one of nine px) that there must be to speak of a tint
 REFRAMED = 0.012  # half sides: rounding of sizes moves a corner by up to .008, a rotation by 1° by .016
 IN_PLACE = 0.97  # likeness of what lies frame on frame, whatever the colors: a crop of 2 % has less
@@ -34,6 +35,7 @@ STILL = 0.0015  # half sides, 0.15 px: a fit that moves the corners by less is n
 BORDER = 4  # px along the rim of what a crop shows, where inside and outside blend
 LEVELS = ((48, 8), (96, 4), (SIDE, 2))  # px of the long side, and most steps of the fit at that size
 OUTLINE = 32  # px of the long side at which outlines are compared
+CLOSE = 96  # px at which those of what is no copy are too: round shapes and flags are alike from afar; 19 of 20 variants stay above .6
 LEAST = 8  # px: shorter sides hold no gradients to align by
 FLAT = 12  # grey levels within which a row is plain border, ringing included
 LIGHTNESS, GRAY = 100 / 255, 128  # L* a level; a* and b* of gray, as OpenCV packs them
@@ -60,12 +62,22 @@ class Difference(NamedTuple):
     tint: float  # a*b* units: median over what is colored
     level: float  # L*: nine tenths of the picture differ by less
     spread: float  # L* from the darkest hundredth to the lightest
+    stained: float  # share of the picture that has another tint, whatever its chroma
     likeness: float  # correlation of outlines, at most 1
 
     @property
     def is_copy(self) -> bool:
+        return not self.is_redrawn and not self.is_recolored and self.likeness >= LIKENESS
+
+    @property
+    def is_redrawn(self) -> bool:
         limit = SPOT * min(1.0, self.spread / RANGE)
-        return self.spot <= min(limit, max(QUIET[0], QUIET[1] * self.noise)) and self.tint <= TINT and self.likeness >= LIKENESS
+        return self.spot > min(limit, max(QUIET[0], QUIET[1] * self.noise))
+
+    @property
+    def is_recolored(self) -> bool:
+        """In all that is colored, or only here and there, where nothing is redrawn."""
+        return self.tint > TINT or (self.stained > STAIN[1] and not self.is_redrawn)
 
     @property
     def may_be_lit(self) -> bool:
@@ -87,38 +99,45 @@ def relation(a: Pixels, b: Pixels, flipped: bool = False) -> Relation:
     recolor: the same drawing in other colors. variant: something drawn differs. unrelated: no more alike than any two drawings.
     """
     a, b = matched(a, np.ascontiguousarray(b[:, ::-1]) if flipped else b)
-    best = Difference(np.inf, 0.0, 0.0, 0.0, 0.0, -1.0)
-    for found, moved, framed in _tries(a, b):
-        if found.is_copy:
-            return "flip" if flipped else "crop" if moved > REFRAMED and not framed else "reencoded"
-        best = max(best, found, key=lambda left: left.likeness)
-    if best.likeness < LIKENESS:
+    likest = _Try(a, b, HERE, Difference(np.inf, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0))
+    for one in _tries(a, b):
+        if one.found.is_copy:
+            return "flip" if flipped else "crop" if _moved(one.fit) > REFRAMED and not _is_framed(one) else "reencoded"
+        likest = max(likest, one, key=lambda it: it.found.likeness)
+    if likest.found.likeness < LIKENESS or _likeness(*_planes(likest.laid, likest.ground, CLOSE), likest.fit) < LIKENESS:
         return "unrelated"
-    return "recolor" if best.tint > TINT else "variant"
+    return "recolor" if likest.found.is_recolored else "variant"
 
 
-def _tries(a: Pixels, b: Pixels) -> Iterator[tuple[Difference, float, bool]]:
-    """What is left as they lie, and aligned, either on the other: the picture with borders is the better ground.
+class _Try(NamedTuple):
+    """One of two matched pictures laid on the other, and what is left."""
 
-    And how far that moved, and whether one is but the other in a thin frame.
-    """
+    laid: Pixels
+    ground: Pixels
+    fit: Affine
+    found: Difference
+
+
+def _tries(a: Pixels, b: Pixels) -> Iterator[_Try]:
+    """As they lie, and aligned, either on the other: the picture with borders is the better ground."""
     here = difference(a, b, HERE)
-    yield here, 0.0, False
+    yield _Try(a, b, HERE, here)
     if here.tint > TINT and here.likeness > IN_PLACE:
         return
-    for laid, ground in ((a, b), (b, a)):
-        fit = aligned(laid, ground)
+    for one, ground in ((a, b), (b, a)):
+        fit = aligned(one, ground)
         moved = _moved(fit)
         if moved > 0:
-            yield difference(laid, ground, fit), moved, _is_framed(laid, ground, fit)
+            yield _Try(one, ground, fit, difference(one, ground, fit))
         if moved <= REFRAMED and here.likeness >= LIKENESS:
             return  # frame on frame, whichever is the ground
 
 
-def _is_framed(laid: Pixels, ground: Pixels, fit: Affine) -> bool:
+def _is_framed(one: _Try) -> bool:
     """Whether the ground, or else what is laid on it, is the other one in a thin plain border, equal on all four sides."""
+    ground, fit = one.ground, one.fit
     turned = np.linalg.inv(np.vstack([fit, (0, 0, 1)]))[:2]  # places in what is laid → places in the ground
-    outer, places = (ground, turned) if np.linalg.det(fit[:, :2]) > 1 else (laid, fit)
+    outer, places = (ground, turned) if np.linalg.det(fit[:, :2]) > 1 else (one.laid, fit)
     (height, width), corners = outer.shape[:2], places @ CORNERS
     low, high = corners.min(axis=1), corners.max(axis=1)
     margins = np.array([1 + low[0], 1 - high[0]]) * width / 2, np.array([1 + low[1], 1 - high[1]]) * height / 2
@@ -146,7 +165,7 @@ def difference(a: Pixels, b: Pixels, fit: Affine) -> Difference:
     """Of b and of a laid on it, two matched pictures; with one in the other's light where they are no copies as they are."""
     likeness = _likeness(*_planes(a, b, OUTLINE), fit)
     if likeness < LIKENESS:
-        return Difference(np.inf, 0.0, 0.0, 0.0, 0.0, likeness)
+        return Difference(np.inf, 0.0, 0.0, 0.0, 0.0, 0.0, likeness)
     a, shown = laid(a, b, fit)
     if _moved(fit) > 2 / max(b.shape):  # a pixel: no longer frame on frame
         shown = _inner(shown)
@@ -177,8 +196,9 @@ def _left(a: Lab, b: Lab, shown: Mask, likeness: float, spread: float) -> Differ
     one, other, left = (np.asarray(p[::3, ::3][few], np.float32).T for p in (a, b, means))
     level = float(np.percentile(np.abs(left[0]), 90)) if left.size else 0.0
     chroma = np.maximum(np.hypot(*(one[1:] - GRAY)), np.hypot(*(other[1:] - GRAY)))
-    tint = np.hypot(*left[1:, chroma > COLORED[0]])
-    return Difference(max(-low, high), noise, float(np.median(tint)) if tint.size >= COLORED[1] else 0.0, level, spread, likeness)
+    off = np.hypot(*left[1:])
+    tint, stained = off[chroma > COLORED[0]], float(np.count_nonzero(off > STAIN[0])) / max(1, off.size)
+    return Difference(max(-low, high), noise, float(np.median(tint)) if tint.size >= COLORED[1] else 0.0, level, spread, stained, likeness)
 
 
 def _lit(a: Pixels, b: Pixels, shown: Mask) -> Pixels:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from anidata.audit import Report
+    from anidata.finding import Answer
     from anidata.status import Status
 
 WIDE = 10_000  # columns of a table that isn't shown on a terminal: nothing is folded
@@ -137,6 +138,21 @@ def _first_line(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     told = (ast.get_docstring(ast.parse(text)) or "") if path.suffix == ".py" else text.lstrip("# ")
     return told.split("\n", 1)[0]
+
+
+def show_found(found: Sequence["Answer"]) -> None:
+    """The neighbors of each file."""
+    for answer in found:
+        print(_printable(f"{answer.path}: {answer.error}") if answer.error else _printable(str(answer.path)))
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for near in answer.found:
+            fate = "" if near.keep is None else "kept" if near.keep else "dropped"
+            row = ("  " + near.relation, f"{near.distance} bits", near.key, _printable(near.file), fate, near.split or "")
+            table.add_row(*map(escape, row))
+        if answer.found:
+            Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+        elif not answer.error:
+            print("  nothing like it")
 
 
 def show_pairs(found: Mapping[str, str]) -> None:

@@ -58,8 +58,8 @@ def join(workspace: Workspace, bits: int, *, flips: bool, engine: Engine) -> Cou
         keys = pictures.column("key").to_numpy(zero_copy_only=False).astype("S24")
         if np.isin(keys, _seen(folder)).all():
             return Counter()
-        lone = _spread(views, Path(place))
-        few, crowd = crowds(_mapped(Path(place)), len(keys))
+        lone = spread(views, Path(place))
+        few, crowd = crowds(mapped(Path(place)), len(keys))
         if len(crowd.i) and catalog.files(folder):
             _begin_anew(folder)  # who stands for a crowd depends on all of it; verdicts on pairs are kept
         new = ~np.isin(keys, _seen(folder))
@@ -77,15 +77,15 @@ def join(workspace: Workspace, bits: int, *, flips: bool, engine: Engine) -> Cou
 def join_part(part: Part, _watch: Watch) -> Found:
     """What one share of a join finds."""
     few, new = (np.load(part.folder / f"{name}.npy") for name in ("few", "new"))
-    return near(_mapped(part.folder), few, new, part)
+    return near(mapped(part.folder), few, new, part)
 
 
-def near(entries: np.ndarray, few: np.ndarray, new: np.ndarray, part: Part) -> Found:
+def near(seen: np.ndarray, few: np.ndarray, new: np.ndarray, part: Part) -> Found:
     """Pairs of pictures, one of them new, that a whole of one and some window of the other are within the bits of.
 
-    entries: (n,) ENTRY. few, new: (pictures,): which are joined, and which no earlier join has seen.
+    seen: (n,) ENTRY. few, new: (pictures,): which are joined, and which no earlier join has seen.
     """
-    owner, kind, code = entries["owner"].astype(np.int64), entries["kind"], np.ascontiguousarray(entries["code"])
+    owner, kind, code = seen["owner"].astype(np.int64), seen["kind"], np.ascontiguousarray(seen["code"])
     used, fresh = few[owner], new[owner]
     if not part.flips:
         used &= ~MIRRORED[kind]
@@ -94,7 +94,7 @@ def near(entries: np.ndarray, few: np.ndarray, new: np.ndarray, part: Part) -> F
     for told, asking in ((wholes, others[fresh[others]]), (wholes[fresh[wholes]], others[~fresh[others]])):
         met.append((told, asking, neighbors.cross_within(code[told], code[asking], part.bits, part.share)))
     a, b, distance = (np.concatenate(c) for c in zip(*((told[p.i], asking[p.j], p.distance) for told, asking, p in met), strict=True))
-    alike = (owner[a] != owner[b]) & (np.bitwise_count(entries["fine"][a] ^ entries["fine"][b]).sum(axis=1) <= FAR)
+    alike = (owner[a] != owner[b]) & (np.bitwise_count(seen["fine"][a] ^ seen["fine"][b]).sum(axis=1) <= FAR)
     a, b, distance = a[alike], b[alike], distance[alike]
     way = np.where(MIRRORED[kind[b]], TURNED, STRAIGHT).astype(np.uint8)
     return merged([Found(np.minimum(owner[a], owner[b]), np.maximum(owner[a], owner[b]), distance, way)])
@@ -110,11 +110,11 @@ def merged(found: list[Found]) -> Found:
     return Found(pair >> 32, pair & 0xFFFFFFFF, nearest, ways)
 
 
-def crowds(entries: np.ndarray, count: int) -> tuple[np.ndarray, Found]:
+def crowds(seen: np.ndarray, count: int) -> tuple[np.ndarray, Found]:
     """Which pictures are joined, (count,), and, where more than CROWD share the code of a whole, the rest as a star around the first of them."""
     few, stars = np.ones(count, np.bool_), [_NONE]
     for kind in range(len(windows.WHOLES)):
-        some = entries[entries["kind"] == kind]
+        some = seen[seen["kind"] == kind]
         some = some[few[some["owner"]]]
         owner, groups = some["owner"].astype(np.int64), neighbors.grouped(np.ascontiguousarray(some["code"]))
         order = np.argsort(groups.of, kind="stable")  # owners ascend, and so within their group
@@ -134,13 +134,13 @@ _NONE = _star(np.empty(0, np.int64), np.empty(0, np.int64), STRAIGHT)
 
 
 def _shared_out(part: Part, engine: Engine) -> list[Found]:
-    if len(_mapped(part.folder)) <= ALONE:
+    if len(mapped(part.folder)) <= ALONE:
         return [join_part(part, Watch())]
     shares = [Part(part.folder, part.bits, part.flips, (k, engine.workers)) for k in range(engine.workers)]
     return [found for _, found in engine.map(join_part, shares, limits=Limits(0, 0))]
 
 
-def _spread(views: catalog.Catalog, folder: Path) -> int:
+def spread(views: catalog.Catalog, folder: Path) -> int:
     """Write the windows of all readable pictures to a file, by key; how many pictures have none: they are too flat to be told apart."""
     start = lone = 0
     with (folder / "windows").open("wb") as file:
@@ -148,16 +148,21 @@ def _spread(views: catalog.Catalog, folder: Path) -> int:
             found = batch.column("windows").to_pylist()
             counts = [len(codes) // windows.CODE.itemsize for codes in found]
             codes = np.frombuffer(b"".join(found), windows.CODE)
-            entries = np.empty(len(codes), ENTRY)
-            entries["owner"] = np.repeat(np.arange(start, start + len(found)), counts)
-            for name in windows.CODE.fields or ():
-                entries[name] = codes[name]
-            file.write(entries.tobytes())
+            file.write(entries(codes, np.repeat(np.arange(start, start + len(found)), counts)).tobytes())
             start, lone = start + len(found), lone + counts.count(0)
     return lone
 
 
-def _mapped(folder: Path) -> np.ndarray:
+def entries(codes: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """(n,) ENTRY of windows.CODE and the places of their pictures, (n,)."""
+    found = np.empty(len(codes), ENTRY)
+    found["owner"] = owner
+    for name in windows.CODE.names or ():
+        found[name] = codes[name]
+    return found
+
+
+def mapped(folder: Path) -> np.ndarray:
     path = folder / "windows"
     return np.memmap(path, ENTRY, mode="r") if path.stat().st_size else np.empty(0, ENTRY)
 

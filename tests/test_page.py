@@ -212,6 +212,11 @@ def test_a_threshold_moves_with_its_setting(work, command):
     assert "lies below min_side = 111" in report(command, work).text
 
 
+def test_a_condition_stands_above_what_it_rejected(work, command):
+    command("clean", work, "--set", "clean.where=width < 319 AND file <> '<b>'")
+    assert "width < 319 AND file <> '<b>' isn’t true." in report(command, work).text
+
+
 def test_clusters_show_keeper_member_and_their_difference(work, command):
     shown = report(command, work)
     alts = [attrs["alt"] for attrs in shown.images()]

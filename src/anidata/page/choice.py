@@ -65,6 +65,7 @@ class Choice:
     stages: dict[str, str]  # clean and dedup → "not run", "stale" or "up to date"
     histograms: list[Histogram]
     reasons: list[Reason]
+    where: str  # clean's condition
     failed: dict[str, list[Row]]  # error → file, message
     kept: list[Row]
     clusters: list[Cluster]
@@ -91,6 +92,7 @@ def choose(workspace: Workspace, recipe: Recipe, config: Config) -> Choice:
             stages=_stages(workspace, recipe),
             histograms=histograms.measure(views, rules),
             reasons=reasons,
+            where=recipe.clean.where,
             failed=_failed(views, found.failed, config.each),
             kept=kept,
             clusters=clusters,

@@ -212,6 +212,14 @@ def test_a_threshold_moves_with_its_setting(work, command):
     assert "lies below min_side = 111" in report(command, work).text
 
 
+def test_without_rules_there_are_histograms_without_thresholds(work, command):
+    off = ("min_side=0", "max_aspect=0", "max_flatness=1", "min_chroma=0", "min_sharpness=0")
+    command("clean", work, *(word for setting in off for word in ("--set", f"clean.{setting}")))
+    shown = report(command, work)
+    assert "No picture was rejected." in shown.text
+    assert not any("limit" in attrs.get("class", "") for _, attrs in shown.tags)
+
+
 def test_a_condition_stands_above_what_it_rejected(work, command):
     command("clean", work, "--set", "clean.where=width < 319 AND file <> '<b>'")
     assert "width < 319 AND file <> '<b>' isn’t true." in report(command, work).text

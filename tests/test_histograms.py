@@ -122,7 +122,7 @@ def test_ticks_are_few_and_within_what_is_drawn(low, span):
 
 
 def test_a_lone_picture_among_thousands_has_a_bar_that_can_be_seen():
-    bins = [histograms.Bin(0.0, 100_000, 0), histograms.Bin(1.0, 1, 1), histograms.Bin(2.0, 0, 0)]
-    found = list(layout.bars(histograms.Histogram("x", "", bins, 1.0, 100_001, 0.0, (0.0, 0.0), 0, 0, [])))
-    assert [bar.height for bar in found] == [100, layout.LEAST_BAR, 0]
-    assert [bar.broken for bar in found] == [0, layout.LEAST_BAR, 0]
+    bins = [histograms.Bin(0.0, 100_000, 0), histograms.Bin(1.0, 1, 1), histograms.Bin(2.0, 0, 0), histograms.Bin(3.0, 25_000, 12_500)]
+    found = list(layout.bars(histograms.Histogram("x", "", bins, 1.0, 125_001, 0.0, (0.0, 0.0), 0, 0, [])))
+    assert [bar.height for bar in found] == [100, layout.LEAST_BAR, 0, 50]
+    assert [bar.broken for bar in found] == [0, layout.LEAST_BAR, 0, 25]

@@ -183,18 +183,22 @@ def test_the_rejected_nearest_to_the_threshold_stand_first_and_copies_last(work,
     assert (files[0] in ("side 250.png", "copy of 250.png"), files[1], files[2]) == (True, "side 200.png", "side 100.png")
 
 
+def rules_of(views, workspace, *settings):
+    return thresholds.of(views, pipeline.resolve(workspace, None, settings))
+
+
 def test_the_rules_of_the_page_are_cleans(work, command):
     workspace = open_workspace(work)
     reasons = json.loads(command("query", work, "SELECT reasons FROM images WHERE status = 'ok'", "--format", "json"))
     with Catalog(workspace) as views:
-        rules = thresholds.of(views, pipeline.resolve(workspace, None, ()))
+        rules = rules_of(views, workspace)
         for rule in rules:
             broken = views.select(f"SELECT count(*) AS n FROM _seen WHERE error IS NULL AND {rule.broken}").column("n")[0].as_py()
             assert broken == sum(rule.reason in row["reasons"] for row in reasons)
     assert {"min_side", "monochrome"} <= {rule.reason for rule in rules}
     off = ("clean.min_side=0", "clean.max_aspect=0", "clean.max_flatness=1", "clean.min_chroma=0", "clean.min_sharpness=0")
     with Catalog(workspace) as views:
-        on = {r.setting for r in thresholds.of(views, pipeline.resolve(workspace, None, off))}
+        on = {rule.setting for rule in rules_of(views, workspace, *off)}
     assert not {name.partition("=")[0].removeprefix("clean.") for name in off} & on
 
 
@@ -210,6 +214,22 @@ def test_every_numeric_measure_has_its_histogram_and_its_threshold(work, command
 def test_a_threshold_moves_with_its_setting(work, command):
     command("clean", work, "--set", "clean.min_side=111")
     assert "lies below min_side = 111" in report(command, work).text
+
+
+def test_without_rules_there_are_histograms_without_thresholds(work, command):
+    workspace = open_workspace(work)
+    with Catalog(workspace) as views:
+        ways = [f"clean.{rule.setting}={n}" for rule in rules_of(views, workspace) for n in (0, 1)]  # each rule is off at one of them
+        off = [way for way in ways if way[6:-2] not in {rule.setting for rule in rules_of(views, workspace, way)}]
+    command("clean", work, *(word for way in off for word in ("--set", way)))
+    shown = report(command, work)
+    assert "No picture was rejected." in shown.text
+    assert not any("limit" in attrs.get("class", "") for _, attrs in shown.tags)
+
+
+def test_a_condition_stands_above_what_it_rejected(work, command):
+    command("clean", work, "--set", "clean.where=width < 319 AND file <> '<b>'")
+    assert "width < 319 AND file <> '<b>' isn’t true." in report(command, work).text
 
 
 def test_clusters_show_keeper_member_and_their_difference(work, command):

@@ -65,6 +65,7 @@ class Choice:
     stages: dict[str, str]  # clean and dedup → "not run", "stale" or "up to date"
     histograms: list[Histogram]
     reasons: list[Reason]
+    where: str  # clean's condition
     failed: dict[str, list[Row]]  # error → file, message
     kept: list[Row]
     clusters: list[Cluster]
@@ -91,12 +92,11 @@ def choose(workspace: Workspace, recipe: Recipe, config: Config) -> Choice:
             stages=_stages(workspace, recipe),
             histograms=histograms.measure(views, rules),
             reasons=reasons,
+            where=recipe.clean.where,
             failed=_failed(views, found.failed, config.each),
             kept=kept,
             clusters=clusters,
-            all_clusters=views.select("SELECT count(DISTINCT cluster) AS n FROM _decided WHERE relation <> 'single'")
-            .column("n")[0]
-            .as_py(),
+            all_clusters=_all_clusters(views),
             files=files,
             places=places,
         )
@@ -115,9 +115,9 @@ def _reasons(views: Catalog, found: Funnel, rules: Sequence[Threshold], most: in
     rule = " ".join(f"WHEN why = '{r.reason}' AND {r.broken} THEN {n}" for n, r in numbered)
     value = " ".join(f"WHEN {n} THEN ({r.value})::DOUBLE" for n, r in numbered)
     limit = " ".join(f"WHEN {n} THEN {r.limit!r}" for n, r in numbered)
-    sql = f"""WITH broken AS (SELECT *, CASE {rule} ELSE -1 END AS rule FROM (SELECT *, reasons[1] AS why FROM _decided
+    sql = f"""WITH broken AS (SELECT *, CASE WHEN false THEN -1 {rule} ELSE -1 END AS rule FROM (SELECT *, reasons[1] AS why FROM _decided
             WHERE status = 'ok' AND keep = false AND reasons[1] <> 'duplicate')),
-        valued AS (SELECT *, CASE rule {value} ELSE NULL END AS v, CASE rule {limit} ELSE NULL END AS l FROM broken)
+        valued AS (SELECT *, CASE rule WHEN -1 THEN NULL::DOUBLE {value} END AS v, CASE rule WHEN -1 THEN NULL::DOUBLE {limit} END AS l FROM broken)
         SELECT why, unnest(min({{copy: list_contains(reasons, 'duplicate'), away: coalesce(abs(v - l), 0), key: key, value: v,
             also: reasons[2:], message: message}}, {most})) AS shown FROM valued GROUP BY why"""
     near: dict[str, list[Row]] = {}
@@ -161,6 +161,11 @@ def _clusters(views: Catalog, config: Config) -> Iterator[Cluster]:
     members = {name: list(group) for name, group in groupby(rows, key=lambda row: row["cluster"])}
     for row in chosen.to_pylist():
         yield Cluster(row["cluster"], row["n"], row["kept"], _by_keeper(members.get(row["cluster"], [])))
+
+
+def _all_clusters(views: Catalog) -> int:
+    answer = views.select("SELECT count(DISTINCT cluster) AS n FROM _decided WHERE relation <> 'single'")
+    return int(answer.column("n")[0].as_py())
 
 
 def _by_keeper(rows: list[Row]) -> list[list[Row]]:

@@ -1,6 +1,7 @@
 """The page's HTML: numbers as words, and the template, which escapes whatever it is given."""
 
 import base64
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ class Bar:
     """Of a histogram."""
 
     place: int
-    height: float  # % of the chart's
+    height: float  # % of the chart's, by the square root of the count
     broken: float  # of the height, from below, what breaks a rule
     title: str
 
@@ -116,7 +117,7 @@ def bars(histogram: Histogram) -> Iterator[Bar]:
     highest = max(1, *(b.count for b in histogram.bins))
     for place, b in enumerate(histogram.bins):
         told = f"{number(b.low)} to {number(b.low + histogram.step)}: {count(b.count, 'picture')}"
-        height = max(LEAST_BAR, 100 * b.count / highest) if b.count else 0.0
+        height = max(LEAST_BAR, 100 * math.sqrt(b.count / highest)) if b.count else 0.0
         yield Bar(place, round(height, 2), round(height * b.broken / max(1, b.count), 2), told)
 
 

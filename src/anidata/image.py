@@ -43,6 +43,8 @@ from anidata.canvas import halved
 from anidata.errors import BadImage
 
 VERSION = 1  # raised when the same bytes would decode to other pixels
+WINDOW = 512  # px: the side of the central window that fine measures look at, never resized
+BLOCK = 8  # px: the window begins on a JPEG's block border, so that blocks fall alike in every picture
 RASTER = 512  # px: the longest side of the small picture that coarse measures look at; it is over half of that wherever the picture is
 SRGB_TOLERANCE = 2  # levels of 255: within it a profile is another writing of sRGB
 JPEG_END = b"\xff\xd9"
@@ -88,6 +90,12 @@ class Image:
     def gray(self) -> Pixels:
         """Luma, (h, w)."""
         return np.asarray(cv2.cvtColor(self.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+
+    @cached_property
+    def window(self) -> Pixels:
+        """Luma of the central window at full resolution, at most WINDOW px a side."""
+        top, left = (max(0, side - WINDOW) // 2 // BLOCK * BLOCK for side in self.rgb.shape[:2])
+        return np.asarray(cv2.cvtColor(self.rgb[top : top + WINDOW, left : left + WINDOW], cv2.COLOR_RGB2GRAY), np.uint8)
 
     @cached_property
     def raster(self) -> Pixels:

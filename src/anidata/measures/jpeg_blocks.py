@@ -40,8 +40,9 @@ def measure(image: Image) -> float:
 def _grid(gray: npt.NDArray[np.uint8]) -> tuple[float, int]:
     """How far the fullest column modulo 8 stands out by its lone steps, and the first column of a block."""
     steps = cv2.absdiff(gray[:, 1:], gray[:, :-1])
-    lone = cv2.subtract(steps[:, 1:-1], cv2.max(steps[:, 2:], steps[:, :-2])) >= LONE
-    counts = np.log1p(np.count_nonzero(lone, axis=0))
+    lone = cv2.subtract(steps[:, 1:-1], cv2.max(steps[:, 2:], steps[:, :-2]))
+    lone = cv2.threshold(lone, LONE - 1, 1, cv2.THRESH_BINARY)[1]
+    counts = np.log1p(cv2.reduce(lone, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F).ravel())
     means = np.array([np.expm1(counts[n::BLOCK].mean()) for n in range(BLOCK)]) + LITTLE * len(gray)
     fullest = int(means.argmax())
     others = np.delete(means, fullest)

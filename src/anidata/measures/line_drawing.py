@@ -23,13 +23,14 @@ LEAST = 0.002  # share of the picture
 
 
 def measure(image: Image) -> float:
-    red, green, blue = cv2.split(image.raster)
-    darkest = np.asarray(cv2.min(cv2.min(red, green), blue), np.uint8)
+    darkest, lightest = image.raster_ends
     paper = percentiles(darkest, LIGHTEST)[0]
     if paper < DARKEST_PAPER:
         return 0.0
     drawn = darkest < paper - INK
+    if np.count_nonzero(drawn) <= LEAST * darkest.size:
+        return 0.0
     filled = cv2.morphologyEx(darkest, cv2.MORPH_CLOSE, BRUSH) < paper - TINT
-    filled |= drawn & (cv2.subtract(cv2.max(cv2.max(red, green), blue), darkest) > NEUTRAL)
+    filled |= drawn & (lightest - darkest > NEUTRAL)
     thin = np.count_nonzero(drawn & ~filled)
     return thin / (thin + np.count_nonzero(filled)) if thin > LEAST * darkest.size else 0.0

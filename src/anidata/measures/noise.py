@@ -17,7 +17,7 @@ from anidata.image import Image
 TYPE, VERSION = pa.float32(), 1
 SQUARE = 16  # px
 SHARE = 0.1
-KERNEL = np.outer([1, -2, 1], [1, -2, 1]).astype(np.float32)
+SECOND = np.array([1, -2, 1], np.float32)  # N = SECOND SECONDᵀ
 SCALE = np.sqrt(np.pi / 2) / 6
 
 
@@ -26,7 +26,8 @@ def measure(image: Image) -> float:
     if not height or not width:
         return 0.0
     window = image.window[:height, :width]
-    found = cv2.absdiff(cv2.filter2D(window, cv2.CV_32F, KERNEL), 0)
-    means = cv2.resize(found, (width // SQUARE, height // SQUARE), interpolation=cv2.INTER_AREA).ravel()
+    found = cv2.convertScaleAbs(cv2.sepFilter2D(window, cv2.CV_16S, SECOND, SECOND))  # beyond 255, as no quiet square is, it is cut
+    heaped = cv2.integral(found)[::SQUARE, ::SQUARE]
+    means = (np.diff(np.diff(heaped, axis=0), axis=1) / SQUARE**2).ravel()
     rank = int(SHARE * (means.size - 1))
     return float(SCALE * np.partition(means, rank)[rank])

@@ -1,9 +1,11 @@
 """How much a picture is a page of text: the share of its ink that stands in even rows of letters, 0 to 1.
 
 In the central window at full resolution, cut into strips of 128 px so that a page scanned askew is straight enough in each. Ink is what lies
-nearer to the strip's black than to its paper; it stands in rows where bare rows part it into runs of like height (6 to 80 px, within two
+nearer to the black than to the paper; it stands in rows where bare rows part it into runs of like height (5 to 80 px, within two
 fifths of the median, at least 3), each with as many strokes side by side as letters have. Columns of vertical script count as rows do.
 """
+
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -11,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from anidata.image import Image
-from anidata.measures._tones import percentiles
+from anidata.measures._tones import levels
 
 TYPE, VERSION = pa.float32(), 1
 STRIP = 128  # px
@@ -25,7 +27,7 @@ STROKES = 0.5  # borders of ink, at least, in a stretch as long as the row is hi
 
 
 def measure(image: Image) -> float:
-    low, high = percentiles(image.window, 0.01, 0.9)
+    low, high = levels(image.window_tones, 0.01, 0.9)
     if high - low < LEAST_CONTRAST or min(image.window.shape) < 2:
         return 0.0
     ink = np.asarray(cv2.compare(image.window, (low + high) / 2, cv2.CMP_LT), np.uint8)
@@ -38,17 +40,16 @@ def measure(image: Image) -> float:
 def _standing(ink: npt.NDArray[np.uint8], axis: int) -> float:
     """Share of ink that stands in rows (axis 1) or columns (axis 0) of letters."""
     edges = cv2.absdiff(ink[:, 1:], ink[:, :-1]) if axis else cv2.absdiff(ink[1:], ink[:-1])
-    found = [(_profile(a, axis), _profile(b, axis)) for a, b in zip(_strips(ink, axis), _strips(edges, axis), strict=False)]
-    total = sum(float(shares.sum()) for shares, _ in found)
+    length = ink.shape[axis]
+    cuts = np.linspace(0, length, max(1, round(length / STRIP)) + 1).astype(int).tolist()
+    found = [(_profile(ink, axis, *strip), _profile(edges, axis, *strip)) for strip in pairwise(cuts)]
+    total = float(sum(shares.sum() for shares, _ in found))
     return sum(_lettered(*pair) for pair in found) / total if total else 0.0
 
 
-def _strips(mask: npt.NDArray[np.uint8], axis: int) -> list[npt.NDArray[np.uint8]]:
-    count = max(1, round(mask.shape[axis] / STRIP))
-    return np.array_split(mask, count, axis=axis)
-
-
-def _profile(strip: npt.NDArray[np.uint8], axis: int) -> npt.NDArray[np.float32]:
+def _profile(mask: npt.NDArray[np.uint8], axis: int, start: int, end: int) -> npt.NDArray[np.float32]:
+    """Of a strip, the share of every row that a mask of 0 and 255 takes."""
+    strip = mask[:, start:end] if axis else mask[start:end]
     return np.asarray(cv2.reduce(strip, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F), np.float32).ravel() / np.float32(255)
 
 

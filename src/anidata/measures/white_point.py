@@ -6,11 +6,11 @@
 import pyarrow as pa
 
 from anidata.image import Image
-from anidata.measures._tones import percentiles
+from anidata.measures._tones import levels
 
 TYPE, VERSION = pa.float32(), 1
 SHARE = 0.99
 
 
 def measure(image: Image) -> float:
-    return float(percentiles(image.raster_gray, SHARE)[0])
+    return float(levels(image.raster_tones, SHARE)[0])

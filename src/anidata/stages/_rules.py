@@ -37,8 +37,11 @@ RULES = (  # of equal margins the first is the graver
     Rule("washed_out", "min_contrast", f"CASE WHEN {TOLD} AND {LIGHT} THEN white_point - black_point END", least=True),
     Rule("pixel_art", "max_pixel_art", "pixel_art", share=True),
     Rule("jpeg_blocks", "max_jpeg_blocks", "jpeg_blocks"),
+    Rule("jpeg_quality", "min_jpeg_quality", "jpeg_quality", least=True),
     Rule("noisy", "max_noise", "noise"),
     Rule("soft", "min_sharpness", "sharpness", least=True),
+    Rule("border", "max_border", "border", share=True),
+    Rule("photo", "max_photo", "photo", share=True),
     Rule("outlier", "max_outlier", "$outlier"),
 )
 

@@ -46,6 +46,9 @@ class Config:
     max_line_drawing: Share = 0.75  # of what is drawn, that is mere line in one tone
     max_text_page: Share = 0.6  # of the ink, that stands in rows of letters
     max_pixel_art: Share = 0.7  # 1 is enlarged pixels
+    max_border: Share = 1.0  # of the picture, that is flat bars along its sides; .5 spares all but boxes on plain ground
+    max_photo: Share = 1.0  # off: how much it looks like a photograph, a hint that fails one time in ten
+    min_jpeg_quality: Count = 0  # of the file, 1 to 100; what it went through before shows in max_jpeg_blocks
     max_outlier: Amount = 0.0  # how far a picture may stand from the rest in all these numbers, in standard deviations: 4 is far
     where: str = ""  # SQL condition on the picture's columns, such as: rating in ('g','s') and list_contains(tags, '1girl')
 

@@ -22,10 +22,11 @@ import numpy as np
 import PIL.Image
 
 import peers
+from anidata.stages.clean import RULES
 
 SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 ANIDATA = [sys.executable, "-m", "anidata"]
-OFF = ["clean.min_side=0", "clean.max_aspect=0", "clean.max_flatness=1", "clean.min_chroma=0", "clean.min_sharpness=0"]
+OFF = [f"clean.{rule.setting}={rule.off:g}" for rule in RULES]
 OFF += ["lineart.min_ink=0", "lineart.max_ink=1"]
 XDOG = ["--set", "lineart.styles=['xdog']"]  # as cheap a style as the script's own
 ALL_KEPT = [word for setting in OFF for word in ("--set", setting)]

@@ -50,8 +50,7 @@ def test_each_defect_gets_its_reason_and_the_gravest_stands_first(work, command)
 
 
 def test_zero_switches_a_rule_off(work, command):
-    off = ("clean.min_side=0", "clean.max_aspect=0", "clean.max_flatness=1", "clean.min_chroma=0", "clean.min_sharpness=0")
-    found = reasons(command, work, *off)
+    found = reasons(command, work, *(f"clean.{rule.setting}={rule.off:g}" for rule in RULES))
     assert found.pop("broken.png") == ["failed"]
     assert not any(found.values())
 
@@ -85,7 +84,7 @@ def test_a_threshold_out_of_range_is_a_typed_error(work, command):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_margin_is_zero_on_the_right_side_and_grows_to_one(rule):
-    threshold = 0.5 if rule.setting == "max_flatness" else 4.0
+    threshold = 0.5 if rule.share else 4.0
     right, worse, worst = (6.0, 3.0, 0.0) if rule.least else (0.3, 0.8, 1.0) if threshold < 1 else (3.0, 8.0, np.inf)
     found = margin(np.array([right, threshold, worse, worst]), threshold, rule)
     assert found[0] == found[1] == 0 < found[2] < found[3] == 1

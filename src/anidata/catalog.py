@@ -89,6 +89,16 @@ def write(path: Path, table: pa.Table, made_from: dict[str, Any] | None = None) 
         pq.write_table(table.replace_schema_metadata(meta), file, compression="zstd")
 
 
+def write_batches(path: Path, batches: Iterator[pa.RecordBatch], schema: pa.Schema, made_from: dict[str, Any]) -> int:
+    """Publish a table that is made a piece at a time, never all of it in memory; how many rows it has."""
+    count, meta = 0, {b"anidata": json.dumps(made_from, sort_keys=True).encode()}
+    with storage.publishing(path) as file, pq.ParquetWriter(file, schema.with_metadata(meta), compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            count += batch.num_rows
+    return count
+
+
 def made_from(path: Path) -> dict[str, Any]:
     """What a table was made from, as `write` was told; empty where there is no such file."""
     if not path.exists():
@@ -268,7 +278,7 @@ class Catalog:
             yield batch.to_pylist()
 
     def batches(self, sql: str, size: int, **tables: pa.Table) -> Iterator[pa.RecordBatch]:
-        """The same as Arrow has it."""
+        """The same as columns."""
         yield from (batch for batch in self._asked(sql, tables).to_arrow_reader(size) if batch.num_rows)
 
     def grouped(self, sql: str, by: str, **tables: pa.Table) -> Iterator[tuple[Any, pa.Table]]:

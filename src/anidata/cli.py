@@ -161,12 +161,34 @@ def ingest(
 
 
 @app.command()
-def clean(work: Work, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False) -> None:
+def clean(
+    work: Work,
+    explain: Annotated[str, typer.Option("--explain", metavar="KEY|FILE", help="Decide nothing: show a picture's measures against the thresholds.", show_default=False)] = "",
+    sweep: Annotated[str, typer.Option("--sweep", metavar="RULE", help="Decide nothing: what other thresholds of a rule would cost.", show_default=False)] = "",
+    recipe: RecipeName = None, settings: Settings = None, as_json: Json = False,
+) -> None:  # fmt: skip
     """Decide which pictures are good enough, by thresholds on their columns."""
+    from anidata import pipeline
     from anidata.stages import clean as stage
 
+    if explain or sweep:
+        _weigh(work, recipe, settings, explain, sweep, as_json=as_json)
+        return
     with _held(work, recipe, settings) as (workspace, chosen):
-        _stage_summary(workspace, "clean", stage.run(workspace, chosen.clean), as_json)
+        _stage_summary(workspace, "clean", stage.run(workspace, chosen.clean, pipeline.target(chosen)), as_json)
+
+
+def _weigh(work: Path, recipe: str | None, settings: list[str] | None, explain: str, sweep: str, *, as_json: bool) -> None:
+    """Look at clean's rules; nothing is decided, nor are the settings remembered."""
+    from anidata import pipeline, report
+    from anidata.stages import weighing
+    from anidata.workspace import open_workspace
+
+    workspace = open_workspace(work)
+    chosen = pipeline.resolve(workspace, recipe, settings or ())
+    words = workspace, chosen.clean, pipeline.target(chosen)
+    rules, costs = weighing.explain(*words, explain) if explain else {}, weighing.sweep(*words, sweep) if sweep else []
+    _show(weighing.to_json(rules, costs), as_json, lambda: report.show_weighed(rules, costs))
 
 
 @app.command()

@@ -16,6 +16,17 @@ MAX_SCANS = 500  # of a JPEG: each costs a pass over the whole picture, and real
 BITMAP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # sizes in bytes, from OS/2 to BITMAPV5HEADER
 
 
+# The luma table of ITU T.81, K.1, which libjpeg scales by the quality
+LUMA = (
+    (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62)
+    + (18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99)
+)  # fmt: skip
+LUMA_SUMS = [
+    sum(min(255, max(1, (entry * (5000 // quality if quality < 50 else 200 - 2 * quality) + 50) // 100)) for entry in LUMA)
+    for quality in range(1, 101)
+]  # by quality from 1
+
+
 @dataclass(frozen=True)
 class Jpeg:
     width: int
@@ -25,6 +36,7 @@ class Jpeg:
     ended: bool  # there is an end mark
     icc: bytes
     exif: bytes
+    quality: int  # 1 to 100, by the luma table; 100 where there is none
 
 
 def sniff(data: bytes) -> str | None:
@@ -64,7 +76,7 @@ def read_jpeg(data: bytes, limit: int) -> Jpeg:
 
     Raises: BadImage: `truncated` before the first scan, `corrupt` without a frame or with hundreds of scans, `too_large`.
     """
-    frame, exif, profile, scan = b"", b"", [], 0
+    frame, exif, profile, scan, luma = b"", b"", [], 0, None
     for marker, start, end in _jpeg_segments(data):
         body = data[start:end]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(body) > 5 and not frame:
@@ -75,6 +87,8 @@ def read_jpeg(data: bytes, limit: int) -> Jpeg:
             exif = body
         elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0"):
             profile.append(body[12:])
+        elif marker == 0xDB and luma is None:
+            luma = _luma_sum(body)
         scan = start
     if not frame:
         raise BadImage("corrupt", "the JPEG has no frame header")
@@ -82,7 +96,25 @@ def read_jpeg(data: bytes, limit: int) -> Jpeg:
         raise BadImage("corrupt", f"the JPEG has {scans:,} scans; {MAX_SCANS} are the limit")
     alone = frame[0] in (0xC0, 0xC1) and data[scan : scan + 1] == bytes([channels])
     icc = b"".join(part[2:] for part in sorted(profile, key=lambda part: part[:1]))
-    return Jpeg(width, height, channels, alone, data.find(b"\xff\xd9", scan) >= 0, icc, exif)
+    return Jpeg(width, height, channels, alone, data.find(b"\xff\xd9", scan) >= 0, icc, exif, _quality(luma))
+
+
+def _luma_sum(body: bytes) -> int | None:
+    """Sum of table 0, if it is among the quantization tables of a segment."""
+    place = 0
+    while place < len(body):
+        wide, name = body[place] >> 4, body[place] & 15
+        size = 128 if wide else 64
+        table = body[place + 1 : place + 1 + size]
+        if name == 0 and len(table) == size:
+            return int(sum(struct.unpack(">64H" if wide else "64B", table)))
+        place += 1 + size
+    return None
+
+
+def _quality(luma: int | None) -> int:
+    """The quality at which libjpeg's own table has the nearest sum; the highest of equals."""
+    return 100 if luma is None else min(range(100, 0, -1), key=lambda quality: abs(LUMA_SUMS[quality - 1] - luma))
 
 
 def read_gif(data: bytes, limit: int) -> int:

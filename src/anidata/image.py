@@ -43,6 +43,8 @@ from anidata.canvas import halved
 from anidata.errors import BadImage
 
 VERSION = 1  # raised when the same bytes would decode to other pixels
+WINDOW = 512  # px: the side of the central window that fine measures look at, never resized
+BLOCK = 8  # px: the window begins on a JPEG's block border, so that blocks fall alike in every picture
 RASTER = 512  # px: the longest side of the small picture that coarse measures look at; it is over half of that wherever the picture is
 SRGB_TOLERANCE = 2  # levels of 255: within it a profile is another writing of sRGB
 JPEG_END = b"\xff\xd9"
@@ -83,11 +85,18 @@ class Image:
     format: str  # jpeg png gif webp bmp tiff avif jpeg2000: by content
     frames: int  # 1 unless animated or of several pages
     transparency: float  # mean of 1 − alpha / 255; 0 for an opaque picture
+    quality: int = 100  # of a JPEG file, by its tables; 100 for all else
 
     @cached_property
     def gray(self) -> Pixels:
         """Luma, (h, w)."""
         return np.asarray(cv2.cvtColor(self.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+
+    @cached_property
+    def window(self) -> Pixels:
+        """Luma of the central window at full resolution, at most WINDOW px a side."""
+        top, left = (max(0, side - WINDOW) // 2 // BLOCK * BLOCK for side in self.rgb.shape[:2])
+        return np.asarray(cv2.cvtColor(self.rgb[top : top + WINDOW, left : left + WINDOW], cv2.COLOR_RGB2GRAY), np.uint8)
 
     @cached_property
     def raster(self) -> Pixels:
@@ -102,12 +111,38 @@ class Image:
         """Luma of the raster."""
         return np.asarray(cv2.cvtColor(self.raster, cv2.COLOR_RGB2GRAY), np.uint8)
 
+    @cached_property
+    def raster_ends(self) -> tuple[Pixels, Pixels]:
+        """The darkest and the lightest channel of each pixel of the raster: ink and color are dark in the first, color alone lies between."""
+        red, green, blue = cv2.split(self.raster)
+        low, high = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
+        return np.asarray(low, np.uint8), np.asarray(high, np.uint8)
+
+    @cached_property
+    def raster_tones(self) -> NDArray[np.float32]:
+        """`tones` of the raster's luma."""
+        return tones(self.raster_gray)
+
+    @cached_property
+    def window_tones(self) -> NDArray[np.float32]:
+        """`tones` of the window."""
+        return tones(self.window)
+
+
+def tones(channel: Pixels) -> NDArray[np.float32]:
+    """How many pixels there are of each level, (256,), among some 2^16, evenly spread: flat art makes a histogram wait for itself, 1.6 ns a pixel."""
+    step = max(1, channel.size >> 16)
+    # A plain row: calcHist takes a strided view of one channel for a copy of all of them
+    counts = cv2.calcHist([np.ascontiguousarray(channel.ravel()[::step])], [0], None, [256], [0, 256])
+    return np.asarray(counts, np.float32).ravel()
+
 
 @dataclass(frozen=True)
 class Decoded:
     pixels: Pixels  # (h, w) gray, (h, w, 3) RGB or (h, w, 4) RGBA; in sRGB
     frames: int
     exif: bytes
+    quality: int = 100
 
 
 def decode(data: bytes, max_pixels: int) -> Image:
@@ -123,7 +158,7 @@ def decode(data: bytes, max_pixels: int) -> Image:
     decoded = _png(data, max_pixels) if form == "png" else _jpeg(data, max_pixels) if form == "jpeg" else _other(data, form, max_pixels)
     rgb, transparency = _on_white(decoded.pixels)
     turn = TURNS.get(_orientation(decoded.exif))
-    return Image(np.ascontiguousarray(turn(rgb) if turn else rgb), form, decoded.frames, transparency)
+    return Image(np.ascontiguousarray(turn(rgb) if turn else rgb), form, decoded.frames, transparency, decoded.quality)
 
 
 def _png(data: bytes, limit: int) -> Decoded:
@@ -145,7 +180,7 @@ def _jpeg(data: bytes, limit: int) -> Decoded:
         if error.code == "too_large":
             raise
         pixels = _mended(data, head, error.message, limit)
-    return Decoded(pixels, 1, head.exif)
+    return Decoded(pixels, 1, head.exif, head.quality)
 
 
 def _turbo(data: bytes, head: containers.Jpeg) -> Pixels:

@@ -65,12 +65,17 @@ def run(workspace: Workspace, chosen: Recipe, engine: Engine, request: Request, 
     """Every stage in order; what is up to date is left alone."""
     steps: dict[str, Callable[[], Counter[str]]] = {
         "ingest": lambda: ingest.run(workspace, chosen.ingest, engine, request),
-        "clean": lambda: clean.run(workspace, chosen.clean),
+        "clean": lambda: clean.run(workspace, chosen.clean, target(chosen)),
         "dedup": lambda: dedup.run(workspace, chosen.dedup, chosen.ingest, engine),
         "lineart": lambda: extract_lineart.run(workspace, chosen.lineart, chosen.ingest, engine),
         "shard": lambda: shard.run(shard_plan(workspace, chosen, dataset), engine),
     }
     return {name: step() for name, step in steps.items()}
+
+
+def target(chosen: Recipe) -> clean.Target:
+    """What clean judges sizes by."""
+    return clean.Target(chosen.lineart.size, chosen.lineart.fit)
 
 
 def shard_plan(workspace: Workspace, chosen: Recipe, dataset: Path) -> shard.Plan:

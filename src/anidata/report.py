@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from anidata.audit import Report
     from anidata.finding import Answer
+    from anidata.stages.weighing import Cost, Weighed
     from anidata.status import Status
 
 WIDE = 10_000  # columns of a table that isn't shown on a terminal: nothing is folded
@@ -116,6 +117,22 @@ def show_audit(found: "Report") -> None:
             f"{suffix}: its gray tells {r2['gray']:.2f} of the color's variance, binarized {r2['binarized']:.2f}", highlight=False
         )
     console.print("sound" if found.sound else "not sound")
+
+
+def show_weighed(rules: "Mapping[str, list[Weighed]]", costs: "Sequence[Cost]") -> None:
+    """Pictures against clean's rules; what a rule's other thresholds would cost."""
+    for key, rows in rules.items():
+        table = Table("rule", "value", "setting", "threshold", "verdict", box=None, pad_edge=False, title=key, title_justify="left")
+        for row in rows:
+            verdict = f"{row.verdict} by {row.margin:.0%}" if row.margin else row.verdict
+            table.add_row(row.rule, "" if row.value is None else f"{row.value:.4g}", row.setting, f"{row.threshold:g}", verdict)
+        Console().print(table)
+    if costs:
+        table = Table("threshold", "kept", "rejected", "by this rule", "by it alone", box=None, pad_edge=False)
+        for cost in costs:
+            counts = (f"{n:,}" for n in (cost.kept, cost.rejected, cost.broken, cost.alone))
+            table.add_row(f"{cost.threshold:g}" + " (now)" * cost.present, *counts)
+        Console().print(table)
 
 
 def write_table(answer: "pa.Table", form: str) -> None:

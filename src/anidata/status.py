@@ -57,7 +57,7 @@ def _stages(workspace: Workspace, recipe: pipeline.Recipe) -> dict[str, str]:
     parts = ingest.open_parts(workspace, recipe.ingest)
     plan = pipeline.shard_plan(workspace, recipe, shard.last_dataset(workspace))
     current = {
-        "clean": clean.is_current(workspace, recipe.clean),
+        "clean": clean.is_current(workspace, recipe.clean, pipeline.target(recipe)),
         "dedup": dedup.is_current(workspace, recipe.dedup),
         "lineart": extract_lineart.is_current(workspace, recipe.lineart),
         "shard": shard.is_current(plan),

@@ -5,8 +5,6 @@
 Below 6 a picture is monochrome, whatever mode its file has: JPEG leaves up to 5 levels of color in gray areas.
 """
 
-import cv2
-import numpy as np
 import pyarrow as pa
 
 from anidata.image import Image
@@ -17,6 +15,5 @@ SHARE = 0.99  # of the pixels are no more colorful than the value
 
 
 def measure(image: Image) -> float:
-    red, green, blue = cv2.split(image.raster)
-    spread = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
-    return float(percentiles(np.asarray(spread, np.uint8), SHARE)[0])
+    darkest, lightest = image.raster_ends
+    return float(percentiles(lightest - darkest, SHARE)[0])

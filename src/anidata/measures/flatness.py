@@ -8,15 +8,17 @@ Noise of σ = 1 level leaves 1 − 7/255 = .97; a rule rejects above 1 − 12/25
 """
 
 import cv2
+import numpy as np
 import pyarrow as pa
 
 from anidata.image import Image
 from anidata.measures._tones import percentiles
 
-TYPE, VERSION = pa.float32(), 2
+TYPE, VERSION = pa.float32(), 3
 TAIL = 0.001  # share of the pixels left out at each end
 
 
 def measure(image: Image) -> float:
-    ends = [percentiles(channel, TAIL, 1 - TAIL) for channel in cv2.split(image.raster)]
+    rows = image.raster[:: max(1, image.raster.size // 3 >> 16)]  # whole rows are quickly taken apart
+    ends = [percentiles(np.asarray(channel, np.uint8), TAIL, 1 - TAIL) for channel in cv2.split(rows)]
     return 1 - max(high - low for low, high in ends) / 255

@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 
-from anidata import catalog
+from anidata import catalog, pipeline
 from anidata.catalog import Catalog
 from anidata.pipeline import Recipe
 from anidata.stages import clean
+from anidata.stages._rules import RULES
 from anidata.workspace import Workspace
 
 COLUMN = re.compile(r"(?:CASE WHEN .+ THEN )?(\w+)(?: END)?")  # of the measure that a rule looks at, if only of some pictures
@@ -37,20 +38,15 @@ class Threshold:
 
 def of(views: Catalog, recipe: Recipe) -> list[Threshold]:
     """The rules that are on in a recipe, in clean's own order."""
-    values = _values(views, recipe)
-    limits = {rule.setting: float(getattr(recipe.clean, rule.setting)) for rule in clean.RULES}
+    values = clean.expressions(views, recipe.clean, pipeline.target(recipe))
+    limits = {rule.reason: float(getattr(recipe.clean, rule.setting)) for rule in RULES}
     return [
-        Threshold(rule.reason, rule.setting, rule.value, values[rule.reason], limits[rule.setting], rule.least)
-        for rule in clean.RULES
-        if limits[rule.setting] != clean.OFF.get(rule.setting, 0)
+        Threshold(rule.reason, rule.setting, rule.value.removeprefix("$"), values[rule.reason], limits[rule.reason], rule.least)
+        for rule in RULES
+        if limits[rule.reason] != rule.off
     ]
 
 
 def is_current(workspace: Workspace, recipe: Recipe) -> bool:
     """Whether clean has decided by this recipe."""
-    return clean.is_current(workspace, recipe.clean)
-
-
-def _values(_views: Catalog, _recipe: Recipe) -> dict[str, str]:
-    """Reason → SQL of the value."""
-    return {rule.reason: rule.value for rule in clean.RULES}
+    return clean.is_current(workspace, recipe.clean, pipeline.target(recipe))

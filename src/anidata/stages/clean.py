@@ -1,18 +1,32 @@
 """Clean: keep or reject each picture by thresholds on its columns, and name every rule that it broke. No picture is opened."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from anidata import catalog, recipe
+from anidata.canvas import Fit
 from anidata.recipe import Amount, Count, Share
 from anidata.stages import dedup
+from anidata.stages._rules import RULES, Rule, Values, margin
 from anidata.workspace import Workspace
 
-VERSION = 1
+VERSION = 2
+SLICE = 1 << 16  # pictures decided at once
+LEAST_MARGIN = np.nextafter(0, 1)  # of `where`, which knows no more or less: it stands last
+ENLARGEMENT = {  # times that a picture is enlarged to fill the page of a data set, by how it is fitted
+    "pad": "$size / greatest(width, height)",
+    "crop": "$size / least(width, height)",
+    "bucket": "$size / sqrt(width::DOUBLE * height)",
+}
+SPAN = 3.29  # standard deviations from the 5th to the 95th percentile
+FAR = 10.0  # deviations beyond which one number counts no more
 
 
 @dataclass(frozen=True)
@@ -20,89 +34,114 @@ class Config:
     """Which pictures are good enough; 0 (1 for a share that may not be exceeded) switches a rule off."""
 
     min_side: Count = 256  # px of the shorter side
+    max_enlargement: Amount = 0.0  # times that a picture may be enlarged to the data set's size (lineart.size)
     max_aspect: Amount = 4.0  # long side over short side
     max_flatness: Share = 0.953  # 1 is a single tone; .953 leaves 12 of 255 grey levels
     min_chroma: Amount = 6.0  # grey levels between the channels in the most colorful 1 %: less is monochrome
-    min_sharpness: Share = 0.105  # of edges, by their width: blurred and enlarged pictures lie below
+    min_white_point: Amount = 30.0  # luma of the lightest 1 %: less is too dark to see
+    min_contrast: Amount = 24.0  # levels of luma between the darkest and the lightest 1 % of a light picture: less is washed out
+    min_sharpness: Share = 0.16  # of edges, by their width: blurred and enlarged pictures lie below
+    max_jpeg_blocks: Amount = 0.45  # how plainly JPEG's blocks show: quality 10 has 1 and more, 25 from .4 upward
+    max_noise: Amount = 2.8  # levels of luma
+    max_line_drawing: Share = 0.75  # of what is drawn, that is mere line in one tone
+    max_text_page: Share = 0.6  # of the ink, that stands in rows of letters
+    max_pixel_art: Share = 0.7  # 1 is enlarged pixels
+    max_border: Share = 1.0  # of the picture, that is flat bars along its sides; .5 spares all but boxes on plain ground
+    max_photo: Share = 1.0  # off: how much it looks like a photograph, a hint that fails one time in ten
+    min_jpeg_quality: Count = 0  # of the file, 1 to 100; what it went through before shows in max_jpeg_blocks
+    max_outlier: Amount = 0.0  # how far a picture may stand from the rest in all these numbers, in standard deviations: 4 is far
     where: str = ""  # SQL condition on the picture's columns, such as: rating in ('g','s') and list_contains(tags, '1girl')
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A picture breaks it where the SQL expression `value` lies on the wrong side of the setting."""
+class Target:
+    """The pages of the data set that pictures are cleaned for."""
 
-    reason: str
-    setting: str
-    value: str
-    least: bool  # the setting is the least value allowed, not the most
+    size: int = 512  # px
+    fit: Fit = "pad"
 
 
-RULES = (  # of equal margins the first is the graver
-    Rule("flat", "max_flatness", "flatness", least=False),
-    Rule("min_side", "min_side", "least(width, height)", least=True),
-    Rule("aspect", "max_aspect", "greatest(width, height) / least(width, height)", least=False),
-    Rule("monochrome", "min_chroma", "chroma", least=True),
-    Rule("soft", "min_sharpness", "sharpness", least=True),
-)
-OFF = {"max_flatness": 1.0}  # the other rules are off at 0
-
-
-def run(workspace: Workspace, config: Config) -> Counter[str]:
+def run(workspace: Workspace, config: Config, target: Target = Target()) -> Counter[str]:
     """Decide again if a threshold or a column has changed; what dedup chose before is chosen anew among the survivors."""
-    if is_current(workspace, config):
+    if is_current(workspace, config, target):
         return Counter()
-    decided = decide(workspace, config)
-    catalog.write(_path(workspace), decided, {"state": state(workspace, config)})
-    dedup.decide_again(workspace)
-    return Counter(decided=decided.num_rows)
-
-
-def state(workspace: Workspace, config: Config) -> str:
-    """Changes with anything that the decisions depend on."""
-    return recipe.fingerprint(VERSION, config, catalog.state_of(workspace.folder("images"), workspace.folder("records")))
-
-
-def is_current(workspace: Workspace, config: Config) -> bool:
-    return catalog.made_from(_path(workspace)).get("state") == state(workspace, config)
-
-
-def decide(workspace: Workspace, config: Config) -> pa.Table:
-    """Key and reasons of every readable picture, the gravest (largest margin) first."""
-    values = ", ".join(f"({r.value})::DOUBLE AS {r.reason}" for r in RULES)
+    found = state(workspace, config, target)
     with catalog.Catalog(workspace) as views:
-        pictures = views.select(f"SELECT key, {values} FROM _seen WHERE error IS NULL ORDER BY key")
-    keys = pictures.column("key").to_pylist()
-    margins = (
-        np.stack([margin(pictures.column(r.reason).to_numpy(), getattr(config, r.setting), r) for r in RULES]) if keys else np.empty((0, 0))
-    )
-    reasons = _name(margins, len(keys))
-    if config.where:
-        with catalog.Sealed(workspace) as views:
-            failing = views.failing(config.where)
-        reasons = [[*found, "where"] if key in failing else found for key, found in zip(keys, reasons, strict=True)]
-    return pa.table({"key": pa.array(keys, pa.string()), "reasons": pa.array(reasons, pa.list_(pa.string()))}, schema=catalog.CLEAN)
+        decided = catalog.write_batches(_path(workspace), decide(views, workspace, config, target), catalog.CLEAN, {"state": found})
+    dedup.decide_again(workspace)
+    return Counter(decided=decided)
 
 
-def margin(values: np.ndarray, threshold: float, rule: Rule) -> np.ndarray:
-    """How far each value lies on the wrong side: 0 where the rule is kept or off, 1 at the worst value there is (0, 1 or no bound)."""
-    if threshold == OFF.get(rule.setting, 0):
-        return np.zeros(len(values))
-    if rule.least:
-        wrong = 1 - values / threshold
-    elif rule.setting in OFF:
-        wrong = (values - threshold) / (1 - threshold)
-    else:
-        wrong = 1 - threshold / values
-    return np.maximum(wrong, 0)
+def state(workspace: Workspace, config: Config, target: Target) -> str:
+    """Changes with anything that the decisions depend on."""
+    aim = target if config.max_enlargement else None
+    return recipe.fingerprint(VERSION, config, aim, catalog.state_of(workspace.folder("images"), workspace.folder("records")))
 
 
-def _name(margins: np.ndarray, count: int) -> list[list[str]]:
-    """The names of the broken rules of each picture, by falling margin."""
-    reasons: list[list[str]] = [[] for _ in range(count)]
-    order = np.argsort(-margins, axis=0, kind="stable")
-    for picture in np.flatnonzero((margins > 0).any(axis=0)):
-        reasons[picture] = [RULES[rule].reason for rule in order[:, picture] if margins[rule, picture] > 0]
-    return reasons
+def is_current(workspace: Workspace, config: Config, target: Target = Target()) -> bool:
+    return catalog.made_from(_path(workspace)).get("state") == state(workspace, config, target)
+
+
+def decide(views: catalog.Catalog, workspace: Workspace, config: Config, target: Target) -> Iterator[pa.RecordBatch]:
+    """Key and reasons of every readable picture, the gravest (largest margin) first, a slice at a time."""
+    failing = _failing(workspace, config.where)
+    for batch in views.batches(f"SELECT key, {columns(views, config, target)} FROM _seen WHERE error IS NULL ORDER BY key", SLICE):
+        keys = batch.column("key")
+        excluded = pc.is_in(keys, failing).to_numpy(zero_copy_only=False) * LEAST_MARGIN
+        found = np.vstack([margins(batch, config), excluded])
+        yield pa.RecordBatch.from_arrays([keys, _named(found)], schema=catalog.CLEAN)
+
+
+def columns(views: catalog.Catalog, config: Config, target: Target) -> str:
+    """The SQL of every rule's value, as a column named by its reason."""
+    return ", ".join(f"({sql})::DOUBLE AS {reason}" for reason, sql in expressions(views, config, target).items())
+
+
+def expressions(views: catalog.Catalog, config: Config, target: Target) -> dict[str, str]:
+    """Reason → SQL of the value that the rule looks at."""
+    told = {
+        "$enlargement": ENLARGEMENT[target.fit].replace("$size", str(target.size)),
+        "$outlier": _outlier(views) if config.max_outlier else "NULL",
+        "$max_flatness": repr(config.max_flatness),
+    }
+    return {r.reason: reduce(lambda sql, name: sql.replace(name, told[name]), told, r.value) for r in RULES}
+
+
+def margins(pictures: pa.RecordBatch | pa.Table, config: Config) -> Values:
+    """(rules, pictures): how far each rule is broken."""
+    return np.stack([margin(values(pictures, r), getattr(config, r.setting), r) for r in RULES])
+
+
+def values(pictures: pa.RecordBatch | pa.Table, rule: Rule) -> Values:
+    """A rule's column; nan where there is no value."""
+    return np.asarray(pictures.column(rule.reason).to_numpy(zero_copy_only=False), np.float64)
+
+
+def _failing(workspace: Workspace, where: str) -> pa.Array:
+    if not where:
+        return pa.array([], pa.string())
+    with catalog.Sealed(workspace) as views:
+        return pa.array(sorted(views.failing(where)), pa.string())
+
+
+def _named(found: Values) -> pa.ListArray:
+    """The names of the rules that each picture broke, by falling margin."""
+    order = np.argsort(-found, axis=0, kind="stable")
+    counts = np.count_nonzero(found > 0, axis=0)
+    broken = np.arange(len(found))[:, None] < counts
+    names = pa.array([*(r.reason for r in RULES), "where"], pa.string())
+    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
+    return pa.ListArray.from_arrays(offsets, names.take(pa.array(order.T[broken.T])))
+
+
+def _outlier(views: catalog.Catalog) -> str:
+    """SQL of the root mean square of a picture's robust z-scores (distance from the median by the span of nine tenths), over the measures that vary."""
+    names = [name for name, kind in catalog.measures().items() if pa.types.is_floating(kind) or pa.types.is_integer(kind)]
+    asked = ", ".join(f"quantile_cont({n}, [0.05, 0.5, 0.95])::DOUBLE[] AS {n}" for n in names)
+    found = views.select(f"SELECT {asked} FROM _seen WHERE error IS NULL").to_pylist()[0]
+    spread = {n: (q[1], (q[2] - q[0]) / SPAN) for n, q in found.items() if q and q[2] > q[0]}  # null without pictures
+    scores = [f"least(abs({n} - {middle!r}) / {unit!r}, {FAR}) ** 2" for n, (middle, unit) in spread.items()]
+    return f"sqrt(({' + '.join(scores)}) / {len(scores)})" if scores else "NULL"
 
 
 def _path(workspace: Workspace) -> Path:

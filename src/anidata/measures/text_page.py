@@ -1,0 +1,68 @@
+"""How much a picture is a page of text: the share of its ink that stands in even rows of letters, 0 to 1.
+
+In the central window at full resolution, cut into strips of 128 px so that a page scanned askew is straight enough in each. Ink is what lies
+nearer to the black than to the paper; it stands in rows where bare rows part it into runs of like height (5 to 80 px, within two
+fifths of the median, at least 3), each with as many strokes side by side as letters have. Columns of vertical script count as rows do.
+"""
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from anidata.image import Image
+from anidata.measures._tones import levels
+
+TYPE, VERSION = pa.float32(), 1
+STRIP = 128  # px
+LEAST_CONTRAST = 60  # grey levels from ink to paper
+SHARES = 0.01, 0.4  # of the window that ink may take: less is a blank page, more a picture
+BARE = 0.012  # share of ink up to which a row counts as bare: specks and grain of a scan
+HEIGHTS = 5, 80  # px of a row of letters
+SPREAD = 0.4
+FEWEST = 3  # rows in a strip
+STROKES = 0.5  # borders of ink, at least, in a stretch as long as the row is high
+
+
+def measure(image: Image) -> float:
+    low, high = levels(image.window_tones, 0.01, 0.9)
+    if high - low < LEAST_CONTRAST or min(image.window.shape) < 2:
+        return 0.0
+    ink = np.asarray(cv2.compare(image.window, (low + high) / 2, cv2.CMP_LT), np.uint8)
+    share = cv2.countNonZero(ink) / ink.size
+    if not SHARES[0] <= share <= SHARES[1]:
+        return 0.0
+    return max(_standing(ink, axis=1), _standing(ink, axis=0))
+
+
+def _standing(ink: npt.NDArray[np.uint8], axis: int) -> float:
+    """Share of ink that stands in rows (axis 1) or columns (axis 0) of letters."""
+    edges = cv2.absdiff(ink[:, 1:], ink[:, :-1]) if axis else cv2.absdiff(ink[1:], ink[:-1])
+    length = ink.shape[axis]
+    cuts = np.linspace(0, length, max(1, round(length / STRIP)) + 1).astype(int).tolist()
+    found = [(_profile(ink, axis, *strip), _profile(edges, axis, *strip)) for strip in pairwise(cuts)]
+    total = float(sum(shares.sum() for shares, _ in found))
+    return sum(_lettered(*pair) for pair in found) / total if total else 0.0
+
+
+def _profile(mask: npt.NDArray[np.uint8], axis: int, start: int, end: int) -> npt.NDArray[np.float32]:
+    """Of a strip, the share of every row that a mask of 0 and 255 takes."""
+    strip = mask[:, start:end] if axis else mask[start:end]
+    return np.asarray(cv2.reduce(strip, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F), np.float32).ravel() / np.float32(255)
+
+
+def _lettered(share: npt.NDArray[np.float32], borders: npt.NDArray[np.float32]) -> float:
+    """Ink of one strip, as the sum of its rows' shares, that stands in rows of letters."""
+    filled = np.concatenate([[False], share > BARE, [False]])
+    starts, ends = np.flatnonzero(filled[1:] & ~filled[:-1]), np.flatnonzero(~filled[1:] & filled[:-1])
+    heights = ends - starts
+    letters = (heights >= HEIGHTS[0]) & (heights <= HEIGHTS[1])
+    if np.count_nonzero(letters) < FEWEST:
+        return 0.0
+    inks, edges = (np.concatenate([[0.0], np.cumsum(values)]) for values in (share, borders))
+    middle = float(np.median(heights[letters]))
+    strokes = edges[ends] - edges[starts]  # borders to a stretch as long as the row is high
+    like = letters & (np.abs(heights - middle) <= SPREAD * middle) & (strokes >= STROKES)
+    return float((inks[ends] - inks[starts])[like].sum()) if np.count_nonzero(like) >= FEWEST else 0.0

@@ -40,6 +40,7 @@ for path in paths[child > 0 :: 2]:
     cv2.imread(str(path))
 os.waitpid(child, 0) if child else os._exit(0)
 """  # pictures opened, read and decoded, by two bare processes
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}  # as workers have it
 TIMES = 7  # runs of a start-up; the least counts
 
 
@@ -190,7 +191,40 @@ def generate(folder: Path, count: int) -> None:
             path.write_bytes(path.read_bytes()[:300])
 
 
-BENCHES: dict[str, Callable[[Path, int], None]] = {"recipe": recipe, "start": start, "pixels": pixels, "size": size}
+def measures(folder: Path, _: int) -> None:
+    """What each measure takes of a decoded picture of 0.9 megapixels, on one core; the least of three passes counts."""
+    scripts = SHARED / "bench"
+    if not (scripts / "make_pile.py").exists():
+        line("measures", "not run", "the measuring scripts aren't here", "")
+        return
+    pile = folder / "pile-to-measure"
+    took([sys.executable, str(scripts / "make_pile.py"), str(SHARED / "data"), str(pile), "100"])
+    words = [sys.executable, str(Path(__file__).with_name("time_measures.py")), str(pile)]
+    answer = subprocess.run(words, check=True, capture_output=True, text=True, env=os.environ | MALLOC).stdout
+    for name, mean, high in (row.split() for row in answer.splitlines()):
+        limit = "together, rasters with them: at most 5 and 8 ms" if name == "all" else "once the rasters are there"
+        line("measures", f"{name} {mean} ms, 95th percentile {high}", limit, "benchmarks/time_measures.py PILE")
+
+
+def million(folder: Path, _: int) -> None:
+    """Clean over a hundred thousand and a million rows that were made up."""
+    script = str(Path(__file__).with_name("made_up_catalog.py"))
+    for count in (100_000, 1_000_000):
+        work = folder / f"made-up{count}"
+        took([sys.executable, script, str(work), str(count)])
+        clean = took([*ANIDATA, "clean", str(work), "--sweep", "min_side"]), took([sys.executable, script, str(work)])
+        for words, used in zip(("clean --sweep min_side", "clean, deciding"), clean, strict=True):
+            line("clean", f"{used.wall:.2f} s ({used.cpu:.2f} of CPU), {used.peak:.0f} MB", f"over {count:,} pictures; deciding: under 3 s, memory flat", words)
+
+
+BENCHES: dict[str, Callable[[Path, int], None]] = {
+    "recipe": recipe,
+    "start": start,
+    "pixels": pixels,
+    "size": size,
+    "measures": measures,
+    "million": million,
+}
 
 
 @contextlib.contextmanager

@@ -7,9 +7,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from anidata.errors import QueryError, RecipeError
+from anidata.errors import QueryError, RecipeError, UnknownPart
 from anidata.stages.clean import RULES, margin
 from conftest import drawing, save
+from measure_lab import painted
+from pages import pixel_art, text_page
 
 
 @pytest.fixture
@@ -88,3 +90,90 @@ def test_a_margin_is_zero_on_the_right_side_and_grows_to_one(rule):
     right, worse, worst = (6.0, 3.0, 0.0) if rule.least else (0.3, 0.8, 1.0) if threshold < 1 else (3.0, 8.0, np.inf)
     found = margin(np.array([right, threshold, worse, worst]), threshold, rule)
     assert found[0] == found[1] == 0 < found[2] < found[3] == 1
+
+
+def test_a_dark_a_pale_a_noisy_and_a_blocky_picture_have_their_reasons(tmp_path, command, inline):
+    pile, good = tmp_path / "pile", drawing(5)
+    save(pile / "dark.png", (good * 0.08).astype(np.uint8))
+    save(pile / "pale.png", (good * 0.06 + 238).astype(np.uint8))
+    noise = np.random.default_rng(0).normal(0, 30, good.shape)
+    save(pile / "noisy.png", np.clip(good + noise, 0, 255).astype(np.uint8))
+    save(pile / "blocky.jpg", painted(), quality=6)
+    save(pile / "pixels.png", pixel_art(1, 4))
+    save(pile / "lines.png", np.dstack([cv2.Canny(good, 50, 150)] * 3) ^ 255)
+    save(pile / "text.png", text_page(0))
+    command("ingest", tmp_path / "work", pile)
+    found = reasons(command, tmp_path / "work")
+    expected = {"dark.png": "dark", "pale.png": "washed_out", "noisy.png": "noisy", "blocky.jpg": "jpeg_blocks", "pixels.png": "pixel_art"}
+    assert {name: found[name][0] for name in expected} == expected
+    assert "line_drawing" in found["lines.png"]
+    assert "text_page" in found["text.png"]
+
+
+def test_a_picture_too_small_for_the_pages_of_the_data_set_is_rejected_once_told_to(work, command):
+    allowed = "clean.max_enlargement=1.5"
+    assert "too_small" not in reasons(command, work, allowed, "lineart.size=512")["good.png"]
+    assert reasons(command, work, allowed, "lineart.size=1024")["good.png"] == ["too_small"]
+
+
+def test_the_size_of_the_pages_matters_only_to_that_rule(work, command):
+    command("clean", work)
+    done = command("clean", work, "--set", "lineart.size=1024", "--json")["done"]
+    assert done == {}
+
+
+def test_what_stands_far_from_the_rest_is_an_outlier_once_told_to(tmp_path, command, inline):
+    for seed in range(12):
+        save(tmp_path / "pile" / f"{seed}.png", drawing(seed))
+    save(tmp_path / "pile" / "odd.png", painted(0, 300, 300))
+    command("ingest", tmp_path / "work", tmp_path / "pile")
+    assert not any(reasons(command, tmp_path / "work").values())
+    found = reasons(command, tmp_path / "work", "clean.max_outlier=2.5")
+    assert [name for name, why in found.items() if why] == ["odd.png"]
+    assert found["odd.png"] == ["outlier"]
+
+
+def test_explain_shows_every_rule_the_broken_ones_first_and_decides_nothing(work, command):
+    (rules,) = command("clean", work, "--explain", "soft.png", "--json")["explain"].values()
+    assert {row["rule"] for row in rules} == {rule.reason for rule in RULES}
+    assert (rules[0]["rule"], rules[0]["verdict"]) == ("soft", "broken")
+    assert rules[0]["value"] < rules[0]["threshold"]
+    assert rules[0]["margin"] == pytest.approx(1 - rules[0]["value"] / rules[0]["threshold"])
+    assert {row["verdict"] for row in rules[1:]} <= {"kept", "off"}
+    assert json.loads(command("query", work, "SELECT keep FROM records WHERE file = 'soft.png'", "--format", "json")) == [{"keep": None}]
+    assert "soft" in command("clean", work, "--explain", "soft.png")
+
+
+def test_explain_heeds_settings_and_takes_a_key(work, command):
+    key = json.loads(command("query", work, "SELECT key FROM records WHERE file = 'good.png'", "--format", "json"))[0]["key"]
+    (rules,) = command("clean", work, "--explain", key, "--set", "clean.min_side=400", "--json")["explain"].values()
+    assert (rules[0]["rule"], rules[0]["value"]) == ("min_side", 320)
+
+
+@pytest.mark.parametrize(("name", "words"), [("nix.png", "List them with"), ("broken.png", "failed as")])
+def test_what_has_no_measures_cant_be_explained(work, command, name, words):
+    with pytest.raises(QueryError, match=words):
+        command("clean", work, "--explain", name)
+
+
+@pytest.mark.parametrize("rule", [r.reason for r in RULES])
+def test_a_sweep_tells_what_deciding_at_each_threshold_would_do(work, command, rule):
+    costs = command("clean", work, "--sweep", rule, "--json")["sweep"]
+    assert sum(cost["present"] for cost in costs) == 1
+    assert len({cost["kept"] + cost["rejected"] for cost in costs}) == 1
+    assert [cost["broken"] for cost in costs] == sorted(cost["broken"] for cost in costs)
+    assert all(cost["alone"] <= cost["broken"] <= cost["rejected"] for cost in costs)
+
+
+def test_a_sweep_agrees_with_what_clean_then_does(work, command):
+    for cost in command("clean", work, "--sweep", "min_side", "--json")["sweep"]:
+        found = reasons(command, work, f"clean.min_side={cost['threshold']}")
+        rejected = [why for why in found.values() if why and why != ["failed"]]
+        assert len(rejected) == cost["rejected"]
+        assert sum("min_side" in why for why in rejected) == cost["broken"]
+        assert sum(why == ["min_side"] for why in rejected) == cost["alone"]
+
+
+def test_a_sweep_of_an_unknown_rule_names_the_nearest(work, command):
+    with pytest.raises(UnknownPart, match="Did you mean 'soft'"):
+        command("clean", work, "--sweep", "sofd")

@@ -247,7 +247,8 @@ class Catalog:
 
     sealed = False  # whether files are out of reach
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, *, decided: bool = True) -> None:
+        """decided: whether it will be asked what has been decided, as the views of users are; to find that out takes a look at all keys."""
         pa.default_memory_pool().release_unused()  # what earlier tables took is kept until it is told to let go
         folder = workspace.folder
         self._tables: list[str] = []
@@ -262,7 +263,7 @@ class Catalog:
         for name, schema in (("clean", CLEAN), ("dedup", DEDUP), ("lineart", LINEART), ("splits", SPLITS), ("samples", SAMPLES)):
             self._register(f"_{name}", [decisions / f"{name}.parquet"], schema)
         self._ranks()
-        self._exceptions(made)
+        self._exceptions(made, decided=decided)
         if not idle:
             seal = ("SET enable_external_access = false", "SET lock_configuration = true") if self.sealed else ()
             for statement in (*_catalog_views.statements([*measures(), *(name for name, _ in CODES)]), *seal):
@@ -358,7 +359,7 @@ class Catalog:
             ranked = pa.table({"word": pa.array(words, pa.string()), "rank": pa.array([rank(w) for w in words], pa.int32())})
             self._add(f"_{column}_rank", ranked)
 
-    def _exceptions(self, made: set[str]) -> None:
+    def _exceptions(self, made: set[str], *, decided: bool) -> None:
         """Tables of what is listed or seen more than once, and of what isn't decided yet. made: the decisions there are.
 
         Mostly these are few: the views merge rows and join reasons for them alone, as to do it for all would take much more memory.
@@ -368,7 +369,7 @@ class Catalog:
         self._add("_seen_again", self.select(repeated.format("key", "_records")))
         self._add("_measured_again", self.select(repeated.format("key", "_images SEMI JOIN _seen_again USING (key)")))
         self._add("_unseen", self.select(f"SELECT DISTINCT key FROM _images ANTI JOIN ({_catalog_views.SIGHTINGS}) USING (key)"))
-        self._add("_unjoined", self.select("SELECT DISTINCT key FROM _images ANTI JOIN _dedup USING (key)"))
+        self._add("_unjoined", self.select("SELECT DISTINCT key FROM _images ANTI JOIN _dedup USING (key)" + " LIMIT 0" * (not decided)))
         undecided = "SELECT key FROM _unjoined ANTI JOIN _clean USING (key)"
         # lineart has a row for those alone that it rejects
         self._add("_undecided", self.select(undecided + (" LIMIT 0" if made == {"lineart"} else "")))

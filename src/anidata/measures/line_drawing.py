@@ -33,4 +33,4 @@ def measure(image: Image) -> float:
     filled = cv2.morphologyEx(darkest, cv2.MORPH_CLOSE, BRUSH) < paper - TINT
     filled |= drawn & (lightest - darkest > NEUTRAL)
     thin = np.count_nonzero(drawn & ~filled)
-    return thin / (thin + np.count_nonzero(filled)) if thin > LEAST * darkest.size else 0.0
+    return float(thin / (thin + np.count_nonzero(filled))) if thin > LEAST * darkest.size else 0.0

@@ -17,13 +17,14 @@ from anidata.image import Image
 TYPE, VERSION = pa.float32(), 1
 SQUARE = 16  # px
 SHARE = 0.1
+FEWEST = 20  # squares; of fewer, that one lies in quiet is chance
 SECOND = np.array([1, -2, 1], np.float32)  # N = SECOND SECONDᵀ
 SCALE = np.sqrt(np.pi / 2) / 6
 
 
 def measure(image: Image) -> float:
     height, width = (side // SQUARE * SQUARE for side in image.window.shape)
-    if not height or not width:
+    if height * width < FEWEST * SQUARE**2:
         return 0.0
     window = image.window[:height, :width]
     found = cv2.convertScaleAbs(cv2.sepFilter2D(window, cv2.CV_16S, SECOND, SECOND))  # beyond 255, as no quiet square is, it is cut

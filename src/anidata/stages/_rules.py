@@ -55,5 +55,5 @@ def margin(values: Values, threshold: float, rule: Rule) -> Values:
     elif rule.share:
         wrong = (values - threshold) / (1 - threshold)
     else:
-        wrong = 1 - threshold / np.maximum(values, np.finfo(np.float64).tiny)
+        wrong = 1 - threshold / np.maximum(values, 1e-300)
     return np.fmax(wrong, 0)  # of nan too

@@ -66,7 +66,7 @@ def run(workspace: Workspace, config: Config, target: Target = Target()) -> Coun
     if is_current(workspace, config, target):
         return Counter()
     found = state(workspace, config, target)
-    with catalog.Catalog(workspace) as views:
+    with catalog.Catalog(workspace, decided=False) as views:
         decided = catalog.write_batches(_path(workspace), decide(views, workspace, config, target), catalog.CLEAN, {"state": found})
     dedup.decide_again(workspace)
     return Counter(decided=decided)
@@ -85,7 +85,7 @@ def is_current(workspace: Workspace, config: Config, target: Target = Target()) 
 def decide(views: catalog.Catalog, workspace: Workspace, config: Config, target: Target) -> Iterator[pa.RecordBatch]:
     """Key and reasons of every readable picture, the gravest (largest margin) first, a slice at a time."""
     failing = _failing(workspace, config.where)
-    for batch in views.batches(f"SELECT key, {columns(views, config, target)} FROM _seen WHERE error IS NULL ORDER BY key", SLICE):
+    for batch in views.batches(f"SELECT key, {columns(views, config, target)} FROM _seen WHERE error IS NULL", SLICE):
         keys = batch.column("key")
         excluded = pc.is_in(keys, failing).to_numpy(zero_copy_only=False) * LEAST_MARGIN
         found = np.vstack([margins(batch, config), excluded])
@@ -126,12 +126,13 @@ def _failing(workspace: Workspace, where: str) -> pa.Array:
 
 def _named(found: Values) -> pa.ListArray:
     """The names of the rules that each picture broke, by falling margin."""
-    order = np.argsort(-found, axis=0, kind="stable")
     counts = np.count_nonzero(found > 0, axis=0)
-    broken = np.arange(len(found))[:, None] < counts
+    rejected = np.flatnonzero(counts)
+    order = np.argsort(-found[:, rejected], axis=0, kind="stable").T
+    broken = np.arange(len(found)) < counts[rejected, None]
     names = pa.array([*(r.reason for r in RULES), "where"], pa.string())
     offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
-    return pa.ListArray.from_arrays(offsets, names.take(pa.array(order.T[broken.T])))
+    return pa.ListArray.from_arrays(offsets, names.take(pa.array(order[broken])))
 
 
 def _outlier(views: catalog.Catalog) -> str:

@@ -99,7 +99,7 @@ def sweep(workspace: Workspace, config: Config, target: Target, name: str) -> li
 
 
 def _thresholds(present: float, rule: Rule, found: np.ndarray) -> list[float]:
-    """Around the present one, the strictest last; of a rule that is off, those that would reject some share."""
+    """Around the present one, from off to the strictest; of a rule that is off, those that would reject some share."""
     known = found[~np.isnan(found)]
     if present != rule.off:
         around = [1 - (1 - present) * f for f in FACTORS] if rule.share else [present * f for f in FACTORS]
@@ -109,7 +109,7 @@ def _thresholds(present: float, rule: Rule, found: np.ndarray) -> list[float]:
     else:
         tried = {rule.off}
     inside = {t for t in tried if t >= 0 and not (rule.share and t > 1)}
-    return sorted(inside, reverse=not rule.least)
+    return sorted(inside, key=lambda t: (t != rule.off, t if rule.least else -t))
 
 
 def rule_of(name: str) -> Rule:

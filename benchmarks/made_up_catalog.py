@@ -1,0 +1,44 @@
+"""A workspace of made-up rows, to time decisions on; without a count, decide on it. made_up_catalog.py WORK [COUNT]"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from anidata import catalog, workspace
+from anidata.stages import clean
+
+PART = 10_000  # rows
+SPANS = {"noise": 4.0, "chroma": 200.0, "white_point": 255.0, "black_point": 120.0, "jpeg_blocks": 0.6}  # of other measures: 1
+
+
+def make(work: workspace.Workspace, count: int) -> None:
+    rng = np.random.default_rng(0)
+    for part in range(count // PART):
+        keys = pa.array([rng.bytes(12).hex() for _ in range(PART)])
+        pictures = {f.name: column(f, keys, rng) for f in catalog.images_schema()}
+        seen = {f.name: keys if f.name in {"record", "key", "file"} else pa.nulls(PART, f.type) for f in catalog.RECORDS}
+        name = f"part-00000-{part:05d}.parquet"
+        catalog.write(work.folder("images") / name, pa.table(pictures, schema=catalog.images_schema()))
+        catalog.write(work.folder("records") / name, pa.table(seen, schema=catalog.RECORDS))
+    for name in ("records", "images"):
+        catalog.gather(work, name)
+
+
+def column(field: pa.Field, keys: pa.Array, rng: np.random.Generator) -> pa.Array:
+    if field.name == "key":
+        return keys
+    if field.name in {"width", "height"}:
+        return pa.array(rng.integers(200, 3000, PART), field.type)
+    if field.name in catalog.measures():
+        return pa.array(rng.random(PART) * SPANS.get(field.name, 1), pa.float64()).cast(field.type, safe=False)
+    return pa.nulls(PART, field.type)
+
+
+if __name__ == "__main__":
+    home = Path(sys.argv[1])
+    if len(sys.argv) > 2:
+        make(workspace.create(home), int(sys.argv[2]))
+    else:
+        print(clean.run(workspace.open_workspace(home), clean.Config()))

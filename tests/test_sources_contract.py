@@ -31,7 +31,14 @@ def make_archive(base: Path) -> str:
     return f"archive:{path}"
 
 
-MAKERS = {"sample": lambda _: "sample:", "folder": make_folder, "archive": make_archive}
+def make_urls(base: Path) -> str:
+    path = base / "list.csv"
+    odd = "http://a.example/b/\udcff\x01 1.png?q=%"
+    path.write_text(f"url,tags\nhttps://a.example/a.png,1girl\n{odd},\nno url,x\n,\n", encoding="utf-8", errors="surrogateescape")
+    return f"urls:{path}"
+
+
+MAKERS = {"sample": lambda _: "sample:", "folder": make_folder, "archive": make_archive, "urls": make_urls}
 
 
 def listed(kind: str, tmp_path: Path) -> list[Record]:

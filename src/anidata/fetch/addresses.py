@@ -105,9 +105,7 @@ class Addresses(AbstractResolver):
 
     def connector(self) -> aiohttp.TCPConnector:
         """A connector that reaches checked addresses alone."""
-        return aiohttp.TCPConnector(
-            resolver=self, use_dns_cache=False, limit=0, keepalive_timeout=10, socket_factory=self.make_socket, ssl_shutdown_timeout=0
-        )
+        return aiohttp.TCPConnector(resolver=self, use_dns_cache=False, limit=0, keepalive_timeout=10, socket_factory=self.make_socket)
 
 
 def _is_address(host: str) -> bool:

@@ -70,6 +70,8 @@ def _host(parts: SplitResult) -> str:
     host = (parts.hostname or "").rstrip(".")
     if not host:
         raise BadURL("no host")
+    if "%" in host:
+        raise BadURL("no host name")
     if ":" in host:
         return f"[{ipaddress.IPv6Address(host)}]"
     found = (host if host.isascii() else host.encode("idna").decode()).lower()

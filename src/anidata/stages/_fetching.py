@@ -10,7 +10,7 @@ fetched/part-*.parquet, which says it is done.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +154,7 @@ class _Work:
 
     async def _one(self, fetcher: "Fetcher", wish: Wish, journal: Journal) -> None:
         answer = await fetcher.fetch(wish)
-        row = asdict(replace(answer, body=None))
+        row = {name: value for name, value in vars(answer).items() if name != "body"}
         if answer.body is None:
             journal.add(row, None, 0)
         else:

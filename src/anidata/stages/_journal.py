@@ -4,20 +4,21 @@ A process that is killed leaves a last entry half written; whoever opens the jou
 if it was in flight. Nothing is synced: after a power cut what the disk lost is asked for again.
 """
 
-import json
 import os
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+import msgspec
+import xxhash
+
 from anidata.storage import unwritable
 
 MAGIC = b"ADJ1"
-HEAD = struct.Struct("<4sIQI")  # magic, bytes of the entry's JSON, bytes of its body, CRC of both
+HEAD = struct.Struct("<4sIQQ")  # magic, bytes of the entry's JSON, bytes of its body, XXH3 of both
 STEP = 1 << 20
 
 Row = dict[str, Any]
@@ -41,6 +42,7 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(path, "a+b", buffering=0)  # noqa: SIM115  closed by `close`
             self.entries = {entry.row["record"]: entry for entry in _entries(self._file)}
+            self._end = self._file.seek(0, os.SEEK_END)
         except OSError as error:
             raise unwritable(path, error) from error
 
@@ -51,19 +53,18 @@ class Journal:
         self._file.close()
 
     def add(self, row: Row, body: IO[bytes] | None, size: int) -> None:
-        """Append an entry. Raises: StorageError: no room."""
-        text = json.dumps(row, ensure_ascii=False).encode()
-        check = _check(text, body)
+        """Append an entry; the body is read from where it stands, and has so many bytes. Raises: StorageError: no room."""
+        text = msgspec.json.encode(row)
+        first = body.read(STEP) if body else b""
         try:
-            start = self._file.seek(0, os.SEEK_END)
-            _write(self._file, HEAD.pack(MAGIC, len(text), size if body else 0, check) + text)
-            if body:
-                body.seek(0)
-                while chunk := body.read(STEP):
-                    _write(self._file, chunk)
+            head = HEAD.pack(MAGIC, len(text), size, _check(text, first, body))
+            _write(self._file, b"".join((head, text, first)))
+            while body and size > STEP and (chunk := body.read(STEP)):
+                _write(self._file, chunk)
         except OSError as error:
             raise unwritable(self._path, error) from error
-        self.entries[row["record"]] = Entry(row, start + HEAD.size + len(text), size if body else 0)
+        entry = self.entries[row["record"]] = Entry(row, self._end + len(head) + len(text), size)
+        self._end = entry.offset + size
 
     def body(self, entry: Entry) -> bytes:
         self._file.seek(entry.offset)
@@ -93,19 +94,22 @@ def _entry(file: IO[bytes], place: int) -> Entry | None:
     if magic != MAGIC or length + size > left:
         return None
     text = _read(file, length)
-    found, rest = zlib.crc32(text), size
+    found, rest = xxhash.xxh3_64(text), size
     while rest and (chunk := _read(file, min(rest, STEP))):
-        found, rest = zlib.crc32(chunk, found), rest - len(chunk)
-    return None if rest or found != check else Entry(json.loads(text), place + HEAD.size + length, size)
+        found.update(chunk)
+        rest -= len(chunk)
+    return None if rest or found.intdigest() != check else Entry(msgspec.json.decode(text), place + HEAD.size + length, size)
 
 
-def _check(text: bytes, body: IO[bytes] | None) -> int:
-    found = zlib.crc32(text)
-    if body:
-        body.seek(0)
+def _check(text: bytes, first: bytes, body: IO[bytes] | None) -> int:
+    """The digest of an entry; `body` is left behind its first bytes."""
+    found = xxhash.xxh3_64(text)
+    found.update(first)
+    if body and len(first) == STEP:
         while chunk := body.read(STEP):
-            found = zlib.crc32(chunk, found)
-    return found
+            found.update(chunk)
+        body.seek(STEP)
+    return found.intdigest()
 
 
 def _write(file: IO[bytes], data: bytes) -> None:

@@ -129,7 +129,7 @@ def measure_part(part: Part, watch: Watch) -> Counter[str]:
 
 def _work(workspace: Workspace, config: Config, engine: Engine) -> Counter[str]:
     bounds = Bounds(config.max_bytes, config.max_ratio)
-    counts = _fetching.run(workspace, config.fetch, bounds, partial(_fetch, engine), engine.workers)
+    counts = _fetching.run(workspace, config.fetch, bounds, partial(fetch_tasks, engine), engine.workers)
     todo = open_parts(workspace, config)
     if not todo:
         return counts
@@ -138,7 +138,7 @@ def _work(workspace: Workspace, config: Config, engine: Engine) -> Counter[str]:
     return counts
 
 
-def _fetch(engine: Engine, tasks: list[_fetching.Task]) -> Counter[str]:
+def fetch_tasks(engine: Engine, tasks: list[_fetching.Task]) -> Counter[str]:
     counts: Counter[str] = Counter()
     total = sum(part.size for task in tasks for part in task.parts)
     for _, result in engine.map(fetch_lanes, tasks, limits=Limits(0, 0), label="fetch", total=total, unit="URLs"):

@@ -1,5 +1,6 @@
 """The whole recipe as one config, and the stages in their order."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -99,6 +100,8 @@ def _last(text: str) -> str:
     kind, colon, rest = text.partition(":")
     known = colon and kind in parts.names("sources")
     place = (rest if known else text).removeprefix(FILE).rstrip("/")
+    if "://" in place:
+        place = re.split("[?#]", place)[0]  # what follows may be a secret
     return (f"{kind}:" if known else "") + (Path(place).name or place)
 
 

@@ -106,6 +106,15 @@ def test_a_fetch_whose_code_fails_in_its_middle_is_gone_on_with(web, tmp_path, c
     assert answers(command, work, "SELECT count(*) AS n FROM records WHERE status = 'ok'") == [{"n": 40}]
 
 
+def test_a_journal_left_behind_though_its_part_is_published_is_deleted(web, tmp_path, command, inline):
+    work, source = tmp_path / "work", listed(tmp_path, [web.url("good/1")])
+    command("ingest", work, source, *SET)
+    (work / "fetched/part-00000-00000.journal").write_bytes(b"left")
+    command("ingest", work, source)
+    assert not list((work / "fetched").glob("*.journal"))
+    assert web.log.count("/good/1") == 1
+
+
 ENTRIES = st.lists(st.tuples(st.text("abc", min_size=1, max_size=2), st.binary(max_size=300) | st.none()), max_size=6)
 
 

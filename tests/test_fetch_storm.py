@@ -36,7 +36,9 @@ def test_every_url_is_a_row_with_the_right_code_and_no_host_is_asked_more_at_onc
         rows, wanted = [], {}
         for way, n, host in storm(urls, hosts):
             url = (
-                f"http://127.0.1.{1 + n}:{closed.getsockname()[1]}/{n}" if way == "refused" else web.url(f"{way}/{n}", web.addresses[host])
+                f"http://127.1.{n // 250}.{1 + n % 250}:{closed.getsockname()[1]}/{n}"
+                if way == "refused"
+                else web.url(f"{way}/{n}", web.addresses[host])
             )
             rows.append(json.dumps({"image_url": url, "way": way, "n": n}))
             wanted[url] = CODES[way]

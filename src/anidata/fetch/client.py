@@ -27,6 +27,11 @@ HEADER_LIMIT = 16 << 10  # bytes of one header
 HEADERS = 200  # of one answer
 GIVEN_UP = 20  # requests in a row that a host has lost
 Take = Callable[[aiohttp.ClientResponse], Awaitable[None]]
+Hop = tuple[int, str]
+NOTED = {
+    "etag": "etag", "last-modified": "modified", "content-type": "type", "x-robots-tag": "robots_tag", "tdm-reservation": "tdm_reservation",
+    "tdm-policy": "tdm_policy", "content-usage": "content_usage", "content-signal": None, "retry-after": None,
+}  # headers that matter to rights and to asking again → column
 RULES_REDIRECTS = 5  # that are followed to a robots.txt, as RFC 9309 has it
 
 
@@ -101,9 +106,10 @@ class Fetcher:
             found = await self._exchange(url, {"Accept": ACCEPT, **since}, take)
             if found is None:
                 return
+            answer.http, url = found
             if answer.redirects >= self._config.max_redirects:
                 raise Unfetched("redirects", f"more than {self._config.max_redirects} redirects")
-            url, answer.redirects = found, answer.redirects + 1
+            answer.redirects += 1
 
     async def _check(self, url: str, answer: Answer) -> None:
         """Whether a hop may be made: the address, the lane, the rules of its authority. Raises: Unfetched, Elsewhere."""
@@ -126,8 +132,8 @@ class Fetcher:
             raise Unfetched(code, message)
         answer.ignored = ", ".join(sorted({code, *filter(None, (answer.ignored or "").split(", "))}))
 
-    async def _exchange(self, url: str, headers: dict[str, str], take: Take) -> str | None:
-        """One request in its host's turn. Returns where it is redirected to; None: the answer was taken. Raises: Unfetched."""
+    async def _exchange(self, url: str, headers: dict[str, str], take: Take) -> Hop | None:
+        """One request in its host's turn. Returns status and URL of a redirect; None: the answer was taken. Raises: Unfetched."""
         host = self._host(url)
         async with host.place():
             if host.lost >= GIVEN_UP:
@@ -137,7 +143,7 @@ class Fetcher:
                     async with self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False) as response:
                         host.lost = 0
                         if response.status in REDIRECTS and (location := response.headers.get("Location")):
-                            return joined(url, location)
+                            return response.status, joined(url, location)
                         await take(response)
                         return None
             except BadURL as error:
@@ -153,8 +159,7 @@ class Fetcher:
     async def _take(self, answer: Answer, response: aiohttp.ClientResponse, *, conditional: bool) -> None:
         """The picture, if the answer is one that may be taken: headers first. Raises: Unfetched."""
         answer.http = response.status
-        headers = _lists(response)
-        _note(answer, headers)
+        headers = _noted(response, answer)
         if response.status == 304 and conditional:
             return
         _check_passing(response.status, _wait(headers))
@@ -219,7 +224,7 @@ class Fetcher:
             there = await self._exchange(url, {}, take)
             if there is None:
                 return found[0]
-            url = there
+            _, url = there
         return 404, b""
 
 
@@ -229,23 +234,13 @@ def _check_passing(status: int, wait: float = 0.0) -> None:
         raise Unfetched(f"http_{status}", f"the server says {status}", again=True, wait=wait)
 
 
-def _lists(response: aiohttp.ClientResponse) -> dict[str, list[str]]:
-    """Headers by name in lower case."""
-    found: dict[str, list[str]] = {}
-    for name, value in response.headers.items():
-        found.setdefault(name.lower(), []).append(value)
+def _noted(response: aiohttp.ClientResponse, answer: Answer) -> dict[str, list[str]]:
+    """The headers that matter, by name in lower case; they are written down too."""
+    found = {name: response.headers.getall(name) for name in NOTED if name in response.headers}
+    for name, values in found.items():
+        if column := NOTED[name]:
+            setattr(answer, column, ", ".join(values).encode("utf-8", "replace").decode().replace("\0", ""))
     return found
-
-
-def _note(answer: Answer, headers: dict[str, list[str]]) -> None:
-    """Write down the headers that matter to rights and to asking again."""
-    kept = {
-        "etag": "etag", "last-modified": "modified", "content-type": "type", "x-robots-tag": "robots_tag",
-        "tdm-reservation": "tdm_reservation", "tdm-policy": "tdm_policy", "content-usage": "content_usage",
-    }  # fmt: skip
-    for name, column in kept.items():
-        values = [value.encode("utf-8", "replace").decode().replace("\0", "") for value in headers.get(name, [])]
-        setattr(answer, column, ", ".join(values) or None)
 
 
 def _wait(headers: dict[str, list[str]]) -> float:

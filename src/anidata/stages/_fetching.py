@@ -65,6 +65,7 @@ def run(
 ) -> Counter[str]:
     """Fetch what is planned and not there. run_tasks: maps `fetch_lanes` over tasks. Raises: MissingExtra."""
     todo = open_parts(workspace)
+    _sweep(workspace)
     if not todo:
         return Counter()
     fetch.require()
@@ -83,6 +84,13 @@ def open_parts(workspace: Workspace) -> list[Part]:
         parts = (Part(workspace, generation, int(index), lane, sizes[int(index)]) for index, lane in lanes.items())
         found += [part for part in parts if not part.path("fetched", "parquet").exists()]
     return found
+
+
+def _sweep(workspace: Workspace) -> None:
+    """Delete the journals that a killed run left behind though what they hold is published."""
+    for path in workspace.folder("fetched").glob("*.journal"):
+        if path.with_suffix(".parquet").exists():
+            storage.delete(path)
 
 
 def answered(workspace: Workspace, generation: int, index: int, rows: list[Row]) -> list[Row]:

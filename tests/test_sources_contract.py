@@ -5,6 +5,8 @@ import re
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from anidata import parts
@@ -38,7 +40,15 @@ def make_urls(base: Path) -> str:
     return f"urls:{path}"
 
 
-MAKERS = {"sample": lambda _: "sample:", "folder": make_folder, "archive": make_archive, "urls": make_urls}
+def make_parquet(base: Path) -> str:
+    path = base / "tables" / "a b.parquet"
+    path.parent.mkdir(exist_ok=True)
+    rows = [{"image": {"bytes": b"x", "path": "a/b.png"}, "text": "a caption"}, {"image": {"bytes": None, "path": None}, "text": None}]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return f"parquet:{path.parent}"
+
+
+MAKERS = {"sample": lambda _: "sample:", "folder": make_folder, "archive": make_archive, "urls": make_urls, "parquet": make_parquet}
 
 
 def listed(kind: str, tmp_path: Path) -> list[Record]:

@@ -29,8 +29,15 @@ GIVEN_UP = 20  # requests in a row that a host has lost
 Take = Callable[[aiohttp.ClientResponse], Awaitable[None]]
 Hop = tuple[int, str]
 NOTED = {
-    "etag": "etag", "last-modified": "modified", "content-type": "type", "x-robots-tag": "robots_tag", "tdm-reservation": "tdm_reservation",
-    "tdm-policy": "tdm_policy", "content-usage": "content_usage", "content-signal": None, "retry-after": None,
+    "etag": "etag",
+    "last-modified": "modified",
+    "content-type": "type",
+    "x-robots-tag": "robots_tag",
+    "tdm-reservation": "tdm_reservation",
+    "tdm-policy": "tdm_policy",
+    "content-usage": "content_usage",
+    "content-signal": None,
+    "retry-after": None,
 }  # headers that matter to rights and to asking again → column
 RULES_REDIRECTS = 5  # that are followed to a robots.txt, as RFC 9309 has it
 

@@ -1,7 +1,6 @@
 """A list of URLs: txt, csv, tsv, jsonl or parquet, gzip too; fetched politely, with caption, tags, license and all other columns kept"""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,11 @@ from anidata.errors import SourceError
 from anidata.fetch.urls import BadURL, canonical, path_of
 from anidata.sources import Options, Record
 from anidata.sources._lists import column_of, rows
-from anidata.sources._sidecars import ARTIST, CAPTION, LICENSE, clean, from_fields
+from anidata.sources._sidecars import clean, extra_of, from_fields
 from anidata.storage import Reference, encode
 
 EXAMPLE = "urls:list.csv"
 PREFIX = "urls:"  # also the root of all: a URL in two lists is one sighting
-KNOWN = {*LICENSE, *ARTIST, *CAPTION, "rating", "tags", "tag_string"}  # columns that have a place of their own
 
 
 def accepts(text: str) -> bool:
@@ -48,7 +46,7 @@ def _record(row: dict[Any, Any], column: str, line: str) -> Record:
     found = clean(value) if isinstance(value, str) else ""
     others = {clean(str(name)).lower(): value for name, value in row.items() if name not in (column, None)}
     notes = from_fields(others)
-    extra = _extra({name: value for name, value in others.items() if name not in KNOWN})
+    extra = extra_of(others)
     said = hashlib.sha256(repr((notes, extra)).encode()).hexdigest()[:12]
     try:
         url = canonical(found)
@@ -60,9 +58,3 @@ def _record(row: dict[Any, Any], column: str, line: str) -> Record:
         error="bad_url" if why else None, message=why, stamp=said, url=url or None, license=notes.license, artist=notes.artist,
         rating=notes.rating, tags=notes.tags, caption=notes.caption, extra=extra,
     )  # fmt: skip
-
-
-def _extra(others: dict[str, Any]) -> str | None:
-    """The other columns as JSON; what has no value or is no text is left out."""
-    kept = {name: value for name, value in others.items() if value not in (None, "", []) and not isinstance(value, bytes)}
-    return clean(json.dumps(kept, ensure_ascii=False, sort_keys=True, default=str)) if kept else None

@@ -33,7 +33,7 @@ events {{ worker_connections 1024; }}
 http {{
     access_log off; sendfile on; keepalive_requests 1000000; default_type application/octet-stream;
     client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c; uwsgi_temp_path {home}/d; scgi_temp_path {home}/e;
-    server {{ listen 127.0.0.1:{port} backlog=1024; root {home}/files; }}
+    server {{ {listen} root {home}/files; }}
 }}
 """
 
@@ -42,19 +42,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--bytes", type=int, default=50_000)
+    parser.add_argument("--hosts", type=int, default=8, help="loopback addresses; of one alone, one worker does all the work")
+    parser.add_argument("--workers", type=int, default=0, help="0: one for each processor")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, nginx(Path(folder), options.files, options.bytes) as urls:
+    with tempfile.TemporaryDirectory() as folder, nginx(Path(folder), options.files, options.bytes, options.hosts) as urls:
         bare, ours = [], []
         for n in range(options.rounds):
             bare.append(options.files / asyncio.run(fetch_bare(urls)))
-            ours.append(options.files / fetch_ours(urls, Path(folder) / f"round{n}"))
+            ours.append(options.files / fetch_ours(urls, Path(folder) / f"round{n}", options.workers))
         print(f"bare aiohttp {statistics.median(bare):,.0f} files/s · anidata {statistics.median(ours):,.0f} files/s · ", end="")
         print(f"ratio {statistics.median(o / b for o, b in zip(ours, bare, strict=True)):.2f}")
 
 
 @contextmanager
-def nginx(home: Path, files: int, size: int) -> Iterator[list[str]]:
+def nginx(home: Path, files: int, size: int, hosts: int = 1) -> Iterator[list[str]]:
     """URLs of so many files that begin as a JPEG does."""
     (home / "files").mkdir()
     noise = np.random.default_rng(0)
@@ -63,12 +65,13 @@ def nginx(home: Path, files: int, size: int) -> Iterator[list[str]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    (home / "nginx.conf").write_text(NGINX.format(home=home, port=port, user="user root;" if os.geteuid() == 0 else ""))
+    listen = " ".join(f"listen 127.0.0.{1 + n}:{port} backlog=1024;" for n in range(hosts))
+    (home / "nginx.conf").write_text(NGINX.format(home=home, listen=listen, user="user root;" if os.geteuid() == 0 else ""))
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     server = subprocess.Popen([program, "-c", str(home / "nginx.conf"), "-e", str(home / "error.log")])
     try:
         wait_for(port)
-        yield [f"http://127.0.0.1:{port}/{n}.jpg" for n in range(files)]
+        yield [f"http://127.0.0.{1 + n % hosts}:{port}/{n}.jpg" for n in range(files)]
     finally:
         server.terminate()
         server.wait()
@@ -98,10 +101,10 @@ async def fetch_bare(urls: list[str]) -> float:
         return time.monotonic() - begun
 
 
-def fetch_ours(urls: list[str], home: Path) -> float:
-    """Seconds from the plan to the last part on disk, by one worker that has started."""
-    with Engine(1) as engine:
-        _fetch(planned(urls[:1], home / "first"), engine)
+def fetch_ours(urls: list[str], home: Path, workers: int = 1) -> float:
+    """Seconds from the plan to the last part on disk, by workers that have started."""
+    with Engine(workers) as engine:
+        _fetch(planned(urls[:64], home / "first"), engine)
         work = planned(urls, home / "all")
         begun = time.monotonic()
         counts = _fetch(work, engine)

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anidata.fetch.urls import lane_of
@@ -118,6 +118,7 @@ def test_a_journal_left_behind_though_its_part_is_published_is_deleted(web, tmp_
 ENTRIES = st.lists(st.tuples(st.text("abc", min_size=1, max_size=2), st.binary(max_size=300) | st.none()), max_size=6)
 
 
+@settings(deadline=None)
 @given(ENTRIES, st.data())
 def test_a_journal_cut_anywhere_holds_all_entries_that_were_whole_and_takes_new_ones(tmp_path_factory, entries, data):
     path = tmp_path_factory.mktemp("journal") / "j"
@@ -137,6 +138,7 @@ def test_a_journal_cut_anywhere_holds_all_entries_that_were_whole_and_takes_new_
         assert journal.entries.keys() == {*whole, "new"}
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_journal_with_a_damaged_byte_is_cut_there(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("journal") / "j"

@@ -5,7 +5,7 @@ import ipaddress
 import tracemalloc
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from anidata.fetch import Bounds, Config, Unfetched, Wish
@@ -34,6 +34,7 @@ def test_addresses_of_the_open_internet_are_open(address):
     assert is_public(address)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 @example(ipaddress.ip_address("192.0.0.1"))
 def test_what_python_calls_private_link_local_multicast_or_reserved_is_closed(address):
@@ -48,6 +49,7 @@ def test_what_python_calls_private_link_local_multicast_or_reserved_is_closed(ad
         assert not is_public(str(address)) or (address.version == 6 and is_public(str(address.ipv4_mapped or address)))
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_an_address_inside_another_is_as_open_as_it_is_alone(address):
     for outer in (
@@ -58,12 +60,12 @@ def test_an_address_inside_another_is_as_open_as_it_is_alone(address):
         assert is_public(outer) == is_public(str(address))
 
 
-def asked(web, wishes, lookup=None, bounds=None, **settings):
+def asked(web, wishes, lookup=None, bounds=None, **more):
     """The answers to URLs, their bodies closed."""
 
     async def ask(folder):
-        more = {"lookup": lookup} if lookup else {}
-        async with Fetcher(Config(**QUICK | settings), bounds or Bounds(1 << 24, 200), folder, **more) as fetcher:
+        names = {"lookup": lookup} if lookup else {}
+        async with Fetcher(Config(**QUICK | more), bounds or Bounds(1 << 24, 200), folder, **names) as fetcher:
             answers = await asyncio.gather(*(fetcher.fetch(Wish(str(n), url)) for n, url in enumerate(wishes)))
             for answer in answers:
                 if answer.body:
@@ -223,6 +225,7 @@ def test_what_is_no_url_of_the_web_is_told(text):
         canonical(text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_url_or_told(text):
     for one in (text, f"http://a.example/{text}", f"http://{text}/"):

@@ -10,7 +10,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anidata import parts, pipeline
@@ -110,6 +110,7 @@ def test_a_broken_list_is_a_source_error(tmp_path, name, data):
         records(tmp_path / name)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), max_size=5), st.sampled_from([".txt", ".csv", ".jsonl"]))
 def test_any_text_is_rows_or_a_source_error(tmp_path_factory, lines, ending):
     path = tmp_path_factory.mktemp("any") / f"list{ending}"
@@ -160,8 +161,8 @@ def test_a_whole_recipe_runs_from_a_list_and_carries_license_and_artist(tmp_path
     with Web() as web:
         (tmp_path / "list.csv").write_text("\n".join(["url,artist,license", *(f"{web.url(f'large/{n}')},mei,CC0" for n in range(4))]))
         web.ways["large"] = lambda client, asked: client.answer(_large(asked))
-        settings = ["--set", "ingest.fetch.allow_private=true", "--set", "ingest.fetch.rate=0"]
-        done = command("run", "quickstart", tmp_path / "work", f"urls:{tmp_path / 'list.csv'}", *settings, "--json")
+        chosen = ["--set", "ingest.fetch.allow_private=true", "--set", "ingest.fetch.rate=0"]
+        done = command("run", "quickstart", tmp_path / "work", f"urls:{tmp_path / 'list.csv'}", *chosen, "--json")
     assert sum(done["funnel"]["samples"].values()) == 4
     rows = json.loads(command("query", tmp_path / "work", "SELECT DISTINCT artist, license, source FROM records", "--format", "json"))
     assert rows == [{"artist": "mei", "license": "CC0", "source": "urls"}]

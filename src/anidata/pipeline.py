@@ -79,9 +79,11 @@ def shard_plan(workspace: Workspace, chosen: Recipe, dataset: Path) -> shard.Pla
 
 
 def portable(chosen: Recipe) -> dict[str, Any]:
-    """The recipe as a document without paths of this machine: a source is its kind and last component."""
+    """The recipe as a document without paths of this machine and addresses of people: a source is its kind and last component."""
     document = recipe.document_of(chosen)
     tables = {name: styles.portable(name, table) for name, table in document["lineart"]["style"].items()}
+    fetch = document["ingest"]["fetch"] | {"contact": ""}  # a person's address is nobody's business but the hosts'
+    document["ingest"] = document["ingest"] | {"fetch": fetch}
     return document | {"sources": [_last(text) for text in chosen.sources], "lineart": document["lineart"] | {"style": tables}}
 
 

@@ -71,7 +71,7 @@ class Inline:
     """An engine without processes: what the stages do can be counted."""
 
     def __init__(self, workers: int = 0) -> None:
-        self.workers = workers
+        self.workers = workers or 1
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from anidata.pipeline import LineartConfig, Recipe, portable
+from anidata.fetch import Config as FetchConfig
+from anidata.pipeline import IngestConfig, LineartConfig, Recipe, portable
 from anidata.stages import _card
 
 HASH = "0" * 64
@@ -155,3 +156,10 @@ def test_the_recipe_stays_in_its_block_whatever_it_holds():
 
 def test_no_placeholder_is_left_in_the_card():
     assert not re.search(r"\{\w+\}", card_of(shard()))
+
+
+def test_a_card_says_when_opt_outs_were_ignored_and_never_whom_hosts_may_write_to():
+    told = Recipe(ingest=IngestConfig(fetch=FetchConfig(ignore_opt_out=True, contact="mei@a.example")))
+    assert "those too whose hosts forbid it" in card_of(shard(), recipe=told)
+    assert "mei@a.example" not in card_of(shard(), recipe=told)
+    assert "whose hosts forbid it" not in card_of(shard()).split("## Recipe")[0]

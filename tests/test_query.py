@@ -162,7 +162,7 @@ def test_anything_but_one_select_is_refused(views, sql):
         views.ask(sql)
     assert (
         str(caught.value)
-        == "one SELECT over the views records, images, pairs, samples, and nothing else, for example: SELECT file, keep FROM records"
+        == "one SELECT over the views records, images, pairs, samples, fetches, and nothing else, for example: SELECT file, keep FROM records"
     )
 
 

@@ -5,6 +5,8 @@ import re
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from anidata import parts
@@ -31,7 +33,22 @@ def make_archive(base: Path) -> str:
     return f"archive:{path}"
 
 
-MAKERS = {"sample": lambda _: "sample:", "folder": make_folder, "archive": make_archive}
+def make_urls(base: Path) -> str:
+    path = base / "list.csv"
+    odd = "http://a.example/b/\udcff\x01 1.png?q=%"
+    path.write_text(f"url,tags\nhttps://a.example/a.png,1girl\n{odd},\nno url,x\n,\n", encoding="utf-8", errors="surrogateescape")
+    return f"urls:{path}"
+
+
+def make_parquet(base: Path) -> str:
+    path = base / "tables" / "a b.parquet"
+    path.parent.mkdir(exist_ok=True)
+    rows = [{"image": {"bytes": b"x", "path": "a/b.png"}, "text": "a caption"}, {"image": {"bytes": None, "path": None}, "text": None}]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return f"parquet:{path.parent}"
+
+
+MAKERS = {"sample": lambda _: "sample:", "folder": make_folder, "archive": make_archive, "urls": make_urls, "parquet": make_parquet}
 
 
 def listed(kind: str, tmp_path: Path) -> list[Record]:

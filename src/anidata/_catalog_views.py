@@ -61,16 +61,20 @@ def statements(columns: Sequence[str]) -> list[str]:
         f"""CREATE VIEW images AS SELECT key, status, error, message, sightings, file, source, url, license, artist, rating, tags, caption, {codes},
            keep, reasons, cluster, keeper, relation, distance, split, shard FROM _decided JOIN _merged USING (key) {_PLACED}""",
         # the same for a sighting
-        f"""CREATE VIEW _told AS SELECT r.record, r.key, r.kind AS source, r.root || '/' || r.name AS uri, r.file, r.url, r.license, r.artist,
+        f"""CREATE VIEW _told AS SELECT r.record, r.key, r.kind AS source,
+           CASE WHEN r.root = 'urls:' THEN r.url ELSE r.root || '/' || r.name END AS uri, r.file, r.url, r.license, r.artist,
            r.rating, r.tags, r.caption, CASE WHEN coalesce(r.error, i.error) IS NOT NULL THEN 'failed' WHEN {_CHANGED} THEN 'changed'
            ELSE 'ok' END AS status, coalesce(r.error, i.error, CASE WHEN {_CHANGED} THEN 'changed' END) AS error,
-           coalesce(r.message, i.message, c.message) AS message, r.line_key, r.line_error, {codes.replace("bytes", "i.bytes")},
+           coalesce(r.message, i.message, c.message) AS message, r.extra, r.line_key, r.line_error, {codes.replace("bytes", "i.bytes")},
            CASE WHEN r.error IS NOT NULL THEN false ELSE {_KEEP} END AS keep,
            CASE WHEN r.error IS NOT NULL THEN ['failed'] ELSE {_REASONS} END AS reasons, {_verdict("r.key")}
            FROM _sightings r LEFT JOIN _distinct i ON r.key = i.key {_joins("r.key")}""",
         f"CREATE VIEW records AS FROM _told {_PLACED}",
         "CREATE VIEW pairs AS SELECT key, style, drawn, suffix, width, height, ink, stroke_width, components, specks, size, fingerprint FROM _pairs",
         "CREATE VIEW samples AS SELECT * FROM _samples",
+        """CREATE VIEW fetches AS SELECT record, url, final_url, asked, CASE WHEN error IS NULL THEN 'ok' ELSE 'failed' END AS status, error,
+           message, http, redirects, tries, at_size AS bytes, type, etag, modified, robots_tag, tdm_reservation, tdm_policy, content_usage, ignored,
+           generation FROM _fetched""",
     ]
 
 

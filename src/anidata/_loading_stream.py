@@ -163,7 +163,7 @@ def _opened(url: str) -> AbstractContextManager[IO[bytes]]:
 @contextmanager
 def _by_fsspec(url: str) -> Iterator[IO[bytes]]:
     try:
-        import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415 it has no types; not in the core
+        import fsspec  # noqa: PLC0415  not in the core
 
         file = fsspec.open(url, "rb")
     except ImportError as error:  # of fsspec itself, or of what it needs for this scheme, which it names

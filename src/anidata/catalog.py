@@ -6,6 +6,7 @@ A table is a folder of parts, or one file; a part carries what it was made from 
     images    a row for each distinct picture that is still seen somewhere
     pairs     a row for each stored file of a pair: the fitted color picture, or its lines in one style
     samples   a row for each sample of the finished data set
+    fetches   a row for each time that a URL was asked for
 """
 
 import json
@@ -25,7 +26,7 @@ from anidata.workspace import Workspace
 if TYPE_CHECKING:
     import duckdb  # what imports it at run time is the Catalog: workers read and write tables alone
 
-VIEWS = ("records", "images", "pairs", "samples")
+VIEWS = ("records", "images", "pairs", "samples", "fetches")
 RETRIED = ("timeout", "killed", "missing", "unreadable")  # never final: the next run tries again
 
 REFERENCE = [("uri", pa.string()), ("offset", pa.int64()), ("size", pa.int64())]
@@ -42,6 +43,15 @@ SIGHTINGS = pa.schema(
     + [(f"line_{n}", t) for n, t in REFERENCE]
     + [("error", pa.string()), ("message", pa.string()), ("stamp", pa.string()), ("url", pa.string()), ("license", pa.string())]
     + [("artist", pa.string()), ("rating", pa.string()), ("tags", pa.list_(pa.string())), ("caption", pa.string())]
+    + [("extra", pa.string())]  # what else the source says, as JSON
+)
+FETCHED = pa.schema(
+    [("record", pa.string()), ("generation", pa.int32()), ("url", pa.string()), ("final_url", pa.string())]
+    + [("asked", pa.timestamp("us", "UTC")), ("http", pa.int32()), ("error", pa.string()), ("message", pa.string())]
+    + [(f"at_{n}", t) for n, t in REFERENCE]
+    + [("redirects", pa.int32()), ("tries", pa.int32()), ("etag", pa.string()), ("modified", pa.string()), ("type", pa.string())]
+    + [("robots_tag", pa.string()), ("tdm_reservation", pa.string()), ("tdm_policy", pa.string()), ("content_usage", pa.string())]
+    + [("ignored", pa.string())]
 )
 RECORDS = pa.schema([*SIGHTINGS, pa.field("key", pa.string()), pa.field("line_key", pa.string()), pa.field("line_error", pa.string())])
 PICTURE = [("key", pa.string()), ("error", pa.string()), ("message", pa.string()), ("bytes", pa.int64()), ("format", pa.string())]
@@ -103,7 +113,7 @@ def made_from(path: Path) -> dict[str, Any]:
     """What a table was made from, as `write` was told; empty where there is no such file."""
     if not path.exists():
         return {}
-    found: dict[str, Any] = json.loads((_footer(path).metadata or {}).get(b"anidata", b"{}"))
+    found: dict[str, Any] = json.loads((pq.read_metadata(path).metadata or {}).get(b"anidata", b"{}"))
     return found
 
 
@@ -143,11 +153,12 @@ def keys_of(found: pa.Table, *columns: str) -> pa.Table:
     return pa.table({"key": pa.chunked_array([c for name in columns for c in found.column(name).chunks], pa.string()).unique()})
 
 
-def write_groups(path: Path, groups: Iterator[list[dict[str, Any]]], schema: pa.Schema) -> None:
-    """Publish lists of rows as the row groups of one file."""
+def write_groups(path: Path, groups: Iterator[list[dict[str, Any]]], schema: pa.Schema, made_from: dict[str, Any] | None = None) -> None:
+    """Publish lists of rows as the row groups of one file; `made_from` may grow while they are made."""
     with storage.publishing(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for group in groups:
             writer.write_table(table(group, schema))
+        writer.add_key_value_metadata({"anidata": json.dumps(made_from or {}, sort_keys=True)})
 
 
 def group_sizes(path: Path) -> list[int]:
@@ -219,7 +230,7 @@ def _is_small(found: Sequence[Path]) -> bool:
 
 def _schema(name: str) -> pa.Schema:
     """Of a table that has parts."""
-    return {"records": RECORDS, "pairs": PAIRS, "edges": EDGES, "relations": RELATIONS}.get(name) or images_schema()
+    return {"records": RECORDS, "pairs": PAIRS, "edges": EDGES, "relations": RELATIONS, "fetched": FETCHED}.get(name) or images_schema()
 
 
 def state_of(*folders: Path) -> str:
@@ -257,7 +268,7 @@ class Catalog:
         self._home = str(folder("tmp")), self.sealed
         idle = _IDLE.pop(self._home, None)
         self._connection = idle or _connection(self._home[0], {} if self.sealed else {"threads": "1"})  # a thread takes 10 to 20 MB
-        for name in ("records", "images", "edges", "relations", "pairs"):
+        for name in ("records", "images", "edges", "relations", "pairs", "fetched"):
             self._register(f"_{name}", _parts(workspace, name), _schema(name))
         decisions = folder("decisions")
         for name, schema in (("clean", CLEAN), ("dedup", DEDUP), ("lineart", LINEART), ("splits", SPLITS), ("samples", SAMPLES)):

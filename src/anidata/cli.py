@@ -64,7 +64,7 @@ Settings = Annotated[
 Limit = Annotated[
     int, typer.Option("--limit", min=0, metavar="N", help="Look at no more than N pictures in all: for a try-out.", show_default=False)
 ]
-Refresh = Annotated[bool, typer.Option("--refresh", help="Look again at files and sidecars that have changed.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Look again at files and sidecars that have changed; ask URLs for what has.")]
 
 
 class Form(StrEnum):
@@ -148,15 +148,22 @@ def run(
 
 @app.command()
 def ingest(
-    work: Work, sources: Sources, limit: Limit = 0, refresh: Refresh = False, workers: Workers = 0, recipe: RecipeName = None,
-    settings: Settings = None, as_json: Json = False,
+    work: Work, sources: Annotated[list[str] | None, typer.Argument(metavar="SOURCE…", help=Sources.__metadata__[0].help)] = None,
+    limit: Limit = 0, refresh: Refresh = False,
+    retry: Annotated[str, typer.Option("--retry", metavar="failed|CODE", help="Ask again for the URLs that failed, or failed with this code.", show_default=False)] = "",
+    url_column: Annotated[str | None, typer.Option("--url-column", metavar="NAME", help="The column of a list that holds its URLs.")] = None,
+    ignore_opt_out: Annotated[bool | None, typer.Option("--ignore-opt-out/--honor-opt-out", help="Take pictures whose hosts forbid it; the recipe and the rows say so.")] = None,
+    allow_private: Annotated[bool | None, typer.Option("--allow-private/--public-only", help="Ask hosts in private networks and on this machine too.")] = None,
+    workers: Workers = 0, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Add sources: read every new picture once. Known sightings are skipped."""
+    """Add sources: read every new picture once. Known sightings are skipped. Without a source: finish what is begun."""
     from anidata import pipeline
     from anidata.stages import ingest as stage
 
-    with _held(work, recipe, settings, sources, create=True, add=True) as (workspace, chosen), _engine(workers) as engine:
-        counts = stage.run(workspace, chosen.ingest, engine, pipeline.Request(tuple(sources), limit, refresh))
+    given = {"url_column": url_column, "fetch.ignore_opt_out": ignore_opt_out, "fetch.allow_private": allow_private}
+    settings = [*(settings or ()), *(f"ingest.{name}={json.dumps(value)}" for name, value in given.items() if value is not None)]
+    with _held(work, recipe, settings, sources or (), create=bool(sources), add=True) as (workspace, chosen), _engine(workers) as engine:
+        counts = stage.run(workspace, chosen.ingest, engine, pipeline.Request(tuple(sources or ()), limit, refresh, retry))
         _stage_summary(workspace, "ingest", counts, as_json)
 
 
@@ -252,7 +259,7 @@ def audit(
 @app.command()
 def query(
     work: Work,
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT over the views records, images, pairs and samples.")],
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT over the views records, images, pairs, samples and fetches.")],
     form: Annotated[Form, typer.Option("--format", help="How the answer is written.")] = Form.TABLE,
 ) -> None:
     """Ask the catalog; nothing else can be read or written by it."""

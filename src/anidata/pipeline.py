@@ -1,5 +1,6 @@
 """The whole recipe as one config, and the stages in their order."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -83,9 +84,11 @@ def shard_plan(workspace: Workspace, chosen: Recipe, dataset: Path) -> shard.Pla
 
 
 def portable(chosen: Recipe) -> dict[str, Any]:
-    """The recipe as a document without paths of this machine: a source is its kind and last component."""
+    """The recipe as a document without paths of this machine and addresses of people: a source is its kind and last component."""
     document = recipe.document_of(chosen)
     tables = {name: styles.portable(name, table) for name, table in document["lineart"]["style"].items()}
+    fetch = document["ingest"]["fetch"] | {"contact": ""}  # a person's address is nobody's business but the hosts'
+    document["ingest"] = document["ingest"] | {"fetch": fetch}
     return document | {"sources": [_last(text) for text in chosen.sources], "lineart": document["lineart"] | {"style": tables}}
 
 
@@ -104,6 +107,8 @@ def _last(text: str) -> str:
     kind, colon, rest = text.partition(":")
     known = colon and kind in parts.names("sources")
     place = (rest if known else text).removeprefix(FILE).rstrip("/")
+    if "://" in place:
+        place = re.split("[?#]", place)[0]  # what follows may be a secret
     return (f"{kind}:" if known else "") + (Path(place).name or place)
 
 

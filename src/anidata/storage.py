@@ -18,6 +18,7 @@ from anidata.errors import BadImage, StorageError
 
 TEMPORARY = ".part"  # the ending of a file that is being written; a leftover of a killed run is written over or swept
 FILE = "file://"
+WEB = ("http://", "https://")  # what begins so is fetched before it can be read
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from anidata import recipe, storage
 from anidata.errors import FormatError, Interrupted, Locked, StorageError, WorkspaceError
 
 FORMAT = 1
-FOLDERS = ("plan", "records", "images", "gathered", "blobs", "edges", "relations", "decisions", "pairs", "shards", "tmp")
+FOLDERS = ("plan", "fetched", "records", "images", "gathered", "blobs", "edges", "relations", "decisions", "pairs", "shards", "tmp")
 MARK = "workspace.json"  # its presence makes a folder a workspace
 
 

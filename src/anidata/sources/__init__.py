@@ -24,6 +24,7 @@ class Options:
     max_bytes: int = 256 << 20  # bytes of one picture
     max_ratio: int = 200  # bytes unpacked for each byte of an archive's member, beyond the first MiB
     max_unpacked: int = 1 << 40  # bytes unpacked from one archive
+    url_column: str = ""  # of a list of URLs; empty: the first that is called as such columns are
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Record:
     root: str  # what the source was opened on: a URI
     name: str  # below the root, percent-encoded
     file: str  # last path component as found, U+FFFD where it is no UTF-8
-    at: Reference | None = None  # None: refused, with `error`
+    at: Reference | None = None  # None: refused, with `error`; one to http(s) is fetched
     error: str | None = None  # a code: unsafe_name, link, device, too_large, …
     message: str | None = None
     stamp: str = ""  # changes when the file or its sidecars do: size, mtime, digest of the sidecars
@@ -44,3 +45,4 @@ class Record:
     tags: tuple[str, ...] = ()
     caption: str | None = None
     line: Reference | None = None  # the artist's own lineart of this very picture
+    extra: str | None = None  # what else the source says, as a JSON object

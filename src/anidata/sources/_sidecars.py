@@ -19,6 +19,7 @@ LICENSE = ("license", "licence", "license_name", "rights")
 ARTIST = ("artist", "artists", "tags_artist", "tag_string_artist", "author", "creator", "creators", "user")
 URL = ("url", "file_url", "source", "page_url", "post_url", "webpage_url")
 CAPTION = ("caption", "text", "description")
+KNOWN = {*LICENSE, *ARTIST, *CAPTION, "rating", "tags", "tag_string"}  # what has a column of its own; a URL may be another page's
 WORDS = ("tags_artist", "tag_string_artist")  # of these a text holds names parted by spaces, as boorus write them
 LONGEST_TAG = 8  # words: 'the legend of zelda: breath of the wild'; longer is prose
 LONGEST_PHRASE = 3  # words of a line with neither comma nor underscore: 'looking at viewer'; longer is prose
@@ -83,6 +84,12 @@ def from_fields(fields: Mapping[str, Any]) -> Notes:
         url=_first(fields, URL),
         caption=_first(fields, CAPTION),
     )
+
+
+def extra_of(fields: Mapping[str, Any]) -> str | None:
+    """The fields that have no column of their own, as a JSON object; what says nothing, or is no text, is left out."""
+    found = {n: v for n, v in fields.items() if n not in KNOWN and v not in (None, "", []) and not isinstance(v, bytes)}
+    return clean(json.dumps(found, ensure_ascii=False, sort_keys=True, default=str)) if found else None
 
 
 def from_metadata(name: str, data: bytes) -> dict[str, Notes]:

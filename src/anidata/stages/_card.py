@@ -55,6 +55,7 @@ def card(name: str, packed: list[Row], resolved: Row) -> str:
         speck=finish.SPECK,
         measures=_table((f"`{n}`", parts.title(parts.load("measures", n)).replace("|", "\\|")) for n in catalog.measures()),
         licenses=_licenses(packed),
+        opt_out=OPT_OUT if resolved["ingest"]["fetch"]["ignore_opt_out"] else "",
         fence="`" * max(3, 1 + max(map(len, re.findall("`+", toml)), default=0)),
         recipe=toml,
         version=anidata.__version__,
@@ -137,6 +138,10 @@ PAGES = {
     "crop": "the central square at {size} × {size} px",
     "bucket": "pages of about {size}² px in several shapes, sides in steps of 64 px",
 }
+
+OPT_OUT = """
+Pictures were fetched by URL with `ignore_opt_out`: those too whose hosts forbid it by robots.txt, `noai`, a TDM reservation or Content-Usage.
+"""
 
 CARD = """---
 {configs}license: other
@@ -222,7 +227,7 @@ Each picture keeps its own license. License, artist and url of each stand in its
 | license, as the sources state it | samples |
 |---|--:|
 {licenses}
-
+{opt_out}
 ## Recipe
 
 {fence}toml

@@ -13,6 +13,7 @@ import numpy as np
 
 from anidata import catalog, parts, recipe, storage
 from anidata.errors import SourceError
+from anidata.fetch.urls import lane_of
 from anidata.sources import Options, Record
 from anidata.storage import Reference
 from anidata.workspace import Workspace
@@ -29,6 +30,7 @@ class Request:
     sources: tuple[str, ...] = ()
     limit: int = 0  # sightings in all; 0: no limit
     refresh: bool = False  # look again at sightings whose file or sidecars have changed
+    retry: str = ""  # ask again for the URLs that failed with this code; `failed`: with any
 
 
 def plan_path(workspace: Workspace, generation: int) -> Path:
@@ -62,12 +64,40 @@ def _add(workspace: Workspace, request: Request, options: Options, part_size: in
     rows = _new_rows(request, options, known, generation)
     if request.limit:
         rows = islice(rows, max(0, request.limit - len(known)))
+    return _write(workspace, rows, generation, part_size)
+
+
+def add_failed(workspace: Workspace, code: str, part_size: int) -> int:
+    """Write down the sightings whose URL failed, as a new generation; returns how many there are. `failed`: whatever the code."""
+    failed: dict[str, bool] = {}
+    for path in catalog.files(workspace.folder("fetched")):
+        table = catalog.read(path, catalog.FETCHED).select(["record", "error"])
+        errors = table.column("error").to_pylist()
+        failed.update(zip(table.column("record").to_pylist(), (e is not None and code in (e, "failed") for e in errors), strict=True))
+    wanted = {record for record, is_failed in failed.items() if is_failed}
+    generation = len(generations(workspace))
+    return _write(workspace, _planned_again(workspace, wanted, generation), generation, part_size)
+
+
+def _planned_again(workspace: Workspace, wanted: set[str], generation: int) -> Iterator[dict[str, Any]]:
+    """The latest plan's word on each of these records."""
+    for path in reversed(catalog.files(workspace.folder("plan"))) if wanted else ():
+        for group in range(len(catalog.group_sizes(path))):
+            for row in catalog.read_group(path, group):
+                if row["record"] in wanted:
+                    wanted.remove(row["record"])
+                    yield row | {"generation": generation}
+
+
+def _write(workspace: Workspace, rows: Iterator[dict[str, Any]], generation: int, part_size: int) -> int:
     first = next(rows, None)
     if first is None:
         return 0
     if generation:
         _note_known_keys(workspace, generation)
-    catalog.write_groups(plan_path(workspace, generation), ramped(chain([first], rows), part_size), catalog.SIGHTINGS)
+    lanes: dict[str, int] = {}  # of the parts that are fetched
+    groups = _groups(chain([first], rows), part_size, lanes)
+    catalog.write_groups(plan_path(workspace, generation), groups, catalog.SIGHTINGS, {"lanes": lanes})
     return sum(catalog.group_sizes(plan_path(workspace, generation)))
 
 
@@ -130,13 +160,21 @@ def record_id(kind: str, root: str, name: str) -> str:
 
 
 def _new_rows(request: Request, options: Options, known: dict[str, str], generation: int) -> Iterator[dict[str, Any]]:
+    seen: set[str] = set()
     for text in request.sources:
         kind, module = source_of(text)
         for record in module.records(text, options):
             name = record_id(kind, record.root, record.name)
-            if known.get(name) is None or (request.refresh and known[name] != record.stamp):
+            again = request.refresh and name not in seen and (known.get(name) != record.stamp or _is_fetched(record))
+            if again or known.get(name) is None:
                 known[name] = record.stamp if request.refresh else ""  # a source named twice is listed once
+                if _is_fetched(record):
+                    seen.add(name)
                 yield _row(kind, name, record, generation)
+
+
+def _is_fetched(record: Record) -> bool:
+    return record.at is not None and record.at.uri.startswith(storage.WEB)
 
 
 def _row(kind: str, name: str, record: Record, generation: int) -> dict[str, Any]:
@@ -145,6 +183,7 @@ def _row(kind: str, name: str, record: Record, generation: int) -> dict[str, Any
         **_columns("at", record.at), **_columns("line", record.line),
         "error": record.error, "message": record.message, "stamp": record.stamp, "url": record.url, "license": record.license,
         "artist": record.artist, "rating": record.rating, "tags": list(record.tags), "caption": record.caption,
+        "extra": record.extra,
     }  # fmt: skip
 
 
@@ -191,6 +230,27 @@ def _note_known_keys(workspace: Workspace, generation: int) -> None:
         )
     with storage.publishing(_known_keys_path(workspace, generation)) as file:
         np.save(file, keys.astype("S24"), allow_pickle=False)
+
+
+def _groups(rows: Iterable[dict[str, Any]], largest: int, lanes: dict[str, int]) -> Iterator[list[dict[str, Any]]]:
+    """Rows in lists as long as those of `ramped`; what is to be fetched by its host's lane, one in each list. lanes: list → lane, to be filled."""
+    waiting: dict[int | None, list[dict[str, Any]]] = {}
+    index = 0
+    for row in rows:
+        lane = lane_of(row["at_uri"]) if (row["at_uri"] or "").startswith(storage.WEB) else None
+        held = waiting.setdefault(lane, [])
+        held.append(row)
+        if len(held) >= min(largest, SMALLEST << (index // RAMP)):
+            yield _noted(waiting.pop(lane), index, lane, lanes)
+            index += 1
+    for index, (lane, held) in enumerate(waiting.items(), index):  # noqa: B020  it goes on
+        yield _noted(held, index, lane, lanes)
+
+
+def _noted(rows: list[dict[str, Any]], index: int, lane: int | None, lanes: dict[str, int]) -> list[dict[str, Any]]:
+    if lane is not None:
+        lanes[str(index)] = lane
+    return rows
 
 
 def ramped(rows: Iterable[dict[str, Any]], largest: int) -> Iterator[list[dict[str, Any]]]:

@@ -6,6 +6,7 @@ and its footer what it was made with, so that a raised VERSION or limit recomput
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import numpy as np
 from anidata import catalog, hashing, image, parts, registration, shards, storage, windows
 from anidata.engine import Engine, Limits, Watch
 from anidata.errors import BadImage
+from anidata.fetch import Bounds
+from anidata.fetch import Config as FetchConfig
 from anidata.recipe import Amount, Count, Positive
 from anidata.sources import Options
-from anidata.stages import _listing
+from anidata.stages import _fetching, _listing
 from anidata.stages._listing import Request, reference
 from anidata.stages._memory import within_memory
 from anidata.workspace import Workspace
@@ -38,6 +41,8 @@ class Config:
     time_limit: Amount = 60.0  # seconds for one picture; 0: none
     memory_limit: Count = 4_294_967_296  # bytes a worker may take; 0: no limit
     part_size: Positive = 256  # pictures in a part: the unit of work, of resume and of loss
+    url_column: str = ""  # of a list of URLs; empty: url, image_url, file_url and the like
+    fetch: FetchConfig = field(default_factory=FetchConfig)
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,18 @@ warm = hashing.warm
 def run(workspace: Workspace, config: Config, engine: Engine, request: Request) -> Counter[str]:
     """Finish what earlier plans left open, then add the sources' new sightings as a plan of its own and work through it."""
     counts = _work(workspace, config, engine)
-    options = Options(workspace.path, config.lines, config.colors, config.max_bytes, config.max_ratio, config.max_unpacked)
-    if request.sources and _listing.add_generation(workspace, request, options, config.part_size):
+    if request.retry and _listing.add_failed(workspace, request.retry, config.part_size):
+        counts += _work(workspace, config, engine)
+    if request.sources and _listing.add_generation(workspace, request, _options(workspace, config), config.part_size):
         counts += _work(workspace, config, engine)
     for name in ("records", "images"):
         catalog.gather(workspace, name)
     return counts
+
+
+def _options(workspace: Workspace, config: Config) -> Options:
+    bounds = config.max_bytes, config.max_ratio, config.max_unpacked
+    return Options(workspace.path, config.lines, config.colors, *bounds, config.url_column)
 
 
 def limits(config: Config) -> Limits:
@@ -102,7 +113,8 @@ def measure_part(part: Part, watch: Watch) -> Counter[str]:
     """Work through one part, or through what is stale in it, and publish it."""
     before = catalog.made_from(part.path("records")).get("made")
     if before is None:
-        work = _Work(part, catalog.read_group(_listing.plan_path(part.workspace, part.generation), part.index))
+        planned = catalog.read_group(_listing.plan_path(part.workspace, part.generation), part.index)
+        work = _Work(part, _fetching.answered(part.workspace, part.generation, part.index, planned))
     else:
         images = {r["key"]: r for r in catalog.rows(part.path("images"), catalog.images_schema())}
         work = _Work(part, catalog.rows(part.path("records"), catalog.RECORDS), images, before)
@@ -116,13 +128,27 @@ def measure_part(part: Part, watch: Watch) -> Counter[str]:
 
 
 def _work(workspace: Workspace, config: Config, engine: Engine) -> Counter[str]:
-    counts: Counter[str] = Counter()
+    bounds = Bounds(config.max_bytes, config.max_ratio)
+    counts = _fetching.run(workspace, config.fetch, bounds, partial(fetch_tasks, engine), engine.workers)
     todo = open_parts(workspace, config)
     if not todo:
         return counts
     for _, result in engine.map(measure_part, todo, limits=limits(config), label="ingest", total=sum(p.size for p in todo)):
         counts += result
     return counts
+
+
+def fetch_tasks(engine: Engine, tasks: list[_fetching.Task]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    total = sum(part.size for task in tasks for part in task.parts)
+    for _, result in engine.map(fetch_lanes, tasks, limits=Limits(0, 0), label="fetch", total=total, unit="URLs"):
+        counts += result
+    return counts
+
+
+def fetch_lanes(task: _fetching.Task, watch: Watch) -> Counter[str]:
+    """Fetch what a task holds; here, so that the workers started for it are those that will measure."""
+    return _fetching.fetch_lanes(task, watch)
 
 
 @dataclass

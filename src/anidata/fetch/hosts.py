@@ -1,0 +1,73 @@
+"""Politeness: how many requests a host has at once, how soon after each other they begin, and when it asked to be left alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from anidata.fetch import Config
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What tells seconds and waits for them."""
+
+    now: Callable[[], float]
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+
+
+class Host:
+    """One host's places. A request begins when there is a place, the last one's start lies far enough back, and no pause is on."""
+
+    def __init__(self, config: Config, everyone: asyncio.Semaphore, clock: Clock) -> None:
+        self._interval = 1 / config.rate if config.rate else 0.0
+        self._places = asyncio.Semaphore(config.concurrency)
+        self._turn = asyncio.Lock()  # who holds it is the next to begin
+        self._everyone, self._clock = everyone, clock
+        self._free_at = 0.0
+        self.lost = 0  # requests in a row that brought no answer
+
+    def slow_down(self, interval: float) -> None:
+        """Leave at least so many seconds between two requests."""
+        self._interval = max(self._interval, interval)
+
+    def pause(self, seconds: float) -> None:
+        """Begin nothing for so long."""
+        self._free_at = max(self._free_at, self._clock.now() + seconds)
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Wait for a place and for the turn; hold the place."""
+        async with self._places:
+            async with self._turn:
+                await self._begin()
+            try:
+                yield
+            finally:
+                self._everyone.release()
+
+    async def _begin(self) -> None:
+        """Wait first for the host and then for one of all requests' places: no place is held by who only waits for a slow host."""
+        while True:
+            while (wait := self._free_at - self._clock.now()) > 0:
+                await self._clock.sleep(wait)
+            await self._everyone.acquire()
+            if self._free_at <= self._clock.now():  # no pause has come meanwhile
+                self._free_at = self._clock.now() + self._interval
+                return
+            self._everyone.release()
+
+
+class Hosts:
+    """All hosts that are being asked."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._config, self._clock = config, clock
+        self._everyone = asyncio.Semaphore(config.connections)
+        self._hosts: dict[str, Host] = {}
+
+    def __getitem__(self, name: str) -> Host:
+        found = self._hosts.get(name)
+        if found is None:
+            found = self._hosts[name] = Host(self._config, self._everyone, self._clock)
+        return found

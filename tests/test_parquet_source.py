@@ -1,0 +1,80 @@
+"""Tables of pictures, as the Hub has them, give what the same pictures in a folder give."""
+
+import io
+import json
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from datasets.table import embed_table_storage
+
+from anidata import parts
+from anidata.errors import SourceError
+from anidata.sources import Options
+from conftest import drawing, save
+
+
+def records(place, base, **options):
+    return list(parts.load("sources", "parquet").records(f"parquet:{place}", Options(base, **options)))
+
+
+def answers(command, work, sql):
+    return json.loads(command("query", work, sql, "--format", "json"))
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Four pictures in a parquet of the datasets library's own making."""
+    files = [str(save(tmp_path / "pile" / f"{n}.png", drawing(n))) for n in range(4)]
+    found = datasets.Dataset.from_dict({"image": files, "text": [f"caption {n}" for n in range(4)], "score": list(range(4))})
+    found = (
+        found.cast_column("image", datasets.Image()).with_format("arrow").map(embed_table_storage, batched=True)
+    )  # as a push to the Hub does
+    (tmp_path / "tables").mkdir()
+    found.to_parquet(str(tmp_path / "tables" / "train.parquet"))
+    return tmp_path / "tables" / "train.parquet"
+
+
+def test_a_table_of_the_hubs_gives_the_pictures_of_their_folder_with_its_columns(table, tmp_path, command, inline):
+    command("ingest", tmp_path / "work", f"parquet:{table}")
+    command("ingest", tmp_path / "other", tmp_path / "pile")
+    rows = answers(command, tmp_path / "work", "SELECT file, key, caption, extra, status FROM records ORDER BY file")
+    wanted = answers(command, tmp_path / "other", "SELECT file, key FROM records ORDER BY file")
+    assert [row["key"] for row in rows] == [row["key"] for row in wanted]
+    assert [(row["caption"], json.loads(row["extra"]), row["status"]) for row in rows] == [
+        (f"caption {n}", {"score": n}, "ok") for n in range(4)
+    ]
+
+
+def test_pictures_are_copied_once_and_outlive_their_table(table, tmp_path, command, inline):
+    work = tmp_path / "work"
+    command("ingest", work, f"parquet:{table.parent}")
+    [blob] = work.glob("blobs/parquet-*.tar")
+    before = blob.stat().st_mtime_ns
+    command("ingest", work, f"parquet:{table.parent}", "--refresh")
+    assert blob.stat().st_mtime_ns == before
+    table.unlink()
+    assert command("extract-lineart", work, "--json")["done"]["color"] == 4
+
+
+def test_a_row_without_bytes_or_with_too_many_is_a_row_that_says_so(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"n": [1, 2, 3], "jpg": pa.array([b"x" * 10, None, b"x" * 99], pa.binary())}), path)
+    assert [(r.error, r.at and r.at.size, r.name) for r in records(path, tmp_path, max_bytes=50)] == [
+        (None, 10, "0"), ("empty", None, "1"), ("empty", None, "2")
+    ]  # fmt: skip
+
+
+def test_a_table_of_urls_is_told_where_it_belongs(tmp_path):
+    pq.write_table(pa.table({"url": ["http://a.example/1.png"]}), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match=r"type: urls:.*a\.parquet"):
+        records(tmp_path / "a.parquet", tmp_path)
+
+
+def test_a_broken_table_is_a_source_error(tmp_path):
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"image": pa.array([b"x" * 5000], pa.binary())}), buffer)
+    (tmp_path / "a.parquet").write_bytes(buffer.getvalue()[:100])
+    with pytest.raises(SourceError, match="can't be read as parquet"):
+        records(tmp_path / "a.parquet", tmp_path)

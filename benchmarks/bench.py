@@ -214,7 +214,12 @@ def million(folder: Path, _: int) -> None:
         took([sys.executable, script, str(work), str(count)])
         clean = took([*ANIDATA, "clean", str(work), "--sweep", "min_side"]), took([sys.executable, script, str(work)])
         for words, used in zip(("clean --sweep min_side", "clean, deciding"), clean, strict=True):
-            line("clean", f"{used.wall:.2f} s ({used.cpu:.2f} of CPU), {used.peak:.0f} MB", f"over {count:,} pictures; deciding: under 3 s, memory flat", words)
+            line(
+                "clean",
+                f"{used.wall:.2f} s ({used.cpu:.2f} of CPU), {used.peak:.0f} MB",
+                f"over {count:,} pictures; deciding: under 3 s, memory flat",
+                words,
+            )
 
 
 BENCHES: dict[str, Callable[[Path, int], None]] = {

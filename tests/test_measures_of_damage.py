@@ -95,6 +95,11 @@ def test_enlarged_pixels_are_found_after_jpeg():
         assert pixel_art.measure(image(pixels_drawn(cell, cell, saved_as_jpeg=True))) > PIXELS
 
 
+def test_the_bands_of_a_slow_gradient_are_no_pixel_art():
+    y, x = np.mgrid[0:400, 0:400] // 16
+    assert pixel_art.measure(image(np.dstack([200 + x, 200 + y, 255 - x]).astype(np.uint8))) == 0
+
+
 def test_flags_are_no_pixel_art():
     flag = np.zeros((300, 450, 3), np.uint8)
     flag[100:200], flag[:, 150:180] = (250, 200, 0), (0, 0, 160)

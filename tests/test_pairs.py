@@ -28,7 +28,7 @@ def stored(work, file, style):
 
 def prepared(command, work, source, *settings):
     command("ingest", work, source)
-    command("clean", work)
+    command("clean", work, "--set", "clean.max_line_drawing=1", "--set", "clean.min_contrast=0")
     command("dedup", work)
     return command("extract-lineart", work, *settings, "--json")
 

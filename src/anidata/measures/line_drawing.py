@@ -25,7 +25,7 @@ LEAST = 0.002  # share of the picture
 def measure(image: Image) -> float:
     darkest, lightest = image.raster_ends
     paper = percentiles(darkest, LIGHTEST)[0]
-    if paper < DARKEST_PAPER:
+    if paper < DARKEST_PAPER or min(darkest.shape) < 4 * len(BRUSH):  # or too small for the brush to tell
         return 0.0
     drawn = darkest < paper - INK
     if np.count_nonzero(drawn) <= LEAST * darkest.size:

@@ -53,6 +53,6 @@ def _coefficients(gray: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """How many coefficients of the blocks' first rows are fine, and coarse."""
     height, width = (side // BLOCK * BLOCK for side in gray.shape)
     rows = gray[:height, :width].reshape(height // BLOCK, BLOCK, width).mean(axis=1, dtype=np.float32)
-    found = np.abs(cv2.gemm(rows.reshape(-1, BLOCK), COSINES, 1, None, 0))  # BLAS would wake its threads for so little
+    found = np.abs(np.einsum("nk,kc->nc", rows.reshape(-1, BLOCK), COSINES))  # no BLAS: OpenCV's dies where it gets no 32 MB for a buffer
     coarse = np.count_nonzero(found >= COARSE)
     return np.array([np.count_nonzero(found >= NOTHING) - coarse, coarse])

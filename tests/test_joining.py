@@ -140,4 +140,4 @@ def test_a_flat_picture_is_counted_as_too_flat_to_compare(tmp_path, command):
     save(tmp_path / "pile" / "flat.png", np.full((300, 300, 3), 200, np.uint8))
     save(tmp_path / "pile" / "drawn.png", drawing(1))
     command("ingest", tmp_path / "work", tmp_path / "pile")
-    assert command("dedup", tmp_path / "work", "--json")["done"]["flat"] == 1
+    assert command("dedup", tmp_path / "work", "--json")["done"]["too_flat"] == 1

@@ -82,7 +82,7 @@ def show(summary: Summary, *, changed: bool) -> None:
 
 def show_stage(stage: str, counts: Mapping[str, int], summary: Summary) -> None:
     console = Console()
-    done = ", ".join(f"{name} {n:,}" for name, n in counts.items() if n)
+    done = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in counts.items() if n)
     console.print(f"{stage}: {done or 'nothing to do, everything is up to date'}", highlight=False)
     console.print(funnel.table(summary.funnel))
 

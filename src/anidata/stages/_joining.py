@@ -71,7 +71,7 @@ def join(workspace: Workspace, bits: int, *, flips: bool, engine: Engine) -> Cou
     with storage.publishing(folder / f"{number:05d}.keys.npy") as file:
         np.save(file, keys[new], allow_pickle=False)
     catalog.write(folder / f"{number:05d}.parquet", found, {"settings": settings})
-    return Counter(joined=int(new.sum()), edges=found.num_rows, flat=lone)
+    return Counter(joined=int(new.sum()), edges=found.num_rows, too_flat=lone)
 
 
 def join_part(part: Part, _watch: Watch) -> Found:

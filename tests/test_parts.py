@@ -70,3 +70,8 @@ def test_a_name_on_the_shelf_is_not_hidden_by_a_file_of_that_name(tmp_path, monk
     (tmp_path / "quickstart").write_text("not a recipe")
     monkeypatch.chdir(tmp_path)
     assert parts.find("pipelines", "quickstart").suffix == ".toml"
+
+
+def test_every_test_file_has_tests():
+    empty = [path.name for path in Path(__file__).parent.glob("test_*.py") if "def test_" not in path.read_text(encoding="utf-8")]
+    assert empty == []

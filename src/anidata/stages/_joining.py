@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.lib.recfunctions import repack_fields
 
 from anidata import catalog, hashing, image, neighbors, storage, windows
 from anidata.engine import Engine, Limits, Watch
@@ -23,6 +24,7 @@ FAR = 80  # bits of 256: finds beyond aren't worth a look. Copies stay within 78
 ALONE = 1 << 18  # windows up to which this process joins by itself: beyond, workers are worth starting
 BATCH = 1 << 14  # pictures asked for at once
 ENTRY = np.dtype([("owner", "<u4"), *windows.CODE.descr])  # a window and the place of its picture
+COARSE = ["owner", "kind", "code"]
 MIRRORED = np.array([window.mirrored for window in windows.WINDOWS])
 STRAIGHT, TURNED, EQUAL = 1, 2, 4  # the ways in which a pair was found
 
@@ -58,8 +60,8 @@ def join(workspace: Workspace, bits: int, *, flips: bool, engine: Engine) -> Cou
         keys = pictures.column("key").to_numpy(zero_copy_only=False).astype("S24")
         if np.isin(keys, _seen(folder)).all():
             return Counter()
-        lone = spread(views, Path(place))
-        few, crowd = crowds(mapped(Path(place)), len(keys))
+        wholes, lone = spread(views, Path(place))
+        few, crowd = crowds(wholes, len(keys))
         if len(crowd.i) and catalog.files(folder):
             _begin_anew(folder)  # who stands for a crowd depends on all of it; verdicts on pairs are kept
         new = ~np.isin(keys, _seen(folder))
@@ -140,17 +142,22 @@ def _shared_out(part: Part, engine: Engine) -> list[Found]:
     return [found for _, found in engine.map(join_part, shares, limits=Limits(0, 0))]
 
 
-def spread(views: catalog.Catalog, folder: Path) -> int:
-    """Write the windows of all readable pictures to a file, by key; how many pictures have none: they are too flat to be told apart."""
+def spread(views: catalog.Catalog, folder: Path) -> tuple[np.ndarray, int]:
+    """Write the windows of all readable pictures to a file, by key.
+
+    The wholes among them, without their fine codes; and how many pictures have no window: they are too flat to be told apart.
+    """
     start = lone = 0
+    wholes = [np.empty(0, ENTRY)[COARSE]]
     with (folder / "windows").open("wb") as file:
         for batch in views.batches("SELECT windows FROM _seen WHERE error IS NULL ORDER BY key", BATCH):
             found = batch.column("windows").to_pylist()
             counts = [len(codes) // windows.CODE.itemsize for codes in found]
-            codes = np.frombuffer(b"".join(found), windows.CODE)
-            file.write(entries(codes, np.repeat(np.arange(start, start + len(found)), counts)).tobytes())
+            some = entries(np.frombuffer(b"".join(found), windows.CODE), np.repeat(np.arange(start, start + len(found)), counts))
+            file.write(some.tobytes())
+            wholes.append(repack_fields(some[some["kind"] < len(windows.WHOLES)][COARSE]))
             start, lone = start + len(found), lone + counts.count(0)
-    return lone
+    return np.concatenate(wholes), lone
 
 
 def entries(codes: np.ndarray, owner: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def measured(work, rules=()):
 
 
 def values(command, work, expression):
-    sql = f"SELECT ({expression})::DOUBLE AS v FROM images WHERE status = 'ok'"
+    sql = f"SELECT ({expression})::DOUBLE AS v FROM images WHERE status = 'ok' ORDER BY key"
     return np.array([row["v"] for row in json.loads(command("query", work, sql, "--format", "json"))], float)
 
 

@@ -23,6 +23,7 @@ Form = Literal["jpeg", "webp", "png"]
 Anchor = Literal["center", "ink"]
 
 WHITE = 255
+PLAIN = 12  # grey levels
 BUCKET_STEP = 64  # px: what latent models ask of both sides
 RESAMPLING = {
     "area": PIL.Image.Resampling.BICUBIC,  # of enlargements: there is no area to average
@@ -116,6 +117,13 @@ def halved(rgb: Pixels) -> Pixels:
     height, width = (max(1, side // 2) for side in rgb.shape[:2])
     even = rgb[: 2 * height, : 2 * width]
     return np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def plain_rows(rows: NDArray[Any]) -> int:
+    """How many rows of one channel, from the first, stay within PLAIN of the first one's middle level: a border's, ringing included."""
+    middle = np.median(rows[0])
+    outside = (rows.max(axis=1) > middle + PLAIN) | (rows.min(axis=1) < middle - PLAIN)
+    return int(outside.argmax()) if outside.any() else len(rows)
 
 
 def encode_color(rgb: Pixels, form: Form, quality: int) -> bytes:

@@ -37,7 +37,6 @@ LEVELS = ((48, 8), (96, 4), (SIDE, 2))  # px of the long side, and most steps of
 OUTLINE = 32  # px of the long side at which outlines are compared
 CLOSE = 96  # px at which those of what is no copy are too: round shapes and flags are alike from afar; 19 of 20 variants stay above .6
 LEAST = 8  # px: shorter sides hold no gradients to align by
-FLAT = 12  # grey levels within which a row is plain border, ringing included
 LIGHTNESS, GRAY = 100 / 255, 128  # L* a level; a* and b* of gray, as OpenCV packs them
 CLIPPED, LIGHT_STEPS = 16, 5  # grey levels from black or white that clipping may have reached; rounds of the fit of light
 GAIN = 2.0  # times the light, either way, that is still the same picture
@@ -149,7 +148,7 @@ def _is_framed(one: _Try) -> bool:
     depth = int(sides.min())
     rim[depth : height - depth, depth : width - depth] = False
     around = outer[rim].astype(np.int16)
-    return bool((np.abs(around - np.median(around, axis=0)) <= 2 * FLAT).all(axis=1).mean() > PLAIN)
+    return bool((np.abs(around - np.median(around, axis=0)) <= 2 * canvas.PLAIN).all(axis=1).mean() > PLAIN)
 
 
 def matched(a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
@@ -310,17 +309,11 @@ def _content(plane: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(least, greatest) of x and y, from -1 to 1, of what lies within plain borders; the frame where hardly anything does."""
     height, width = plane.shape
     sides = [(width, plane.T), (height, plane)]
-    cuts = np.array([(_plain(rows), size - _plain(rows[::-1])) for size, rows in sides], np.float64)
+    cuts = np.array([(canvas.plain_rows(rows), size - canvas.plain_rows(rows[::-1])) for size, rows in sides], np.float64)
     if (cuts[:, 1] - cuts[:, 0] < LEAST).any():
         return np.array([-1.0, -1.0]), np.array([1.0, 1.0])
     low, high = (cuts * 2 / np.array([[width], [height]]) - 1).T
     return low, high
-
-
-def _plain(rows: Plane) -> int:
-    """How many rows, from the first, stay within FLAT of the first one's middle level."""
-    inside = np.abs(rows - np.median(rows[0])).max(axis=1) <= FLAT
-    return len(inside) if inside.all() else int(inside.argmin())
 
 
 # --- grids ---------------------------------------------------------------------------------------------------------------------------

@@ -17,11 +17,9 @@ from anidata.image import Image
 
 VERSION = 1
 FINE = 16  # frequencies a side of the fine code
-FLAT = 12  # grey levels within which a row is plain border, ringing included
 BORDERS = 3  # borders within each other that are looked for: bars, then the paper's margins
 RIM = 2  # px of the raster: where a border blends with what it surrounds
 LEAST = 8  # px of the raster: what borders leave must be larger
-WHITE = 255
 SHAPES = 4  # classes of a picture's shape between 1 : 1 and 2 : 1
 UNIT = 256  # bilinear weights are whole multiples of 1 / UNIT²
 
@@ -95,7 +93,7 @@ def content(gray: Gray) -> Gray:
         (height, width), rim = seen.shape, RIM
         if min(height, width) < LEAST:
             return inner
-        top, bottom, left, right = (_plain(rows) for rows in (seen, seen[::-1], seen.T, seen.T[::-1]))
+        top, bottom, left, right = (canvas.plain_rows(rows) for rows in (seen, seen[::-1], seen.T, seen.T[::-1]))
         if not any((top, bottom, left, right)):
             return inner
         if top + bottom > height - LEAST or left + right > width - LEAST:
@@ -109,13 +107,6 @@ def _small(gray: Gray) -> Gray:
     return canvas.shrink(canvas.resize(np.ascontiguousarray(gray), *size, "bilinear"), hashing.SIDE, hashing.SIDE)
 
 
-def _plain(rows: Gray) -> int:
-    """How many rows, from the first, stay within FLAT of the first one's middle level."""
-    middle = int(np.median(rows[0]))
-    outside = (rows.max(axis=1) > middle + FLAT) | (rows.min(axis=1) < middle - FLAT)
-    return int(outside.argmax()) if outside.any() else len(rows)
-
-
 def _shape(gray: Gray) -> int:
     """Width over height, as the nearest power of 2 by SHAPES."""
     return round(math.log2(gray.shape[1] / gray.shape[0]) * SHAPES)
@@ -125,7 +116,7 @@ def _seen(ground: Gray, window: Window, shape: int) -> NDArray[np.int32]:
     """(32, 32) in 1 / UNIT² of a grey level. shape: of the base, as `_shape` has it."""
     places, weights, outside = _sampling(window, shape if window.degrees else 0)
     seen = np.einsum("ij,ij->i", ground.ravel()[places].astype(np.int32), weights)
-    seen[outside] = WHITE * UNIT**2
+    seen[outside] = canvas.WHITE * UNIT**2
     return np.asarray(seen.reshape(ground.shape))
 
 

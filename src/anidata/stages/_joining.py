@@ -1,7 +1,7 @@
 """Joining: every pair of pictures of which one, or a window of it, looks like the other, or whose pixels are equal.
 
 Each join adds the pairs of what is new to those there are, and finds what one join of everything would. The windows go to a file that
-the engine's workers map: each takes a share of the join, and no process holds it all.
+the engine's workers map: each takes a share of the join. A worker holds the 64-bit codes, the main process the wholes' alone.
 """
 
 from collections import Counter

@@ -15,9 +15,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
-from anidata import relation
+from anidata import alignment
 from anidata.catalog import Catalog
 from anidata.stages import _verifying
 from anidata.stages._reading import Reader
@@ -52,8 +50,8 @@ def matrix(work: Path, labels: Path) -> Matrix:
     reader = Reader(workspace, *LIMITS)
 
     @cache
-    def seen(key: str) -> np.ndarray:
-        return relation.thumbnail(reader.decode(places[key], key).rgb)
+    def seen(key: str) -> alignment.View:
+        return alignment.View(alignment.thumbnail(reader.decode(places[key], key).rgb))
 
     def verdict(pair: frozenset[str]) -> str:
         link = candidates.get(pair, UNRELATED)

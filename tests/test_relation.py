@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import anidata
+from anidata.alignment import SIDE, View, thumbnail
 from anidata.image import decode
-from anidata.relation import SIDE, relation, thumbnail
+from anidata.relation import relation
 
 ART = Path(anidata.__file__).parent / "art"
 SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
@@ -52,7 +53,7 @@ def street(seed):
 
 def related(a, b, flipped=False):
     """The relation, which doesn't depend on who comes first."""
-    one, other = thumbnail(np.ascontiguousarray(a)), thumbnail(np.ascontiguousarray(b))
+    one, other = (View(thumbnail(np.ascontiguousarray(p))) for p in (a, b))
     found = relation(one, other, flipped)
     assert relation(other, one, flipped) == found
     return found
@@ -257,7 +258,7 @@ def test_another_drawing_is_unrelated(seed):
 )
 def test_no_shape_is_too_odd(shape, other, flipped, seed):
     rng = np.random.default_rng(seed)
-    one, two = (thumbnail(rng.integers(0, 256, (*s, 3), np.uint8)) for s in (shape, other))
+    one, two = (View(thumbnail(rng.integers(0, 256, (*s, 3), np.uint8))) for s in (shape, other))
     assert relation(one, two, flipped) in ("reencoded", "crop", "flip", "recolor", "variant", "unrelated")
     assert relation(one, one) == "reencoded"
 
@@ -289,12 +290,12 @@ def test_the_bundled_art_is_told_apart(a, b, wanted):
 def test_no_expression_or_pose_is_taken_for_a_copy():
     with open(DUPS / "negatives.csv", newline="") as file:
         pairs = [(row["a"], row["b"]) for row in csv.DictReader(file) if row["gray_zone"] == "0"]
-    small = {name: thumbnail(decode((DUPS / "negatives" / name).read_bytes(), 10**8).rgb) for pair in pairs for name in pair}
+    small = {name: View(thumbnail(decode((DUPS / "negatives" / name).read_bytes(), 10**8).rgb)) for pair in pairs for name in pair}
     assert {relation(small[a], small[b]) for a, b in pairs} <= {"variant", "recolor", "unrelated"}
     assert {relation(small[b], small[a]) for a, b in pairs} <= {"variant", "recolor", "unrelated"}
 
 
 @pytest.mark.skipif(not DUPS.exists(), reason="the shared pictures aren't here")
 def test_of_fifteen_pictures_no_two_are_related():
-    small = [thumbnail(decode(path.read_bytes(), 10**8).rgb) for path in sorted((DUPS / "originals").iterdir())[::6]]
+    small = [View(thumbnail(decode(path.read_bytes(), 10**8).rgb)) for path in sorted((DUPS / "originals").iterdir())[::6]]
     assert {relation(a, b) for n, a in enumerate(small) for b in small[:n]} == {"unrelated"}

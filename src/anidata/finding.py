@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from anidata import catalog, hashing, image, relation, storage, windows
+from anidata import alignment, catalog, hashing, image, storage, windows
 from anidata.errors import BadImage
 from anidata.pipeline import Recipe
 from anidata.stages import _joining, _verifying
@@ -56,7 +56,7 @@ class _Loose:
     """A picture that isn't in the workspace."""
 
     answer: Answer
-    thumbnail: relation.Pixels
+    view: alignment.View
     pixels: bytes
     codes: np.ndarray  # windows.CODE
 
@@ -86,7 +86,7 @@ def _opened(answers: Sequence[Answer], reader: Reader) -> Iterator[_Loose]:
             continue
         codes = hashing.codes(picture.rgb)
         seen, _ = windows.codes(picture, codes.luma, codes.phash, codes.phash_flip)
-        yield _Loose(answer, relation.thumbnail(picture.rgb), codes.pixels, seen)
+        yield _Loose(answer, alignment.View(alignment.thumbnail(picture.rgb)), codes.pixels, seen)
 
 
 def _met(folder: Path, known: int, loose: Sequence[_Loose], recipe: Recipe) -> Found:
@@ -117,7 +117,7 @@ def _told(views: catalog.Catalog, reader: Reader, one: _Loose, near: dict[str, t
 
 def _relation(reader: Reader, one: _Loose, key: str, places: list[Row], mirrored: str) -> str:
     try:
-        return _verifying.verdict(relation.thumbnail(reader.decode(places, key).rgb), one.thumbnail, mirrored)
+        return _verifying.verdict(alignment.View(alignment.thumbnail(reader.decode(places, key).rgb)), one.view, mirrored)
     except BadImage:
         return "unknown"
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata import relation
-from anidata.relation import Mask, Pixels
+from anidata import alignment, relation
+from anidata.alignment import Mask, Pixels
 
 HOTTEST = 40.0  # ΔE that has the map's last color; re-encodings stay below 10, a redrawn mouth has 20 to 60
 OUTSIDE = 128  # gray where the member shows nothing
@@ -58,6 +58,7 @@ class _Laid:
 
 
 def _laid(keeper: Pixels, member: Pixels, mirrored: bool) -> _Laid:
-    keeper, member = relation.matched(keeper, np.ascontiguousarray(member[:, ::-1]) if mirrored else member)
-    fit = relation.aligned(member, keeper)
-    return _Laid(keeper, *relation.laid(member, keeper, fit), relation.difference(member, keeper, fit).likeness, mirrored)
+    other = alignment.View(member)
+    ground, other = alignment.matched(alignment.View(keeper), other.mirrored if mirrored else other)
+    fit = alignment.aligned(other, ground)
+    return _Laid(ground.rgb, *alignment.laid(other, ground, fit), relation.difference(other, ground, fit).likeness, mirrored)

@@ -7,13 +7,13 @@ from typing import Any
 
 import PIL.Image
 
-from anidata import relation
+from anidata import alignment
+from anidata.alignment import Pixels
 from anidata.engine import Engine, Watch
 from anidata.errors import BadImage
 from anidata.page import heat
 from anidata.page.choice import DOUBTFUL, Choice
 from anidata.pipeline import Recipe
-from anidata.relation import Pixels
 from anidata.stages import ingest
 from anidata.stages._memory import within_memory
 from anidata.stages._reading import Reader
@@ -109,7 +109,7 @@ def open_part(part: Part, watch: Watch) -> Opened:
             continue
         try:
             with within_memory():
-                seen[key] = relation.thumbnail(part.reader.decode(places, key).rgb)
+                seen[key] = alignment.thumbnail(part.reader.decode(places, key).rgb)
         except BadImage as error:
             opened.pictures[key] = Thumbnail(error=error.code, message=error.message)
         else:

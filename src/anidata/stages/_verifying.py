@@ -5,13 +5,14 @@ Each picture of a part is opened once, however many pairs it is in. What can't b
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from anidata import catalog, image, neighbors, relation
+from anidata import alignment, catalog, image, neighbors, relation
 from anidata.engine import Watch
 from anidata.errors import BadImage
 from anidata.stages._memory import within_memory
@@ -51,18 +52,19 @@ def verify_part(part: Part, watch: Watch) -> list[Row]:
         if failure is None:
             try:
                 with within_memory():
-                    seen[key] = relation.thumbnail(part.reader.decode(places, key).rgb)
+                    seen[key] = alignment.thumbnail(part.reader.decode(places, key).rgb)
             except BadImage:
                 continue
+    view = lru_cache(PICTURES)(lambda key: alignment.View(seen[key]))
     pairs = [p for p in part.pairs if p["a"] in seen and p["b"] in seen]
-    rows = [p | {"relation": verdict(seen[p["a"]], seen[p["b"]], p["mirrored"])} for p in pairs]
+    rows = [p | {"relation": verdict(view(p["a"]), view(p["b"]), p["mirrored"])} for p in pairs]
     if rows:
         path = part.reader.workspace.folder("relations") / f"{part.name}.parquet"
         catalog.write(path, catalog.table(rows, catalog.RELATIONS), {"version": [image.VERSION, relation.VERSION]})
     return rows
 
 
-def verdict(a: np.ndarray, b: np.ndarray, mirrored: str) -> str:
+def verdict(a: alignment.View, b: alignment.View, mirrored: str) -> str:
     """The relation of two thumbnails. mirrored: whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`)."""
     straight = relation.relation(a, b) if mirrored != "yes" else "unrelated"
     if straight in COPIES or mirrored == "no":

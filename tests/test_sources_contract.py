@@ -1,7 +1,9 @@
 """Every source on the shelf keeps the contract in `anidata.sources`."""
 
+import io
 import os
 import re
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -48,7 +50,27 @@ def make_parquet(base: Path) -> str:
     return f"parquet:{path.parent}"
 
 
-MAKERS = {"sample": lambda _: "sample:", "folder": make_folder, "archive": make_archive, "urls": make_urls, "parquet": make_parquet}
+def make_webdataset(base: Path) -> str:
+    folder = base / "shards"
+    folder.mkdir(exist_ok=True)
+    with tarfile.open(folder / "00000.tar", "w") as tar:
+        for name in ("b/0.jpg", "b/0.json", "\udcff 1.png", "../evil.png", "a.txt", "a.webp"):
+            info = tarfile.TarInfo(name)
+            info.size = 2
+            tar.addfile(info, io.BytesIO(b"{}"))
+    rows = [{"key": "0", "status": "success", "url": None}, {"key": "7", "status": "failed_to_download", "url": "http://a.example/\u0000"}]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "00000.parquet")
+    return f"webdataset:{folder}"
+
+
+MAKERS = {
+    "sample": lambda _: "sample:",
+    "folder": make_folder,
+    "archive": make_archive,
+    "urls": make_urls,
+    "parquet": make_parquet,
+    "webdataset": make_webdataset,
+}
 
 
 def listed(kind: str, tmp_path: Path) -> list[Record]:

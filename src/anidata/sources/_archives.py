@@ -13,6 +13,7 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, cast
 
@@ -23,7 +24,8 @@ from anidata.storage import Reference, decode, encode, publishing, uri_of
 from anidata.tars import BLOCK, is_header
 
 VERSION = 2  # raised when the same archive would be listed otherwise
-PACKED_TAR = (".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+ENDING_KINDS = {".tgz": "gz", ".tbz2": "bz2", ".txz": "xz", ".tar.gz": "gz", ".tar.bz2": "bz2", ".tar.xz": "xz"}
+PACKED_TAR = tuple(ENDING_KINDS)
 ENDINGS = (".zip", ".cbz", ".7z", ".cb7", ".tar", ".cbt", *PACKED_TAR)  # what is opened where it lies among pictures
 MAGIC = {b"PK\3\4": "zip", b"PK\5\6": "zip", b"7z\xbc\xaf\x27\x1c": "7z", b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\0": "xz"}
 UNPACKERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
@@ -72,11 +74,9 @@ def members(path: Path, options: Options) -> list[Found]:
     except OSError as error:
         return [Found("", error="unreadable", message=error.strerror)]
     stamp = f"{status.st_size}.{status.st_mtime_ns}"
-    listing, blob = _places(path, stamp, options)
-    if listing.is_file():
-        found = _load(listing)
-        if blob.is_file() or not any(file.at and not file.at.uri.startswith("file:") for file in found):
-            return found
+    listing, blob = _places(uri_of(path), stamp, options)
+    if (known := _known(listing, blob)) is not None:
+        return known
     with Unpacking(options, status.st_size, uri_of(path), stamp, blob) as unpacking:
         try:
             _read(path, kind_of(path), unpacking)
@@ -89,9 +89,40 @@ def members(path: Path, options: Options) -> list[Found]:
     return unpacking.found
 
 
-def _places(path: Path, stamp: str, options: Options) -> tuple[Path, Path]:
+def streamed(uri: str, size: int, stamp: str, opened: Callable[[], AbstractContextManager[IO[bytes]]], options: Options) -> list[Found]:
+    """The members of a tar that lies elsewhere, packed if its name says so: read once from front to end, and copied; as `members` gives them.
+
+    size: bytes, as its server says; stamp: changes when the tar does. What is cut short is read again by the next run.
+    Raises: StorageError: the workspace can't be written. What `opened` raises but OSError.
+    """
+    listing, blob = _places(uri, stamp, options)
+    if (known := _known(listing, blob)) is not None:
+        return known
+    kind = next((kind for ending, kind in ENDING_KINDS.items() if uri.lower().endswith(ending)), None)
+    with Unpacking(options, size, uri, stamp, blob) as unpacking:
+        try:
+            with opened() as raw:
+                _tar.unpack(UNPACKERS[kind](raw) if kind else raw, raw, unpacking)
+        except Broken as why:
+            unpacking.refuse("", why)
+        except OSError as error:
+            unpacking.refuse("", Broken("unreadable", os.strerror(error.errno) if error.errno else str(error) or type(error).__name__))
+    if not any(one.error in ("unreadable", "truncated") for one in unpacking.found):
+        _save(listing, unpacking.found)
+    return unpacking.found
+
+
+def _known(listing: Path, blob: Path) -> list[Found] | None:
+    """What an archive was found to hold, if it has been looked at and its copies are there."""
+    if not listing.is_file():
+        return None
+    found = _load(listing)
+    return found if blob.is_file() or not any(file.at and not file.at.uri.startswith("file:") for file in found) else None
+
+
+def _places(uri: str, stamp: str, options: Options) -> tuple[Path, Path]:
     """Listing and blob of an archive."""
-    said = (VERSION, uri_of(path), stamp, options.max_bytes, options.max_ratio, options.max_unpacked)
+    said = (VERSION, uri, stamp, options.max_bytes, options.max_ratio, options.max_unpacked)
     name = "archive-" + hashlib.sha256(repr(said).encode()).hexdigest()[:24]
     return options.base / "blobs" / f"{name}.jsonl", options.base / "blobs" / f"{name}.tar"
 

@@ -70,7 +70,7 @@ def from_json(data: bytes) -> Notes:
 
     Raises: BadSidecar: no JSON, no object, or nested too deep.
     """
-    return from_fields(_object(data.decode("utf-8-sig", "replace")))
+    return from_fields(object_of(data.decode("utf-8-sig", "replace")))
 
 
 def from_fields(fields: Mapping[str, Any]) -> Notes:
@@ -116,7 +116,8 @@ def _is_prose(lines: list[str]) -> bool:
     return len(lines) == 1 and not set(",_") & set(lines[0]) and len(lines[0].split()) > LONGEST_PHRASE
 
 
-def _object(text: str) -> dict[str, Any]:
+def object_of(text: str) -> dict[str, Any]:
+    """Raises: BadSidecar: no JSON, no object, or nested too deep."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -138,7 +139,7 @@ def _csv_rows(text: str) -> Iterator[dict[str, Any]]:
 def _json_rows(text: str) -> Iterator[dict[str, Any]]:
     for line in io.StringIO(text):
         try:
-            yield _object(line)
+            yield object_of(line)
         except BadSidecar:
             continue  # one broken line doesn't take the others along
 

@@ -25,6 +25,7 @@ class Options:
     max_ratio: int = 200  # bytes unpacked for each byte of an archive's member, beyond the first MiB
     max_unpacked: int = 1 << 40  # bytes unpacked from one archive
     url_column: str = ""  # of a list of URLs; empty: the first that is called as such columns are
+    allow_private: bool = False  # galleries in private networks and on this machine too
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -228,6 +230,35 @@ def test_a_gallery_within_that_cant_be_read_is_a_row(home):
     with Booru([post(2), unread]) as booru:
         found = records(booru.source)
     assert [(r.file, r.error) for r in found] == [("2.png", None), ("picture", "unread_gallery")]
+
+
+def test_galleries_in_a_gallery_are_listed_each_once(home):
+    with Booru([post(2), post(1)]) as booru:
+        settings(home, Danbooru={"mine": {"root": f"http://127.0.0.1:{booru.port}", "pattern": rf"127\.0\.0\.1:{booru.port}"}})
+        booru.artists = [{"id": 1, "name": "mei"}, {"id": 2, "name": "mei"}]
+        found = records(f"gallery:http://127.0.0.1:{booru.port}/artists?search[any_name_matches]=mei")
+        assert sum("/posts.json" in path for path in booru.asked) == 1
+    assert [r.file for r in found] == ["2.png", "1.png"]
+
+
+def test_ctrl_c_ends_it_and_what_it_has_started(tmp_path):
+    package = tmp_path / "fake" / "gallery_dl"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    os.mkfifo(tmp_path / "pid")
+    (package / "__main__.py").write_text(
+        f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    )
+    words = ["ingest", str(tmp_path / "work"), "gallery:https://a.example/", "--allow-private"]
+    paths = os.pathsep.join([str(package.parent), *filter(None, sys.path)])
+    with subprocess.Popen(
+        [sys.executable, "-m", "anidata", *words], env=os.environ | {"PYTHONPATH": paths}, stderr=subprocess.PIPE, text=True
+    ) as run:
+        pid = int((tmp_path / "pid").read_text())  # waits until it is there
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=60)
+    assert run.returncode == 130, said
+    assert dies(pid)
 
 
 def test_licenses_and_names_of_mediawiki_are_found(tmp_path, monkeypatch):

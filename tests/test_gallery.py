@@ -155,10 +155,16 @@ def test_credentials_reach_no_error(tmp_path, monkeypatch):
 
 
 def test_credentials_in_a_gallerys_url_are_refused_and_not_repeated():
-    for url in (f"https://mei:{SECRET}@a.example/", f"https://a.example/?api_key={SECRET}"):
+    for url in (f"https://mei:{SECRET}@a.example/", f"Danbooru:https://mei:{SECRET}@a.example/", f"https://a.example/?api_key={SECRET}"):
         with pytest.raises(SourceError, match="gallery-dl's own config") as caught:
             records(f"gallery:{url}")
         assert SECRET not in str(caught.value)
+
+
+def test_credentials_in_a_gallerys_url_are_not_even_remembered(tmp_path, command, inline):
+    with pytest.raises(SourceError, match="gallery-dl's own config"):
+        command("ingest", tmp_path / "work", f"gallery:https://mei:{SECRET}@a.example/")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and SECRET in path.read_text(errors="replace")]
 
 
 def test_what_else_its_config_would_start_is_not_started(home, tmp_path):

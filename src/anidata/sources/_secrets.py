@@ -29,12 +29,13 @@ def scrubbed(text: str) -> str:
 
 def url_without_secrets(url: str) -> str:
     """A URL without user, password and parameters that name a credential; another stays as it is."""
+    url = _LOGIN.sub("", url)  # after a prefix, as in Danbooru:https://, it stands where urlsplit doesn't look
     try:
         parts = urlsplit(url)
     except ValueError:
         return scrubbed(url)
     query = "&".join(one for one in parts.query.split("&") if not _NAME.fullmatch(one.partition("=")[0]))
-    return urlunsplit(SplitResult(parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, parts.fragment))
+    return urlunsplit(SplitResult(parts.scheme, parts.netloc, parts.path, query, parts.fragment))
 
 
 def has_secrets(url: str) -> bool:

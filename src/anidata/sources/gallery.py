@@ -40,9 +40,15 @@ def accepts(text: str) -> bool:
     return text.startswith(PREFIX)
 
 
+def check(text: str) -> None:
+    """Raises: SourceError: no gallery's URL, or one with credentials, which are never to be remembered."""
+    _place_and_host(text)
+
+
 def records(text: str, options: Options) -> Iterator[Record]:
-    place = text.removeprefix(PREFIX)
-    _check(place, options)
+    place, host = _place_and_host(text)
+    if not options.allow_private:
+        _check_public(host)
     seen: set[bytes] = set()
     try:
         with closing(rows(place)) as found:
@@ -60,8 +66,9 @@ def records(text: str, options: Options) -> Iterator[Record]:
         raise SourceError(f"{scrubbed(text)}: nothing is listed there. Type the URL of a gallery with pictures: {EXAMPLE}")
 
 
-def _check(place: str, options: Options) -> None:
-    """Raises: SourceError: no gallery's URL, one with credentials, or one in a private network. MissingExtra."""
+def _place_and_host(text: str) -> tuple[str, str]:
+    """What gallery-dl is given, and the host in it. Raises: SourceError."""
+    place = text.removeprefix(PREFIX)
     match = URL.fullmatch(place)
     if match is None or (match["kind"] or "").lower() in REFUSED:
         raise SourceError(f"{PREFIX}{scrubbed(place)}: no gallery's URL. Type one that begins with http: {EXAMPLE}")
@@ -71,11 +78,9 @@ def _check(place: str, options: Options) -> None:
             " then type the URL without them."
         )
     try:
-        host = host_of(canonical(match["url"]))
+        return place, host_of(canonical(match["url"]))
     except BadURL as error:
         raise SourceError(f"{PREFIX}{place}: {error}. Type a gallery's URL: {EXAMPLE}") from error
-    if not options.allow_private:
-        _check_public(host)
 
 
 def _check_public(host: str) -> None:
@@ -107,7 +112,7 @@ def _record(row: Row) -> Record:
         fields["uploader"] = fields.pop("user", None)
     notes, extra = _notes(fields), extra_of({name: value for name, value in fields.items() if name != "title"})
     said = hashlib.sha256(repr((notes, extra)).encode()).hexdigest()[:12]
-    url, error, message = _place(found, fields)
+    url, error, message = _at(found, fields)
     return Record(
         root=PREFIX, name=encode(url or scrubbed(found)[:1000] or said), file=_file(url or found),
         at=None if error else Reference(url), error=error, message=message, stamp=said, url=url or None, license=notes.license,
@@ -115,7 +120,7 @@ def _record(row: Row) -> Record:
     )  # fmt: skip
 
 
-def _place(found: str, fields: Row) -> tuple[str, str | None, str | None]:
+def _at(found: str, fields: Row) -> tuple[str, str | None, str | None]:
     """The URL to fetch, or why there is nothing to be fetched: URL, code, message."""
     try:
         url = canonical(url_without_secrets(found))

@@ -110,7 +110,7 @@ def _record(row: Row) -> Record:
     fields = {clean(str(name)).lower(): value for name, value in without_secrets(row).items()}
     if "extmetadata" in fields:  # MediaWiki's user is whoever has put it there
         fields["uploader"] = fields.pop("user", None)
-    notes, extra = _notes(fields), extra_of({name: value for name, value in fields.items() if name != "title"})
+    notes, extra = _notes(fields), extra_of(fields)
     said = hashlib.sha256(repr((notes, extra)).encode()).hexdigest()[:12]
     url, error, message = _at(found, fields)
     return Record(

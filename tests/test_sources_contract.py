@@ -1,5 +1,6 @@
 """Every source on the shelf keeps the contract in `anidata.sources`."""
 
+import importlib.util
 import io
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 from anidata import parts
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
+from gallery_lab import Booru, post
 
 KINDS = parts.names("sources")
 
@@ -63,6 +65,14 @@ def make_webdataset(base: Path) -> str:
     return f"webdataset:{folder}"
 
 
+def make_gallery(base: Path) -> str:
+    if importlib.util.find_spec("gallery_dl") is None:
+        pytest.skip("gallery-dl isn't installed")
+    odd = post(2, file_url="/b/\udcff\x01 1.png?q=%", tag_string="a\0b \ud800", tag_string_artist="x\ud800\0y", rating="\0")
+    booru = Booru([post(5), post(4, file_url="/a.mp4", file_ext="mp4"), odd, post(1, file_url="ftp://x/1.png")])
+    return booru.__enter__().source  # a thread of a daemon: it ends with the tests
+
+
 MAKERS = {
     "sample": lambda _: "sample:",
     "folder": make_folder,
@@ -70,14 +80,15 @@ MAKERS = {
     "urls": make_urls,
     "parquet": make_parquet,
     "webdataset": make_webdataset,
+    "gallery": make_gallery,
 }
 
 
 def listed(kind: str, tmp_path: Path) -> list[Record]:
     if kind not in MAKERS:
         pytest.skip(f"no way to make a small source of kind {kind} here: add one to MAKERS")
-    source = MAKERS[kind](tmp_path)
-    first, second = (list(parts.load("sources", kind).records(source, Options(tmp_path / "work"))) for _ in range(2))
+    source, options = MAKERS[kind](tmp_path), Options(tmp_path / "work", allow_private=True)
+    first, second = (list(parts.load("sources", kind).records(source, options)) for _ in range(2))
     assert first == second
     return first
 

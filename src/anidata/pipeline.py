@@ -57,9 +57,11 @@ def resolve(
 
 
 def check_sources(sources: Sequence[str]) -> None:
-    """Raises: SourceError: one of them is nothing that any source takes."""
+    """Raises: SourceError: one of them is nothing that any source takes, or that its kind refuses."""
     for text in sources:
-        source_of(text)
+        _, module = source_of(text)
+        if hasattr(module, "check"):
+            module.check(text)
 
 
 def run(workspace: Workspace, chosen: Recipe, engine: Engine, request: Request, dataset: Path) -> Counts:

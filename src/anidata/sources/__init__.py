@@ -5,6 +5,7 @@ Each file has
     accepts(text: str) -> bool                                     whether this kind takes a SOURCE as typed
     records(text: str, options: Options) -> Iterator[Record]       in a stable order; SourceError where there is nothing
     state(text: str, options: Options) -> str                      optional: changes whenever `records` would, and is quicker to tell
+    check(text: str) -> None                                       optional: SourceError for what isn't even to be remembered
 The first source whose `accepts` says so takes a SOURCE; `KIND:REST` names the kind outright.
 """
 
@@ -25,6 +26,7 @@ class Options:
     max_ratio: int = 200  # bytes unpacked for each byte of an archive's member, beyond the first MiB
     max_unpacked: int = 1 << 40  # bytes unpacked from one archive
     url_column: str = ""  # of a list of URLs; empty: the first that is called as such columns are
+    allow_private: bool = False  # galleries in private networks and on this machine too
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def run(workspace: Workspace, config: Config, engine: Engine, request: Request) 
 
 def _options(workspace: Workspace, config: Config) -> Options:
     bounds = config.max_bytes, config.max_ratio, config.max_unpacked
-    return Options(workspace.path, config.lines, config.colors, *bounds, config.url_column)
+    return Options(workspace.path, config.lines, config.colors, *bounds, config.url_column, config.fetch.allow_private)
 
 
 def limits(config: Config) -> Limits:

@@ -1,0 +1,318 @@
+"""Galleries by the real gallery-dl, from a Danbooru of our own: all is listed, or a row says what isn't and why; no secret comes along."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anidata import parts
+from anidata.errors import MissingExtra, SourceError
+from anidata.sources import Options, _gallery_dl, _secrets
+from gallery_lab import Booru, needs_gallery_dl, post, settings
+
+SECRET = "s3cr3t"
+pytestmark = needs_gallery_dl
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A home with a config of gallery-dl's own, and no other."""
+    settings(tmp_path / "home")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home" / ".config"))
+    return tmp_path / "home"
+
+
+def records(source, **options):
+    return list(parts.load("sources", "gallery").records(source, Options(Path("nowhere"), allow_private=True, **options)))
+
+
+def program(tmp_path, monkeypatch, code):
+    """A gallery-dl of our own in its stead."""
+    path = tmp_path / "program.py"
+    path.write_text(f"import os, sys, time\n{code}")
+    monkeypatch.setattr(_gallery_dl, "program", lambda: [sys.executable, str(path)])
+
+
+def test_a_post_is_a_record_with_all_that_is_said_of_it():
+    with Booru([post(7)]) as booru:
+        [found] = records(booru.source)
+        place = f"http://127.0.0.1:{booru.port}/good/7.png"
+    assert (found.url, found.at.uri, found.file, found.root) == (place, place, "7.png", "gallery:")
+    assert (found.artist, found.rating, found.tags[:2]) == ("mei_(artist)", "s", ("mei_(artist)", "original"))
+    extra = json.loads(found.extra)
+    assert (extra["source"], extra["score"]) == ("https://pages.example/7", 7)
+    assert not [name for name in extra if name.startswith("_")]
+
+
+def test_all_pages_are_listed_in_order():
+    with Booru([post(number) for number in range(450, 0, -1)]) as booru:
+        assert [r.file for r in records(booru.source)] == [f"{number}.png" for number in range(450, 0, -1)]
+
+
+def test_a_picture_listed_twice_is_one_record():
+    with Booru([post(2), post(1, file_url="/good/2.png")]) as booru:
+        assert [r.file for r in records(booru.source)] == ["2.png"]
+
+
+def test_what_is_no_picture_is_a_row_that_says_so():
+    with Booru([post(3, file_url="/3.mp4"), post(2, file_url="/2.zip"), post(1, file_url="ftp://a.example/1.png")]) as booru:
+        found = records(booru.source)
+    assert [(r.error, r.at) for r in found] == [("not_an_image", None), ("not_an_image", None), ("bad_url", None)]
+    assert "video (.mp4)" in found[0].message
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, b"no"), (200, b"<html>garbage"), (429, b""), (404, b"{}")])
+def test_a_listing_that_breaks_off_keeps_what_came_and_a_row_stands_for_the_rest(status, body):
+    posts = [post(number) for number in range(450, 0, -1)]
+    with Booru(posts, lambda page: (status, body) if page >= 2 else None) as booru:
+        found = records(booru.source)
+    assert [r.error for r in found] == [*[None] * 200, "listing_failed"]
+    assert "broke off after 200, the same command lists again: " in found[-1].message
+    assert (str(status) if status != 200 else "JSON") in found[-1].message
+    assert found[-1].at is None
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, b"no"), (200, b"<html>garbage"), (403, b"{}")])
+def test_a_gallery_of_which_nothing_is_listed_is_a_typed_error(status, body):
+    with Booru([], lambda _: (status, body)) as booru:
+        with pytest.raises(SourceError, match=r"Check the URL, then run the same command again|put yours into gallery-dl's own config"):
+            records(booru.source)
+
+
+def test_a_refused_connection_is_a_typed_error():
+    with Booru([]) as booru:
+        source = booru.source
+    with pytest.raises(SourceError, match="run the same command again"):
+        records(source)
+
+
+def test_an_empty_gallery_is_a_typed_error():
+    with Booru([]) as booru:
+        with pytest.raises(SourceError, match="nothing is listed there"):
+            records(booru.source)
+
+
+def test_a_site_that_gallery_dl_doesnt_know_is_a_typed_error():
+    with pytest.raises(SourceError, match=r"knows no such gallery. Type"):
+        records("gallery:http://127.0.0.1:1/x.unknown")
+
+
+@pytest.mark.parametrize(
+    "rest", ["", "nothing", "--help", "file:///etc/passwd", "recursive:http://a.example/", "oauth:pixiv", "http://", "r:https://a"]
+)
+def test_what_is_no_gallerys_url_never_reaches_gallery_dl(rest, monkeypatch):
+    monkeypatch.setattr(_gallery_dl, "program", lambda: pytest.fail("it was started"))
+    with pytest.raises(SourceError, match="Type"):
+        records(f"gallery:{rest}")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "169.254.169.254", "localhost"])
+def test_a_gallery_in_a_private_network_is_asked_only_when_allowed(host, monkeypatch):
+    monkeypatch.setattr(_gallery_dl, "program", lambda: pytest.fail("it was started"))
+    with pytest.raises(SourceError, match="--allow-private"):
+        list(parts.load("sources", "gallery").records(f"gallery:Danbooru:http://{host}:1/posts", Options(Path("nowhere"))))
+
+
+def test_without_gallery_dl_the_command_that_mends_it_is_named(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(MissingExtra, match=r"pip install 'anidata\[web\]'"):
+        records("gallery:https://a.example/")
+
+
+def test_a_gallery_dl_on_the_path_will_do(monkeypatch, tmp_path):
+    (tmp_path / "gallery-dl").write_text("#!/bin/sh\n")
+    (tmp_path / "gallery-dl").chmod(0o755)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _gallery_dl.program() == [str(tmp_path / "gallery-dl")]
+
+
+def test_credentials_in_its_config_are_used_and_reach_no_record(home):
+    settings(home, Danbooru={"username": "mei", "password": SECRET, "api-key": SECRET})
+    hostile = post(
+        1, api_key=SECRET, user={"name": "mei", "password": SECRET}, source=f"https://mei:{SECRET}@a.example/?api_key={SECRET}&x=1"
+    )
+    with Booru([hostile, post(2, file_url=f"/good/2.png?login=mei&api_key={SECRET}&v=2")]) as booru:
+        found = records(booru.source)
+    assert len(found) == 2
+    assert SECRET not in repr(found)
+    assert found[1].url.endswith("/good/2.png?v=2")
+
+
+def test_credentials_reach_no_error(tmp_path, monkeypatch):
+    program(tmp_path, monkeypatch, f"sys.stderr.write('error: 403 for https://a:{SECRET}@b.example/?api_key={SECRET}&x=1'); sys.exit(4)")
+    with pytest.raises(SourceError, match=r"https://b.example/\?api_key=\*\*\*&x=1") as caught:
+        records("gallery:https://a.example/")
+    assert SECRET not in str(caught.value)
+
+
+def test_credentials_in_a_gallerys_url_are_refused_and_not_repeated():
+    for url in (f"https://mei:{SECRET}@a.example/", f"Danbooru:https://mei:{SECRET}@a.example/", f"https://a.example/?api_key={SECRET}"):
+        with pytest.raises(SourceError, match="gallery-dl's own config") as caught:
+            records(f"gallery:{url}")
+        assert SECRET not in str(caught.value)
+
+
+def test_credentials_in_a_gallerys_url_are_not_even_remembered(tmp_path, command, inline):
+    with pytest.raises(SourceError, match="gallery-dl's own config"):
+        command("ingest", tmp_path / "work", f"gallery:https://mei:{SECRET}@a.example/")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and SECRET in path.read_text(errors="replace")]
+
+
+def test_what_else_its_config_would_start_is_not_started(home, tmp_path):
+    mark, log = tmp_path / "started", tmp_path / "archive.db"
+    settings(home, archive=str(log), postprocessors=[{"name": "exec", "event": "prepare", "command": f"touch {mark}"}, "metadata"])
+    with Booru([post(1)]) as booru:
+        assert len(records(booru.source)) == len(records(booru.source)) == 1
+        assert not any("/good/" in path for path in booru.asked)
+    assert not mark.exists()
+    assert not log.exists()
+
+
+def test_a_login_that_is_asked_for_says_where_to_put_it(tmp_path, monkeypatch):
+    program(tmp_path, monkeypatch, "sys.stderr.write('error: AuthRequired: cookies needed\\n'); sys.exit(16)")
+    with pytest.raises(SourceError, match=r"cookies needed.*put yours into gallery-dl's own config"):
+        records("gallery:https://a.example/")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "code"),
+    [
+        ("IDLE", 0.5, "time.sleep(600)"),
+        ("TOTAL", 0.5, "while True: sys.stderr.write('.'); sys.stderr.flush(); time.sleep(.01)"),
+        ("MAX_OUTPUT", 10_000, "while True: sys.stdout.write('{}\\n' * 100); sys.stdout.flush()"),
+        ("MAX_ROW", 10_000, "while True: sys.stdout.write('x' * 100); sys.stdout.flush()"),
+    ],
+)
+def test_a_listing_without_end_is_ended_and_what_it_has_started_too(tmp_path, monkeypatch, limit, value, code):
+    child = "import subprocess; p = subprocess.Popen(['sleep', '600']); open('{}', 'w').write(f'{{os.getpid()}} {{p.pid}}')\n"
+    row = 'sys.stdout.write(\'{"_url": "https://a.example/1.png"}\\n\'); sys.stdout.flush()\n'
+    program(tmp_path, monkeypatch, child.format(tmp_path / "pids") + row + code)
+    monkeypatch.setattr(_gallery_dl, limit, value)
+    found = records("gallery:https://a.example/")
+    assert (found[0].error, found[-1].error) == (None, "listing_failed")
+    assert all(dies(int(pid)) for pid in (tmp_path / "pids").read_text().split())
+
+
+def dies(pid):
+    """Whether a process that was sent a SIGKILL is gone; the system takes a moment, for which we look again and again."""
+    return any(not _alive(pid) or os.sched_yield() for _ in range(100_000))
+
+
+def _alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_reader_that_stops_ends_it(tmp_path, monkeypatch):
+    row = 'sys.stdout.write(\'{"_url": "https://a.example/1.png"}\\n\'); sys.stdout.flush()\n'
+    program(tmp_path, monkeypatch, f"open('{tmp_path / 'pids'}', 'w').write(str(os.getpid()))\n{row}time.sleep(600)")
+    found = parts.load("sources", "gallery").records("gallery:https://a.example/", Options(tmp_path, allow_private=True))
+    assert next(found).file == "1.png"
+    found.close()
+    assert dies(int((tmp_path / "pids").read_text()))
+
+
+@pytest.mark.parametrize("line", ["no json", "[1, 2]", "[" * 100_000, "\\xff"])
+def test_what_is_no_row_ends_the_listing_with_a_reason(tmp_path, monkeypatch, line):
+    program(tmp_path, monkeypatch, f'print(\'{{"_url": "https://a.example/1.png"}}\'); print({line!r})')
+    assert [r.error for r in records("gallery:https://a.example/")] == [None, "listing_failed"]
+
+
+def test_a_gallery_within_that_cant_be_read_is_a_row(home):
+    settings(home, Danbooru={"external": True})
+    unread = post(1, source="https://unknown.example/picture")
+    del unread["file_url"]
+    with Booru([post(2), unread]) as booru:
+        found = records(booru.source)
+    assert [(r.file, r.error) for r in found] == [("2.png", None), ("picture", "unread_gallery")]
+
+
+def test_galleries_in_a_gallery_are_listed_each_once(home):
+    with Booru([post(2), post(1)]) as booru:
+        settings(home, Danbooru={"mine": {"root": f"http://127.0.0.1:{booru.port}", "pattern": rf"127\.0\.0\.1:{booru.port}"}})
+        booru.artists = [{"id": 1, "name": "mei"}, {"id": 2, "name": "mei"}]
+        found = records(f"gallery:http://127.0.0.1:{booru.port}/artists?search[any_name_matches]=mei")
+        assert sum("/posts.json" in path for path in booru.asked) == 1
+    assert [r.file for r in found] == ["2.png", "1.png"]
+
+
+def test_ctrl_c_ends_it_and_what_it_has_started(tmp_path):
+    package = tmp_path / "fake" / "gallery_dl"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    os.mkfifo(tmp_path / "pid")
+    (package / "__main__.py").write_text(
+        f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    )
+    words = ["ingest", str(tmp_path / "work"), "gallery:https://a.example/", "--allow-private"]
+    paths = os.pathsep.join([str(package.parent), *filter(None, sys.path)])
+    with subprocess.Popen(
+        [sys.executable, "-m", "anidata", *words], env=os.environ | {"PYTHONPATH": paths}, stderr=subprocess.PIPE, text=True
+    ) as run:
+        pid = int((tmp_path / "pid").read_text())  # waits until it is there
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=60)
+    assert run.returncode == 130, said
+    assert dies(pid)
+
+
+def test_licenses_and_names_of_mediawiki_are_found(tmp_path, monkeypatch):
+    told = {
+        "LicenseShortName": {"value": "CC BY-SA 4.0"},
+        "Artist": {"value": "<a href='x'>Mei</a>"},
+        "ImageDescription": {"value": "A <b>cat</b>"},
+    }
+    row = {"_url": "https://a.example/1.png", "extmetadata": told, "user": "uploader"}
+    program(tmp_path, monkeypatch, f"print({json.dumps(row)!r})")
+    [found] = records("gallery:https://a.example/")
+    assert (found.license, found.artist, found.caption) == ("CC BY-SA 4.0", "Mei", "A cat")
+    assert json.loads(found.extra)["uploader"] == "uploader"
+
+
+def test_pictures_are_fetched_and_a_second_run_asks_only_for_new_ones(tmp_path, command, inline):
+    work = tmp_path / "work"
+    with Booru([post(2), post(1)]) as booru:
+        words = ["ingest", work, booru.source, "--allow-private", "--set", "ingest.fetch.rate=0", "--json"]
+        assert command(*words)["funnel"]["found"] == 2
+        booru.posts = [post(3), *booru.posts]
+        found = command(*words)["funnel"]
+        asked = [path for path in booru.asked if path.startswith("/good/")]
+    assert (found["found"], found["failed"]) == (3, {})
+    assert sorted(asked) == ["/good/1.png", "/good/2.png", "/good/3.png"]
+    rows = json.loads(command("query", work, "SELECT DISTINCT source, artist, rating FROM records", "--format", "json"))
+    assert rows == [{"source": "gallery", "artist": "mei_(artist)", "rating": "s"}]
+
+
+def test_a_run_that_breaks_off_goes_on_with_the_next(tmp_path, command, inline):
+    posts = [post(number) for number in range(201, 0, -1)]
+    with Booru(posts, lambda page: (500, b"") if page >= 2 else None) as booru:
+        words = ["ingest", tmp_path / "work", booru.source, "--allow-private", "--set", "ingest.fetch.rate=0", "--json"]
+        assert command(*words)["funnel"]["failed"] == {"listing_failed": 1}
+        booru.broken = lambda _: None
+        command(*words)
+    rows = json.loads(command("query", tmp_path / "work", "SELECT status, count(*) AS n FROM records GROUP BY ALL", "--format", "json"))
+    assert {row["status"]: row["n"] for row in rows} == {"ok": 201, "failed": 1}
+
+
+@given(st.text(), st.sampled_from(["password", "api_key", "Api-Key", "_http_headers", "cookies"]), st.text(min_size=1))
+def test_whatever_goes_by_a_secret_name_is_gone_on_every_level(name, secret, value):
+    marked = f"\u2620{value}\u2620"
+    assert marked not in repr(_secrets.without_secrets({f"x{name}": [{secret: marked}, {"a": {secret: [marked]}}], secret: marked}))
+
+
+@given(st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True), st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True))
+def test_credentials_of_a_url_are_gone(user, password):
+    url = f"https://{user}x:Q{password}@a.example/p?a=1&password=Q{password}&b=2"
+    assert _secrets.url_without_secrets(url) == "https://a.example/p?a=1&b=2"
+    assert f"Q{password}" not in _secrets.scrubbed(f"error for '{url}'")

@@ -3,6 +3,7 @@
 import io
 import json
 
+import cv2
 import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -56,6 +57,29 @@ def test_pictures_are_copied_once_and_outlive_their_table(table, tmp_path, comma
     assert blob.stat().st_mtime_ns == before
     table.unlink()
     assert command("extract-lineart", work, "--json")["done"]["color"] == 4
+
+
+def test_lineart_in_a_second_column_is_carried_through_as_a_pair(tmp_path, command, inline):
+    def png(rgb):
+        return cv2.imencode(".png", rgb)[1].tobytes()
+
+    rows = [
+        {"lines": png(255 - (cv2.Canny(drawing(n), 60, 120) > 0).astype("uint8") * 255), "color": png(drawing(n)), "n": n} for n in range(3)
+    ]
+    rows[2]["lines"] = png(255 - (cv2.Canny(drawing(7), 60, 120) > 0).astype("uint8") * 255)  # another picture's
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    command("ingest", tmp_path / "work", f"parquet:{tmp_path / 'a.parquet'}", "--set", "ingest.line_column=lines")
+    assert [json.loads(r["extra"]) for r in answers(command, tmp_path / "work", "SELECT extra FROM records ORDER BY extra")] == [
+        {"n": n} for n in range(3)
+    ]
+    done = command("extract-lineart", tmp_path / "work", "--style", "artist", "--json")["done"]
+    assert done["artist"] == 2  # the third doesn't fit its color
+
+
+def test_a_column_of_lineart_that_is_not_there_is_told(tmp_path):
+    pq.write_table(pa.table({"jpg": pa.array([b"x"], pa.binary()), "n": [1]}), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match=r"no pictures in a column 'lines'\. Type .* one of: jpg, n"):
+        records(tmp_path / "a.parquet", tmp_path, line_column="lines")
 
 
 def test_a_row_without_bytes_or_with_too_many_is_a_row_that_says_so(tmp_path):

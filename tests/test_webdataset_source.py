@@ -249,6 +249,14 @@ def test_an_answer_that_breaks_off_is_a_row_and_the_next_run_reads_it_again(serv
     assert [record.error for record in listed(f"{url}/a.tar", tmp_path)] == [None] * 3
 
 
+def test_a_url_with_credentials_is_refused_before_it_is_written_down(tmp_path, command, inline):
+    work = tmp_path / "work"
+    with pytest.raises(SourceError, match="credentials in a URL") as told:
+        command("ingest", work, "webdataset:http://ann:secret@127.0.0.1:1/a.tar")
+    assert "secret" not in str(told.value)
+    assert not any(b"secret" in path.read_bytes() for path in work.rglob("*") if path.is_file())
+
+
 @pytest.mark.parametrize("text", ["", "nothing.tar", "nothing-{0..3}.tar", "a{0..999999999}.tar"])
 def test_where_there_is_nothing_the_error_says_what_to_type(text, tmp_path):
     with pytest.raises(SourceError, match="Type"):

@@ -27,6 +27,7 @@ class Options:
     max_unpacked: int = 1 << 40  # bytes unpacked from one archive
     url_column: str = ""  # of a list of URLs; empty: the first that is called as such columns are
     allow_private: bool = False  # galleries in private networks and on this machine too
+    line_column: str = ""  # of a table of pictures: the artist's own lineart; empty: none
 
 
 @dataclass(frozen=True)

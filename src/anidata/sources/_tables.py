@@ -18,21 +18,21 @@ from anidata.errors import SourceError
 from anidata.sources import Options
 from anidata.storage import Reference, publishing, uri_of
 
-VERSION = 1  # raised when the same file would be copied otherwise
+VERSION = 2  # raised when the same file would be copied otherwise
 BATCH = 16  # rows with their pictures held at once
 ROWS = 1024  # rows without
 
 Row = dict[str, Any]
 
 
-def pictures(path: Path, options: Options) -> tuple[str, dict[int, Reference]]:
-    """The column of pictures, and where the bytes of each row lie.
+def pictures(path: Path, options: Options, wanted: str = "") -> tuple[str, dict[int, Reference]]:
+    """The column of pictures, and where the bytes of each row lie. wanted: its name; empty: the first that isn't the lineart's.
 
-    Raises: SourceError: no parquet, or no pictures in it. StorageError.
+    Raises: SourceError: no parquet, or no pictures in it, or none in that column. StorageError.
     """
     with _opened(path) as table:
-        column, leaf = _column(table.schema_arrow, path)
-        blob = options.base / "blobs" / f"parquet-{_id(path, options)}.tar"
+        column, leaf = _column(table.schema_arrow, path, wanted, options.line_column)
+        blob = options.base / "blobs" / f"parquet-{_id(path, options, column)}.tar"
         if not blob.exists():
             _copy(table, column, leaf, blob, options.max_bytes)
     with open(blob, "rb") as file:
@@ -40,12 +40,12 @@ def pictures(path: Path, options: Options) -> tuple[str, dict[int, Reference]]:
     return column, places
 
 
-def rows(path: Path, column: str) -> Iterator[Row]:
-    """The rows without their pictures; of those the path, as `path`, where there is one."""
+def rows(path: Path, column: str, line_column: str = "") -> Iterator[Row]:
+    """The rows without their pictures and lineart; of those the path, as `path`, where there is one."""
     with _opened(path) as table:
         schema = table.schema_arrow
         named = pa.types.is_struct(schema.field(column).type) and schema.field(column).type.get_field_index("path") >= 0
-        others = [name for name in schema.names if name != column]
+        others = [name for name in schema.names if name not in (column, line_column)]
         for batch in table.iter_batches(ROWS, columns=[*others, *([f"{column}.path"] if named else [])]):
             for row in batch.to_pylist():
                 path_of = row.pop(column, None)
@@ -65,9 +65,11 @@ def _copy(table: pq.ParquetFile, column: str, leaf: str, blob: Path, limit: int)
         tar.close()
 
 
-def _column(schema: pa.Schema, path: Path) -> tuple[str, str]:
-    """The first column of pictures, and the part of it that holds their bytes. Raises: SourceError."""
+def _column(schema: pa.Schema, path: Path, wanted: str, line_column: str) -> tuple[str, str]:
+    """The wanted or first column of pictures, and the part of it that holds their bytes. Raises: SourceError."""
     for field in schema:
+        if field.name != wanted if wanted else field.name == line_column:
+            continue
         if (
             pa.types.is_struct(field.type)
             and (place := field.type.get_field_index("bytes")) >= 0
@@ -76,6 +78,10 @@ def _column(schema: pa.Schema, path: Path) -> tuple[str, str]:
             return field.name, f"{field.name}.bytes"
         if _is_bytes(field.type):
             return field.name, field.name
+    if wanted:
+        raise SourceError(
+            f"{path}: no pictures in a column '{wanted}'. Type --set ingest.line_column= with one of: {', '.join(schema.names)}"
+        )
     raise SourceError(f"{path}: no column of pictures (bytes, or a struct with bytes). For a list of URLs type: urls:{path}")
 
 
@@ -83,9 +89,11 @@ def _is_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _id(path: Path, options: Options) -> str:
+def _id(path: Path, options: Options, column: str) -> str:
     status = path.stat()
-    return hashlib.sha256(repr((VERSION, uri_of(path), status.st_size, status.st_mtime_ns, options.max_bytes)).encode()).hexdigest()[:24]
+    return hashlib.sha256(
+        repr((VERSION, uri_of(path), status.st_size, status.st_mtime_ns, options.max_bytes, column)).encode()
+    ).hexdigest()[:24]
 
 
 @contextmanager

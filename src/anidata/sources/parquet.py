@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ def accepts(text: str) -> bool:
     return text.startswith(PREFIX)
 
 
-def state(text: str, options: Options) -> str:  # noqa: ARG001  the shelf's contract
+def state(text: str, options: Options) -> str:
     """Names, sizes and dates of the files."""
     found = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _files(text)]
-    return repr(found)
+    return repr((found, options.line_column))
 
 
 def records(text: str, options: Options) -> Iterator[Record]:
@@ -30,10 +31,12 @@ def records(text: str, options: Options) -> Iterator[Record]:
     top = Path(text.removeprefix(PREFIX))
     for path in files:
         column, places = pictures(path, options)
+        lines = pictures(path, options, options.line_column)[1] if options.line_column else {}
         stamp = f"{path.stat().st_size}.{path.stat().st_mtime_ns}"
         below = encode(path.relative_to(top).as_posix()) + "/" if path != top else ""
-        for number, row in enumerate(rows(path, column)):
-            yield _record(uri_of(top), f"{below}{number}", row, places.get(number), stamp)
+        for number, row in enumerate(rows(path, column, options.line_column)):
+            record = _record(uri_of(top), f"{below}{number}", row, places.get(number), stamp)
+            yield replace(record, line=lines.get(number), stamp=f"{record.stamp}-line") if number in lines else record
 
 
 def _files(text: str) -> list[Path]:

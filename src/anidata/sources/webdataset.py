@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from anidata.errors import SourceError
 from anidata.sources import Options, Record
 from anidata.sources._samples import samples
+from anidata.sources._secrets import has_secrets, scrubbed
 from anidata.sources._shards import look_of, rows_of, shards_of
 
 EXAMPLE = "webdataset:shards/"
@@ -12,6 +14,14 @@ PREFIX = "webdataset:"
 
 def accepts(text: str) -> bool:
     return text.startswith(PREFIX)
+
+
+def check(text: str) -> None:
+    """Raises: SourceError: a URL with credentials, which are never to be remembered."""
+    if "://" in text and has_secrets(text):
+        raise SourceError(
+            f"{scrubbed(text)}: credentials in a URL would be written down. Type it without: fsspec takes them from its own config"
+        )
 
 
 def state(text: str, options: Options) -> str | None:  # noqa: ARG001  the shelf's contract

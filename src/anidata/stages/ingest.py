@@ -42,6 +42,7 @@ class Config:
     memory_limit: Count = 4_294_967_296  # bytes a worker may take; 0: no limit
     part_size: Positive = 256  # pictures in a part: the unit of work, of resume and of loss
     url_column: str = ""  # of a list of URLs; empty: url, image_url, file_url and the like
+    line_column: str = ""  # of a table of pictures: the artist's own lineart; empty: none
     fetch: FetchConfig = field(default_factory=FetchConfig)
 
 
@@ -76,7 +77,7 @@ def run(workspace: Workspace, config: Config, engine: Engine, request: Request) 
 
 def _options(workspace: Workspace, config: Config) -> Options:
     bounds = config.max_bytes, config.max_ratio, config.max_unpacked
-    return Options(workspace.path, config.lines, config.colors, *bounds, config.url_column, config.fetch.allow_private)
+    return Options(workspace.path, config.lines, config.colors, *bounds, config.url_column, config.fetch.allow_private, config.line_column)
 
 
 def limits(config: Config) -> Limits:

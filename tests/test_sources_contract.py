@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import cv2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from anidata import parts
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
+from conftest import drawing
 from gallery_lab import Booru, post
 
 KINDS = parts.names("sources")
@@ -65,6 +67,18 @@ def make_webdataset(base: Path) -> str:
     return f"webdataset:{folder}"
 
 
+def make_video(base: Path) -> str:
+    pytest.importorskip("scenedetect", reason="PySceneDetect isn't installed")
+    folder = base / "films"
+    folder.mkdir(exist_ok=True)
+    (folder / "b\udcff.mp4").write_bytes(b"none")
+    writer = cv2.VideoWriter(str(folder / "a b.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 24, (320, 240))
+    for n in range(48):
+        writer.write(drawing(n // 24, 320, 240))
+    writer.release()
+    return f"video:{folder}"
+
+
 def make_gallery(base: Path) -> str:
     if importlib.util.find_spec("gallery_dl") is None:
         pytest.skip("gallery-dl isn't installed")
@@ -81,6 +95,7 @@ MAKERS = {
     "parquet": make_parquet,
     "webdataset": make_webdataset,
     "gallery": make_gallery,
+    "video": make_video,
 }
 
 

@@ -47,10 +47,18 @@ class Welcome:
         usage = [text for at, text in sorted(self.usages) if path.startswith(at)]  # the longest path speaks last
         if usage and _forbids(usage[-1]):
             return "content_usage", f"its robots.txt says {usage[-1]}"
-        # as in RFC 9309, the most specific location speaks; of two alike, the one that reserves
-        if max((_specificity(location), reserved) for location, reserved in (("", False), *self.reserved) if _matches(location, path))[1]:
+        if self._is_reserved(path):
             return "tdm_reserved", f"its {TDM_PATH} reserves text and data mining"
         return None
+
+    def _is_reserved(self, path: str) -> bool:
+        """Whether the first location of a tdmrep.json that matches reserves, or the longest.
+
+        TDMRep, section on the file: the most specific match counts, and that is the first in sequence. Many files have it elsewhere. So a
+        reservation by either reading is heeded.
+        """
+        found = [(_specificity(location), reserved) for location, reserved in self.reserved if _matches(location, path)]
+        return bool(found) and (found[0][1] or max(found)[1])
 
 
 def from_robots(text: str) -> Welcome:

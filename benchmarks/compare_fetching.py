@@ -89,8 +89,10 @@ def slow_hosts(hosts: int) -> Iterator[int]:
     try:
         yield asyncio.run_coroutine_threadsafe(_start(hosts), loop).result(30)
     finally:
+        asyncio.run_coroutine_threadsafe(_stop(), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)
+        loop.close()
 
 
 async def _start(hosts: int) -> int:
@@ -101,13 +103,20 @@ async def _start(hosts: int) -> int:
     return port
 
 
+async def _stop() -> None:
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
             await asyncio.sleep(DELAY)
             writer.write(FOUND if b".jpg " in head.split(b"\r\n", 1)[0] else MISSING)
             await writer.drain()
-    except (OSError, asyncio.IncompleteReadError):
+    except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
         pass
     finally:
         writer.close()

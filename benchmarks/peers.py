@@ -14,6 +14,7 @@ INSTALLS = {  # what pip is told, in order
         ["matplotlib", "scikit-learn", "pywavelets", "tqdm", "pillow", "numpy", "scipy"],
     ],
     "pdqhash": [["pdqhash", "pillow", "numpy"]],
+    "img2dataset": [["img2dataset==1.47.0"]],
     "faiss": [["faiss-cpu", "numpy"]],
 }
 

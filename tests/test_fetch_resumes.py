@@ -184,6 +184,23 @@ def test_retry_asks_again_for_what_failed_or_for_one_code_alone(web, tmp_path, c
     assert web.log.asked == []
 
 
+def test_what_a_time_limit_cut_off_is_asked_for_again_by_two_further_runs_and_nothing_else_is(web, tmp_path, command, inline):
+    work, source = tmp_path / "work", listed(tmp_path, [web.url(path) for path in ("good/1", "stall/2", "stall/3", "gone/4", "down/5")])
+    limits = [*SET, "--set=ingest.fetch.idle_time=0.2"]
+    command("ingest", work, source, *limits)
+    web.log.asked.clear()
+    web.pages["/stall/3"] = web.ways["good"]
+    command("ingest", work, source, *limits)
+    assert pictures(web) == ["/stall/2", "/stall/3"]
+    command("ingest", work, source, *limits)
+    assert pictures(web) == ["/stall/2"]
+    command("ingest", work, source, *limits)
+    assert web.log.asked == []
+    assert answers(command, work, "SELECT error, count(*) AS n FROM records GROUP BY error ORDER BY error NULLS FIRST") == [
+        {"error": None, "n": 2}, {"error": "http_404", "n": 1}, {"error": "http_503", "n": 1}, {"error": "stalled", "n": 1},
+    ]  # fmt: skip
+
+
 def test_refresh_asks_for_what_has_changed_and_keeps_the_bytes_of_what_hasnt(web, tmp_path, command, inline):
     work, source = tmp_path / "work", listed(tmp_path, [web.url(f"good/{n}") for n in range(3)])
     command("ingest", work, source, *SET)

@@ -1,6 +1,7 @@
 """Hosts that don't want their pictures taken for training aren't asked for them, and every refusal has its code."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -139,11 +140,29 @@ def test_the_headers_that_matter_to_rights_are_kept(web):
 # --- files of the whole host -------------------------------------------------------------------------------------------------------
 
 
-def test_a_tdmrep_json_reserves_what_it_names_and_its_first_match_counts(web):
+def test_a_tdmrep_json_reserves_what_it_names(web):
     rules = b'[{"location": "/good/1", "tdm-reservation": 0}, {"location": "/good/*", "tdm-reservation": 1}, {"location": "/x$", "tdm-reservation": 1}]'
     web.pages["/.well-known/tdmrep.json"] = page(rules)
     web.pages["/xy"] = page(picture(2))
     assert errors(web, "good/1", "good/2", "x", "xy") == [None, "tdm_reserved", "tdm_reserved", None]
+
+
+@pytest.mark.parametrize(
+    ("rules", "reserved"),
+    [
+        ([("/art/free/", 0), ("/", 1)], False),
+        ([("/", 1), ("/art/free/", 0)], True),  # the first in sequence, as the report has it
+        ([("/", 0), ("/art/", 1)], True),  # the longest, as its keeper means it
+        ([("/art/*", 0), ("/art/free/1.png", 1)], True),
+        ([("/art/free/1.png", 0), ("/art/free/1.png$", 1)], True),
+        ([("/art/", 0), ("/art/*", 1)], True),
+        ([("/other/", 1)], False),
+    ],
+)
+def test_the_first_and_the_longest_location_of_a_tdmrep_json_may_each_reserve(rules, reserved):
+    data = json.dumps([{"location": at, "tdm-reservation": value} for at, value in rules]).encode()
+    refusal = welcome.Welcome(reserved=welcome.tdm_rules(data)).refusal("http://a.example/art/free/1.png", "/art/free/1.png")
+    assert (refusal is not None) == reserved
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[1, {}]", b'{"location": 5, "tdm-reservation": 1}', b"[" * 100_000, b"\xff\xfe"])

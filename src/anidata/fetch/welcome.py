@@ -47,9 +47,18 @@ class Welcome:
         usage = [text for at, text in sorted(self.usages) if path.startswith(at)]  # the longest path speaks last
         if usage and _forbids(usage[-1]):
             return "content_usage", f"its robots.txt says {usage[-1]}"
-        if next((reserved for location, reserved in self.reserved if _matches(location, path)), False):
+        if self._is_reserved(path):
             return "tdm_reserved", f"its {TDM_PATH} reserves text and data mining"
         return None
+
+    def _is_reserved(self, path: str) -> bool:
+        """Whether the first location of a tdmrep.json that matches reserves, or the longest.
+
+        TDMRep, section on the file: the most specific match counts, and that is the first in sequence. Many files have it elsewhere. So a
+        reservation by either reading is heeded.
+        """
+        found = [(_specificity(location), reserved) for location, reserved in self.reserved if _matches(location, path)]
+        return bool(found) and (found[0][1] or max(found)[1])
 
 
 def from_robots(text: str) -> Welcome:
@@ -63,7 +72,7 @@ def with_rules(found: Welcome, data: bytes) -> Welcome:
 
 
 def tdm_rules(data: bytes) -> tuple[tuple[str, bool], ...]:
-    """The rules of a tdmrep.json, in order; the first that matches counts. What is none is passed over."""
+    """The rules of a tdmrep.json, in order. What is none is passed over."""
     try:
         rules = json.loads(data)
     except (ValueError, RecursionError):
@@ -112,6 +121,11 @@ def _matches(location: str, path: str) -> bool:
     """Whether a location of tdmrep.json, with * and $ as in robots.txt, is one of this path."""
     pattern = re.escape(location.removesuffix("$")).replace(r"\*", ".*")
     return re.match(pattern + ("$" if location.endswith("$") else ""), path, re.DOTALL) is not None
+
+
+def _specificity(location: str) -> tuple[int, bool]:
+    """How closely a location names its paths: characters that aren't wildcards, then whether it is anchored."""
+    return len(location.removesuffix("$").replace("*", "")), location.endswith("$")
 
 
 def _usages(text: str) -> tuple[tuple[str, str], ...]:

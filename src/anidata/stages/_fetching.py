@@ -28,7 +28,7 @@ from anidata.workspace import Workspace
 if TYPE_CHECKING:
     from anidata.fetch.client import Fetcher
 
-WINDOW = 16  # parts that are asked for at once: their wishes wait in memory for their hosts
+WINDOW = 64  # parts that are asked for at once, as many as there are lanes, or slow hosts leave places empty; their wishes wait in memory
 TICK = 0.2  # seconds between two words on how far it has come
 REFUSALS = ("robots", "noai", "tdm_reserved", "content_usage")
 GONE = ("http_404", "http_410", "http_451", *REFUSALS)  # asked for again: these bury what was known

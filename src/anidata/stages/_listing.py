@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -21,6 +22,8 @@ from anidata.workspace import Workspace
 VERSION = 1  # raised when a source would be listed otherwise
 RAMP = 8  # parts of one size; then sizes double, up to the recipe's
 SMALLEST = 16  # rows in the first parts
+TIMED = ("slow", "stalled", "unreachable")  # codes of URLs that a time limit cut off: load may have done it, so the next run asks again
+TIMED_TRIES = 3  # runs that ask for such a URL; then it is final until --retry
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,25 @@ def add_failed(workspace: Workspace, code: str, part_size: int) -> int:
         table = catalog.read(path, catalog.FETCHED).select(["record", "error"])
         errors = table.column("error").to_pylist()
         failed.update(zip(table.column("record").to_pylist(), (e is not None and code in (e, "failed") for e in errors), strict=True))
-    wanted = {record for record, is_failed in failed.items() if is_failed}
+    return plan_again(workspace, {record for record, is_failed in failed.items() if is_failed}, part_size)
+
+
+def plan_again(workspace: Workspace, wanted: set[str], part_size: int) -> int:
+    """Write down sightings that are known already as a new generation; returns how many there are."""
     generation = len(generations(workspace))
     return _write(workspace, _planned_again(workspace, wanted, generation), generation, part_size)
+
+
+def timed_out(workspace: Workspace) -> set[str]:
+    """The records whose URL failed by a time limit when last asked for, and did so fewer than TIMED_TRIES times in all."""
+    last: dict[str, str | None] = {}
+    times: Counter[str] = Counter()
+    for path in catalog.files(workspace.folder("fetched")):
+        table = catalog.read(path, catalog.FETCHED).select(["record", "error"])
+        for record, error in zip(*(table.column(name).to_pylist() for name in table.column_names), strict=True):
+            last[record] = error
+            times[record] += error in TIMED
+    return {record for record, error in last.items() if error in TIMED and times[record] < TIMED_TRIES}
 
 
 def _planned_again(workspace: Workspace, wanted: set[str], generation: int) -> Iterator[dict[str, Any]]:

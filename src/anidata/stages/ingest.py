@@ -64,8 +64,12 @@ warm = hashing.warm
 
 
 def run(workspace: Workspace, config: Config, engine: Engine, request: Request) -> Counter[str]:
-    """Finish what earlier plans left open, then add the sources' new sightings as a plan of its own and work through it."""
+    """Finish what earlier plans left open, ask again for what time limits cut off, then add the sources' new sightings as a plan of its own and work through it."""
+    timed_out = set() if request.retry else _listing.timed_out(workspace)
     counts = _work(workspace, config, engine)
+    timed_out &= _listing.timed_out(workspace) if timed_out else set()
+    if timed_out and _listing.plan_again(workspace, timed_out, config.part_size):
+        counts += _work(workspace, config, engine)
     if request.retry and _listing.add_failed(workspace, request.retry, config.part_size):
         counts += _work(workspace, config, engine)
     if request.sources and _listing.add_generation(workspace, request, _options(workspace, config), config.part_size):

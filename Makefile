@@ -61,3 +61,4 @@ readme: $(READY)
 # Speed and size beside their references, in one run on an idle machine.
 bench: $(READY)
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/fetch.py

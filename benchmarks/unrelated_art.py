@@ -11,6 +11,7 @@ anidata sees them.
 Whoever looks at the sheets writes a verdict on each pair: `copy` (right to drop), `drawing` (one drawing, changed: right to link, wrong to
 drop), `other` (two drawings), `gray` (a person would hesitate to link them; wrong to drop). With the judged CSV (columns a, b, verdict:
 keys) a later run counts what is wrong and what nobody has judged, and its sheets show that alone. A copy's copy is judged with it.
+unrelated_art.csv beside this script has a verdict on every drop of `--min-side 128`, by eye.
 
 Licenses, by each package's copyright file: see PACKAGES.
 """
@@ -64,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--min-side", type=int, default=64, help="px of the short side")
     parser.add_argument("--sample", type=int, default=60, help="kept links within a folder that are shown")
-    parser.add_argument("--verdicts", type=Path, help="a judged pairs.csv")
+    parser.add_argument("--verdicts", type=Path, default=Path(__file__).with_suffix(".csv"), help="a judged pairs.csv")
     args = parser.parse_args()
     home = ART / f"from-{args.min_side}"
     pile, work = _pile(home / "pictures", args.min_side), home / "work"
@@ -72,7 +73,7 @@ def main() -> None:
     seconds = [took([*ANIDATA, *words, "--workers", "2"]) for words in (["ingest", str(work), str(pile)], ["dedup", str(work)])]
     print(", ".join(f"{name} {one.cpu:.0f} CPU s" for name, one in zip(("ingest", "dedup"), seconds, strict=True)))
     dropped, linked = _found(work, pile)
-    judged = _judged(args.verdicts) if args.verdicts else {}
+    judged = _judged(args.verdicts)
     _tell("dropped", dropped, judged)
     _tell("linked and kept", linked, judged)
     _write(home, dropped, _chosen(linked, args.sample), judged)

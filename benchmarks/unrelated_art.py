@@ -11,7 +11,8 @@ anidata sees them.
 Whoever looks at the sheets writes a verdict on each pair: `copy` (right to drop), `drawing` (one drawing, changed: right to link, wrong to
 drop), `other` (two drawings), `gray` (a person would hesitate to link them; wrong to drop). With the judged CSV (columns a, b, verdict:
 keys) a later run counts what is wrong and what nobody has judged, and its sheets show that alone. A copy's copy is judged with it.
-unrelated_art.csv beside this script has a verdict on every drop of `--min-side 128`, by eye.
+unrelated_art.csv beside this script has a verdict by eye on every drop of `--min-side 128`: 7 of 223 pictures are wrong (3 frames of animations,
+two portraits, an icon and two files of a flag that differ in faint parts, the flags of Indonesia and Monaco), and 135 of 277 parts.
 
 Licenses, by each package's copyright file: see PACKAGES.
 """

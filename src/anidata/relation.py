@@ -14,7 +14,7 @@ import numpy as np
 from anidata import alignment, canvas
 from anidata.alignment import LIGHTNESS, LIKENESS, Affine, Lab, Mask, Pixels, View
 
-VERSION = 4  # raised when the same two thumbnails would get another relation
+VERSION = 5  # raised when the same two pictures would get another relation, by retouch too
 SPOT = 11.5  # L* of 100: 99 of 100 copies stay below 10.4; other expressions begin at 19, one (a mouth of a single line) is 8.4
 PLAINLY = 2.0  # times SPOT: redrawn, whichever of the two lies on the other
 QUIET = 6.0, 16.0  # L*, and times the noise: copies reach 13, that mouth 19: a lone spot in a clean difference was drawn

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from anidata import alignment, catalog, image, neighbors, relation
+from anidata import alignment, catalog, image, neighbors, relation, retouch
 from anidata.engine import Watch
 from anidata.errors import BadImage
 from anidata.stages._memory import within_memory
@@ -47,21 +47,36 @@ def plan(reader: Reader, pairs: list[Row]) -> list[Part]:
 
 def verify_part(part: Part, watch: Watch) -> list[Row]:
     """Look at each picture once; publish and return a verdict on each pair whose pictures could both be opened."""
-    seen = {}
+    seen, sizes = {}, {}
     for (key, places), failure in watch.each(list(part.places.items())):
         if failure is None:
             try:
                 with within_memory():
-                    seen[key] = alignment.thumbnail(part.reader.decode(places, key).rgb)
+                    rgb = part.reader.decode(places, key).rgb
+                    seen[key], sizes[key] = alignment.thumbnail(rgb), rgb.shape
             except BadImage:
                 continue
     view = lru_cache(PICTURES)(lambda key: alignment.View(seen[key]))
-    pairs = [p for p in part.pairs if p["a"] in seen and p["b"] in seen]
-    rows = [p | {"relation": verdict(view(p["a"]), view(p["b"]), p["mirrored"])} for p in pairs]
+    rows = []
+    for pair in (p for p in part.pairs if p["a"] in seen and p["b"] in seen):
+        a, b = pair["a"], pair["b"]
+        found = verdict(view(a), view(b), pair["mirrored"])
+        if found == "reencoded" and sizes[a] == sizes[b] and retouch.may_be(seen[a], seen[b]) and _is_retouched(part, a, b):
+            found = "variant"
+        rows.append(pair | {"relation": found})
     if rows:
         path = part.reader.workspace.folder("relations") / f"{part.name}.parquet"
         catalog.write(path, catalog.table(rows, catalog.RELATIONS), {"version": [image.VERSION, relation.VERSION]})
     return rows
+
+
+def _is_retouched(part: Part, a: str, b: str) -> bool:
+    """By a look at both at full resolution: few pairs are worth it, and keeping all open isn't."""
+    try:
+        with within_memory():
+            return retouch.is_retouched(*(part.reader.decode(part.places[key], key).rgb for key in (a, b)))
+    except BadImage:
+        return False  # gone since: what the thumbnails say stands
 
 
 def verdict(a: alignment.View, b: alignment.View, mirrored: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anidata.shards import BLOCK, Member, TarWriter, index_text, members, split_name
+from anidata.shards import BLOCK, Member, TarWriter, header, index_text, members, split_name
 
 SAMPLES = [("0a.color.jpg", b"jpeg" * 300), ("0a.json", b"{}"), ("0a.lineart.png", b""), ("1b.color.jpg", b"x" * 512), ("1b.json", b"{ }")]
 AWKWARD = [
@@ -191,3 +191,14 @@ def test_hidden_files_are_left_out_of_the_index():
 
 def test_the_index_of_nothing_has_no_samples():
     assert index_text([]) == "v1.2 0\n"
+
+
+@given(st.text(min_size=1, max_size=120).filter(lambda name: "\0" not in name), st.integers(0, 8**11 + 5))
+def test_a_header_is_that_of_the_standard_library(name, size):
+    info = tarfile.TarInfo(name)
+    info.size = size
+    try:
+        expected = info.tobuf(tarfile.PAX_FORMAT)
+    except UnicodeEncodeError:
+        return
+    assert header(name, size) == expected

@@ -11,6 +11,9 @@ from anidata import tars
 from anidata.tars import BLOCK
 
 END = b"\0" * (2 * BLOCK)
+PLAIN = bytearray(tarfile.TarInfo("").tobuf(tarfile.PAX_FORMAT))  # a header of no name and no size
+SUM_OF_PLAIN = int(PLAIN[148:154], 8) - sum(PLAIN[124:135])
+NAME, SIZE, CHECKSUM = slice(0, 100), slice(124, 135), slice(148, 154)  # in a header: see tar(5), ustar
 
 
 @dataclass(frozen=True)
@@ -36,20 +39,36 @@ class TarWriter:
 
     def add(self, name: str, data: bytes) -> Member:
         """Append a file of mode 0644 with no owner, dated 1970."""
-        header = tarfile.TarInfo(name)
-        header.size = len(data)
-        head = header.tobuf(tarfile.PAX_FORMAT)  # ustar; a pax header only where a name is over 100 bytes or no ASCII
+        head, pad = header(name, len(data)), padding(len(data))
         self._file.write(head)
         self._file.write(data)
-        self._file.write(b"\0" * (-len(data) % BLOCK))
+        self._file.write(pad)
         member = Member(name, self._place + len(head), len(data))
-        self._place = member.offset + len(data) + (-len(data) % BLOCK)
+        self._place = member.offset + len(data) + len(pad)
         return member
 
     def close(self) -> int:
         """Write the end mark; returns the tar's size in bytes."""
         self._file.write(END)
         return self._place + len(END)
+
+
+def header(name: str, size: int) -> bytes:
+    """Of a file of mode 0644 with no owner, dated 1970: ustar; a pax header before it only where a name is over 100 bytes or no ASCII."""
+    raw = name.encode("utf-8", "surrogateescape")
+    if len(raw) > NAME.stop or not name.isascii() or size >= 8**11:
+        info = tarfile.TarInfo(name)
+        info.size = size
+        return info.tobuf(tarfile.PAX_FORMAT)
+    head = PLAIN.copy()
+    head[NAME], head[SIZE] = raw.ljust(NAME.stop, b"\0"), b"%011o" % size
+    head[CHECKSUM] = b"%06o" % (SUM_OF_PLAIN + sum(raw) + sum(head[SIZE]))
+    return bytes(head)
+
+
+def padding(size: int) -> bytes:
+    """What follows a member's bytes up to the next block."""
+    return b"\0" * (-size % BLOCK)
 
 
 def members(file: BinaryIO) -> Iterator[Member]:

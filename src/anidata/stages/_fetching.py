@@ -3,8 +3,8 @@
 Hosts are spread over lanes, and a part holds URLs of one lane. A worker takes whole lanes, so that it alone asks their hosts: politeness
 needs no word between workers. A redirect into another's lane waits until all lanes are done; then one worker follows these.
 
-A part's answers stand in a journal until they are whole. Then its worker publishes blobs/part-*.tar, in the plan's order, and
-fetched/part-*.parquet, which says it is done.
+A part's answers stand in a journal until they are whole. Then its worker publishes it as blobs/part-*.tar, in the order of the answers, and
+fetched/part-*.parquet, in the plan's order, which says it is done.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anidata import catalog, fetch, shards, storage
+from anidata import catalog, fetch, storage
 from anidata.engine import Watch
 from anidata.fetch import Bounds, Wish
 from anidata.fetch.urls import lane_of
@@ -151,7 +151,7 @@ class _Work:
     async def _part(self, fetcher: "Fetcher", part: Part) -> None:
         try:
             rows = catalog.read_group(_listing.plan_path(part.workspace, part.generation), part.index)
-            with Journal(part.path("fetched", "journal")) as journal:
+            with Journal(part.path("fetched", "journal"), part.path("blobs", "tar")) as journal:
                 wishes = [wish for row in rows if (wish := self._wish(row, journal.entries.get(row["record"])))]
                 self.done += len(rows) - len(wishes)
                 await asyncio.gather(*(self._one(fetcher, wish, journal) for wish in wishes))
@@ -218,20 +218,14 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _publish(part: Part, rows: list[Row], journal: Journal, earlier: dict[str, Row]) -> None:
-    """A tar of what came, in the plan's order, then the table; then the journal has done its service."""
-    found = [_fetched(row, journal.entries[row["record"]], earlier.get(row["record"])) for row in rows]
-    bodies = [journal.entries[row["record"]] for row in rows]
-    if any(entry.size for entry in bodies):
-        path = part.path("blobs", "tar")
-        with storage.publishing(path) as file:
-            tar = shards.TarWriter(file)
-            for row, entry in zip(found, bodies, strict=True):
-                if entry.size:
-                    member = tar.add(f"{row['record']}.at", journal.body(entry))
-                    row.update(at_uri=f"blobs/{path.name}", at_offset=member.offset, at_size=member.size)
-            tar.close()
+    """The journal becomes the tar of what came; then the table."""
+    entries = [journal.entries[row["record"]] for row in rows]
+    found = [_fetched(row, entry, earlier.get(row["record"])) for row, entry in zip(rows, entries, strict=True)]
+    for row, entry in zip(found, entries, strict=True):
+        if entry.size:
+            row.update(at_uri=f"blobs/{part.path('blobs', 'tar').name}", at_offset=entry.offset, at_size=entry.size)
+    journal.finish()
     catalog.write(part.path("fetched", "parquet"), catalog.table(found, catalog.FETCHED))
-    journal.delete()
 
 
 def _fetched(row: Row, entry: Entry, earlier: Row | None) -> Row:

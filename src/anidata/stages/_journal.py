@@ -1,11 +1,13 @@
 """A journal: what has been fetched of a part that isn't finished, one entry after the other, appended at once as it comes.
 
+It is a tar that grows: of each entry `RECORD.json`, then `RECORD.at` if it has a body. When it is whole, its end mark is written and it is moved
+to its place as it is, for later stages to read: no body is written twice. Entries stand in the order in which they came.
+
 A process that is killed leaves a last entry half written; whoever opens the journal next cuts it off. So an answer is asked for again only
-if it was in flight. Nothing is synced: after a power cut what the disk lost is asked for again.
+if it was in flight. Nothing is synced before the end: after a power cut what the disk lost is asked for again.
 """
 
 import os
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +17,10 @@ from typing import IO, Any, Self
 import msgspec
 import xxhash
 
+from anidata import shards, storage
 from anidata.storage import unwritable
+from anidata.tars import BLOCK
 
-MAGIC = b"ADJ1"
-HEAD = struct.Struct("<4sIQQ")  # magic, bytes of the entry's JSON, bytes of its body, XXH3 of both
 STEP = 1 << 20
 
 Row = dict[str, Any]
@@ -29,17 +31,30 @@ class Entry:
     """What a journal holds of one record."""
 
     row: Row
-    offset: int  # of the body
+    offset: int  # of the body, in the journal and in the tar that becomes of it
     size: int
 
 
-class Journal:
-    """The journal at a path; the last entry of a record counts."""
+class _Said(msgspec.Struct):
+    """What `RECORD.json` holds."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    check: int  # XXH3 of the row's text and the body
+    size: int  # bytes of the body
+    row: msgspec.Raw
+
+
+class Journal:
+    """The journal at a path; the last entry of a record counts.
+
+    tar: where it goes in the end. One that stands there without being called published is the journal of a process killed at that very moment.
+    """
+
+    def __init__(self, path: Path, tar: Path) -> None:
+        self._path, self._tar = path, tar
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists() and tar.exists():
+                os.replace(tar, path)
             self._file = open(path, "a+b", buffering=0)  # noqa: SIM115  closed by `close`
             self.entries = {entry.row["record"]: entry for entry in _entries(self._file)}
             self._end = self._file.seek(0, os.SEEK_END)
@@ -56,24 +71,43 @@ class Journal:
         """Append an entry; the body is read from where it stands, and has so many bytes. Raises: StorageError: no room."""
         text = msgspec.json.encode(row)
         first = body.read(STEP) if body else b""
+        head = _head(row["record"], _said(_check(text, first, body), size, text), size)
         try:
-            head = HEAD.pack(MAGIC, len(text), size, _check(text, first, body))
-            _write(self._file, b"".join((head, text, first)))
-            while body and size > STEP and (chunk := body.read(STEP)):
-                _write(self._file, chunk)
+            _write(self._file, [head, first] if size > STEP else [head, first, shards.padding(size)])
+            if body and size > STEP:
+                while chunk := body.read(STEP):
+                    _write(self._file, [chunk])
+                _write(self._file, [shards.padding(size)])
         except OSError as error:
             raise unwritable(self._path, error) from error
-        entry = self.entries[row["record"]] = Entry(row, self._end + len(head) + len(text), size)
-        self._end = entry.offset + size
+        entry = self.entries[row["record"]] = Entry(row, self._end + len(head), size)
+        self._end = entry.offset + size + len(shards.padding(size))
 
-    def body(self, entry: Entry) -> bytes:
-        self._file.seek(entry.offset)
-        return _read(self._file, entry.size)
+    def finish(self) -> None:
+        """End it, with all bodies safe in its tar; without any it is deleted. Raises: StorageError."""
+        try:
+            if not any(entry.size for entry in self.entries.values()):
+                self._file.close()
+                self._path.unlink(missing_ok=True)
+                return
+            self._tar.parent.mkdir(parents=True, exist_ok=True)
+            _write(self._file, [shards.END])
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self._path, self._tar)
+            storage.sync_folder(self._tar.parent)
+        except OSError as error:
+            raise unwritable(self._tar, error) from error
 
-    def delete(self) -> None:
-        """End it: what it held is published."""
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+
+def _head(record: str, text: bytes, size: int) -> bytes:
+    """All of an entry that stands before its body's bytes."""
+    said = [shards.header(f"{record}.json", len(text)), text, shards.padding(len(text))]
+    return b"".join([*said, shards.header(f"{record}.at", size)] if size else said)
+
+
+def _said(check: int, size: int, text: bytes) -> bytes:
+    return b'{"check":%d,"size":%d,"row":%b}' % (check, size, text)
 
 
 def _entries(file: IO[bytes]) -> Iterator[Entry]:
@@ -81,24 +115,32 @@ def _entries(file: IO[bytes]) -> Iterator[Entry]:
     place = file.seek(0)
     while (entry := _entry(file, place)) is not None:
         yield entry
-        place = entry.offset + entry.size
+        place = entry.offset + entry.size + len(shards.padding(entry.size))
     file.truncate(place)
 
 
 def _entry(file: IO[bytes], place: int) -> Entry | None:
-    head = _read(file, HEAD.size)
-    if len(head) < HEAD.size:
+    """The entry at a place; None: there is none, or not all of it, or it isn't as it was written."""
+    file.seek(place)
+    left = os.fstat(file.fileno()).st_size - place  # what is damaged may speak of any sizes
+    try:
+        length = int(_read(file, BLOCK)[shards.SIZE], 8)
+        text = _read(file, min(length, left))
+        said = msgspec.json.decode(text, type=_Said)
+        row = msgspec.json.decode(said.row)
+        head = _head(row["record"], _said(said.check, said.size, bytes(said.row)), said.size)
+    except (ValueError, TypeError, KeyError, msgspec.MsgspecError):
         return None
-    magic, length, size, check = HEAD.unpack(head)
-    left = os.fstat(file.fileno()).st_size - place - HEAD.size  # a damaged head may speak of any sizes
-    if magic != MAGIC or length + size > left:
+    whole = len(head) + said.size + len(shards.padding(said.size))
+    file.seek(place)
+    if said.size < 0 or whole > left or _read(file, len(head)) != head:
         return None
-    text = _read(file, length)
-    found, rest = xxhash.xxh3_64(text), size
+    found, rest = xxhash.xxh3_64(bytes(said.row)), said.size
     while rest and (chunk := _read(file, min(rest, STEP))):
         found.update(chunk)
         rest -= len(chunk)
-    return None if rest or found.intdigest() != check else Entry(msgspec.json.decode(text), place + HEAD.size + length, size)
+    is_whole = not rest and found.intdigest() == said.check and not any(_read(file, len(shards.padding(said.size))))
+    return Entry(row, place + len(head), said.size) if is_whole else None
 
 
 def _check(text: bytes, first: bytes, body: IO[bytes] | None) -> int:
@@ -112,11 +154,13 @@ def _check(text: bytes, first: bytes, body: IO[bytes] | None) -> int:
     return found.intdigest()
 
 
-def _write(file: IO[bytes], data: bytes) -> None:
-    """All of it: an unbuffered file may take less."""
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
+def _write(file: IO[bytes], pieces: list[bytes]) -> None:
+    """All of them: one call may take less."""
+    done = os.writev(file.fileno(), pieces)
+    if done < sum(map(len, pieces)):
+        rest = memoryview(b"".join(pieces))[done:]
+        while rest:
+            rest = rest[file.write(rest) :]
 
 
 def _read(file: IO[bytes], size: int) -> bytes:

@@ -72,9 +72,10 @@ def statements(columns: Sequence[str]) -> list[str]:
         f"CREATE VIEW records AS FROM _told {_PLACED}",
         "CREATE VIEW pairs AS SELECT key, style, drawn, suffix, width, height, ink, stroke_width, components, specks, size, fingerprint FROM _pairs",
         "CREATE VIEW samples AS SELECT * FROM _samples",
-        """CREATE VIEW fetches AS SELECT record, url, final_url, asked, CASE WHEN error IS NULL THEN 'ok' ELSE 'failed' END AS status, error,
-           message, http, redirects, tries, at_size AS bytes, type, etag, modified, robots_tag, tdm_reservation, tdm_policy, content_usage, ignored,
-           generation FROM _fetched""",
+        # what is asked for a sighting's lineart goes by RECORD.line
+        """CREATE VIEW fetches AS SELECT split_part(record, '.', 1) AS record, ends_with(record, '.line') AS line, url, final_url, asked,
+           CASE WHEN error IS NULL THEN 'ok' ELSE 'failed' END AS status, error, message, http, redirects, tries, at_size AS bytes,
+           type, etag, modified, robots_tag, tdm_reservation, tdm_policy, content_usage, ignored, generation FROM _fetched""",
     ]
 
 

@@ -27,7 +27,7 @@ class Options:
     max_unpacked: int = 1 << 40  # bytes unpacked from one archive
     url_column: str = ""  # of a list of URLs; empty: the first that is called as such columns are
     allow_private: bool = False  # galleries in private networks and on this machine too
-    line_column: str = ""  # of a table of pictures: the artist's own lineart; empty: none
+    line_column: str = ""  # of a table of pictures, or of a list of URLs: the artist's own lineart; empty: none
 
 
 @dataclass(frozen=True)
@@ -47,5 +47,6 @@ class Record:
     rating: str | None = None  # g, s, q, e, or as found
     tags: tuple[str, ...] = ()
     caption: str | None = None
-    line: Reference | None = None  # the artist's own lineart of this very picture
+    line: Reference | None = None  # the artist's own lineart of this very picture; one to http(s) is fetched too
+    line_error: str | None = None  # a code: why there is none though the source names one
     extra: str | None = None  # what else the source says, as a JSON object

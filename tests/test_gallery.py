@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from anidata import parts
 from anidata.errors import MissingExtra, SourceError
-from anidata.sources import Options, _gallery_dl, _secrets
+from anidata.sources import Options, Record, _gallery_dl, _pairing, _secrets
+from anidata.storage import Reference
 from gallery_lab import Booru, needs_gallery_dl, post, settings
 
 SECRET = "s3cr3t"
@@ -215,10 +216,10 @@ def _alive(pid):
 
 
 def test_a_reader_that_stops_ends_it(tmp_path, monkeypatch):
-    row = 'sys.stdout.write(\'{"_url": "https://a.example/1.png"}\\n\'); sys.stdout.flush()\n'
+    row = f'for n in range({_pairing.WINDOW + 1}): print(\'{{"_url": "https://a.example/%d.png"}}\' % n, flush=True)\n'
     program(tmp_path, monkeypatch, f"open('{tmp_path / 'pids'}', 'w').write(str(os.getpid()))\n{row}time.sleep(600)")
     found = parts.load("sources", "gallery").records("gallery:https://a.example/", Options(tmp_path, allow_private=True))
-    assert next(found).file == "1.png"
+    assert next(found).file == "0.png"
     found.close()
     assert dies(int((tmp_path / "pids").read_text()))
 
@@ -316,3 +317,74 @@ def test_credentials_of_a_url_are_gone(user, password):
     url = f"https://{user}x:Q{password}@a.example/p?a=1&password=Q{password}&b=2"
     assert _secrets.url_without_secrets(url) == "https://a.example/p?a=1&b=2"
     assert f"Q{password}" not in _secrets.scrubbed(f"error for '{url}'")
+
+
+# --- pairs -------------------------------------------------------------------------------------------------------------------------
+
+
+def pairs_of(found):
+    """File names of colors and of their lineart."""
+    return [(record.file, record.line and record.line.uri.rpartition("/")[2]) for record in found]
+
+
+def named(*files):
+    return [post(100 - n, file_url=f"/good/{file}") for n, file in enumerate(files)]
+
+
+def test_names_by_two_patterns_are_pairs_in_whatever_order_they_are_listed():
+    with Booru(named("1_line.png", "1_color.png", "2.png", "3_color.png", "3_line.png", "2_line.png", "4_line.png")) as booru:
+        assert pairs_of(records(booru.source)) == [
+            ("1_color.png", "1_line.png"), ("2.png", "2_line.png"), ("3_color.png", "3_line.png"), ("4_line.png", None)
+        ]  # fmt: skip
+
+
+def test_the_patterns_can_be_chosen_or_switched_off():
+    with Booru(named("sketch-1.png", "final-1.png", "2_line.png", "2.png")) as booru:
+        found = records(booru.source, lines="sketch-*.png", colors="final-*.png")
+        assert pairs_of(found) == [("final-1.png", "sketch-1.png"), ("2_line.png", None), ("2.png", None)]
+        assert [line for _, line in pairs_of(records(booru.source, lines=""))] == [None] * 4
+
+
+def test_a_name_that_only_the_site_knows_makes_pairs_too(tmp_path, monkeypatch):
+    rows = [{"_url": f"https://a.example/{n}.png", "filename": name, "extension": "png"} for n, name in enumerate(("x_color", "x_line"))]
+    program(tmp_path, monkeypatch, f"print('\\n'.join({[json.dumps(row) for row in rows]!r}))")
+    assert pairs_of(records("gallery:https://a.example/")) == [("0.png", "1.png")]
+
+
+def test_what_lies_further_apart_than_the_window_is_no_pair_and_nothing_is_lost(monkeypatch):
+    monkeypatch.setattr(_pairing, "WINDOW", 3)
+    with Booru(named("1_color.png", "2.png", "3.png", "1_line.png", "4_color.png", "5.png", "6.png", "7.png", "4_line.png")) as booru:
+        found = pairs_of(records(booru.source))
+    assert found[0] == ("1_color.png", "1_line.png")
+    assert ("4_color.png", None) in found
+    assert ("4_line.png", None) in found
+
+
+NAMES = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["_line", "_color", ""])), max_size=8)
+
+
+@given(NAMES, st.integers(1, 9))
+def test_every_record_of_a_stream_is_there_once_alone_or_as_a_line(names, window):
+    files = [f"{stem}{end}.png" for stem, end in names]
+    found = [(file, Record("r", str(n), file, at=Reference(f"http://a.example/{n}"))) for n, file in enumerate(files)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_pairing, "WINDOW", window)
+        given = list(_pairing.paired(found, Options(Path("nowhere"))))
+    places = [record.at.uri for record in given] + [record.line.uri for record in given if record.line]
+    assert sorted(places) == sorted(record.at.uri for _, record in found)
+    stems = {record.at.uri: file.partition(".")[0].partition("_") for file, record in found}
+    for record in given:
+        if record.line:
+            assert stems[record.line.uri] == (stems[record.at.uri][0], "_", "line")
+    if window >= len(files):  # then none is left that has a mate
+        alone = [stems[record.at.uri] for record in given if not record.line]
+        assert not {stem for stem, _, end in alone if end == "line"} & {stem for stem, _, end in alone if end != "line"}
+
+
+def test_a_gallerys_pairs_are_fetched_and_are_a_style(tmp_path, command, inline):
+    with Booru(named("1_color.png", "1_line.png", "2_color.png", "3_line.png")) as booru:
+        command("ingest", tmp_path / "work", booru.source, "--allow-private", "--set", "ingest.fetch.rate=0")
+    rows = json.loads(
+        command("query", tmp_path / "work", "SELECT file, line_key = key AS same FROM records ORDER BY file", "--format", "json")
+    )
+    assert rows == [{"file": "1_color.png", "same": True}, {"file": "2_color.png", "same": None}, {"file": "3_line.png", "same": None}]

@@ -3,12 +3,13 @@
 gallery-dl (GPL-2.0) runs as a program of its own and keeps its own config, credentials too. A self-hosted instance is named by its kind:
 gallery:Danbooru:http://127.0.0.1:3000/posts?tags=1girl; its address has to be public, or allowed by --allow-private. That check is made
 on the gallery's URL alone: where redirects or galleries within lead gallery-dl then is not watched. Every picture's URL is checked when
-it is fetched. Headers that a site asks for, such as Pixiv's Referer, aren't sent: its pictures are rows with http_403.
+it is fetched. Where names tell the artist's own lineart from its color picture (NAME_line.png, NAME_color.png; ingest.lines and
+ingest.colors are the patterns), it goes with it. Headers that a site asks for, such as Pixiv's Referer, aren't sent: its pictures are rows with http_403.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 from urllib.parse import unquote
@@ -18,6 +19,7 @@ from anidata.errors import SourceError
 from anidata.fetch.urls import BadURL, canonical, host_of, path_of
 from anidata.sources import Options, Record
 from anidata.sources._gallery_dl import CHALLENGE, LOGIN, UNKNOWN, ListingFailed, rows
+from anidata.sources._pairing import paired
 from anidata.sources._secrets import has_secrets, scrubbed, url_without_secrets, without_secrets
 from anidata.sources._sidecars import Notes, clean, extra_of, from_fields
 from anidata.storage import Reference, encode
@@ -49,6 +51,12 @@ def records(text: str, options: Options) -> Iterator[Record]:
     place, host = _place_and_host(text)
     if not options.allow_private:
         _check_public(host)
+    with closing(_listed(text, place)) as found:
+        yield from paired(found, options)
+
+
+def _listed(text: str, place: str) -> Generator[tuple[str, Record], None, None]:
+    """Each picture once, with the name that its site knows it by; then a row for the rest where the listing breaks off. Raises: SourceError."""
     seen: set[bytes] = set()
     try:
         with closing(rows(place)) as found:
@@ -57,13 +65,19 @@ def records(text: str, options: Options) -> Iterator[Record]:
                 name = hashlib.blake2b(record.name.encode(), digest_size=16).digest()
                 if name not in seen:
                     seen.add(name)
-                    yield record
+                    yield _site_name(row) or record.file, record
     except ListingFailed as why:
         if not seen:
             raise SourceError(f"{scrubbed(text)}: {_remedy(why)}") from why
-        yield _broken_off(place, len(seen), why)
+        yield "", _broken_off(place, len(seen), why)
     if not seen:
         raise SourceError(f"{scrubbed(text)}: nothing is listed there. Type the URL of a gallery with pictures: {EXAMPLE}")
+
+
+def _site_name(row: Row) -> str:
+    """A picture's name at its site, which its URL may not tell; empty where there is none."""
+    stem, ending = row.get("filename"), row.get("extension")
+    return clean(f"{stem}.{ending}") if isinstance(stem, str) and stem and isinstance(ending, str) else ""
 
 
 def _place_and_host(text: str) -> tuple[str, str]:

@@ -378,7 +378,7 @@ def test_every_record_of_a_stream_is_there_once_alone_or_as_a_line(names, window
             assert stems[record.line.uri] == (stems[record.at.uri][0], "_", "line")
     if window >= len(files):  # then none is left that has a mate
         alone = [stems[record.at.uri] for record in given if not record.line]
-        assert not {stem for stem, _, end in alone if end == "line"} & {stem for stem, _, end in alone if end != "line"}
+        assert not {stem for stem, _, end in alone if end == "line"} & {stem for stem, _, end in alone if end == "color"}
 
 
 def test_a_gallerys_pairs_are_fetched_and_are_a_style(tmp_path, command, inline):
@@ -388,3 +388,47 @@ def test_a_gallerys_pairs_are_fetched_and_are_a_style(tmp_path, command, inline)
         command("query", tmp_path / "work", "SELECT file, line_key = key AS same FROM records ORDER BY file", "--format", "json")
     )
     assert rows == [{"file": "1_color.png", "same": True}, {"file": "2_color.png", "same": None}, {"file": "3_line.png", "same": None}]
+
+
+# --- Referer -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_pictures_that_a_host_gives_to_those_alone_who_come_from_the_gallery_are_fetched(tmp_path, command, inline):
+    with Booru([post(2, file_url="/fenced/2.png"), post(1, file_url="/fenced/1.png")]) as booru:
+        booru.fence = f"http://127.0.0.1:{booru.port}/"
+        words = ["ingest", tmp_path / "work", booru.source, "--allow-private", "--set", "ingest.fetch.rate=0", "--json"]
+        assert command(*words)["funnel"]["failed"] == {}
+        (tmp_path / "list.txt").write_text(f"http://127.0.0.1:{booru.port}/fenced/3.png")
+        assert command(*words[:2], f"urls:{tmp_path / 'list.txt'}", *words[3:])["funnel"]["failed"] == {"http_403": 1}
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        ({"Referer": "https://b.example/art?page=2#top"}, "https://b.example/art?page=2"),
+        ({"referer": "https://b.example/", "Cookie": f"id={SECRET}", "Authorization": SECRET}, "https://b.example/"),
+        ({"Referer": None}, None),
+        ({"Referer": f"https://b.example/?token={SECRET}"}, None),
+        ({"Referer": f"https://mei:{SECRET}@b.example/"}, None),
+        ({"Referer": "ftp://b.example/"}, None),
+        ({"Referer": 7}, None),
+        ({"Cookie": SECRET}, "https://a.example/"),
+        (None, "https://a.example/"),
+        ([], "https://a.example/"),
+    ],
+)
+def test_the_referer_is_what_gallery_dl_says_or_the_gallerys_site_and_never_holds_credentials(tmp_path, monkeypatch, headers, wanted):
+    row = {"_url": "https://i.example/1.png", "_http_headers": headers}
+    program(tmp_path, monkeypatch, f"print({json.dumps(row)!r})")
+    [found] = records("gallery:https://a.example/art/7?page=1")
+    assert found.referer == wanted
+    assert SECRET not in repr(found)
+
+
+def test_a_linearts_referer_is_its_own(tmp_path, monkeypatch):
+    rows = [
+        {"_url": f"https://i.example/{name}.png", "_http_headers": {"Referer": f"https://a.example/{name}"}} for name in ("1", "1_line")
+    ]
+    program(tmp_path, monkeypatch, f"print('\\n'.join({[json.dumps(row) for row in rows]!r}))")
+    [found] = records("gallery:https://a.example/")
+    assert (found.referer, found.line_referer) == ("https://a.example/1", "https://a.example/1_line")

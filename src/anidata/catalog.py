@@ -45,6 +45,7 @@ SIGHTINGS = pa.schema(
     + [("artist", pa.string()), ("rating", pa.string()), ("tags", pa.list_(pa.string())), ("caption", pa.string())]
     + [("extra", pa.string())]  # what else the source says, as JSON
     + [("line_error", pa.string())]  # why there is no lineart though the source names one
+    + [("referer", pa.string()), ("line_referer", pa.string())]  # sent to the hosts of pictures that the source names with one
 )
 FETCHED = pa.schema(
     [("record", pa.string()), ("generation", pa.int32()), ("url", pa.string()), ("final_url", pa.string())]

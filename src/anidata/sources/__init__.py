@@ -49,4 +49,6 @@ class Record:
     caption: str | None = None
     line: Reference | None = None  # the artist's own lineart of this very picture; one to http(s) is fetched too
     line_error: str | None = None  # a code: why there is none though the source names one
+    referer: str | None = None  # the URL that a picture's host wants to have been come from; sent to that host alone
+    line_referer: str | None = None  # the same for the lineart
     extra: str | None = None  # what else the source says, as a JSON object

@@ -95,4 +95,4 @@ class _Window:
 def _join(color: _Held, line: _Held) -> None:
     color.is_claimed = line.is_claimed = True
     stamp = hashlib.sha256(repr((color.record.stamp, line.record.at, line.record.stamp)).encode()).hexdigest()[:12]
-    color.record = replace(color.record, line=line.record.at, stamp=stamp)
+    color.record = replace(color.record, line=line.record.at, line_referer=line.record.referer, stamp=stamp)

@@ -4,7 +4,8 @@ gallery-dl (GPL-2.0) runs as a program of its own and keeps its own config, cred
 gallery:Danbooru:http://127.0.0.1:3000/posts?tags=1girl; its address has to be public, or allowed by --allow-private. That check is made
 on the gallery's URL alone: where redirects or galleries within lead gallery-dl then is not watched. Every picture's URL is checked when
 it is fetched. Where names tell the artist's own lineart from its color picture (NAME_line.png, NAME_color.png; ingest.lines and
-ingest.colors are the patterns), it goes with it. Headers that a site asks for, such as Pixiv's Referer, aren't sent: its pictures are rows with http_403.
+ingest.colors are the patterns), it goes with it. Of the headers that a site asks for
+the Referer alone is sent, as Pixiv wants it, and to the host of the picture's URL alone; no cookie and no other credential is.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from urllib.parse import unquote
 
 from anidata import fetch
 from anidata.errors import SourceError
-from anidata.fetch.urls import BadURL, canonical, host_of, path_of
+from anidata.fetch.urls import BadURL, authority_of, canonical, host_of, path_of
 from anidata.sources import Options, Record
 from anidata.sources._gallery_dl import CHALLENGE, LOGIN, UNKNOWN, ListingFailed, rows
 from anidata.sources._pairing import paired
@@ -44,24 +45,24 @@ def accepts(text: str) -> bool:
 
 def check(text: str) -> None:
     """Raises: SourceError: no gallery's URL, or one with credentials, which are never to be remembered."""
-    _place_and_host(text)
+    _place_and_url(text)
 
 
 def records(text: str, options: Options) -> Iterator[Record]:
-    place, host = _place_and_host(text)
+    place, url = _place_and_url(text)
     if not options.allow_private:
-        _check_public(host)
-    with closing(_listed(text, place)) as found:
+        _check_public(host_of(url))
+    with closing(_listed(text, place, f"{authority_of(url)}/")) as found:
         yield from paired(found, options)
 
 
-def _listed(text: str, place: str) -> Generator[tuple[str, Record], None, None]:
+def _listed(text: str, place: str, home: str) -> Generator[tuple[str, Record], None, None]:
     """Each picture once, with the name that its site knows it by; then a row for the rest where the listing breaks off. Raises: SourceError."""
     seen: set[bytes] = set()
     try:
         with closing(rows(place)) as found:
             for row in found:
-                record = _record(row)
+                record = _record(row, home)
                 name = hashlib.blake2b(record.name.encode(), digest_size=16).digest()
                 if name not in seen:
                     seen.add(name)
@@ -80,8 +81,8 @@ def _site_name(row: Row) -> str:
     return clean(f"{stem}.{ending}") if isinstance(stem, str) and stem and isinstance(ending, str) else ""
 
 
-def _place_and_host(text: str) -> tuple[str, str]:
-    """What gallery-dl is given, and the host in it. Raises: SourceError."""
+def _place_and_url(text: str) -> tuple[str, str]:
+    """What gallery-dl is given, and the URL in it. Raises: SourceError."""
     place = text.removeprefix(PREFIX)
     match = URL.fullmatch(place)
     if match is None or (match["kind"] or "").lower() in REFUSED:
@@ -92,7 +93,7 @@ def _place_and_host(text: str) -> tuple[str, str]:
             " then type the URL without them."
         )
     try:
-        return place, host_of(canonical(match["url"]))
+        return place, canonical(match["url"])
     except BadURL as error:
         raise SourceError(f"{PREFIX}{place}: {error}. Type a gallery's URL: {EXAMPLE}") from error
 
@@ -114,7 +115,7 @@ async def _addresses(checked: Any, host: str) -> None:
     await checked(allow_private=False).check(host)
 
 
-def _record(row: Row) -> Record:
+def _record(row: Row, home: str) -> Record:
     if "_unread" in row:
         url = url_without_secrets(row["_unread"])
         return Record(
@@ -130,8 +131,18 @@ def _record(row: Row) -> Record:
     return Record(
         root=PREFIX, name=encode(url or scrubbed(found)[:1000] or said), file=_file(url or found),
         at=None if error else Reference(url), error=error, message=message, stamp=said, url=url or None, license=notes.license,
-        artist=notes.artist, rating=notes.rating, tags=notes.tags, caption=notes.caption, extra=extra,
+        artist=notes.artist, rating=notes.rating, tags=notes.tags, caption=notes.caption, extra=extra, referer=_referer(row, home),
     )  # fmt: skip
+
+
+def _referer(row: Row, home: str) -> str | None:
+    """Where a picture is asked for from: what gallery-dl says, or else the site that lists it, as a browser would. None with credentials in it."""
+    headers = row.get("_http_headers")
+    found = next((value for name, value in headers.items() if name.lower() == "referer"), home) if isinstance(headers, dict) else home
+    try:
+        return canonical(found) if isinstance(found, str) and not has_secrets(found) else None
+    except BadURL:
+        return None
 
 
 def _at(found: str, fields: Row) -> tuple[str, str | None, str | None]:

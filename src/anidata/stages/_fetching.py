@@ -175,7 +175,7 @@ class _Work:
         """What is to be asked for a sighting; None: nothing any more."""
         known = self._earlier.get(row["record"]) or {}
         known = known if known.get("at_uri") else {}
-        wish = Wish(row["record"], row["at_uri"], known.get("etag"), known.get("modified"))
+        wish = Wish(row["record"], row["at_uri"], known.get("etag"), known.get("modified"), row["referer"])
         if entry is None:
             return wish
         said = entry.row

@@ -221,7 +221,7 @@ def _row(kind: str, name: str, record: Record, generation: int) -> dict[str, Any
         **_columns("at", record.at), **_columns("line", record.line),
         "line_error": record.line_error, "error": record.error, "message": record.message, "stamp": record.stamp, "url": record.url, "license": record.license,
         "artist": record.artist, "rating": record.rating, "tags": list(record.tags), "caption": record.caption,
-        "extra": record.extra,
+        "extra": record.extra, "referer": record.referer, "line_referer": record.line_referer,
     }  # fmt: skip
 
 

@@ -34,11 +34,11 @@ def first_url(row: Row) -> str | None:
 
 
 def asked(rows: Iterable[Row]) -> list[Row]:
-    """A row for each URL of these sightings: `record` is the name of what is asked for, `at_uri` where it lies."""
+    """A row for each URL of these sightings: `record` is the name of what is asked for, `at_uri` where it lies, and `referer`."""
     return [
-        {"record": row["record"] + ending, "generation": row["generation"], "at_uri": row[column]}
+        {"record": row["record"] + ending, "generation": row["generation"], "at_uri": row[column], "referer": row.get(referer)}
         for row in rows
-        for ending, column in (("", "at_uri"), (LINE, "line_uri"))
+        for ending, column, referer in (("", "at_uri", "referer"), (LINE, "line_uri", "line_referer"))
         if (row[column] or "").startswith(storage.WEB)
     ]
 

@@ -302,8 +302,33 @@ def test_a_run_that_breaks_off_goes_on_with_the_next(tmp_path, command, inline):
         assert command(*words)["funnel"]["failed"] == {"listing_failed": 1}
         booru.broken = lambda _: None
         command(*words)
-    rows = json.loads(command("query", tmp_path / "work", "SELECT status, count(*) AS n FROM records GROUP BY ALL", "--format", "json"))
-    assert {row["status"]: row["n"] for row in rows} == {"ok": 201, "failed": 1}
+        assert command(*words)["funnel"] | {"found": 201, "failed": {}} == command(*words)["funnel"]
+        assert codes(command, tmp_path) == {None: 201}
+
+
+def codes(command, tmp_path):
+    rows = json.loads(command("query", tmp_path / "work", "SELECT error, count(*) AS n FROM records GROUP BY ALL", "--format", "json"))
+    return {row["error"]: row["n"] for row in rows}
+
+
+def test_a_listing_that_broke_off_is_settled_by_a_whole_one_and_open_again_when_it_breaks_off_again(tmp_path, command, inline):
+    posts = [post(number) for number in range(201, 0, -1)]
+    broken = lambda page: (500, b"") if page >= 2 else None  # noqa: E731
+    with Booru(posts, broken) as booru:
+        words = ["ingest", tmp_path / "work", booru.source, "--allow-private", "--set", "ingest.fetch.rate=0"]
+        for wanted in ({None: 200, "listing_failed": 1}, {None: 200, "listing_failed": 1}, {None: 201}, {None: 201, "listing_failed": 1}):
+            booru.broken = broken if "listing_failed" in wanted else lambda _: None
+            booru.asked.clear()
+            command(*words)
+            assert codes(command, tmp_path) == wanted
+        booru.broken = lambda _: None
+        booru.asked.clear()
+        command(*words, "--limit", 201)  # none that looks at all
+        assert codes(command, tmp_path) == {None: 201, "listing_failed": 1}
+        command(*words)
+    assert codes(command, tmp_path) == {None: 201}
+    status = command("status", tmp_path / "work")
+    assert "listing_failed" not in status
 
 
 @given(st.text(), st.sampled_from(["password", "api_key", "Api-Key", "_http_headers", "cookies"]), st.text(min_size=1))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import duckdb  # what imports it at run time is the Catalog: workers read and write tables alone
 
 VIEWS = ("records", "images", "pairs", "samples", "fetches")
+SETTLED = _catalog_views.SETTLED
 RETRIED = ("timeout", "killed", "missing", "unreadable")  # never final: the next run tries again
 
 REFERENCE = [("uri", pa.string()), ("offset", pa.int64()), ("size", pa.int64())]

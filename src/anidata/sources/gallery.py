@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -54,6 +55,12 @@ def records(text: str, options: Options) -> Iterator[Record]:
         _check_public(host_of(url))
     with closing(_listed(text, place, f"{authority_of(url)}/")) as found:
         yield from paired(found, options)
+
+
+def rest(text: str) -> Record:
+    """The row that stands for all that wasn't listed; a later listing that comes to its end settles it."""
+    place = text.removeprefix(PREFIX)
+    return Record(PREFIX, encode(f"listing/{place}"), _file(place), error="listing_failed")
 
 
 def _listed(text: str, place: str, home: str) -> Generator[tuple[str, Record], None, None]:
@@ -172,9 +179,8 @@ def _file(url: str) -> str:
 
 
 def _broken_off(place: str, count: int, why: ListingFailed) -> Record:
-    """The row that stands for all that wasn't listed."""
     message = f"the listing broke off after {count:,}, the same command lists again: {why.message}"
-    return Record(PREFIX, encode(f"listing/{place}"), _file(place), error="listing_failed", message=message, stamp=why.message, url=None)
+    return replace(rest(place), message=message, stamp=why.message)
 
 
 def _remedy(why: ListingFailed) -> str:

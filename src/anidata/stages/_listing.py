@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType
@@ -67,7 +67,7 @@ def _add(workspace: Workspace, request: Request, options: Options, part_size: in
     if request.refresh:
         known |= dict.fromkeys(_changed(workspace), "")  # a file put back has its old date again
     generation = len(generations(workspace))
-    rows = _new_rows(request, options, known, generation)
+    rows = _new_rows(workspace, request, options, known, generation)
     if request.limit:
         rows = islice(rows, max(0, request.limit - len(known)))
     return _write(workspace, rows, generation, part_size)
@@ -197,18 +197,44 @@ def record_id(kind: str, root: str, name: str) -> str:
     return hashlib.sha256(f"{kind}\0{root}\0{name}".encode()).hexdigest()[:24]
 
 
-def _new_rows(request: Request, options: Options, known: dict[str, str], generation: int) -> Iterator[dict[str, Any]]:
+def _new_rows(workspace: Workspace, request: Request, options: Options, known: dict[str, str], generation: int) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     for text in request.sources:
         kind, module = source_of(text)
+        rest, broke_off = _rest(kind, module, text), False
         for record in module.records(text, options):
             name = record_id(kind, record.root, record.name)
+            if rest and name == rest[0]:
+                broke_off = True
+                if not _is_open(workspace, name):
+                    yield _row(kind, name, record, generation)
+                continue
             again = request.refresh and name not in seen and (known.get(name) != record.stamp or _is_fetched(record))
             if again or known.get(name) is None:
                 known[name] = record.stamp if request.refresh else ""  # a source named twice is listed once
                 if _is_fetched(record):
                     seen.add(name)
                 yield _row(kind, name, record, generation)
+        if rest and not broke_off and _is_open(workspace, rest[0]):
+            yield _row(kind, rest[0], replace(rest[1], error=catalog.SETTLED), generation)
+
+
+def _rest(kind: str, module: ModuleType, text: str) -> tuple[str, Record] | None:
+    """The row that stands for what a listing that broke off lacks, by its id; None: such a source lists all or nothing."""
+    if not hasattr(module, "rest"):
+        return None
+    record: Record = module.rest(text)
+    return record_id(kind, record.root, record.name), record
+
+
+def _is_open(workspace: Workspace, name: str) -> bool:
+    """Whether the row by this name is there, and not settled since."""
+    for path in reversed(catalog.files(workspace.folder("plan"))):
+        table = catalog.read(path, catalog.SIGHTINGS).select(["record", "error"])
+        found = table.filter(pc.equal(table.column("record"), name)).column("error").to_pylist()
+        if found:
+            return bool(found[-1] != catalog.SETTLED)
+    return False
 
 
 def _is_fetched(record: Record) -> bool:

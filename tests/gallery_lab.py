@@ -35,6 +35,7 @@ class Booru:
     def __init__(self, posts: list[Post], broken: Callable[[int], tuple[int, bytes] | None] = lambda _: None) -> None:
         self.posts, self.broken, self.asked = posts, broken, list[str]()
         self.artists: list[Post] = []
+        self.fence = ""  # the Referer without which /fenced/ is closed
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
@@ -72,7 +73,9 @@ def _handler(booru: Booru) -> type[BaseHTTPRequestHandler]:
                 status, body = booru.page(parse_qs(parts.query))
             elif parts.path == "/artists.json":
                 status, body = 200, json.dumps(booru.artists).encode()
-            elif parts.path.startswith("/good/"):
+            elif parts.path.startswith("/fenced/") and self.headers.get("Referer") != booru.fence:
+                status, body = 403, b"come from the gallery"
+            elif parts.path.startswith(("/good/", "/fenced/")):
                 status, body = 200, picture(int("".join(c for c in parts.path if c.isdigit()) or 0), 96)
             else:
                 status, body = 404, b""

@@ -17,13 +17,13 @@ def web(tmp_path):
         yield web
 
 
-def ask(web, *paths, **settings):
+def ask(web, *paths, referer=None, **settings):
     """The answers to some paths, one after the other, in one session."""
 
     async def all_of_them():
         config = Config(**{"allow_private": True, "rate": 0, "backoff": 0.001} | settings)
         async with Fetcher(config, Bounds(1 << 20, 200), web.folder) as fetcher:
-            answers = [await fetcher.fetch(Wish(path, web.url(path))) for path in paths]
+            answers = [await fetcher.fetch(Wish(path, web.url(path), referer=referer)) for path in paths]
             for answer in answers:
                 if answer.body:
                     answer.body.close()
@@ -204,3 +204,15 @@ def test_no_cookie_is_ever_sent_back(web):
     web.pages["/a"] = page(picture(1), Set_Cookie="id=1")
     ask(web, "a", "a")
     assert not any("cookie" in asked.headers for asked in web.log.asked)
+
+
+def test_a_referer_goes_to_the_host_of_the_url_alone_and_to_no_rules(tmp_path):
+    with Web("127.0.0.1", "127.0.0.2") as web:
+        web.folder = tmp_path
+        web.pages["127.0.0.1/a"] = page(b"", "302 Found", Location="/b")
+        web.pages["127.0.0.1/b"] = page(b"", "302 Found", Location=web.url("c", "127.0.0.2"))
+        web.pages["127.0.0.2/c"] = page(b"", "302 Found", Location=web.url("good/1", "127.0.0.1"))
+        [answer] = ask(web, "a", referer="https://a.example/art")
+    assert answer.error is None
+    sent = [(asked.host, asked.path) for asked in web.log.asked if "referer" in asked.headers]
+    assert sent == [("127.0.0.1", "/a"), ("127.0.0.1", "/b"), ("127.0.0.1", "/good/1")]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from anidata import parts
 from anidata.errors import MissingExtra, SourceError
-from anidata.sources import Options, _gallery_dl, _secrets
+from anidata.sources import Options, Record, _gallery_dl, _pairing, _secrets
+from anidata.storage import Reference
 from gallery_lab import Booru, needs_gallery_dl, post, settings
 
 SECRET = "s3cr3t"
@@ -215,10 +216,10 @@ def _alive(pid):
 
 
 def test_a_reader_that_stops_ends_it(tmp_path, monkeypatch):
-    row = 'sys.stdout.write(\'{"_url": "https://a.example/1.png"}\\n\'); sys.stdout.flush()\n'
+    row = f'for n in range({_pairing.WINDOW + 1}): print(\'{{"_url": "https://a.example/%d.png"}}\' % n, flush=True)\n'
     program(tmp_path, monkeypatch, f"open('{tmp_path / 'pids'}', 'w').write(str(os.getpid()))\n{row}time.sleep(600)")
     found = parts.load("sources", "gallery").records("gallery:https://a.example/", Options(tmp_path, allow_private=True))
-    assert next(found).file == "1.png"
+    assert next(found).file == "0.png"
     found.close()
     assert dies(int((tmp_path / "pids").read_text()))
 
@@ -301,8 +302,33 @@ def test_a_run_that_breaks_off_goes_on_with_the_next(tmp_path, command, inline):
         assert command(*words)["funnel"]["failed"] == {"listing_failed": 1}
         booru.broken = lambda _: None
         command(*words)
-    rows = json.loads(command("query", tmp_path / "work", "SELECT status, count(*) AS n FROM records GROUP BY ALL", "--format", "json"))
-    assert {row["status"]: row["n"] for row in rows} == {"ok": 201, "failed": 1}
+        assert command(*words)["funnel"] | {"found": 201, "failed": {}} == command(*words)["funnel"]
+        assert codes(command, tmp_path) == {None: 201}
+
+
+def codes(command, tmp_path):
+    rows = json.loads(command("query", tmp_path / "work", "SELECT error, count(*) AS n FROM records GROUP BY ALL", "--format", "json"))
+    return {row["error"]: row["n"] for row in rows}
+
+
+def test_a_listing_that_broke_off_is_settled_by_a_whole_one_and_open_again_when_it_breaks_off_again(tmp_path, command, inline):
+    posts = [post(number) for number in range(201, 0, -1)]
+    broken = lambda page: (500, b"") if page >= 2 else None  # noqa: E731
+    with Booru(posts, broken) as booru:
+        words = ["ingest", tmp_path / "work", booru.source, "--allow-private", "--set", "ingest.fetch.rate=0"]
+        for wanted in ({None: 200, "listing_failed": 1}, {None: 200, "listing_failed": 1}, {None: 201}, {None: 201, "listing_failed": 1}):
+            booru.broken = broken if "listing_failed" in wanted else lambda _: None
+            booru.asked.clear()
+            command(*words)
+            assert codes(command, tmp_path) == wanted
+        booru.broken = lambda _: None
+        booru.asked.clear()
+        command(*words, "--limit", 201)  # none that looks at all
+        assert codes(command, tmp_path) == {None: 201, "listing_failed": 1}
+        command(*words)
+    assert codes(command, tmp_path) == {None: 201}
+    status = command("status", tmp_path / "work")
+    assert "listing_failed" not in status
 
 
 @given(st.text(), st.sampled_from(["password", "api_key", "Api-Key", "_http_headers", "cookies"]), st.text(min_size=1))
@@ -316,3 +342,118 @@ def test_credentials_of_a_url_are_gone(user, password):
     url = f"https://{user}x:Q{password}@a.example/p?a=1&password=Q{password}&b=2"
     assert _secrets.url_without_secrets(url) == "https://a.example/p?a=1&b=2"
     assert f"Q{password}" not in _secrets.scrubbed(f"error for '{url}'")
+
+
+# --- pairs -------------------------------------------------------------------------------------------------------------------------
+
+
+def pairs_of(found):
+    """File names of colors and of their lineart."""
+    return [(record.file, record.line and record.line.uri.rpartition("/")[2]) for record in found]
+
+
+def named(*files):
+    return [post(100 - n, file_url=f"/good/{file}") for n, file in enumerate(files)]
+
+
+def test_names_by_two_patterns_are_pairs_in_whatever_order_they_are_listed():
+    with Booru(named("1_line.png", "1_color.png", "2.png", "3_color.png", "3_line.png", "2_line.png", "4_line.png")) as booru:
+        assert pairs_of(records(booru.source)) == [
+            ("1_color.png", "1_line.png"), ("2.png", "2_line.png"), ("3_color.png", "3_line.png"), ("4_line.png", None)
+        ]  # fmt: skip
+
+
+def test_the_patterns_can_be_chosen_or_switched_off():
+    with Booru(named("sketch-1.png", "final-1.png", "2_line.png", "2.png")) as booru:
+        found = records(booru.source, lines="sketch-*.png", colors="final-*.png")
+        assert pairs_of(found) == [("final-1.png", "sketch-1.png"), ("2_line.png", None), ("2.png", None)]
+        assert [line for _, line in pairs_of(records(booru.source, lines=""))] == [None] * 4
+
+
+def test_a_name_that_only_the_site_knows_makes_pairs_too(tmp_path, monkeypatch):
+    rows = [{"_url": f"https://a.example/{n}.png", "filename": name, "extension": "png"} for n, name in enumerate(("x_color", "x_line"))]
+    program(tmp_path, monkeypatch, f"print('\\n'.join({[json.dumps(row) for row in rows]!r}))")
+    assert pairs_of(records("gallery:https://a.example/")) == [("0.png", "1.png")]
+
+
+def test_what_lies_further_apart_than_the_window_is_no_pair_and_nothing_is_lost(monkeypatch):
+    monkeypatch.setattr(_pairing, "WINDOW", 3)
+    with Booru(named("1_color.png", "2.png", "3.png", "1_line.png", "4_color.png", "5.png", "6.png", "7.png", "4_line.png")) as booru:
+        found = pairs_of(records(booru.source))
+    assert found[0] == ("1_color.png", "1_line.png")
+    assert ("4_color.png", None) in found
+    assert ("4_line.png", None) in found
+
+
+NAMES = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["_line", "_color", ""])), max_size=8)
+
+
+@given(NAMES, st.integers(1, 9))
+def test_every_record_of_a_stream_is_there_once_alone_or_as_a_line(names, window):
+    files = [f"{stem}{end}.png" for stem, end in names]
+    found = [(file, Record("r", str(n), file, at=Reference(f"http://a.example/{n}"))) for n, file in enumerate(files)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_pairing, "WINDOW", window)
+        given = list(_pairing.paired(found, Options(Path("nowhere"))))
+    places = [record.at.uri for record in given] + [record.line.uri for record in given if record.line]
+    assert sorted(places) == sorted(record.at.uri for _, record in found)
+    stems = {record.at.uri: file.partition(".")[0].partition("_") for file, record in found}
+    for record in given:
+        if record.line:
+            assert stems[record.line.uri] == (stems[record.at.uri][0], "_", "line")
+    if window >= len(files):  # then none is left that has a mate
+        alone = [stems[record.at.uri] for record in given if not record.line]
+        assert not {stem for stem, _, end in alone if end == "line"} & {stem for stem, _, end in alone if end == "color"}
+
+
+def test_a_gallerys_pairs_are_fetched_and_are_a_style(tmp_path, command, inline):
+    with Booru(named("1_color.png", "1_line.png", "2_color.png", "3_line.png")) as booru:
+        command("ingest", tmp_path / "work", booru.source, "--allow-private", "--set", "ingest.fetch.rate=0")
+    rows = json.loads(
+        command("query", tmp_path / "work", "SELECT file, line_key = key AS same FROM records ORDER BY file", "--format", "json")
+    )
+    assert rows == [{"file": "1_color.png", "same": True}, {"file": "2_color.png", "same": None}, {"file": "3_line.png", "same": None}]
+
+
+# --- Referer -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_pictures_that_a_host_gives_to_those_alone_who_come_from_the_gallery_are_fetched(tmp_path, command, inline):
+    with Booru([post(2, file_url="/fenced/2.png"), post(1, file_url="/fenced/1.png")]) as booru:
+        booru.fence = f"http://127.0.0.1:{booru.port}/"
+        words = ["ingest", tmp_path / "work", booru.source, "--allow-private", "--set", "ingest.fetch.rate=0", "--json"]
+        assert command(*words)["funnel"]["failed"] == {}
+        (tmp_path / "list.txt").write_text(f"http://127.0.0.1:{booru.port}/fenced/3.png")
+        assert command(*words[:2], f"urls:{tmp_path / 'list.txt'}", *words[3:])["funnel"]["failed"] == {"http_403": 1}
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        ({"Referer": "https://b.example/art?page=2#top"}, "https://b.example/art?page=2"),
+        ({"referer": "https://b.example/", "Cookie": f"id={SECRET}", "Authorization": SECRET}, "https://b.example/"),
+        ({"Referer": None}, None),
+        ({"Referer": f"https://b.example/?token={SECRET}"}, None),
+        ({"Referer": f"https://mei:{SECRET}@b.example/"}, None),
+        ({"Referer": "ftp://b.example/"}, None),
+        ({"Referer": 7}, None),
+        ({"Cookie": SECRET}, "https://a.example/"),
+        (None, "https://a.example/"),
+        ([], "https://a.example/"),
+    ],
+)
+def test_the_referer_is_what_gallery_dl_says_or_the_gallerys_site_and_never_holds_credentials(tmp_path, monkeypatch, headers, wanted):
+    row = {"_url": "https://i.example/1.png", "_http_headers": headers}
+    program(tmp_path, monkeypatch, f"print({json.dumps(row)!r})")
+    [found] = records("gallery:https://a.example/art/7?page=1")
+    assert found.referer == wanted
+    assert SECRET not in repr(found)
+
+
+def test_a_linearts_referer_is_its_own(tmp_path, monkeypatch):
+    rows = [
+        {"_url": f"https://i.example/{name}.png", "_http_headers": {"Referer": f"https://a.example/{name}"}} for name in ("1", "1_line")
+    ]
+    program(tmp_path, monkeypatch, f"print('\\n'.join({[json.dumps(row) for row in rows]!r}))")
+    [found] = records("gallery:https://a.example/")
+    assert (found.referer, found.line_referer) == ("https://a.example/1", "https://a.example/1_line")

@@ -11,8 +11,10 @@ _CHANGED = "list_contains(c.reasons, 'changed')"
 _REASONS = "CASE WHEN i.error IS NOT NULL THEN ['failed'] WHEN c.key IS NOT NULL THEN c.reasons WHEN u.key IS NULL AND i.key IS NOT NULL THEN [] END"
 _KEEP = "CASE WHEN i.error IS NOT NULL OR c.key IS NOT NULL THEN false WHEN u.key IS NULL AND i.key IS NOT NULL THEN true END"  # null: nothing decided yet
 
-SIGHTINGS = """FROM _records ANTI JOIN _listed_again USING (record) UNION ALL FROM _records SEMI JOIN _listed_again USING (record)
-    QUALIFY row_number() OVER (PARTITION BY record ORDER BY generation DESC) = 1"""
+SETTLED = "settled"  # in place of an error: what an earlier row by this name said is so no more, and it is in no view
+SIGHTINGS = f"""FROM _records ANTI JOIN _listed_again USING (record) UNION ALL
+    FROM (FROM _records SEMI JOIN _listed_again USING (record) QUALIFY row_number() OVER (PARTITION BY record ORDER BY generation DESC) = 1)
+    WHERE error IS DISTINCT FROM '{SETTLED}'"""
 # Nearly all have a place, so these tables are large: what doesn't ask for it takes _decided or _told.
 _PLACED = "LEFT JOIN (SELECT key, split FROM _splits) USING (key) LEFT JOIN (SELECT key, shard FROM _samples) USING (key)"
 
@@ -72,9 +74,10 @@ def statements(columns: Sequence[str]) -> list[str]:
         f"CREATE VIEW records AS FROM _told {_PLACED}",
         "CREATE VIEW pairs AS SELECT key, style, drawn, suffix, width, height, ink, stroke_width, components, specks, size, fingerprint FROM _pairs",
         "CREATE VIEW samples AS SELECT * FROM _samples",
-        """CREATE VIEW fetches AS SELECT record, url, final_url, asked, CASE WHEN error IS NULL THEN 'ok' ELSE 'failed' END AS status, error,
-           message, http, redirects, tries, at_size AS bytes, type, etag, modified, robots_tag, tdm_reservation, tdm_policy, content_usage, ignored,
-           generation FROM _fetched""",
+        # what is asked for a sighting's lineart goes by RECORD.line
+        """CREATE VIEW fetches AS SELECT split_part(record, '.', 1) AS record, ends_with(record, '.line') AS line, url, final_url, asked,
+           CASE WHEN error IS NULL THEN 'ok' ELSE 'failed' END AS status, error, message, http, redirects, tries, at_size AS bytes,
+           type, etag, modified, robots_tag, tdm_reservation, tdm_policy, content_usage, ignored, generation FROM _fetched""",
     ]
 
 

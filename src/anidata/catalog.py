@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import duckdb  # what imports it at run time is the Catalog: workers read and write tables alone
 
 VIEWS = ("records", "images", "pairs", "samples", "fetches")
+SETTLED = _catalog_views.SETTLED
 RETRIED = ("timeout", "killed", "missing", "unreadable")  # never final: the next run tries again
 
 REFERENCE = [("uri", pa.string()), ("offset", pa.int64()), ("size", pa.int64())]
@@ -44,6 +45,8 @@ SIGHTINGS = pa.schema(
     + [("error", pa.string()), ("message", pa.string()), ("stamp", pa.string()), ("url", pa.string()), ("license", pa.string())]
     + [("artist", pa.string()), ("rating", pa.string()), ("tags", pa.list_(pa.string())), ("caption", pa.string())]
     + [("extra", pa.string())]  # what else the source says, as JSON
+    + [("line_error", pa.string())]  # why there is no lineart though the source names one
+    + [("referer", pa.string()), ("line_referer", pa.string())]  # sent to the hosts of pictures that the source names with one
 )
 FETCHED = pa.schema(
     [("record", pa.string()), ("generation", pa.int32()), ("url", pa.string()), ("final_url", pa.string())]
@@ -53,7 +56,7 @@ FETCHED = pa.schema(
     + [("robots_tag", pa.string()), ("tdm_reservation", pa.string()), ("tdm_policy", pa.string()), ("content_usage", pa.string())]
     + [("ignored", pa.string())]
 )
-RECORDS = pa.schema([*SIGHTINGS, pa.field("key", pa.string()), pa.field("line_key", pa.string()), pa.field("line_error", pa.string())])
+RECORDS = pa.schema([*SIGHTINGS, pa.field("key", pa.string()), pa.field("line_key", pa.string())])
 PICTURE = [("key", pa.string()), ("error", pa.string()), ("message", pa.string()), ("bytes", pa.int64()), ("format", pa.string())]
 PICTURE += [("width", pa.int32()), ("height", pa.int32()), ("frames", pa.int32()), ("transparency", pa.float32())]
 CODES = [("phash", pa.uint64()), ("phash_flip", pa.uint64()), ("colors", pa.binary()), ("pixels", pa.binary()), ("degenerate", pa.bool_())]

@@ -152,6 +152,7 @@ def ingest(
     limit: Limit = 0, refresh: Refresh = False,
     retry: Annotated[str, typer.Option("--retry", metavar="failed|CODE", help="Ask again for the URLs that failed, or failed with this code.", show_default=False)] = "",
     url_column: Annotated[str | None, typer.Option("--url-column", metavar="NAME", help="The column of a list that holds its URLs.")] = None,
+    line_column: Annotated[str | None, typer.Option("--line-column", metavar="NAME", help="The column of a list or table that holds the artist's own lineart, or its URLs.")] = None,
     ignore_opt_out: Annotated[bool | None, typer.Option("--ignore-opt-out/--honor-opt-out", help="Take pictures whose hosts forbid it; the recipe and the rows say so.")] = None,
     allow_private: Annotated[bool | None, typer.Option("--allow-private/--public-only", help="Ask hosts in private networks and on this machine too.")] = None,
     workers: Workers = 0, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False,
@@ -160,7 +161,12 @@ def ingest(
     from anidata import pipeline
     from anidata.stages import ingest as stage
 
-    given = {"url_column": url_column, "fetch.ignore_opt_out": ignore_opt_out, "fetch.allow_private": allow_private}
+    given = {
+        "url_column": url_column,
+        "line_column": line_column,
+        "fetch.ignore_opt_out": ignore_opt_out,
+        "fetch.allow_private": allow_private,
+    }
     settings = [*(settings or ()), *(f"ingest.{name}={json.dumps(value)}" for name, value in given.items() if value is not None)]
     with _held(work, recipe, settings, sources or (), create=bool(sources), add=True) as (workspace, chosen), _engine(workers) as engine:
         counts = stage.run(workspace, chosen.ingest, engine, pipeline.Request(tuple(sources or ()), limit, refresh, retry))

@@ -55,6 +55,7 @@ class Wish:
     url: str
     etag: str | None = None
     modified: str | None = None
+    referer: str | None = None  # sent to the URL's own host alone
     at: str = ""  # where redirects had led to; empty: to nowhere yet
     redirects: int = 0  # followed to get there
 

@@ -110,7 +110,8 @@ class Fetcher:
         while True:
             answer.final_url = url
             await self._check(url, answer)
-            found = await self._exchange(url, {"Accept": ACCEPT, **since}, take)
+            referer = {"Referer": wish.referer} if wish.referer and authority_of(url) == authority_of(wish.url) else {}
+            found = await self._exchange(url, {"Accept": ACCEPT, **since, **referer}, take)
             if found is None:
                 return
             answer.http, url = found

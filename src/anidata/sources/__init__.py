@@ -5,6 +5,7 @@ Each file has
     accepts(text: str) -> bool                                     whether this kind takes a SOURCE as typed
     records(text: str, options: Options) -> Iterator[Record]       in a stable order; SourceError where there is nothing
     state(text: str, options: Options) -> str                      optional: changes whenever `records` would, and is quicker to tell
+    rest(text: str) -> Record                                      optional: the record that stands for what a listing that broke off lacks
     check(text: str) -> None                                       optional: SourceError for what isn't even to be remembered
 The first source whose `accepts` says so takes a SOURCE; `KIND:REST` names the kind outright.
 """
@@ -27,7 +28,7 @@ class Options:
     max_unpacked: int = 1 << 40  # bytes unpacked from one archive
     url_column: str = ""  # of a list of URLs; empty: the first that is called as such columns are
     allow_private: bool = False  # galleries in private networks and on this machine too
-    line_column: str = ""  # of a table of pictures: the artist's own lineart; empty: none
+    line_column: str = ""  # of a table of pictures, or of a list of URLs: the artist's own lineart; empty: none
 
 
 @dataclass(frozen=True)
@@ -47,5 +48,8 @@ class Record:
     rating: str | None = None  # g, s, q, e, or as found
     tags: tuple[str, ...] = ()
     caption: str | None = None
-    line: Reference | None = None  # the artist's own lineart of this very picture
+    line: Reference | None = None  # the artist's own lineart of this very picture; one to http(s) is fetched too
+    line_error: str | None = None  # a code: why there is none though the source names one
+    referer: str | None = None  # the URL that a picture's host wants to have been come from; sent to that host alone
+    line_referer: str | None = None  # the same for the lineart
     extra: str | None = None  # what else the source says, as a JSON object

@@ -109,6 +109,11 @@ def _metadata(file: Found, base: Path) -> dict[str, Notes] | None:
         return None
 
 
+def stem_of(name: str) -> str:
+    """A name without its ending."""
+    return _split(name)[0]
+
+
 def _split(name: str) -> tuple[str, str]:
     """Stem and ending of a name: ('a.b', '.png') of 'a.b.png'."""
     stem, dot, ending = name.rpartition(".")
@@ -151,13 +156,13 @@ def _lines(files: list[Found], options: Options) -> dict[str, Found]:
     """The true lineart, by the path of its color picture."""
     if "*" not in options.lines:
         return {}
-    pattern = _pattern(options.lines)
+    pattern = stem_pattern(options.lines)
     drawn = {match[1]: file for file in reversed(files) if file.at is not None and (match := pattern.match(file.name))}
     if not drawn:
         return {}
     stems = {_split(file.name)[0]: file for file in reversed(files) if file.at is not None and not pattern.match(file.name)}
     if "*" in options.colors:
-        colors = _pattern(options.colors)
+        colors = stem_pattern(options.colors)
         stems |= {
             match[1]: file
             for file in reversed(files)
@@ -166,7 +171,7 @@ def _lines(files: list[Found], options: Options) -> dict[str, Found]:
     return {stems[stem].path: line for stem, line in drawn.items() if stem in stems}
 
 
-def _pattern(glob: str) -> re.Pattern[str]:
+def stem_pattern(glob: str) -> re.Pattern[str]:
     """A pattern of file names whose first * is a group: the stem."""
     head, tail = glob.split("*", 1)
     return re.compile(f"{re.escape(head)}(.+){fnmatch.translate(tail)}", re.DOTALL)

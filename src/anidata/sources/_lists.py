@@ -34,14 +34,14 @@ def rows(place: str) -> Iterator[Row]:
             ) from error
 
 
-def column_of(found: Iterable[str], wanted: str, place: str) -> str:
-    """The column that holds the URLs. Raises: SourceError: none does."""
+def column_of(found: Iterable[str], wanted: str, place: str, option: str = "--url-column") -> str:
+    """The column that holds the URLs; option: by which it can be named. Raises: SourceError: none does."""
     names = [str(name) for name in found]
     by_name = {name.strip().lower(): name for name in reversed(names)}
     for name in (wanted,) if wanted else COLUMNS:
         if name in names or name.lower() in by_name:
             return name if name in names else by_name[name.lower()]
-    raise SourceError(f"{place}: no column '{wanted or COLUMNS[0]}'. Type --url-column with one of: {', '.join(names[:20])}")
+    raise SourceError(f"{place}: no column '{wanted or COLUMNS[0]}'. Type {option} with one of: {', '.join(names[:20])}")
 
 
 @contextmanager

@@ -3,21 +3,25 @@
 gallery-dl (GPL-2.0) runs as a program of its own and keeps its own config, credentials too. A self-hosted instance is named by its kind:
 gallery:Danbooru:http://127.0.0.1:3000/posts?tags=1girl; its address has to be public, or allowed by --allow-private. That check is made
 on the gallery's URL alone: where redirects or galleries within lead gallery-dl then is not watched. Every picture's URL is checked when
-it is fetched. Headers that a site asks for, such as Pixiv's Referer, aren't sent: its pictures are rows with http_403.
+it is fetched. Where names tell the artist's own lineart from its color picture (NAME_line.png, NAME_color.png; ingest.lines and
+ingest.colors are the patterns), it goes with it. Of the headers that a site asks for
+the Referer alone is sent, as Pixiv wants it, and to the host of the picture's URL alone; no cookie and no other credential is.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
 from anidata import fetch
 from anidata.errors import SourceError
-from anidata.fetch.urls import BadURL, canonical, host_of, path_of
+from anidata.fetch.urls import BadURL, authority_of, canonical, host_of, path_of
 from anidata.sources import Options, Record
 from anidata.sources._gallery_dl import CHALLENGE, LOGIN, UNKNOWN, ListingFailed, rows
+from anidata.sources._pairing import paired
 from anidata.sources._secrets import has_secrets, scrubbed, url_without_secrets, without_secrets
 from anidata.sources._sidecars import Notes, clean, extra_of, from_fields
 from anidata.storage import Reference, encode
@@ -42,32 +46,50 @@ def accepts(text: str) -> bool:
 
 def check(text: str) -> None:
     """Raises: SourceError: no gallery's URL, or one with credentials, which are never to be remembered."""
-    _place_and_host(text)
+    _place_and_url(text)
 
 
 def records(text: str, options: Options) -> Iterator[Record]:
-    place, host = _place_and_host(text)
+    place, url = _place_and_url(text)
     if not options.allow_private:
-        _check_public(host)
+        _check_public(host_of(url))
+    with closing(_listed(text, place, f"{authority_of(url)}/")) as found:
+        yield from paired(found, options)
+
+
+def rest(text: str) -> Record:
+    """The row that stands for all that wasn't listed; a later listing that comes to its end settles it."""
+    place = text.removeprefix(PREFIX)
+    return Record(PREFIX, encode(f"listing/{place}"), _file(place), error="listing_failed")
+
+
+def _listed(text: str, place: str, home: str) -> Generator[tuple[str, Record], None, None]:
+    """Each picture once, with the name that its site knows it by; then a row for the rest where the listing breaks off. Raises: SourceError."""
     seen: set[bytes] = set()
     try:
         with closing(rows(place)) as found:
             for row in found:
-                record = _record(row)
+                record = _record(row, home)
                 name = hashlib.blake2b(record.name.encode(), digest_size=16).digest()
                 if name not in seen:
                     seen.add(name)
-                    yield record
+                    yield _site_name(row) or record.file, record
     except ListingFailed as why:
         if not seen:
             raise SourceError(f"{scrubbed(text)}: {_remedy(why)}") from why
-        yield _broken_off(place, len(seen), why)
+        yield "", _broken_off(place, len(seen), why)
     if not seen:
         raise SourceError(f"{scrubbed(text)}: nothing is listed there. Type the URL of a gallery with pictures: {EXAMPLE}")
 
 
-def _place_and_host(text: str) -> tuple[str, str]:
-    """What gallery-dl is given, and the host in it. Raises: SourceError."""
+def _site_name(row: Row) -> str:
+    """A picture's name at its site, which its URL may not tell; empty where there is none."""
+    stem, ending = row.get("filename"), row.get("extension")
+    return clean(f"{stem}.{ending}") if isinstance(stem, str) and stem and isinstance(ending, str) else ""
+
+
+def _place_and_url(text: str) -> tuple[str, str]:
+    """What gallery-dl is given, and the URL in it. Raises: SourceError."""
     place = text.removeprefix(PREFIX)
     match = URL.fullmatch(place)
     if match is None or (match["kind"] or "").lower() in REFUSED:
@@ -78,7 +100,7 @@ def _place_and_host(text: str) -> tuple[str, str]:
             " then type the URL without them."
         )
     try:
-        return place, host_of(canonical(match["url"]))
+        return place, canonical(match["url"])
     except BadURL as error:
         raise SourceError(f"{PREFIX}{place}: {error}. Type a gallery's URL: {EXAMPLE}") from error
 
@@ -100,7 +122,7 @@ async def _addresses(checked: Any, host: str) -> None:
     await checked(allow_private=False).check(host)
 
 
-def _record(row: Row) -> Record:
+def _record(row: Row, home: str) -> Record:
     if "_unread" in row:
         url = url_without_secrets(row["_unread"])
         return Record(
@@ -116,8 +138,18 @@ def _record(row: Row) -> Record:
     return Record(
         root=PREFIX, name=encode(url or scrubbed(found)[:1000] or said), file=_file(url or found),
         at=None if error else Reference(url), error=error, message=message, stamp=said, url=url or None, license=notes.license,
-        artist=notes.artist, rating=notes.rating, tags=notes.tags, caption=notes.caption, extra=extra,
+        artist=notes.artist, rating=notes.rating, tags=notes.tags, caption=notes.caption, extra=extra, referer=_referer(row, home),
     )  # fmt: skip
+
+
+def _referer(row: Row, home: str) -> str | None:
+    """Where a picture is asked for from: what gallery-dl says, or else the site that lists it, as a browser would. None with credentials in it."""
+    headers = row.get("_http_headers")
+    found = next((value for name, value in headers.items() if name.lower() == "referer"), home) if isinstance(headers, dict) else home
+    try:
+        return canonical(found) if isinstance(found, str) and not has_secrets(found) else None
+    except BadURL:
+        return None
 
 
 def _at(found: str, fields: Row) -> tuple[str, str | None, str | None]:
@@ -147,9 +179,8 @@ def _file(url: str) -> str:
 
 
 def _broken_off(place: str, count: int, why: ListingFailed) -> Record:
-    """The row that stands for all that wasn't listed."""
     message = f"the listing broke off after {count:,}, the same command lists again: {why.message}"
-    return Record(PREFIX, encode(f"listing/{place}"), _file(place), error="listing_failed", message=message, stamp=why.message, url=None)
+    return replace(rest(place), message=message, stamp=why.message)
 
 
 def _remedy(why: ListingFailed) -> str:

@@ -1,7 +1,11 @@
-"""A list of URLs: txt, csv, tsv, jsonl or parquet, gzip too; fetched politely, with caption, tags, license and all other columns kept"""
+"""A list of URLs: txt, csv, tsv, jsonl or parquet, gzip too; fetched politely, with caption, tags, license and all other columns kept
+
+A second column may hold the URLs of the artist's own lineart (--line-column): it is fetched beside its color picture, by the same rules.
+"""
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,6 +20,8 @@ from anidata.storage import Reference, encode
 EXAMPLE = "urls:list.csv"
 PREFIX = "urls:"  # also the root of all: a URL in two lists is one sighting
 
+Row = dict[Any, Any]  # csv keeps fields beyond its header under None
+
 
 def accepts(text: str) -> bool:
     return text.startswith(PREFIX)
@@ -27,24 +33,46 @@ def state(text: str, options: Options) -> str | None:
     if "://" in place:
         return None
     status = Path(place).stat()
-    return f"{status.st_size} {status.st_mtime_ns} {options.url_column}"
+    return f"{status.st_size} {status.st_mtime_ns} {options.url_column} {options.line_column}"
 
 
 def records(text: str, options: Options) -> Iterator[Record]:
     place = text.removeprefix(PREFIX)
     if not place:
         raise SourceError(f"{text}: which list? Type its path or URL: {EXAMPLE}")
-    column = None
+    columns = None
     for number, row in enumerate(rows(place), 1):
-        if column is None and row:
-            column = column_of(row, options.url_column, place)
-        yield _record(row, column or "", f"{Path(place).name}/{number}")
+        if columns is None and row:
+            columns = _columns(row, place, options)
+        yield _with_line(row, columns or ("", ""), f"{Path(place).name}/{number}")
 
 
-def _record(row: dict[Any, Any], column: str, line: str) -> Record:
+def _columns(row: Row, place: str, options: Options) -> tuple[str, str]:
+    """Those of the pictures and of their lineart. Raises: SourceError."""
+    column = column_of(row, options.url_column, place)
+    return column, column_of(row, options.line_column, place, "--line-column") if options.line_column else ""
+
+
+def _with_line(row: Row, columns: tuple[str, str], place: str) -> Record:
+    record = _record(row, columns, place)
+    text = _text(row, columns[1])
+    if not text or record.at is None:
+        return record
+    try:
+        line, error = Reference(canonical(text)), None
+    except BadURL:
+        line, error = None, "bad_url"
+    return replace(record, line=line, line_error=error, stamp=hashlib.sha256(f"{record.stamp} {text}".encode()).hexdigest()[:12])
+
+
+def _text(row: Row, column: str) -> str:
     value = row.get(column)
-    found = clean(value) if isinstance(value, str) else ""
-    others = {clean(str(name)).lower(): value for name, value in row.items() if name not in (column, None)}
+    return clean(value) if isinstance(value, str) else ""
+
+
+def _record(row: Row, columns: tuple[str, str], line: str) -> Record:
+    found = _text(row, columns[0])
+    others = {clean(str(name)).lower(): value for name, value in row.items() if name is not None and name not in columns}
     notes = from_fields(others)
     extra = extra_of(others)
     said = hashlib.sha256(repr((notes, extra)).encode()).hexdigest()[:12]

@@ -21,7 +21,7 @@ from anidata import catalog, fetch, storage
 from anidata.engine import Watch
 from anidata.fetch import Bounds, Wish
 from anidata.fetch.urls import lane_of
-from anidata.stages import _listing
+from anidata.stages import _listing, _wishes
 from anidata.stages._journal import Entry, Journal
 from anidata.workspace import Workspace
 
@@ -99,8 +99,7 @@ def answered(workspace: Workspace, generation: int, index: int, rows: list[Row])
     if not path.exists():
         return rows
     found = {row["record"]: row for row in catalog.rows(path, catalog.FETCHED)}
-    columns = ("at_uri", "at_offset", "at_size", "error", "message")
-    return [row | ({name: found[row["record"]][name] for name in columns} if row["record"] in found else {}) for row in rows]
+    return [_wishes.answered(row, found) for row in rows]
 
 
 def fetch_lanes(task: Task, watch: Watch) -> Counter[str]:
@@ -150,10 +149,10 @@ class _Work:
 
     async def _part(self, fetcher: "Fetcher", part: Part) -> None:
         try:
-            rows = catalog.read_group(_listing.plan_path(part.workspace, part.generation), part.index)
+            rows = _wishes.asked(catalog.read_group(_listing.plan_path(part.workspace, part.generation), part.index))
             with Journal(part.path("fetched", "journal"), part.path("blobs", "tar")) as journal:
                 wishes = [wish for row in rows if (wish := self._wish(row, journal.entries.get(row["record"])))]
-                self.done += len(rows) - len(wishes)
+                self.done += part.size - sum(not _wishes.is_line(wish.record) for wish in wishes)
                 await asyncio.gather(*(self._one(fetcher, wish, journal) for wish in wishes))
                 if all(not journal.entries[row["record"]].row["elsewhere"] for row in rows):
                     await asyncio.to_thread(_publish, part, rows, journal, self._earlier)
@@ -168,7 +167,7 @@ class _Work:
         else:
             with answer.body as body:
                 journal.add(row, body, answer.size)
-        self.done += 1
+        self.done += not _wishes.is_line(wish.record)
         if not answer.elsewhere:
             self.counts["refused" if answer.error in REFUSALS else "failed" if answer.error else "fetched"] += 1
 
@@ -176,7 +175,7 @@ class _Work:
         """What is to be asked for a sighting; None: nothing any more."""
         known = self._earlier.get(row["record"]) or {}
         known = known if known.get("at_uri") else {}
-        wish = Wish(row["record"], row["at_uri"], known.get("etag"), known.get("modified"))
+        wish = Wish(row["record"], row["at_uri"], known.get("etag"), known.get("modified"), row["referer"])
         if entry is None:
             return wish
         said = entry.row
@@ -243,14 +242,16 @@ def _fetched(row: Row, entry: Entry, earlier: Row | None) -> Row:
 
 
 def _earlier(parts: tuple[Part, ...]) -> dict[str, Row]:
-    """What earlier generations have fetched of the records in these parts, the latest of each."""
+    """What earlier generations have fetched of what these parts ask for, the latest of each URL."""
     again = [part for part in parts if part.generation]
     if not again:
         return {}
     plan = {(p.generation, p.index): catalog.read_group(_listing.plan_path(p.workspace, p.generation), p.index) for p in again}
-    records = pa.array(sorted({row["record"] for rows in plan.values() for row in rows}), pa.string())
+    wanted = {row["record"]: row["at_uri"] for rows in plan.values() for row in _wishes.asked(rows)}
+    records = pa.array(sorted(wanted), pa.string())
     found: dict[str, Row] = {}
     for path in catalog.files(again[0].workspace.folder("fetched")):
         table = catalog.read(path, catalog.FETCHED)
-        found.update((row["record"], row) for row in table.filter(pc.is_in(table.column("record"), records)).to_pylist())
+        rows = table.filter(pc.is_in(table.column("record"), records)).to_pylist()
+        found.update((row["record"], row) for row in rows if row["url"] == wanted[row["record"]])
     return found

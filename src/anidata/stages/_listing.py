@@ -4,18 +4,21 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from anidata import catalog, parts, recipe, storage
 from anidata.errors import SourceError
 from anidata.fetch.urls import lane_of
 from anidata.sources import Options, Record
+from anidata.stages import _wishes
 from anidata.storage import Reference
 from anidata.workspace import Workspace
 
@@ -64,48 +67,64 @@ def _add(workspace: Workspace, request: Request, options: Options, part_size: in
     if request.refresh:
         known |= dict.fromkeys(_changed(workspace), "")  # a file put back has its old date again
     generation = len(generations(workspace))
-    rows = _new_rows(request, options, known, generation)
+    rows = _new_rows(workspace, request, options, known, generation)
     if request.limit:
         rows = islice(rows, max(0, request.limit - len(known)))
     return _write(workspace, rows, generation, part_size)
 
 
 def add_failed(workspace: Workspace, code: str, part_size: int) -> int:
-    """Write down the sightings whose URL failed, as a new generation; returns how many there are. `failed`: whatever the code."""
+    """Write down the sightings of which a URL failed, as a new generation; returns how many there are. `failed`: whatever the code."""
     failed: dict[str, bool] = {}
-    for path in catalog.files(workspace.folder("fetched")):
-        table = catalog.read(path, catalog.FETCHED).select(["record", "error"])
-        errors = table.column("error").to_pylist()
-        failed.update(zip(table.column("record").to_pylist(), (e is not None and code in (e, "failed") for e in errors), strict=True))
-    return plan_again(workspace, {record for record, is_failed in failed.items() if is_failed}, part_size)
+    for name, error in _errors(workspace):
+        failed[name] = error is not None and code in (error, "failed")
+    return plan_again(workspace, {name for name, is_failed in failed.items() if is_failed}, part_size)
 
 
 def plan_again(workspace: Workspace, wanted: set[str], part_size: int) -> int:
-    """Write down sightings that are known already as a new generation; returns how many there are."""
+    """Write down sightings that are known already as a new generation, for what of theirs is wanted; returns how many there are."""
     generation = len(generations(workspace))
     return _write(workspace, _planned_again(workspace, wanted, generation), generation, part_size)
 
 
 def timed_out(workspace: Workspace) -> set[str]:
-    """The records whose URL failed by a time limit when last asked for, and did so fewer than TIMED_TRIES times in all."""
+    """The URLs, by the name of what they were asked for, that a time limit cut off when last asked for, fewer than TIMED_TRIES times in all."""
     last: dict[str, str | None] = {}
     times: Counter[str] = Counter()
+    for name, error in _errors(workspace):
+        last[name] = error
+        times[name] += error in TIMED
+    open_still = {name for name, error in last.items() if error in TIMED and times[name] < TIMED_TRIES}
+    return {name for name in open_still if not _wishes.is_line(name) or not last.get(_wishes.record_of(name))}  # lines alone are of no use
+
+
+def _errors(workspace: Workspace) -> Iterator[tuple[str, str | None]]:
+    """What each URL was asked for, and the code that came of it, from the first time to the last."""
     for path in catalog.files(workspace.folder("fetched")):
         table = catalog.read(path, catalog.FETCHED).select(["record", "error"])
-        for record, error in zip(*(table.column(name).to_pylist() for name in table.column_names), strict=True):
-            last[record] = error
-            times[record] += error in TIMED
-    return {record for record, error in last.items() if error in TIMED and times[record] < TIMED_TRIES}
+        yield from zip(*(table.column(name).to_pylist() for name in table.column_names), strict=True)
 
 
 def _planned_again(workspace: Workspace, wanted: set[str], generation: int) -> Iterator[dict[str, Any]]:
-    """The latest plan's word on each of these records."""
+    """The latest plan's word on the sightings of which something is wanted."""
+    waiting = {_wishes.record_of(name) for name in wanted}
+    came = _came(workspace, waiting) if wanted else {}
     for path in reversed(catalog.files(workspace.folder("plan"))) if wanted else ():
         for group in range(len(catalog.group_sizes(path))):
             for row in catalog.read_group(path, group):
-                if row["record"] in wanted:
-                    wanted.remove(row["record"])
-                    yield row | {"generation": generation}
+                if row["record"] in waiting:
+                    waiting.remove(row["record"])
+                    yield _wishes.missing(row, wanted, came) | {"generation": generation}
+
+
+def _came(workspace: Workspace, records: set[str]) -> dict[str, dict[str, Any]]:
+    """The latest row of each URL of these sightings of which there are bytes."""
+    names = pa.array(sorted([*records, *(record + _wishes.LINE for record in records)]), pa.string())
+    found: dict[str, dict[str, Any]] = {}
+    for path in catalog.files(workspace.folder("fetched")):
+        table = catalog.read(path, catalog.FETCHED).select(["record", "error", "at_uri", "at_offset", "at_size"])
+        found.update((row["record"], row) for row in table.filter(pc.is_in(table.column("record"), names)).to_pylist())
+    return {name: row for name, row in found.items() if row["error"] is None and row["at_uri"]}
 
 
 def _write(workspace: Workspace, rows: Iterator[dict[str, Any]], generation: int, part_size: int) -> int:
@@ -178,31 +197,57 @@ def record_id(kind: str, root: str, name: str) -> str:
     return hashlib.sha256(f"{kind}\0{root}\0{name}".encode()).hexdigest()[:24]
 
 
-def _new_rows(request: Request, options: Options, known: dict[str, str], generation: int) -> Iterator[dict[str, Any]]:
+def _new_rows(workspace: Workspace, request: Request, options: Options, known: dict[str, str], generation: int) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     for text in request.sources:
         kind, module = source_of(text)
+        rest, broke_off = _rest(kind, module, text), False
         for record in module.records(text, options):
             name = record_id(kind, record.root, record.name)
+            if rest and name == rest[0]:
+                broke_off = True
+                if not _is_open(workspace, name):
+                    yield _row(kind, name, record, generation)
+                continue
             again = request.refresh and name not in seen and (known.get(name) != record.stamp or _is_fetched(record))
             if again or known.get(name) is None:
                 known[name] = record.stamp if request.refresh else ""  # a source named twice is listed once
                 if _is_fetched(record):
                     seen.add(name)
                 yield _row(kind, name, record, generation)
+        if rest and not broke_off and _is_open(workspace, rest[0]):
+            yield _row(kind, rest[0], replace(rest[1], error=catalog.SETTLED), generation)
+
+
+def _rest(kind: str, module: ModuleType, text: str) -> tuple[str, Record] | None:
+    """The row that stands for what a listing that broke off lacks, by its id; None: such a source lists all or nothing."""
+    if not hasattr(module, "rest"):
+        return None
+    record: Record = module.rest(text)
+    return record_id(kind, record.root, record.name), record
+
+
+def _is_open(workspace: Workspace, name: str) -> bool:
+    """Whether the row by this name is there, and not settled since."""
+    for path in reversed(catalog.files(workspace.folder("plan"))):
+        table = catalog.read(path, catalog.SIGHTINGS).select(["record", "error"])
+        found = table.filter(pc.equal(table.column("record"), name)).column("error").to_pylist()
+        if found:
+            return bool(found[-1] != catalog.SETTLED)
+    return False
 
 
 def _is_fetched(record: Record) -> bool:
-    return record.at is not None and record.at.uri.startswith(storage.WEB)
+    return any(at is not None and at.uri.startswith(storage.WEB) for at in (record.at, record.line))
 
 
 def _row(kind: str, name: str, record: Record, generation: int) -> dict[str, Any]:
     return {
         "record": name, "generation": generation, "kind": kind, "root": record.root, "name": record.name, "file": record.file,
         **_columns("at", record.at), **_columns("line", record.line),
-        "error": record.error, "message": record.message, "stamp": record.stamp, "url": record.url, "license": record.license,
+        "line_error": record.line_error, "error": record.error, "message": record.message, "stamp": record.stamp, "url": record.url, "license": record.license,
         "artist": record.artist, "rating": record.rating, "tags": list(record.tags), "caption": record.caption,
-        "extra": record.extra,
+        "extra": record.extra, "referer": record.referer, "line_referer": record.line_referer,
     }  # fmt: skip
 
 
@@ -256,7 +301,8 @@ def _groups(rows: Iterable[dict[str, Any]], largest: int, lanes: dict[str, int])
     waiting: dict[int | None, list[dict[str, Any]]] = {}
     index = 0
     for row in rows:
-        lane = lane_of(row["at_uri"]) if (row["at_uri"] or "").startswith(storage.WEB) else None
+        url = _wishes.first_url(row)
+        lane = lane_of(url) if url else None
         held = waiting.setdefault(lane, [])
         held.append(row)
         if len(held) >= min(largest, SMALLEST << (index // RAMP)):

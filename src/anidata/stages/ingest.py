@@ -42,7 +42,7 @@ class Config:
     memory_limit: Count = 4_294_967_296  # bytes a worker may take; 0: no limit
     part_size: Positive = 256  # pictures in a part: the unit of work, of resume and of loss
     url_column: str = ""  # of a list of URLs; empty: url, image_url, file_url and the like
-    line_column: str = ""  # of a table of pictures: the artist's own lineart; empty: none
+    line_column: str = ""  # of a table of pictures, or of a list of URLs: the artist's own lineart; empty: none
     fetch: FetchConfig = field(default_factory=FetchConfig)
 
 

@@ -31,7 +31,7 @@ def begun(clock, hosts, names, work=0.0):
     found = []
 
     async def one(name):
-        async with hosts[name].place():
+        async with hosts[name]:
             found.append((name, clock.now))
             await clock.sleep(work)
 
@@ -62,7 +62,7 @@ def test_no_more_requests_are_under_way_than_stated(concurrency, connections):
 
     async def one():
         nonlocal now, most
-        async with hosts["a"].place():
+        async with hosts["a"]:
             now += 1
             most = max(most, now)
             await asyncio.sleep(0)

@@ -143,7 +143,7 @@ class Fetcher:
     async def _exchange(self, url: str, headers: dict[str, str], take: Take) -> Hop | None:
         """One request in its host's turn. Returns status and URL of a redirect; None: the answer was taken. Raises: Unfetched."""
         host = self._host(url)
-        async with host.place():
+        async with host:
             if host.lost >= GIVEN_UP:
                 raise Unfetched("given_up", f"{GIVEN_UP} requests in a row were lost, so its host is left alone")
             try:
@@ -186,7 +186,7 @@ class Fetcher:
         if task is None:
             task = self._welcomes[authority] = asyncio.create_task(self._ask_welcome(authority))
         try:
-            return await asyncio.shield(task)
+            return task.result() if task.done() else await asyncio.shield(task)
         except Unfetched as why:
             raise Unfetched(why.code, why.message) from None
 

@@ -1,9 +1,9 @@
 """Politeness: how many requests a host has at once, how soon after each other they begin, and when it asked to be left alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import TracebackType
 
 from anidata.fetch import Config
 
@@ -17,7 +17,7 @@ class Clock:
 
 
 class Host:
-    """One host's places. A request begins when there is a place, the last one's start lies far enough back, and no pause is on."""
+    """One host's places: a context holds one. A request begins when there is a place, the last one's start lies far enough back, and no pause is on."""
 
     def __init__(self, config: Config, everyone: asyncio.Semaphore, clock: Clock) -> None:
         self._interval = 1 / config.rate if config.rate else 0.0
@@ -35,16 +35,19 @@ class Host:
         """Begin nothing for so long."""
         self._free_at = max(self._free_at, self._clock.now() + seconds)
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def __aenter__(self) -> None:
         """Wait for a place and for the turn; hold the place."""
-        async with self._places:
+        await self._places.acquire()
+        try:
             async with self._turn:
                 await self._begin()
-            try:
-                yield
-            finally:
-                self._everyone.release()
+        except BaseException:
+            self._places.release()
+            raise
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._everyone.release()
+        self._places.release()
 
     async def _begin(self) -> None:
         """Wait first for the host and then for one of all requests' places: no place is held by who only waits for a slow host."""

@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 PORTS = {"http": 80, "https": 443}
@@ -43,11 +44,13 @@ def joined(base: str, location: str) -> str:
         raise error if isinstance(error, BadURL) else BadURL(f"no URL: {error}") from error
 
 
+@lru_cache(4096)
 def host_of(url: str) -> str:
     """The host of a canonical URL, without brackets and port."""
     return urlsplit(url).hostname or ""
 
 
+@lru_cache(4096)
 def authority_of(url: str) -> str:
     """Scheme, host and port of a canonical URL: what one robots.txt speaks for."""
     parts = urlsplit(url)
@@ -62,7 +65,12 @@ def path_of(url: str) -> str:
 
 def lane_of(url: str) -> int:
     """Which lane a canonical URL's host is in: all requests to a host are made in its lane."""
-    return int.from_bytes(hashlib.sha256(host_of(url).encode()).digest()[:8], "big") % LANES
+    return _lane(host_of(url))
+
+
+@lru_cache(4096)
+def _lane(host: str) -> int:
+    return int.from_bytes(hashlib.sha256(host.encode()).digest()[:8], "big") % LANES
 
 
 def _host(parts: SplitResult) -> str:

@@ -1,6 +1,7 @@
 """The few rows that the catalog's views treat apart: found by hashes, checked against sets of keys."""
 
 from collections import Counter
+from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
@@ -27,7 +28,7 @@ def found(records, images, dedup, clean, **asked):
             con.register(name, table)
         return con.sql(sql).to_arrow_table()
 
-    answer = _catalog_exceptions.tables(select, **({"joined": True, "decided": True} | asked))
+    answer = _catalog_exceptions.tables(select, str(uuid4()), **({"joined": True, "decided": True} | asked))
     return {name: sorted(table.column(0).to_pylist()) for name, table in answer.items()}
 
 

@@ -15,23 +15,38 @@ from anidata._catalog_views import SIGHTINGS
 
 Select = Callable[..., pa.Table]  # SQL, and tables that it can name → the answer
 Hashes = npt.NDArray[np.uint64]  # sorted
+HELD = 1 << 16  # keys
 
 
-def tables(select: Select, *, joined: bool, decided: bool) -> dict[str, pa.Table]:
-    """Name → keys of what is listed, seen or measured more than once, what is seen nowhere any more and, where it is asked for, what dedup hasn't
-    joined and nobody decided yet.
+_KNOWN: dict[str, dict[str, pa.Table]] = {}  # the last answer of `steady`, if it was small, by its state
+
+
+def tables(select: Select, state: str, *, joined: bool, decided: bool) -> dict[str, pa.Table]:
+    """Name → keys: what `_steady` tells and, where it is asked for, what dedup hasn't joined and nobody decided yet.
+
+    state: changes with sightings and pictures.
     """
+    found = _KNOWN.get(state) or _steady(select)
+    _KNOWN.clear()
+    if sum(map(len, found.values())) <= HELD:
+        _KNOWN[state] = found
+    if not joined:
+        return found | {"_unjoined": _none(), "_undecided": _none()}
+    pictures = _hashes(select, "key", "_images")
+    unjoined = _missing(pictures, _hashes(select, "key", "_dedup"))
+    undecided = _missing(unjoined, _hashes(select, "key", "_clean")) if decided and unjoined.size else pictures[:0]
+    return found | {"_unjoined": _keys(select, unjoined, pictures.size), "_undecided": _keys(select, undecided, pictures.size)}
+
+
+def _steady(select: Select) -> dict[str, pa.Table]:
+    """What is listed, seen or measured more than once, and what is seen nowhere any more: no decision changes that."""
     found = {"_listed_again": _again(select, "record", "_records", _hashes(select, "record", "_records"))}
     seen, pictures = _hashes(select, "key", "_records"), _hashes(select, "key", "_images")
     found["_seen_again"] = _again(select, "key", "_records", seen)
     found["_measured_again"] = _again(select, "key", "_images", pictures)
     if found["_listed_again"].num_rows:
         seen = _hashes(select, "key", f"({SIGHTINGS})", **found)
-    unseen = _missing(pictures, seen)
-    unjoined = _missing(pictures, _hashes(select, "key", "_dedup")) if joined else pictures[:0]
-    undecided = _missing(unjoined, _hashes(select, "key", "_clean")) if decided and unjoined.size else pictures[:0]
-    absent = {"_unseen": unseen, "_unjoined": unjoined, "_undecided": undecided}
-    return found | {name: _keys(select, hashes, pictures.size) for name, hashes in absent.items()}
+    return found | {"_unseen": _keys(select, _missing(pictures, seen), pictures.size)}
 
 
 def _again(select: Select, column: str, table: str, hashes: Hashes) -> pa.Table:

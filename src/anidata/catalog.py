@@ -276,7 +276,8 @@ class Catalog:
         self._ranks()
         # the views merge rows and join reasons for the exceptions alone: mostly they are few, and to do it for all would take much more memory
         undecided = made != {"lineart"}  # which has a row for those alone that it rejects
-        for name, found in _catalog_exceptions.tables(self.select, joined=decided, decided=decided and undecided).items():
+        state = f"{workspace.path}|{state_of(*(part for name in ('records', 'images') for part in _parts(workspace, name)))}"
+        for name, found in _catalog_exceptions.tables(self.select, state, joined=decided, decided=decided and undecided).items():
             self._add(name, found)
         if not idle:
             seal = ("SET enable_external_access = false", "SET lock_configuration = true") if self.sealed else ()

@@ -3,11 +3,15 @@
 import sys
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
+from anidata.lean import slim
 
-from anidata import catalog, workspace
-from anidata.stages import clean
+slim()  # as a command does
+
+import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
+
+from anidata import catalog, workspace  # noqa: E402
+from anidata.stages import clean  # noqa: E402
 
 PART = 10_000  # rows
 SPANS = {"noise": 4.0, "chroma": 200.0, "white_point": 255.0, "black_point": 120.0, "jpeg_blocks": 0.6}  # of other measures: 1

@@ -80,6 +80,22 @@ def test_noise_is_blind_to_gradients_and_to_lines():
     assert noise.measure(image(page)) == 0
 
 
+def test_texture_that_halving_leaves_is_no_noise_and_hides_none():
+    rng = np.random.default_rng(3)
+    parchment = 128 + 70 * cv2.GaussianBlur(rng.normal(0, 1, (400, 400)), (0, 0), 0.8)
+    assert noise.measure(image(gray(parchment))) < NOISY
+    assert noise.measure(image(gray(parchment + rng.normal(0, 10, parchment.shape)))) > NOISY
+
+
+def test_a_dithered_palette_is_half_as_noisy_as_it_looks_and_a_noisy_one_still_is():
+    dithered = PIL.Image.fromarray(painted()).convert("P", palette=PIL.Image.Palette.WEB)
+    strewn, luma = (noise.measure(image(rgb)) for rgb in (np.asarray(dithered.convert("RGB")), gray(np.asarray(dithered.convert("L")))))
+    assert strewn > 2
+    assert strewn == pytest.approx(luma / 2, rel=0.05)  # in gray it is noise
+    spoilt = PIL.Image.fromarray(np.clip(painted() + np.random.default_rng(3).normal(0, 40, painted().shape), 0, 255).astype(np.uint8))
+    assert noise.measure(image(np.asarray(spoilt.quantize(256).convert("RGB")))) > NOISY
+
+
 def test_enlarged_pixels_are_found_at_any_scale_and_smooth_pictures_are_none():
     sprite = painted(4, 80, 80)
     for scale in (2, 2.5, 3, 4, 6):

@@ -71,6 +71,13 @@ def test_ruled_lines_checkers_and_strokes_are_no_text():
         assert text_page.measure(image(rgb)) < TEXT
 
 
+def test_rows_of_blobs_alike_are_sprites_and_no_text():
+    page = np.full((480, 480, 3), 255, np.uint8)
+    for n in range(36):
+        cv2.circle(page, (40 + n % 6 * 80, 40 + n // 6 * 80), 22, (40, 60, 90), -1)
+    assert text_page.measure(image(page)) < TEXT
+
+
 def test_all_tones_roughly_everywhere_look_more_like_a_photograph_than_strokes_do():
     grain = np.random.default_rng(0).normal(0, 25, (300, 300)) + np.linspace(30, 220, 300)
     assert photo.measure(image(gray(grain))) > 0.5 > photo.measure(image(strokes()))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from anidata import _catalog_views, parts, recipe, rights, storage
+from anidata import _catalog_exceptions, _catalog_views, parts, recipe, rights, storage
 from anidata.errors import QueryError, StorageError
 from anidata.workspace import Workspace
 
@@ -277,7 +277,11 @@ class Catalog:
         for name, schema in (("clean", CLEAN), ("dedup", DEDUP), ("lineart", LINEART), ("splits", SPLITS), ("samples", SAMPLES)):
             self._register(f"_{name}", [decisions / f"{name}.parquet"], schema)
         self._ranks()
-        self._exceptions(made, decided=decided)
+        # the views merge rows and join reasons for the exceptions alone: mostly they are few, and to do it for all would take much more memory
+        undecided = made != {"lineart"}  # which has a row for those alone that it rejects
+        state = f"{workspace.path}|{state_of(*(part for name in ('records', 'images') for part in _parts(workspace, name)))}"
+        for name, found in _catalog_exceptions.tables(self.select, state, joined=decided, decided=decided and undecided).items():
+            self._add(name, found)
         if not idle:
             seal = ("SET enable_external_access = false", "SET lock_configuration = true") if self.sealed else ()
             for statement in (*_catalog_views.statements([*measures(), *(name for name, _ in CODES)]), *seal):
@@ -372,21 +376,6 @@ class Catalog:
             words = self.select(f"SELECT DISTINCT {column} AS word FROM _records WHERE {column} IS NOT NULL").column("word").to_pylist()
             ranked = pa.table({"word": pa.array(words, pa.string()), "rank": pa.array([rank(w) for w in words], pa.int32())})
             self._add(f"_{column}_rank", ranked)
-
-    def _exceptions(self, made: set[str], *, decided: bool) -> None:
-        """Tables of what is listed or seen more than once, and of what isn't decided yet. made: the decisions there are.
-
-        Mostly these are few: the views merge rows and join reasons for them alone, as to do it for all would take much more memory.
-        """
-        repeated = "SELECT {0} FROM {1} WHERE {0} IS NOT NULL GROUP BY {0} HAVING count(*) > 1"
-        self._add("_listed_again", self.select(repeated.format("record", "_records")))
-        self._add("_seen_again", self.select(repeated.format("key", "_records")))
-        self._add("_measured_again", self.select(repeated.format("key", "_images SEMI JOIN _seen_again USING (key)")))
-        self._add("_unseen", self.select(f"SELECT DISTINCT key FROM _images ANTI JOIN ({_catalog_views.SIGHTINGS}) USING (key)"))
-        self._add("_unjoined", self.select("SELECT DISTINCT key FROM _images ANTI JOIN _dedup USING (key)" + " LIMIT 0" * (not decided)))
-        undecided = "SELECT key FROM _unjoined ANTI JOIN _clean USING (key)"
-        # lineart has a row for those alone that it rejects
-        self._add("_undecided", self.select(undecided + (" LIMIT 0" if made == {"lineart"} else "")))
 
     def _add(self, name: str, content: Any) -> None:
         self._connection.register(name, content)

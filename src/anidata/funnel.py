@@ -13,6 +13,19 @@ from anidata.catalog import Catalog
 from anidata.workspace import Workspace
 
 VERSION = 1
+# A sighting of each picture with what is told of few: on the right side of each join, which is held in memory, stand those alone
+PICTURES = """SELECT coalesce(r.error, f.error, CASE WHEN list_contains(l.reasons, 'changed') THEN 'changed' END) AS error,
+    coalesce(c.reason, d.reasons[1], l.reasons[1]) AS reason, d.relation AS relation
+    FROM (FROM _sightings ANTI JOIN (SELECT record FROM _sightings SEMI JOIN _seen_again USING (key)
+        QUALIFY row_number() OVER (PARTITION BY key ORDER BY record) > 1) USING (record)) r
+    LEFT JOIN (SELECT key, error FROM _distinct WHERE error IS NOT NULL) f USING (key)
+    LEFT JOIN (SELECT key, reasons[1] AS reason FROM _clean WHERE len(reasons) > 0) c USING (key)
+    LEFT JOIN _related d USING (key) LEFT JOIN _lineart l USING (key)"""
+FATE = "CASE WHEN error IS NOT NULL THEN 'failed' WHEN reason = 'duplicate' THEN 'duplicates' WHEN reason IS NOT NULL THEN 'rejected' ELSE 'kept' END"
+WHY = "CASE WHEN error IS NOT NULL THEN error WHEN reason = 'duplicate' THEN relation ELSE reason END"
+PAIRED = (
+    "SELECT count(*) AS n FROM _seen SEMI JOIN (SELECT key FROM _pairs) USING (key) ANTI JOIN _rejected USING (key) WHERE error IS NULL"
+)
 
 
 @dataclass(frozen=True)
@@ -54,13 +67,7 @@ def _path(workspace: Workspace) -> Path:
 
 def measure(views: Catalog) -> Funnel:
     """The funnel of a workspace as it stands."""
-    fates = "CASE WHEN status <> 'ok' THEN 'failed' WHEN keep THEN 'kept' WHEN reasons[1] = 'duplicate' THEN 'duplicates' WHEN keep IS NULL THEN 'kept' ELSE 'rejected' END"
-    why = "CASE WHEN status <> 'ok' THEN error WHEN reasons[1] = 'duplicate' THEN relation ELSE reasons[1] END"
-    again = """SELECT record FROM _sightings SEMI JOIN _seen_again USING (key)
-        QUALIFY row_number() OVER (PARTITION BY key ORDER BY record) > 1"""
-    rows = views.select(
-        f"SELECT {fates} AS fate, {why} AS why, count(*) AS n FROM _told ANTI JOIN ({again}) USING (record) GROUP BY ALL"
-    ).to_pylist()
+    rows = views.select(f"SELECT {FATE} AS fate, {WHY} AS why, count(*) AS n FROM ({PICTURES}) GROUP BY ALL").to_pylist()
     found = views.select("SELECT count(*) AS n FROM _sightings").column("n")[0].as_py()
     samples = views.select("SELECT split, count(*) AS n FROM samples GROUP BY split").to_pylist()
     return Funnel(
@@ -70,7 +77,7 @@ def measure(views: Catalog) -> Funnel:
         _by_size(rows, "rejected"),
         _by_size(rows, "duplicates"),
         sum(r["n"] for r in rows if r["fate"] == "kept"),
-        views.select("SELECT count(*) AS n FROM _decided WHERE keep AND key IN (SELECT key FROM pairs)").column("n")[0].as_py(),
+        views.select(PAIRED).column("n")[0].as_py(),
         {r["split"]: r["n"] for r in sorted(samples, key=lambda r: (-r["n"], r["split"]))},
     )
 

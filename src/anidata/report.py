@@ -65,7 +65,7 @@ def after_run(workspace: Workspace, dataset: Path, *, changed: bool) -> Summary:
 def _funnel(workspace: Workspace) -> funnel.Funnel:
     found = funnel.remembered(workspace)
     if found is None:
-        with Catalog(workspace) as views:
+        with Catalog(workspace, decided=False) as views:
             found = funnel.measure(views)
         funnel.remember(workspace, found)
     return found

@@ -2,7 +2,8 @@
 
 In the central window at full resolution, cut into strips of 128 px so that a page scanned askew is straight enough in each. Ink is what lies
 nearer to the black than to the paper; it stands in rows where bare rows part it into runs of like height (5 to 80 px, within two
-fifths of the median, at least 3), each with as many strokes side by side as letters have. Columns of vertical script count as rows do.
+fifths of the median, at least 4), each with as many strokes side by side as letters have. Columns of vertical script count as rows do.
+What still passes for text and is none: keys of a keyboard, dice, diagrams. Text of three large rows is no page.
 """
 
 from itertools import pairwise
@@ -15,15 +16,15 @@ import pyarrow as pa
 from anidata.image import Image
 from anidata.measures._tones import levels
 
-TYPE, VERSION = pa.float32(), 1
+TYPE, VERSION = pa.float32(), 2
 STRIP = 128  # px
 LEAST_CONTRAST = 60  # grey levels from ink to paper
 SHARES = 0.01, 0.4  # of the window that ink may take: less is a blank page, more a picture
 BARE = 0.012  # share of ink up to which a row counts as bare: specks and grain of a scan
 HEIGHTS = 5, 80  # px of a row of letters
 SPREAD = 0.4
-FEWEST = 3  # rows in a strip
-STROKES = 0.5  # borders of ink, at least, in a stretch as long as the row is high
+FEWEST = 4  # rows in a strip
+STROKES = 1.2  # borders of ink, at least, in a stretch as long as the row is high: letters have 2.4 and more, rows of sprites mostly 1
 
 
 def measure(image: Image) -> float:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -18,7 +19,7 @@ from anidata.stages._rules import RULES, Rule, Values, margin
 from anidata.workspace import Workspace
 
 VERSION = 2
-SLICE = 1 << 16  # pictures decided at once
+SLICE = 1 << 14  # pictures decided at once
 LEAST_MARGIN = np.nextafter(0, 1)  # of `where`, which knows no more or less: it stands last
 ENLARGEMENT = {  # times that a picture is enlarged to fill the page of a data set, by how it is fitted
     "pad": "$size / greatest(width, height)",
@@ -85,11 +86,20 @@ def is_current(workspace: Workspace, config: Config, target: Target = Target()) 
 def decide(views: catalog.Catalog, workspace: Workspace, config: Config, target: Target) -> Iterator[pa.RecordBatch]:
     """Key and reasons of every readable picture, the gravest (largest margin) first, a slice at a time."""
     failing = _failing(workspace, config.where)
-    for batch in views.batches(f"SELECT key, {columns(views, config, target)} FROM _seen WHERE error IS NULL", SLICE):
-        keys = batch.column("key")
-        excluded = pc.is_in(keys, failing).to_numpy(zero_copy_only=False) * LEAST_MARGIN
-        found = np.vstack([margins(batch, config), excluded])
+    for batch in _read_ahead(views.batches(f"SELECT key, {columns(views, config, target)} FROM _seen WHERE error IS NULL", SLICE)):
+        keys, found = batch.column("key"), margins(batch, config)
+        if len(failing):
+            found = np.vstack([found, pc.is_in(keys, failing).to_numpy(zero_copy_only=False) * LEAST_MARGIN])
         yield pa.RecordBatch.from_arrays([keys, _named(found)], schema=catalog.CLEAN)
+
+
+def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same; the next slice is read by another thread while one is decided on."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
 
 
 def columns(views: catalog.Catalog, config: Config, target: Target) -> str:

@@ -13,12 +13,12 @@ from anidata.errors import MissingExtra, SourceError
 from anidata.sources import Options
 from anidata.sources._archives import PACKED_TAR, members, streamed
 from anidata.sources._listing import Found
-from anidata.storage import uri_of
+from anidata.sources._web import UNSIZED, check_plain, tar_members
+from anidata.storage import WEB, uri_of
 
 ENDINGS = (".tar", *PACKED_TAR)
 MOST = 1 << 20  # shards of one pattern
 STAMPS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created", "updated")  # what file systems say of a file's age
-UNSIZED = 1 << 50  # bytes that a tar is taken for whose server doesn't say: the limits of one archive still hold
 COLUMNS = ("key", "status")  # of a table that img2dataset wrote
 LONGEST = 500  # characters of what went wrong
 BATCH = 1024  # rows of a table held at once
@@ -119,6 +119,9 @@ def _all(text: str) -> Iterator[str]:
 
 def _remote(url: str, options: Options) -> list[Found]:
     """The members of a tar elsewhere; where it can't be had, one row that says so."""
+    if url.startswith(WEB):
+        return tar_members(url, options)
+    check_plain(url)
     try:
         import fsspec  # noqa: PLC0415
 

@@ -1,0 +1,84 @@
+"""Lists and tars by http or https: read over checked addresses, not by fsspec, which asks any address and follows any redirect."""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from anidata import fetch
+from anidata.errors import SourceError
+from anidata.sources import Options
+from anidata.sources._archives import streamed
+from anidata.sources._listing import Found
+from anidata.sources._secrets import scrubbed
+from anidata.storage import unwritable
+
+MOST = 1 << 36  # bytes of a list
+UNSIZED = 1 << 50  # bytes that a tar is taken for whose server doesn't say: the limits of one archive still hold
+BUFFER = 1 << 20  # bytes held of what comes
+
+
+def check_plain(place: str) -> None:
+    """Raises: SourceError: http within another of fsspec's URLs, as in simplecache::http://, where nothing would be checked."""
+    if re.search(r"::https?:", place, re.IGNORECASE):
+        raise SourceError(f"{scrubbed(place)}: a web address within another URL isn't read, as nothing would check it. Type it alone")
+
+
+def tar_members(url: str, options: Options) -> list[Found]:
+    """The members of a tar; where it can't be had, one row that says so. Raises: MissingExtra, StorageError."""
+    fetch.require()
+    from anidata.fetch.reading import opened  # noqa: PLC0415  aiohttp: for those alone who fetch
+
+    try:
+        with opened(url, _config(options)) as file:
+            stamp = f"{file.size}.{file.etag or file.modified}"
+            return streamed(url, file.size or UNSIZED, stamp, partial(io.BufferedReader, file, BUFFER), options)
+    except fetch.Unfetched as why:
+        return [Found("", error=why.code, message=why.message)]
+
+
+@contextmanager
+def whole(place: str, options: Options) -> Iterator[IO[bytes]]:
+    """A file, all of it on disk: parquet is read from its end. Raises: SourceError, MissingExtra, StorageError."""
+    fetch.require()
+    from anidata.fetch.reading import opened  # noqa: PLC0415  aiohttp: for those alone who fetch
+
+    with _temporary(options.base / "tmp") as file:
+        for chunk in _chunks(place, partial(opened, place, _config(options))):
+            try:
+                file.write(chunk)
+            except OSError as error:
+                raise unwritable(options.base / "tmp", error) from error
+        file.seek(0)
+        yield file
+
+
+def _temporary(folder: Path) -> IO[bytes]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return TemporaryFile(dir=folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _chunks(place: str, opened: Callable[[], AbstractContextManager[io.RawIOBase]]) -> Iterator[bytes]:
+    """Raises: SourceError."""
+    taken = 0
+    try:
+        with opened() as file:
+            while chunk := file.read(BUFFER):
+                taken += len(chunk)
+                if taken > MOST:
+                    raise SourceError(f"{scrubbed(place)}: more than {MOST:,} bytes. Type the URL of a list: urls:https://…/list.csv")
+                yield chunk
+    except (fetch.Unfetched, OSError) as why:
+        message = getattr(why, "message", why)
+        raise SourceError(f"{scrubbed(place)}: {message}. Check the URL, then run the same command again.") from why
+
+
+def _config(options: Options) -> fetch.Config:
+    return fetch.Config(allow_private=options.allow_private)

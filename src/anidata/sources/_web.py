@@ -1,4 +1,4 @@
-"""Lists and tars by http or https: read over checked addresses, not by fsspec, which asks any address and follows any redirect."""
+"""Lists, tables and tars elsewhere. By http or https they are read over checked addresses, not by fsspec, which asks any and follows any redirect."""
 
 import io
 import re
@@ -7,17 +7,18 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
 
 from anidata import fetch
-from anidata.errors import SourceError
+from anidata.errors import MissingExtra, SourceError
 from anidata.sources import Options
 from anidata.sources._archives import streamed
 from anidata.sources._listing import Found
 from anidata.sources._secrets import scrubbed
-from anidata.storage import unwritable
+from anidata.storage import WEB, unwritable
 
-MOST = 1 << 36  # bytes of a list
+MOST = 1 << 36  # bytes of a list or table
+STAMPS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created", "updated")  # what file systems say of a file's age
 UNSIZED = 1 << 50  # bytes that a tar is taken for whose server doesn't say: the limits of one archive still hold
 BUFFER = 1 << 20  # bytes held of what comes
 
@@ -43,18 +44,55 @@ def tar_members(url: str, options: Options) -> list[Found]:
 
 @contextmanager
 def whole(place: str, options: Options) -> Iterator[IO[bytes]]:
-    """A file, all of it on disk: parquet is read from its end. Raises: SourceError, MissingExtra, StorageError."""
-    fetch.require()
-    from anidata.fetch.reading import opened  # noqa: PLC0415  aiohttp: for those alone who fetch
-
+    """A file by any URL, all of it on disk: parquet is read from its end. Raises: SourceError, MissingExtra, StorageError."""
     with _temporary(options.base / "tmp") as file:
-        for chunk in _chunks(place, partial(opened, place, _config(options))):
+        for chunk in _chunks(place, _opener(place, options)):
             try:
                 file.write(chunk)
             except OSError as error:
                 raise unwritable(options.base / "tmp", error) from error
         file.seek(0)
         yield file
+
+
+def look_of(place: str, options: Options) -> str | None:
+    """Size and date of a file by any URL, by its server's word; None: it says nothing. Raises: SourceError, MissingExtra."""
+    try:
+        if place.startswith(WEB):
+            with _opener(place, options)() as file:
+                return f"{file.size} {file.etag or file.modified}" if file.etag or file.modified else None
+        system, path = system_of(place)
+        about = system.info(path)
+    except (fetch.Unfetched, OSError) as why:
+        raise _unread(place, why) from why
+    date = next((str(about[name]) for name in STAMPS if about.get(name)), "")
+    return f"{about.get('size')} {date}" if date else None
+
+
+def system_of(place: str) -> tuple[Any, str]:
+    """What of fsspec reads a URL, and the path there. Raises: MissingExtra; SourceError: http within."""
+    check_plain(place)
+    try:
+        import fsspec  # noqa: PLC0415
+
+        found: tuple[Any, str] = fsspec.core.url_to_fs(place)
+    except (ImportError, ValueError) as error:
+        raise MissingExtra(f"{scrubbed(place)}: {error}. Install what reads it with: pip install 'anidata[web]'") from error
+    return found
+
+
+def _opener(place: str, options: Options) -> Callable[[], AbstractContextManager[Any]]:
+    if not place.startswith(WEB):
+        system, path = system_of(place)
+        return partial(system.open, path, "rb")
+    fetch.require()
+    from anidata.fetch.reading import opened  # noqa: PLC0415  aiohttp: for those alone who fetch
+
+    return partial(opened, place, _config(options))
+
+
+def _unread(place: str, why: Exception) -> SourceError:
+    return SourceError(f"{scrubbed(place)}: {getattr(why, 'message', why)}. Check the URL, then run the same command again.")
 
 
 def _temporary(folder: Path) -> IO[bytes]:
@@ -65,7 +103,7 @@ def _temporary(folder: Path) -> IO[bytes]:
         raise unwritable(folder, error) from error
 
 
-def _chunks(place: str, opened: Callable[[], AbstractContextManager[io.RawIOBase]]) -> Iterator[bytes]:
+def _chunks(place: str, opened: Callable[[], AbstractContextManager[Any]]) -> Iterator[bytes]:
     """Raises: SourceError."""
     taken = 0
     try:
@@ -76,8 +114,7 @@ def _chunks(place: str, opened: Callable[[], AbstractContextManager[io.RawIOBase
                     raise SourceError(f"{scrubbed(place)}: more than {MOST:,} bytes. Type the URL of a list: urls:https://…/list.csv")
                 yield chunk
     except (fetch.Unfetched, OSError) as why:
-        message = getattr(why, "message", why)
-        raise SourceError(f"{scrubbed(place)}: {message}. Check the URL, then run the same command again.") from why
+        raise _unread(place, why) from why
 
 
 def _config(options: Options) -> fetch.Config:

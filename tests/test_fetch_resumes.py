@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -202,15 +203,15 @@ def test_a_second_run_asks_for_nothing_and_a_longer_list_for_what_is_new(web, tm
 
 def test_retry_asks_again_for_what_failed_or_for_one_code_alone(web, tmp_path, command, inline):
     work = tmp_path / "work"
-    command("ingest", work, listed(tmp_path, [web.url(path) for path in ("good/1", "down/2", "gone/3")]), *SET)
+    command("ingest", work, listed(tmp_path, [web.url(path) for path in ("good/1", "html/2", "gone/3")]), *SET)
     web.log.asked.clear()
     command("ingest", work)
     assert web.log.asked == []
-    command("ingest", work, "--retry", "http_503")
-    assert pictures(web) == ["/down/2"]
-    web.ways["gone"] = web.ways["down"] = web.ways["good"]
+    command("ingest", work, "--retry", "not_an_image")
+    assert pictures(web) == ["/html/2"]
+    web.ways["gone"] = web.ways["html"] = web.ways["good"]
     command("ingest", work, "--retry", "failed")
-    assert pictures(web) == ["/down/2", "/gone/3"]
+    assert pictures(web) == ["/gone/3", "/html/2"]
     assert answers(command, work, "SELECT count(*) AS n, count(DISTINCT key) AS keys FROM records WHERE status = 'ok'") == [
         {"n": 3, "keys": 3}
     ]
@@ -218,21 +219,43 @@ def test_retry_asks_again_for_what_failed_or_for_one_code_alone(web, tmp_path, c
     assert web.log.asked == []
 
 
-def test_what_a_time_limit_cut_off_is_asked_for_again_by_two_further_runs_and_nothing_else_is(web, tmp_path, command, inline):
-    work, source = tmp_path / "work", listed(tmp_path, [web.url(path) for path in ("good/1", "stall/2", "stall/3", "gone/4", "down/5")])
-    limits = [*SET, "--set=ingest.fetch.idle_time=0.2"]
-    command("ingest", work, source, *limits)
+def test_what_may_pass_is_asked_for_again_by_two_further_runs_and_nothing_else_is(web, tmp_path, command, inline):
+    lasting = ["gone/1", "html/2", "loop/3", "bomb/4", "empty/5"]
+    passing = ["stall/6", "down/7", "busy/8", "reset/9", "short/10"]
+    source = listed(tmp_path, [web.url(path) for path in ("good/0", *lasting, *passing)])
+    words = ["ingest", tmp_path / "work", source, *SET, "--set=ingest.fetch.idle_time=0.2"]
+    command(*words)
     web.log.asked.clear()
-    web.pages["/stall/3"] = web.ways["good"]
-    command("ingest", work, source, *limits)
-    assert pictures(web) == ["/stall/2", "/stall/3"]
-    command("ingest", work, source, *limits)
-    assert pictures(web) == ["/stall/2"]
-    command("ingest", work, source, *limits)
+    web.pages["/down/7"] = web.ways["good"]
+    command(*words)
+    assert set(pictures(web)) == {f"/{path}" for path in passing}
+    web.pages["/busy/8"] = web.ways["gone"]
+    command(*words)
+    assert set(pictures(web)) == {f"/{path}" for path in passing} - {"/down/7"}
+    command(*words)
     assert web.log.asked == []
-    assert answers(command, work, "SELECT error, count(*) AS n FROM records GROUP BY error ORDER BY error NULLS FIRST") == [
-        {"error": None, "n": 2}, {"error": "http_404", "n": 1}, {"error": "http_503", "n": 1}, {"error": "stalled", "n": 1},
-    ]  # fmt: skip
+    rows = answers(command, tmp_path / "work", "SELECT url, error FROM records WHERE error IS NOT NULL")
+    assert {row["error"] for row in rows if row["url"] in [web.url(path) for path in passing]} == {
+        "stalled",
+        "http_404",
+        "reset",
+        "cut_short",
+    }
+    command("ingest", tmp_path / "work", "--retry", "reset")
+    assert pictures(web) == ["/reset/9"]
+
+
+def test_a_host_that_was_down_for_a_while_costs_no_picture(tmp_path, command, inline):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and doesn't listen
+        port = closed.getsockname()[1]
+        source = listed(tmp_path, [f"http://127.0.0.1:{port}/good/{n}" for n in range(30)])
+        command("ingest", tmp_path / "work", source, *SET)
+        rows = answers(command, tmp_path / "work", "SELECT DISTINCT error FROM records ORDER BY error")
+        assert {row["error"] for row in rows} <= {"given_up", "refused"}
+        with Web("127.0.0.1", bound=closed):
+            command("ingest", tmp_path / "work")
+    assert answers(command, tmp_path / "work", "SELECT count(*) AS n FROM records WHERE status = 'ok'") == [{"n": 30}]
 
 
 def test_refresh_asks_for_what_has_changed_and_keeps_the_bytes_of_what_hasnt(web, tmp_path, command, inline):

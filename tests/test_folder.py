@@ -1,5 +1,6 @@
 """A folder becomes records: all of its files, in a stable order, nothing outside it."""
 
+import json
 import os
 import random
 import subprocess
@@ -8,6 +9,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import cv2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from anidata.errors import SourceError
 from anidata.sources import Options, Record, folder, sample
 from anidata.storage import decode, path_of, read, uri_of
+from conftest import drawing, save
 
 
 @pytest.fixture
@@ -302,3 +305,27 @@ class TestSample:
             assert record.root == "sample:"
             assert str(sample.PACKAGE) not in record.name + record.stamp
             assert path_of(record.at.uri, tmp_path).is_file()
+
+
+def video(path):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*("mp4v" if path.suffix == ".mp4" else "MJPG")), 24, (64, 64))
+    writer.write(drawing(1, 64, 64))
+    writer.release()
+
+
+def test_a_video_among_pictures_is_a_row_that_says_which_source_takes_its_frames(pile, tmp_path, command, inline):
+    save(pile / "a.png", drawing(1))
+    (pile / "really a picture.mp4").write_bytes((pile / "a.png").read_bytes())
+    (pile / "neither.webm").write_bytes(b"nothing at all")
+    for name in ("clip.mp4", "CLIP.AVI"):
+        video(pile / name)
+    command("ingest", tmp_path / "work", pile)
+    rows = json.loads(command("query", tmp_path / "work", "SELECT file, error, message FROM records ORDER BY file", "--format", "json"))
+    assert {row["file"]: row["error"] for row in rows} == {
+        "a.png": None, "really a picture.mp4": None, "neither.webm": "not_an_image", "clip.mp4": "video", "CLIP.AVI": "video"
+    }  # fmt: skip
+    assert {row["message"] for row in rows if row["error"] == "video"} == {
+        "a video; the source video takes its frames: anidata ingest WORK video:FOLDER"
+    }
+    [alone] = folder.records(str(pile / "clip.mp4"), Options(tmp_path))
+    assert alone.error == "video"

@@ -5,6 +5,7 @@ import json
 
 import cv2
 import datasets
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +14,9 @@ from datasets.table import embed_table_storage
 from anidata import parts
 from anidata.errors import SourceError
 from anidata.sources import Options
+from anidata.storage import read
 from conftest import drawing, save
+from web_lab import Web, page
 
 
 def records(place, base, **options):
@@ -102,3 +105,67 @@ def test_a_broken_table_is_a_source_error(tmp_path):
     (tmp_path / "a.parquet").write_bytes(buffer.getvalue()[:100])
     with pytest.raises(SourceError, match="can't be read as parquet"):
         records(tmp_path / "a.parquet", tmp_path)
+
+
+# --- elsewhere ---------------------------------------------------------------------------------------------------------------------
+
+
+def png(seed):
+    return cv2.imencode(".png", drawing(seed, 96, 96))[1].tobytes()
+
+
+def parquet(*seeds):
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([{"image": {"bytes": png(n), "path": f"{n}.png"}, "artist": "mei"} for n in seeds]), buffer)
+    return buffer.getvalue()
+
+
+def test_tables_on_a_server_give_what_they_would_here_and_are_taken_once(tmp_path, command, inline):
+    work = tmp_path / "work"
+    with Web() as web:
+        for n in range(2):
+            web.pages[f"/t-{n}.parquet"] = page(parquet(2 * n, 2 * n + 1), ETag=f'"{n}"')
+        words = ["ingest", work, f"parquet:{web.url('t-{0..1}.parquet')}", "--allow-private"]
+        command(*words)
+        rows = answers(command, work, "SELECT file, status, artist FROM records ORDER BY file")
+        assert [tuple(row.values()) for row in rows] == [(f"{n}.png", "ok", "mei") for n in range(4)]
+        blobs = {path.name: path.stat().st_mtime_ns for path in work.glob("blobs/*.tar")}
+        web.log.asked.clear()
+        command(*words)
+        assert web.log.paths() == ["/t-0.parquet", "/t-1.parquet"]  # for their headers: nothing is new
+        web.pages["/t-1.parquet"] = page(parquet(2, 3, 9), ETag='"new"')
+        command(*words)
+    assert len(answers(command, work, "SELECT key FROM records")) == 5
+    assert blobs.items() <= {path.name: path.stat().st_mtime_ns for path in work.glob("blobs/*.tar")}.items()
+    assert not list((work / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("place", ["memory://tables/one", "memory://tables/one/a.parquet"])
+def test_tables_of_any_file_system_that_fsspec_reaches_are_read(place, tmp_path):
+    with fsspec.open("memory://tables/one/a.parquet", "wb") as file:
+        file.write(parquet(1, 2))
+    found = records(place, tmp_path / "work")
+    assert [record.file for record in found] == ["1.png", "2.png"]
+    assert [read(record.at, tmp_path / "work", 1 << 20) for record in found] == [png(1), png(2)]
+    assert found[0].name == ("a.parquet/0" if place.endswith("one") else "0")
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        ("http://127.0.0.1:1/a.parquet", "--allow-private"),
+        ("memory://nowhere/a.parquet", "Check the URL"),
+        ("simplecache::http://127.0.0.1:1/a.parquet", "Type it alone"),
+    ],
+)
+def test_a_table_that_cant_be_had_says_why(place, wanted, tmp_path):
+    with pytest.raises(SourceError, match=wanted):
+        records(place, tmp_path / "work")
+    with pytest.raises(SourceError, match=wanted):
+        parts.load("sources", "parquet").state(f"parquet:{place}", Options(tmp_path / "work"))
+
+
+def test_a_tables_url_with_credentials_is_refused(tmp_path, command, inline):
+    with pytest.raises(SourceError, match="credentials in a URL") as told:
+        command("ingest", tmp_path / "work", "parquet:http://mei:secret@127.0.0.1:1/a.parquet")
+    assert "secret" not in str(told.value)

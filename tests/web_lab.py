@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import socket
 import threading
 import time
 from collections import Counter
@@ -90,7 +91,8 @@ class Web:
     A path's first component names the way it is answered in; `pages` holds what else there is, by host and path or by path alone.
     """
 
-    def __init__(self, *addresses: str) -> None:
+    def __init__(self, *addresses: str, bound: socket.socket | None = None) -> None:
+        self._first = {"sock": bound} if bound else {"host": addresses[0] if addresses else "127.0.0.1", "port": 0}
         self.addresses = addresses or ("127.0.0.1",)
         self.log = Log()
         self.pages: dict[str, Way] = {}
@@ -114,8 +116,8 @@ class Web:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/{path}"
 
     async def _start(self) -> int:
-        first, *others = self.addresses
-        self._servers = [await asyncio.start_server(self._serve, first, 0, backlog=512)]
+        others = self.addresses[1:]
+        self._servers = [await asyncio.start_server(self._serve, **self._first, backlog=512)]
         port: int = self._servers[0].sockets[0].getsockname()[1]
         for address in others:
             self._servers.append(await asyncio.start_server(self._serve, address, port, backlog=512))

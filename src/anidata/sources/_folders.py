@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from anidata.containers import sniff
 from anidata.sources import Options, Record
 from anidata.sources._archives import ENDINGS, kind_of, members
 from anidata.sources._listing import Found, Scope, folder_records, is_litter, open_scope, tree_records
+from anidata.sources._videos import CONTAINERS
+from anidata.sources.video import ENDINGS as ENDINGS_OF_VIDEOS
 from anidata.storage import Reference, encode, uri_of
+
+HEAD = 256  # bytes that tell a video from a picture
+VIDEO = "a video; the source video takes its frames: anidata ingest WORK video:FOLDER"
 
 
 def walk(top: Path, root: str, options: Options) -> Iterator[Record]:
@@ -111,7 +117,19 @@ def _found(entry: os.DirEntry[str], path: str, uri: str, top: Path) -> Found | N
         return Found(path, error="unreadable", message=error.strerror)
     if not stat.S_ISREG(status.st_mode):
         return Found(path, error="device", message="no regular file: it isn't opened")
+    if entry.name.lower().endswith(ENDINGS_OF_VIDEOS) and _is_video(entry.path):
+        return Found(path, error="video", message=VIDEO, stamp=_stamp(status))
     return Found(path, Reference(uri + encode(entry.name)), _stamp(status))
+
+
+def _is_video(path: str) -> bool:
+    """By what it begins with: a picture may be called anything."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return False
+    return sniff(head) is None and any(head[place:].startswith(magic) for place, magic in CONTAINERS)
 
 
 def _astray(entry: os.DirEntry[str], path: str, top: Path) -> Found | None:

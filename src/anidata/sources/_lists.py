@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from anidata.errors import MissingExtra, SourceError
+from anidata.sources import Options
 from anidata.sources._sidecars import clean
+from anidata.sources._web import check_plain, whole
+from anidata.storage import WEB
 
 COLUMNS = ("url", "image_url", "file_url", "img_url", "imageurl", "image", "src", "link", "uri")  # of URLs, the first found
 FORMS = {".txt": "txt", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
@@ -22,9 +25,9 @@ ALONE = "url"  # the column of a list that has no others
 Row = dict[str, Any]
 
 
-def rows(place: str) -> Iterator[Row]:
+def rows(place: str, options: Options) -> Iterator[Row]:
     """The rows of a list, by column. Raises: SourceError: there is none, or it is none."""
-    with _opened(place) as file:
+    with _opened(place, options) as file:
         form = _form(place, file)
         try:
             yield from _parquet(file) if form == "parquet" else _text(form, file)
@@ -45,8 +48,8 @@ def column_of(found: Iterable[str], wanted: str, place: str, option: str = "--ur
 
 
 @contextmanager
-def _opened(place: str) -> Iterator[IO[bytes]]:
-    with _file(place) as raw:
+def _opened(place: str, options: Options) -> Iterator[IO[bytes]]:
+    with _file(place, options) as raw:
         if raw.read(2) == b"\x1f\x8b":
             raw.seek(0)
             with gzip.open(raw) as unpacked:
@@ -56,8 +59,11 @@ def _opened(place: str) -> Iterator[IO[bytes]]:
         yield raw
 
 
-def _file(place: str) -> AbstractContextManager[IO[bytes]]:
+def _file(place: str, options: Options) -> AbstractContextManager[IO[bytes]]:
     """Raises: SourceError, MissingExtra."""
+    check_plain(place)
+    if place.startswith(WEB):
+        return whole(place, options)
     if "://" not in place:
         path = Path(place)
         if not path.is_file():

@@ -9,16 +9,15 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from anidata.errors import MissingExtra, SourceError
+from anidata.errors import SourceError
 from anidata.sources import Options
 from anidata.sources._archives import PACKED_TAR, members, streamed
 from anidata.sources._listing import Found
-from anidata.storage import uri_of
+from anidata.sources._web import STAMPS, UNSIZED, system_of, tar_members
+from anidata.storage import WEB, uri_of
 
 ENDINGS = (".tar", *PACKED_TAR)
 MOST = 1 << 20  # shards of one pattern
-STAMPS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created", "updated")  # what file systems say of a file's age
-UNSIZED = 1 << 50  # bytes that a tar is taken for whose server doesn't say: the limits of one archive still hold
 COLUMNS = ("key", "status")  # of a table that img2dataset wrote
 LONGEST = 500  # characters of what went wrong
 BATCH = 1024  # rows of a table held at once
@@ -44,14 +43,14 @@ def shards_of(text: str) -> tuple[str, list[Shard]]:
     Raises: SourceError: there are none.
     """
     if "://" in text:
-        places = list(_expanded(text))
+        places = list(expanded(text))
         root = text if len(places) == 1 else text[: text.index("{")].rpartition("/")[0]
         return root, [Shard(place, "" if place == root else place.removeprefix(root).lstrip("/") + "/") for place in places]
     if Path(text).is_dir():
         found = sorted(path for path in Path(text).rglob("*") if path.name.endswith(ENDINGS) and path.is_file())
         if found:
             return uri_of(Path(text)), [Shard(str(path), path.relative_to(text).as_posix() + "/") for path in found]
-    files = [Path(text)] if Path(text).is_file() else [path for place in _expanded(text) if (path := Path(place)).is_file()]
+    files = [Path(text)] if Path(text).is_file() else [path for place in expanded(text) if (path := Path(place)).is_file()]
     if not files or not text:
         raise SourceError(
             f"{text}: there is no such tar, or none in that folder. Type a folder of tars, a tar or a pattern: webdataset:a-{{00..99}}.tar"
@@ -96,7 +95,7 @@ def _table_beside(place: str) -> Path:
     return Path(re.sub(r"\.tar(\.\w+)?$", "", place) + ".parquet")
 
 
-def _expanded(text: str) -> Iterator[str]:
+def expanded(text: str) -> Iterator[str]:
     """All that a pattern names, as bash would: {00..12} and {a,b}. Raises: SourceError: too many."""
     found = list(islice(_all(text), MOST + 1))
     if len(found) > MOST:
@@ -119,12 +118,9 @@ def _all(text: str) -> Iterator[str]:
 
 def _remote(url: str, options: Options) -> list[Found]:
     """The members of a tar elsewhere; where it can't be had, one row that says so."""
-    try:
-        import fsspec  # noqa: PLC0415
-
-        system, path = fsspec.core.url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise MissingExtra(f"{url}: {error}. Install what reads it with: pip install 'anidata[web]'") from error
+    if url.startswith(WEB):
+        return tar_members(url, options)
+    system, path = system_of(url)
     try:
         with _network_errors():
             about = system.info(path)

@@ -41,7 +41,7 @@ def records(text: str, options: Options) -> Iterator[Record]:
     if not place:
         raise SourceError(f"{text}: which list? Type its path or URL: {EXAMPLE}")
     columns = None
-    for number, row in enumerate(rows(place), 1):
+    for number, row in enumerate(rows(place, options), 1):
         if columns is None and row:
             columns = _columns(row, place, options)
         yield _with_line(row, columns or ("", ""), f"{Path(place).name}/{number}")

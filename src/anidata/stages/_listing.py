@@ -25,8 +25,24 @@ from anidata.workspace import Workspace
 VERSION = 1  # raised when a source would be listed otherwise
 RAMP = 8  # parts of one size; then sizes double, up to the recipe's
 SMALLEST = 16  # rows in the first parts
-TIMED = ("slow", "stalled", "unreachable")  # codes of URLs that a time limit cut off: load may have done it, so the next run asks again
-TIMED_TRIES = 3  # runs that ask for such a URL; then it is final until --retry
+PASSING = (
+    "slow",
+    "stalled",
+    "unreachable",
+    "refused",
+    "reset",
+    "cut_short",
+    "unresolved",
+    "given_up",
+    "http_408",
+    "http_425",
+    "http_429",
+    "http_500",
+    "http_502",
+    "http_503",
+    "http_504",
+)  # codes of what may pass: load, a host that is down or asked to be left alone; the next run asks again
+PASSING_TRIES = 3  # runs that ask for such a URL; then it is final until --retry
 
 
 @dataclass(frozen=True)
@@ -87,14 +103,14 @@ def plan_again(workspace: Workspace, wanted: set[str], part_size: int) -> int:
     return _write(workspace, _planned_again(workspace, wanted, generation), generation, part_size)
 
 
-def timed_out(workspace: Workspace) -> set[str]:
-    """The URLs, by the name of what they were asked for, that a time limit cut off when last asked for, fewer than TIMED_TRIES times in all."""
+def passing(workspace: Workspace) -> set[str]:
+    """The URLs, by the name of what they were asked for, that last failed by what may pass, and did so in fewer than PASSING_TRIES runs."""
     last: dict[str, str | None] = {}
     times: Counter[str] = Counter()
     for name, error in _errors(workspace):
         last[name] = error
-        times[name] += error in TIMED
-    open_still = {name for name, error in last.items() if error in TIMED and times[name] < TIMED_TRIES}
+        times[name] += error in PASSING
+    open_still = {name for name, error in last.items() if error in PASSING and times[name] < PASSING_TRIES}
     return {name for name in open_still if not _wishes.is_line(name) or not last.get(_wishes.record_of(name))}  # lines alone are of no use
 
 

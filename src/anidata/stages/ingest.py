@@ -64,11 +64,11 @@ warm = hashing.warm
 
 
 def run(workspace: Workspace, config: Config, engine: Engine, request: Request) -> Counter[str]:
-    """Finish what earlier plans left open, ask again for what time limits cut off, then add the sources' new sightings as a plan of its own and work through it."""
-    timed_out = set() if request.retry else _listing.timed_out(workspace)
+    """Finish what earlier plans left open, ask again for what failed by what may pass, then add the sources' new sightings as a plan of its own and work through it."""
+    passing = set() if request.retry else _listing.passing(workspace)
     counts = _work(workspace, config, engine)
-    timed_out &= _listing.timed_out(workspace) if timed_out else set()
-    if timed_out and _listing.plan_again(workspace, timed_out, config.part_size):
+    passing &= _listing.passing(workspace) if passing else set()
+    if passing and _listing.plan_again(workspace, passing, config.part_size):
         counts += _work(workspace, config, engine)
     if request.retry and _listing.add_failed(workspace, request.retry, config.part_size):
         counts += _work(workspace, config, engine)

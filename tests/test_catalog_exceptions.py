@@ -17,9 +17,9 @@ LISTED = st.lists(st.tuples(KEYS, st.none() | KEYS), max_size=8)
 def found(records, images, dedup, clean, **asked):
     """Name → keys, of sightings (record, key) in the order of their generations."""
     con = duckdb.connect()
-    rows = [{"record": r, "key": k, "generation": n} for n, (r, k) in enumerate(records)]
+    rows = [{"record": r, "key": k, "error": None, "generation": n} for n, (r, k) in enumerate(records)]
     text = pa.string()
-    con.register("_records", pa.Table.from_pylist(rows, pa.schema({"record": text, "key": text, "generation": pa.int32()})))
+    con.register("_records", pa.Table.from_pylist(rows, pa.schema({"record": text, "key": text, "error": text, "generation": pa.int32()})))
     for name, keys in (("_images", images), ("_dedup", dedup), ("_clean", clean)):
         con.register(name, pa.table({"key": pa.array(keys, text)}))
 

@@ -10,7 +10,10 @@ import io
 import os
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +21,7 @@ import PIL.Image
 from rich.console import Console
 from rich.table import Table
 
-from anidata import image
+from anidata import canvas, image
 
 SHARED = Path(os.environ.get("ANIDATA_SHARED") or Path(__file__).resolve().parents[2] / "shared") / "data/dups/originals"
 PIXELS = 1_000_000
@@ -50,9 +53,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--pictures", type=int, default=3)
+    parser.add_argument(
+        "--reduced", action="store_true", help="instead: JPEGs decoded and shrunk to a thumbnail, in full and at reduced size"
+    )
     parser.add_argument("--format", action="append", choices=list(FORMATS), help="these alone")
     asked = parser.parse_args()
     cv2.setNumThreads(1)
+    if asked.reduced:
+        Console(width=140).print(reduced(asked.pictures, asked.rounds))
+        return
     arts = pictures(asked.pictures)
     table = Table(title=f"{len(arts)} pictures of {PIXELS / 1e6:g} megapixel, one core")
     heads = ("format", "kB", "Pillow, ms", "OpenCV, ms", "ours, ms", "× Pillow", "× OpenCV", "ours: max, mean", "OpenCV: max, mean")
@@ -63,13 +72,45 @@ def main() -> None:
     Console(width=140).print(table)
 
 
-def pictures(count: int) -> list[PIL.Image.Image]:
-    """Art at a megapixel; drawn where there is none: soft colors under black strokes."""
+def reduced(count: int, rounds: int) -> Table:
+    """Thumbnails of JPEGs of 1 and 4 megapixels, and of the shared ones as they are."""
+    table = Table(title="JPEG to a thumbnail: milliseconds, and levels of 255 between the two ways")
+    for name in ("JPEGs", "side, px", "pictures", "full, ms", "reduced, ms", "×", "mean", "worst mean", "largest"):
+        table.add_column(name, justify="left" if name == "JPEGs" else "right")
+    sets = {
+        f"{size} megapixel": [encoded(art, "RGB", "JPEG", {"quality": 90}) for art in pictures(count, size * PIXELS)] for size in (1, 4)
+    }
+    sets["shared"] = [path.read_bytes() for path in sorted(SHARED.parents[1].rglob("*.jpg")) if "junk" not in path.parts]
+    for (name, files), side in product(sets.items(), (192, 512)):
+        large = [data for data in files if max(image.decode(data, LIMIT).rgb.shape[:2]) >= 2 * image.ENOUGH * side]
+        if not large:
+            table.add_row(name, str(side), "0")
+            continue
+        ways = {way: _all_of(partial(thumbnail, side=side, least=enough), large) for way, enough in (("full", 0), ("reduced", side))}
+        took = least(ways, rounds)
+        apart = [np.abs(one.astype(int) - other) for one, other in zip(ways["full"](), ways["reduced"](), strict=True)]
+        means = [float(part.mean()) for part in apart]
+        times = [f"{took[way] * 1000 / len(large):.2f}" for way in ways]
+        worst = f"{max(means):.2f}", str(max(int(part.max()) for part in apart))
+        table.add_row(name, str(side), str(len(large)), *times, f"{took['full'] / took['reduced']:.2f}", f"{np.mean(means):.2f}", *worst)
+    return table
+
+
+def thumbnail(data: bytes, side: int, least: int) -> np.ndarray:
+    """`side` px on the long side, of what is decoded with at least `least`; 0: all of it. The short side as the picture's."""
+    with PIL.Image.open(io.BytesIO(data)) as opened:
+        width, height = opened.size
+    scale = side / max(width, height)
+    return canvas.resize(image.decode(data, LIMIT, least).rgb, round(width * scale), round(height * scale), "area")
+
+
+def pictures(count: int, pixels: int = PIXELS) -> list[PIL.Image.Image]:
+    """Art of so many pixels; drawn where there is none: soft colors under black strokes."""
     paths = sorted(path for path in SHARED.glob("*") if path.suffix in (".png", ".jpg", ".webp")) if SHARED.is_dir() else []
     if not paths:
         return [_drawn(seed) for seed in range(count)]
     loaded = [PIL.Image.open(path).convert("RGB") for path in paths[:: max(1, len(paths) // count)][:count]]
-    scales = [(PIXELS / (art.width * art.height)) ** 0.5 for art in loaded]
+    scales = [(pixels / (art.width * art.height)) ** 0.5 for art in loaded]
     return [
         art.resize((round(art.width * by), round(art.height * by)), PIL.Image.Resampling.LANCZOS)
         for art, by in zip(loaded, scales, strict=True)
@@ -105,7 +146,7 @@ def row(files: list[bytes], rounds: int) -> list[str]:
     return [f"{sum(map(len, files)) / 1000 / len(files):,.0f}", *times, *factors, *apart]
 
 
-def _all_of(way: Callable[[bytes], object], files: list[bytes]) -> Callable[[], object]:
+def _all_of(way: Callable[[bytes], Any], files: list[bytes]) -> Callable[[], list[Any]]:
     return lambda: [way(data) for data in files]
 
 

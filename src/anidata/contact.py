@@ -100,7 +100,7 @@ def _seen(workspace: Workspace, at: Reference | None) -> np.ndarray | None:
     if at is None:
         return None
     try:
-        rgb = image.decode(storage.read(at, workspace.path, LIMIT), LIMIT).rgb
+        rgb = image.decode(storage.read(at, workspace.path, LIMIT), LIMIT, SIDE).rgb
     except BadImage:
         return None
     scale = min(1.0, SIDE / max(rgb.shape[:2]))

@@ -15,6 +15,8 @@ MAX_PAGES = 10_000  # of a TIFF; beyond, the count stops
 MAX_SCANS = 500  # of a JPEG: each costs a pass over the whole picture, and real ones have ten
 BITMAP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # sizes in bytes, from OS/2 to BITMAPV5HEADER
 
+TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 16: 8}  # bytes of a value, by type
+TIFF_LAST = 34675  # the color profile: the last tag, in their order, on which pixels depend
 
 # The luma table of ITU T.81, K.1, which libjpeg scales by the quality
 LUMA = (
@@ -173,10 +175,21 @@ def read_tiff(data: bytes) -> tuple[int, bytes]:
         raise BadImage("truncated", "the TIFF ends before its directory of pages does") from error
     if not seen:
         raise BadImage("corrupt", "the TIFF has no page")
+    if (missing := _tiff_end(data, order, big, next(iter(seen))) - len(data)) > 0:
+        raise BadImage("truncated", f"the TIFF lacks its last {missing:,} bytes")
     if len(seen) == 1:
         return 1, data
     link, width = next(iter(seen.values())), struct.calcsize(next_form)
     return len(seen), data[:link] + b"\0" * width + data[link + width :]
+
+
+def _tiff_end(data: bytes, order: str, big: bool, place: int) -> int:
+    """Where the last value ends of those that a page's directory, which is whole, keeps outside itself; Pillow ignores all tags after one it lacks."""
+    count_form, entry_form, room = ("Q", "HHQQ", 8) if big else ("H", "HHII", 4)
+    (entries,), start = struct.unpack_from(order + count_form, data, place), place + struct.calcsize(count_form)
+    told = struct.iter_unpack(order + entry_form, data[start : start + entries * struct.calcsize(order + entry_form)])
+    spans = [(at, count * TIFF_SIZES.get(kind, 0)) for tag, kind, count, at in told if tag <= TIFF_LAST]
+    return max((at + size for at, size in spans if size > room), default=0)
 
 
 def check_boxes(data: bytes) -> None:

@@ -5,7 +5,8 @@ Who decodes, by what was fastest among those that fail on a damaged file: PNG by
 
 - 16-bit channels keep their high byte (>> 8), as Pillow has it.
 - Alpha a over white: 255 − round((255 − c)·a / 255), exact: no half arises. Color under alpha 0 is never seen.
-- A color profile is applied where it is sound, fits the picture's channels, and moves a color by more than SRGB_TOLERANCE.
+- A color profile is applied where it is sound, fits the picture's channels, and moves a color by more than SRGB_TOLERANCE; one that is broken or doesn't fit is noted.
+- What a GIF's first frame leaves bare of its canvas is transparent, as in browsers, whatever the file calls its background.
 - EXIF alone turns a picture; an orientation in XMP doesn't, as in browsers.
 - A truncated or damaged picture is never half shown: it raises.
 """
@@ -42,18 +43,21 @@ from anidata import containers, png
 from anidata.canvas import halved
 from anidata.errors import BadImage
 
-VERSION = 1  # raised when the same bytes would decode to other pixels
+VERSION = 2  # raised when the same bytes would decode to other pixels
 WINDOW = 512  # px: the side of the central window that fine measures look at, never resized
 BLOCK = 8  # px: the window begins on a JPEG's block border, so that blocks fall alike in every picture
 RASTER = 512  # px: the longest side of the small picture that coarse measures look at; it is over half of that wherever the picture is
 SRGB_TOLERANCE = 2  # levels of 255: within it a profile is another writing of sRGB
 JPEG_END = b"\xff\xd9"
+UNFIT = "its color profile is broken, or not for its channels: ignored"
 SRGB = ImageCms.createProfile("sRGB")
+ENOUGH = 2  # times the side that is asked for: without it the worst picture was 5.3 levels off on average, not 2.1
 STRIP = 1 << 18  # pixels put on white at once: what lies between stays in the cache
 LOADED = 1 << 23  # pixels that Pillow converts at once: each conversion is a copy, and becoming an array takes two
 PADDING = 16  # bytes: encoders that pad a JPEG's last scan add a few; a stream that lost its way leaves more
 
 Pixels = NDArray[np.uint8]
+Noted = tuple[Pixels, str]
 
 OPENERS: dict[str, Callable[[io.BytesIO], Any]] = {
     "jpeg": JpegImagePlugin.JpegImageFile,
@@ -86,6 +90,7 @@ class Image:
     frames: int  # 1 unless animated or of several pages
     transparency: float  # mean of 1 − alpha / 255; 0 for an opaque picture
     quality: int = 100  # of a JPEG file, by its tables; 100 for all else
+    note: str = ""  # what of the file was passed over
 
     @cached_property
     def gray(self) -> Pixels:
@@ -143,11 +148,14 @@ class Decoded:
     frames: int
     exif: bytes
     quality: int = 100
+    note: str = ""
 
 
-def decode(data: bytes, max_pixels: int) -> Image:
+def decode(data: bytes, max_pixels: int, side: int = 0) -> Image:
     """The picture that a viewer shows.
 
+    side: px of the long side that are enough to look at: a JPEG is then decoded at a half, a quarter or an eighth of its size, with at
+    least twice that side, where it has so much. 0: every pixel. For measures and hashes: 0.
     Raises: BadImage: `empty`, `not_an_image`, `truncated`, `corrupt`, or `too_large` where the file announces more than `max_pixels`.
     """
     if not data:
@@ -155,44 +163,59 @@ def decode(data: bytes, max_pixels: int) -> Image:
     form = containers.sniff(data)
     if form is None:
         raise BadImage("not_an_image", f"begins with {data[:8]!r}: none of {', '.join(OPENERS)}")
-    decoded = _png(data, max_pixels) if form == "png" else _jpeg(data, max_pixels) if form == "jpeg" else _other(data, form, max_pixels)
+    decoded = (
+        _png(data, max_pixels) if form == "png" else _jpeg(data, max_pixels, side) if form == "jpeg" else _other(data, form, max_pixels)
+    )
     rgb, transparency = _on_white(decoded.pixels)
     turn = TURNS.get(_orientation(decoded.exif))
-    return Image(np.ascontiguousarray(turn(rgb) if turn else rgb), form, decoded.frames, transparency, decoded.quality)
+    return Image(np.ascontiguousarray(turn(rgb) if turn else rgb), form, decoded.frames, transparency, decoded.quality, decoded.note)
 
 
 def _png(data: bytes, limit: int) -> Decoded:
     read = png.read(data, limit)
     if read.interlaced and read.depth < 8:
-        loaded = _channels(_load(png.plain(read), "png", limit))
+        loaded, _ = _channels(_load(png.plain(read), "png", limit))
         pixels = png.keyed(loaded, read) if read.color == png.GRAY else loaded
     else:
         with _foreign():
             pixels = png.pixels(read)
-    return Decoded(_to_srgb(_eight_bits(pixels), read.icc), read.frames, read.exif)
+    seen, note = _to_srgb(_eight_bits(pixels), read.icc)
+    return Decoded(seen, read.frames, read.exif, note=note)
 
 
-def _jpeg(data: bytes, limit: int) -> Decoded:
+def _jpeg(data: bytes, limit: int, side: int) -> Decoded:
     head = containers.read_jpeg(data, limit)
     try:
-        pixels = _turbo(data, head)
+        pixels, note = _turbo(data, head, side)
     except BadImage as error:
         if error.code == "too_large":
             raise
-        pixels = _mended(data, head, error.message, limit)
-    return Decoded(pixels, 1, head.exif, head.quality)
+        pixels, note = _mended(data, head, error.message, limit)
+    return Decoded(pixels, 1, head.exif, head.quality, note)
 
 
-def _turbo(data: bytes, head: containers.Jpeg) -> Pixels:
+def _turbo(data: bytes, head: containers.Jpeg, side: int = 0) -> Noted:
+    by = _reduction(max(head.width, head.height), side)
+    least = {"min_height": -(-head.height // by), "min_width": -(-head.width // by)} if by > 1 else {}
     with _foreign():
-        samples = simplejpeg.decode_jpeg(data, {1: "GRAY", 4: "CMYK"}.get(head.channels, "RGB"))
+        samples = simplejpeg.decode_jpeg(data, {1: "GRAY", 4: "CMYK"}.get(head.channels, "RGB"), **least)
     if head.channels != 4:
         return _to_srgb(samples[..., 0] if head.channels == 1 else samples, head.icc)
     cv2.bitwise_not(samples, samples)  # inverted in the file, as Adobe began and all followed
     return _channels(PIL.Image.frombuffer("CMYK", samples.shape[1::-1], samples, "raw", "CMYK", 0, 1), head.icc)
 
 
-def _mended(data: bytes, head: containers.Jpeg, complaint: str, limit: int) -> Pixels:
+def _reduction(long: int, side: int) -> int:
+    """By how much a JPEG may be reduced: powers of two, for which libjpeg-turbo is fast, to ENOUGH times the side that is asked for.
+
+    A thumbnail of 192 px takes 1/1.6 of the time from 1 megapixel, 1/2.2 from 4, and is 0.3 to 0.5 levels of 255 from that of the full
+    picture on average, 2.1 in the worst of 20 (hard edges: a transform cut short isn't a mean); of 512 px 1/1.5, 1.0 and 2.6.
+    Measured by benchmarks/compare_decoders.py --reduced --pictures 10.
+    """
+    return max((by for by in (1, 2, 4, 8) if side and long >= ENOUGH * side * by), default=1)
+
+
+def _mended(data: bytes, head: containers.Jpeg, complaint: str, limit: int) -> Noted:
     """The pixels of a JPEG that libjpeg complains of, where the complaint costs none of them.
 
     Raises: BadImage: `truncated` or `corrupt`.
@@ -223,7 +246,19 @@ def _other(data: bytes, form: str, limit: int) -> Decoded:
     opened: Any = _load(data, form, limit)
     frames = opened.n_frames if form == "avif" else frames
     exif = opened.info.get("exif", b"") if form in ("avif", "webp") else b""  # Pillow has turned a TIFF already
-    return Decoded(_channels(opened, opened.info.get("icc_profile", b"")), frames, exif)
+    pixels, note = _channels(opened, opened.info.get("icc_profile", b""))
+    return Decoded(_framed(pixels, *opened.dispose_extent) if form == "gif" else pixels, frames, exif, note=note)
+
+
+def _framed(pixels: Pixels, left: int, top: int, right: int, bottom: int) -> Pixels:
+    """A GIF's frame on its canvas, transparent around it."""
+    height, width = pixels.shape[:2]
+    if (left, top, right, bottom) == (0, 0, width, height):
+        return pixels
+    place = np.s_[top:bottom, left:right]
+    canvas = np.zeros((height, width, 4), np.uint8)
+    canvas[place] = np.asarray(PIL.Image.fromarray(np.ascontiguousarray(pixels[place])).convert("RGBA"))
+    return canvas
 
 
 def _load(data: bytes, form: str, limit: int) -> PIL.Image.Image:
@@ -244,7 +279,7 @@ def _check_strips(opened: Any, size: int) -> None:
             raise BadImage("truncated", f"the TIFF lacks its last {max(ends) - size:,} bytes")
 
 
-def _channels(opened: PIL.Image.Image, icc: bytes = b"") -> Pixels:
+def _channels(opened: PIL.Image.Image, icc: bytes = b"") -> Noted:
     """A loaded picture as 8-bit gray, RGB or RGBA, in sRGB."""
     if opened.mode in ("F", "I", "LAB"):
         raise BadImage("not_an_image", f"samples of Pillow's mode {opened.mode}: measurements, with no agreed black and white")
@@ -252,16 +287,16 @@ def _channels(opened: PIL.Image.Image, icc: bytes = b"") -> Pixels:
         return _to_srgb(_eight_bits(np.asarray(opened)), icc)
     mode = "RGBA" if opened.has_transparency_data else {"1": "L", "L": "L", "CMYK": "CMYK"}.get(opened.mode, "RGB")
     with _foreign():
-        to_srgb = _transform(icc, mode) if icc else None
+        to_srgb, note = _transform(icc, mode) if icc else (None, "")
         width, height, rows = *opened.size, max(1, LOADED // opened.width)
         if rows >= height:
-            return _converted(opened, mode, to_srgb)
+            return _converted(opened, mode, to_srgb), note
         strips = (_converted(opened.crop((0, top, width, min(height, top + rows))), mode, to_srgb) for top in range(0, height, rows))
         first = next(strips)
         whole, end = np.empty((height, *first.shape[1:]), np.uint8), 0
         for strip in chain([first], strips):
             whole[end : end + len(strip)], end = strip, end + len(strip)
-        return whole
+        return whole, note
 
 
 def _converted(opened: PIL.Image.Image, mode: str, to_srgb: ImageCms.ImageCmsTransform | None) -> Pixels:
@@ -271,24 +306,24 @@ def _converted(opened: PIL.Image.Image, mode: str, to_srgb: ImageCms.ImageCmsTra
     return np.asarray(simple.convert("RGB") if simple.mode == "CMYK" else simple)
 
 
-def _to_srgb(pixels: Pixels, icc: bytes) -> Pixels:
-    return _channels(PIL.Image.fromarray(pixels), icc) if icc else pixels
+def _to_srgb(pixels: Pixels, icc: bytes) -> Noted:
+    return _channels(PIL.Image.fromarray(pixels), icc) if icc else (pixels, "")
 
 
 @lru_cache(maxsize=32)
-def _transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The way from a profile to sRGB; None where the profile is broken, not for these channels, or sRGB itself."""
+def _transform(icc: bytes, mode: str) -> tuple[ImageCms.ImageCmsTransform | None, str]:
+    """The way from a profile to sRGB, and a note; no way where the profile is broken, not for these channels (both noted), or sRGB itself."""
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         to_srgb = ImageCms.buildTransform(profile, SRGB, mode, mode if mode == "RGBA" else "RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
-        return None
+        return None, UNFIT
     if mode not in ("RGB", "RGBA"):
-        return to_srgb
+        return to_srgb, ""
     grid = np.stack(np.meshgrid(*[np.arange(0, 256, 17)] * 3, [255]), axis=-1).reshape(64, 64, 4).astype(np.uint8)
     colors = PIL.Image.fromarray(grid[..., : len(mode)])
     moved = np.asarray(ImageCms.applyTransform(colors, to_srgb), np.int16) - np.asarray(colors, np.int16)
-    return to_srgb if np.abs(moved).max() > SRGB_TOLERANCE else None
+    return (to_srgb if np.abs(moved).max() > SRGB_TOLERANCE else None), ""
 
 
 def _eight_bits(pixels: NDArray[Any]) -> Pixels:

@@ -20,6 +20,7 @@ from anidata.containers import MAX_BLOCKS, check_size
 from anidata.errors import BadImage
 
 MAX_PROFILE = 16 << 20  # bytes of an unpacked ICC profile
+BROKEN = 64  # bytes of an ICC profile that can't be unpacked
 MAGIC = b"\x89PNG\r\n\x1a\n"
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6  # color types
 DEPTHS = {GRAY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GRAY_ALPHA: (8, 16), RGBA: (8, 16)}  # bits a sample
@@ -134,14 +135,14 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _unpack_profile(chunk: bytes) -> bytes:
-    """The ICC profile of an iCCP chunk; nothing where it is broken or a bomb."""
+    """The ICC profile of an iCCP chunk; where it is broken or a bomb, its first bytes as they are packed: no profile either."""
     _, _, packed = chunk.partition(b"\0")
     unpacker = zlib.decompressobj()
     try:
         profile = unpacker.decompress(packed[1:], MAX_PROFILE)
     except zlib.error:
-        return b""
-    return profile if unpacker.eof else b""
+        return packed[:BROKEN]
+    return profile if unpacker.eof else packed[:BROKEN]
 
 
 def _small(rows: NDArray[np.uint8], depth: int) -> NDArray[np.uint8]:

@@ -109,7 +109,7 @@ def open_part(part: Part, watch: Watch) -> Opened:
             continue
         try:
             with within_memory():
-                seen[key] = alignment.thumbnail(part.reader.decode(places, key).rgb)
+                seen[key] = alignment.thumbnail(part.reader.decode(places, key, alignment.SIDE).rgb)
         except BadImage as error:
             opened.pictures[key] = Thumbnail(error=error.code, message=error.message)
         else:

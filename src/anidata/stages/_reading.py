@@ -20,12 +20,12 @@ class Reader:
     max_bytes: int
     max_pixels: int
 
-    def decode(self, places: Iterable[Row], key: str) -> image.Image:
-        """The picture with this key.
+    def decode(self, places: Iterable[Row], key: str, side: int = 0) -> image.Image:
+        """The picture with this key; `side` as in image.decode.
 
         Raises: BadImage: `changed` where other bytes lie at its places now, `missing` where nothing does; what decoding raises.
         """
-        return image.decode(self._bytes(places, key), self.max_pixels)
+        return image.decode(self._bytes(places, key), self.max_pixels, side)
 
     def _bytes(self, places: Iterable[Row], key: str) -> bytes:
         last = BadImage("missing", "no place is known where it lies")

@@ -311,7 +311,7 @@ def _columns(key: str, data: bytes, picture: image.Image, todo: set[str]) -> Row
         return measured
     height, width = picture.rgb.shape[:2]
     row = {"key": key, "bytes": len(data), "format": picture.format, "width": width, "height": height, "frames": picture.frames}
-    return row | {"error": None, "message": None, "transparency": picture.transparency} | measured | _codes(picture)
+    return row | {"error": None, "message": picture.note or None, "transparency": picture.transparency} | measured | _codes(picture)
 
 
 def _codes(picture: image.Image) -> Row:

@@ -239,6 +239,23 @@ def test_tars_on_a_server_are_read_as_streams_and_asked_for_once(server, tmp_pat
     assert [row["error"] for row in rows if row["status"] == "failed"] == ["http_404"]  # a-2.tar isn't there
 
 
+def test_a_tar_that_couldnt_be_had_has_no_row_once_it_can(server, tmp_path, command, inline):
+    _, url = server
+
+    def errors(*words):
+        command("ingest", tmp_path / "work", f"webdataset:{url}/a-{{0..1}}.tar", "--allow-private", *words)
+        return [row["error"] for row in answers(command, tmp_path / "work", "SELECT error FROM records ORDER BY error NULLS FIRST")]
+
+    (tmp_path / "served" / "a-0.tar").write_bytes(tar_of([("0.png", png(0))]))
+    assert errors() == [None, "http_404"]
+    assert errors() == [None, "http_404"]
+    whole = tar_of([("1.png", png(1)), ("2.png", png(2))])
+    (tmp_path / "served" / "a-1.tar").write_bytes(whole[:-40_000])
+    assert errors("--refresh") == [None, None, "truncated"]
+    (tmp_path / "served" / "a-1.tar").write_bytes(whole)
+    assert errors() == [None, None, None]
+
+
 def test_an_answer_that_breaks_off_is_a_row_and_the_next_run_reads_it_again(server, tmp_path):
     handler, url = server
     (tmp_path / "served" / "a.tar").write_bytes(tar_of([(f"{n}.png", png(n)) for n in range(3)]))

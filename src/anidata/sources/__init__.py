@@ -5,7 +5,7 @@ Each file has
     accepts(text: str) -> bool                                     whether this kind takes a SOURCE as typed
     records(text: str, options: Options) -> Iterator[Record]       in a stable order; SourceError where there is nothing
     state(text: str, options: Options) -> str                      optional: changes whenever `records` would, and is quicker to tell
-    rest(text: str) -> Record                                      optional: the record that stands for what a listing that broke off lacks
+    rests(text: str) -> Iterable[Record]                           optional: records that stand for what a listing lacks, settled by one that doesn't
     check(text: str) -> None                                       optional: SourceError for what isn't even to be remembered
 The first source whose `accepts` says so takes a SOURCE; `KIND:REST` names the kind outright.
 """

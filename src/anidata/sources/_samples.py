@@ -102,11 +102,14 @@ def _record(root: str, below: str, picture: Found, said: Said, line: Found | Non
     )  # fmt: skip
 
 
+def rest(root: str, below: str) -> Record:
+    """What stands for the tar itself, or for the rest of it."""
+    return Record(root=root, name=encode(below or "tar"), file="\ufffd")
+
+
 def _refused(root: str, below: str, member: Found) -> Record:
-    return Record(
-        root=root, name=_name(below, member) or encode(below or "tar"), file=_file(member), error=member.error, message=member.message,
-        stamp=member.stamp,
-    )  # fmt: skip
+    name = _name(below, member) if member.path else rest(root, below).name
+    return Record(root=root, name=name, file=_file(member), error=member.error, message=member.message, stamp=member.stamp)
 
 
 def _unfetched(root: str, below: str, key: str, row: Row) -> Record:

@@ -57,9 +57,12 @@ def records(text: str, options: Options) -> Iterator[Record]:
         yield from paired(found, options)
 
 
-def rest(text: str) -> Record:
+def rests(text: str) -> list[Record]:
     """The row that stands for all that wasn't listed; a later listing that comes to its end settles it."""
-    place = text.removeprefix(PREFIX)
+    return [_rest(text.removeprefix(PREFIX))]
+
+
+def _rest(place: str) -> Record:
     return Record(PREFIX, encode(f"listing/{place}"), _file(place), error="listing_failed")
 
 
@@ -180,7 +183,7 @@ def _file(url: str) -> str:
 
 def _broken_off(place: str, count: int, why: ListingFailed) -> Record:
     message = f"the listing broke off after {count:,}, the same command lists again: {why.message}"
-    return replace(rest(place), message=message, stamp=why.message)
+    return replace(_rest(place), message=message, stamp=why.message)
 
 
 def _remedy(why: ListingFailed) -> str:

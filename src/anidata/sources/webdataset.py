@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
-from anidata.sources._samples import samples
+from anidata.sources._samples import rest, samples
 from anidata.sources._secrets import has_secrets, scrubbed
 from anidata.sources._shards import look_of, rows_of, shards_of
 
@@ -27,6 +27,12 @@ def check(text: str) -> None:
 def state(text: str, options: Options) -> str | None:  # noqa: ARG001  the shelf's contract
     """Names, sizes and dates of tars that are here; of others only asking for them tells."""
     return look_of(text.removeprefix(PREFIX))
+
+
+def rests(text: str) -> Iterator[Record]:
+    """The row of each tar that stands for what of it can't be had; the next listing reads it again."""
+    root, shards = shards_of(text.removeprefix(PREFIX))
+    return (rest(root, shard.below) for shard in shards)
 
 
 def records(text: str, options: Options) -> Iterator[Record]:

@@ -160,20 +160,11 @@ def _look(text: str, options: Options) -> str | None:
     kind, module = source_of(text)
     state = getattr(module, "state", None)
     try:
-        return (
-            None
-            if state is None
-            else recipe.fingerprint(
-                kind,
-                VERSION,
-                options.lines,
-                options.colors,
-                (options.max_bytes, options.max_ratio, options.max_unpacked),
-                state(text, options),
-            )
-        )
+        said = state(text, options) if state else None
     except (OSError, ValueError):  # listing it says what is wrong
         return None
+    bounds = options.max_bytes, options.max_ratio, options.max_unpacked
+    return None if said is None else recipe.fingerprint(kind, VERSION, options.lines, options.colors, bounds, said)
 
 
 def _listed(workspace: Workspace) -> dict[str, str]:
@@ -217,12 +208,12 @@ def _new_rows(workspace: Workspace, request: Request, options: Options, known: d
     seen: set[str] = set()
     for text in request.sources:
         kind, module = source_of(text)
-        rest, broke_off = _rest(kind, module, text), False
+        rests = _rests(kind, module, text)
+        still_open = _still_open(workspace, rests)
         for record in module.records(text, options):
             name = record_id(kind, record.root, record.name)
-            if rest and name == rest[0]:
-                broke_off = True
-                if not _is_open(workspace, name):
+            if rests.pop(name, None):
+                if name not in still_open or request.refresh:
                     yield _row(kind, name, record, generation)
                 continue
             again = request.refresh and name not in seen and (known.get(name) != record.stamp or _is_fetched(record))
@@ -231,26 +222,25 @@ def _new_rows(workspace: Workspace, request: Request, options: Options, known: d
                 if _is_fetched(record):
                     seen.add(name)
                 yield _row(kind, name, record, generation)
-        if rest and not broke_off and _is_open(workspace, rest[0]):
-            yield _row(kind, rest[0], replace(rest[1], error=catalog.SETTLED), generation)
+        settled = still_open & rests.keys()
+        yield from (_row(kind, name, replace(rests[name], error=catalog.SETTLED), generation) for name in sorted(settled))
 
 
-def _rest(kind: str, module: ModuleType, text: str) -> tuple[str, Record] | None:
-    """The row that stands for what a listing that broke off lacks, by its id; None: such a source lists all or nothing."""
-    if not hasattr(module, "rest"):
-        return None
-    record: Record = module.rest(text)
-    return record_id(kind, record.root, record.name), record
+def _rests(kind: str, module: ModuleType, text: str) -> dict[str, Record]:
+    """The rows that stand for what a listing lacks, by their ids; none where a source lists all or nothing."""
+    found: Iterable[Record] = module.rests(text) if hasattr(module, "rests") else ()
+    return {record_id(kind, record.root, record.name): record for record in found}
 
 
-def _is_open(workspace: Workspace, name: str) -> bool:
-    """Whether the row by this name is there, and not settled since."""
-    for path in reversed(catalog.files(workspace.folder("plan"))):
+def _still_open(workspace: Workspace, names: Iterable[str]) -> set[str]:
+    """Those of the rows by these names that are there, and not settled since."""
+    last: dict[str, str | None] = {}
+    wanted = pa.array(list(names), pa.string())
+    for path in catalog.files(workspace.folder("plan")) if len(wanted) else ():
         table = catalog.read(path, catalog.SIGHTINGS).select(["record", "error"])
-        found = table.filter(pc.equal(table.column("record"), name)).column("error").to_pylist()
-        if found:
-            return bool(found[-1] != catalog.SETTLED)
-    return False
+        found = table.filter(pc.is_in(table.column("record"), wanted))
+        last.update(zip(found.column("record").to_pylist(), found.column("error").to_pylist(), strict=True))
+    return {name for name, error in last.items() if error != catalog.SETTLED}
 
 
 def _is_fetched(record: Record) -> bool:

@@ -63,11 +63,12 @@ def keep(folder: Path, seed: int, number: int, why: str) -> None:
 def show(tally: Tally, title: str) -> None:
     outcomes = sorted({outcome for _, outcome in tally.outcomes}, key=lambda name: (name in fuzz_lab.EXPECTED, name))
     table = Table(title=f"{tally.outcomes.total():,} files, {len(tally.faults)} faults ({title})")
-    for name in ("form", "files", *outcomes, "longest, s", "most MB"):
+    for name in ("form", "files", *outcomes, "longest, s", "its number", "most MB"):
         table.add_column(name, justify="left" if name == "form" else "right")
     for form in sorted({form for form, _ in tally.outcomes}):
         counts = [tally.outcomes[form, outcome] for outcome in outcomes]
-        most = f"{tally.seconds.get(form, 0):.2f}", f"{tally.memory.get(form, 0) / 1e6:,.0f}"
+        longest, number = tally.seconds.get(form, (0.0, 0))
+        most = f"{longest:.2f}", str(number), f"{tally.memory.get(form, 0) / 1e6:,.0f}"
         table.add_row(form, f"{sum(counts):,}", *(f"{count:,}" for count in counts), *most)
     Console(width=140).print(table)
     sys.stdout.flush()

@@ -66,15 +66,15 @@ class Tally:
     """What became of a part's cases."""
 
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)  # (form, outcome)
-    seconds: dict[str, float] = field(default_factory=dict)  # the longest, by form
+    seconds: dict[str, tuple[float, int]] = field(default_factory=dict)  # the longest, and its number, by form
     memory: dict[str, int] = field(default_factory=dict)  # the most bytes that one case added, by form
     faults: list[tuple[int, str, str]] = field(default_factory=list)  # number, outcome, message
 
     def add(self, other: "Tally") -> None:
         self.outcomes += other.outcomes
         self.faults += other.faults
-        for mine, theirs in ((self.seconds, other.seconds), (self.memory, other.memory)):
-            mine.update({form: max(most, mine.get(form, 0)) for form, most in theirs.items()})
+        self.seconds |= {form: max(most, self.seconds.get(form, most)) for form, most in other.seconds.items()}
+        self.memory |= {form: max(most, self.memory.get(form, most)) for form, most in other.memory.items()}
 
     def note(self, number: int, form: str, outcome: str, message: str) -> None:
         self.outcomes[form, outcome] += 1
@@ -158,7 +158,7 @@ def judge_part(part: tuple[int, range, int], watch: Watch) -> Tally:
         before, start = _peak(reset=True), time.perf_counter()
         tally.note(number, one.form, *outcome(one, limit))
         took, grown = time.perf_counter() - start, _peak() - before
-        tally.seconds[one.form] = max(took, tally.seconds.get(one.form, 0.0))
+        tally.seconds[one.form] = max((took, number), tally.seconds.get(one.form, (0.0, 0)))
         tally.memory[one.form] = max(grown, tally.memory.get(one.form, 0))
     return tally
 

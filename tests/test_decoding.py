@@ -234,6 +234,17 @@ def test_alpha_on_white_is_rounded_exactly_for_every_color_and_alpha():
     assert seen.transparency == pytest.approx(0.5)
 
 
+def test_every_ink_on_every_black_is_as_pillow_has_it():
+    """65,536 pairs, each in a flat block of a JPEG of quality 100."""
+    ink, black = (
+        np.repeat(np.repeat(levels.astype(np.uint8), 8, axis=0), 8, axis=1) for levels in np.meshgrid(np.arange(256), np.arange(256))
+    )
+    for part in np.split(np.dstack([ink, ink, 255 - ink, black]), 4):
+        data = saved(PIL.Image.fromarray(part, "CMYK"), "JPEG", quality=100, subsampling=0)
+        shown = PIL.Image.open(io.BytesIO(data)).convert("RGB")
+        np.testing.assert_array_equal(decode(data, LIMIT).rgb, shown)
+
+
 def test_color_hidden_under_alpha_zero_is_never_seen():
     hidden = art().copy()
     hidden[..., 3] = 0

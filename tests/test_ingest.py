@@ -126,3 +126,15 @@ def test_a_time_limit_is_a_row_and_tried_again(pile, tmp_path, command):
     assert {"file": "huge.png", "error": "timeout"} in answers(command, work, failed)
     command("ingest", work, pile, "--set", "ingest.time_limit=600")
     assert answers(command, work, failed) == [{"file": "broken.png", "error": "truncated"}]
+
+
+def test_a_broken_color_profile_is_noted_and_the_picture_kept(tmp_path, command, inline):
+    for name in ("broken-icc.png", "adobe-icc.png"):
+        shutil.copy(Path(__file__).parent / "golden" / name, tmp_path)
+    command("ingest", tmp_path / "work", tmp_path / "broken-icc.png", tmp_path / "adobe-icc.png")
+    rows = answers(command, tmp_path / "work", "SELECT file, status, error, message FROM records ORDER BY file")
+    note = "its color profile is broken, or not for its channels: ignored"
+    assert rows == [
+        {"file": "adobe-icc.png", "status": "ok", "error": None, "message": None},
+        {"file": "broken-icc.png", "status": "ok", "error": None, "message": note},
+    ]

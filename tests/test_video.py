@@ -226,3 +226,17 @@ def test_sound_alone_is_a_row(tmp_path):
         out.mux(stream.encode(None))
     [record] = listed(tmp_path / "a.mp4", tmp_path)
     assert (record.error, record.message) == ("no_frames", "no video in it, only sound")
+
+
+def test_a_video_that_is_held_sideways_is_shown_upright(tmp_path):
+    path = encoded(tmp_path / "a.mp4", held(0, 0.5), "libx264")
+    upright, quarter = (
+        b"".join(n.to_bytes(4, "big", signed=True) for n in row) for row in ((1 << 16, 0, 0, 0, 1 << 16), (0, 1 << 16, 0, -1 << 16, 0))
+    )
+    data = path.read_bytes()
+    head = data.index(b"tkhd")
+    place = data.index(upright, head)  # ISO 14496-12, 8.3.2: x' = a x + c y, here a quarter turn clockwise
+    path.write_bytes(data[:place] + quarter + data[place + len(quarter) :])
+    [picture] = pictures(listed(path, tmp_path), tmp_path)
+    assert picture.shape == (SIZE[0], SIZE[1], 3)
+    assert np.abs(np.rot90(picture).astype(int) - page(0)).mean() < 12

@@ -157,7 +157,7 @@ def planes(rgb, matrix, full):
     return [np.clip(np.round(value), 0, 255).astype(np.uint8) for value in values]
 
 
-def encoded(path, frames, codec="ffv1", matrix="601", full=False, tagged=True, transfer=None, shape=None):
+def encoded(path, frames, codec="ffv1", matrix="601", full=False, tagged=True, *, transfer=None, shape=None, ticks=None):
     av = pytest.importorskip("av", reason="PyAV isn't installed")
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec, rate=FPS)
@@ -175,7 +175,7 @@ def encoded(path, frames, codec="ffv1", matrix="601", full=False, tagged=True, t
                 padded = np.zeros((plane.height, plane.line_size), np.uint8)
                 padded[:, : plane.width] = values
                 plane.update(padded.tobytes())
-            frame.pts = number
+            frame.pts = ticks[number] if ticks else number
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return path
@@ -240,3 +240,23 @@ def test_a_video_that_is_held_sideways_is_shown_upright(tmp_path):
     [picture] = pictures(listed(path, tmp_path), tmp_path)
     assert picture.shape == (SIZE[0], SIZE[1], 3)
     assert np.abs(np.rot90(picture).astype(int) - page(0)).mean() < 12
+
+
+def test_a_frame_that_is_shown_for_long_is_held_though_it_is_but_one(tmp_path):
+    frames, ticks = [page(n) for n in range(4)], [0, 50, 99, 150]  # 1/24 s
+    found = listed(encoded(tmp_path / "a.mp4", frames, "libx264", ticks=ticks), tmp_path)
+    assert [nearest(picture, range(4))[0] for picture in pictures(found, tmp_path)] == [0, 1, 2, 3]
+    assert [json.loads(record.extra)["time"] for record in found] == pytest.approx([tick / FPS for tick in ticks], abs=0.002)
+
+
+def test_of_a_video_with_a_hole_the_frames_around_it_are_whole(tmp_path):
+    path = encoded(tmp_path / "a.mkv", [frame for n in range(6) for frame in held(n)], "mpeg4")
+    data = bytearray(path.read_bytes())
+    third = len(data) // 3
+    data[third : third + len(data) // 6] = bytes(len(data) // 6)
+    path.write_bytes(data)
+    found = listed(path, tmp_path)
+    assert found[-1].error in ("corrupt", "truncated")
+    shown = [nearest(picture, range(6)) for picture in pictures(found, tmp_path)]
+    assert shown[0][0] == 0
+    assert all(off < 12 for _, off in shown)

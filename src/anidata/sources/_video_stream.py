@@ -14,6 +14,7 @@ HDR = {16: "PQ", 18: "HLG"}  # transfers of ITU-T H.273
 WIDE = 9  # primaries of BT.2020
 SHORT = 2.0  # seconds by which the last frame may miss the length that the container promises,
 PART = 0.05  # or its share: sound may outlast the picture
+GAP = 2.0  # seconds for which nothing is shown, by the frame's own duration: Matroska's readers step over damage without a word
 LONGEST = 4_000_000  # frames: a day and a half
 
 
@@ -90,6 +91,8 @@ class Film:
         for before, here, after in _threes(self._timed()):
             time, frame = here
             until = after[0] if after else time + 1 / self.fps
+            if frame.duration and until - time > GAP + float(frame.duration * frame.time_base):
+                self.holes.append(time)
             last = Moment(self.seen, time, max(until, time), frame, before and before[1], after and after[1])
             self.seen, self.end = self.seen + 1, last.until
             yield last
@@ -149,7 +152,7 @@ class Film:
         if self.cut or self.end < promised - max(SHORT, PART * promised):
             return {"error": "truncated", "message": f"{self.end:,.1f} s of {promised:,.1f} s could be read"}
         if self.holes:
-            message = f"what follows {self.holes[0]:,.1f} s can't be decoded up to the next key frame ({len(self.holes)} such places)"
+            message = f"what follows {self.holes[0]:,.1f} s can't be read, up to the next key frame ({len(self.holes)} such places)"
             return {"error": "corrupt", "message": message}
         return {}
 

@@ -1,6 +1,7 @@
 """A video gives each picture that it holds once, where it is held; what is no video, or breaks off, is a row that says so."""
 
 import json
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -140,3 +141,122 @@ def test_a_video_that_takes_too_long_is_a_row_and_leaves_nothing(tmp_path):
 def test_where_there_is_no_video_the_error_says_what_to_type(tmp_path):
     with pytest.raises(SourceError, match="Type its path"):
         listed(tmp_path, tmp_path)
+
+
+COLORS = [(255, 255, 255), (0, 0, 0), (128, 128, 128), (255, 0, 0), (0, 255, 0), (0, 0, 255), (250, 205, 180), (60, 190, 200)]
+WEIGHTS = {"601": (0.299, 0.114, 6), "709": (0.2126, 0.0722, 1)}  # ITU-T H.273: Kr, Kb, code
+
+
+def planes(rgb, matrix, full):
+    """Y, U and V by the formulas of H.273, at 4:2:0."""
+    red, green, blue = (rgb[..., n] / 255 for n in range(3))
+    kr, kb, _ = WEIGHTS[matrix]
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    scale, base, chroma = (255, 0, 255) if full else (219, 16, 224)
+    values = [base + scale * luma, *(128 + chroma * c[::2, ::2] / 2 for c in ((blue - luma) / (1 - kb), (red - luma) / (1 - kr)))]
+    return [np.clip(np.round(value), 0, 255).astype(np.uint8) for value in values]
+
+
+def encoded(path, frames, codec="ffv1", matrix="601", full=False, tagged=True, *, transfer=None, shape=None, ticks=None):
+    av = pytest.importorskip("av", reason="PyAV isn't installed")
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=FPS)
+        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], "yuv420p"
+        context = stream.codec_context
+        if tagged:
+            context.colorspace, context.color_range = WEIGHTS[matrix][2], 2 if full else 1
+        if transfer:
+            context.color_trc = transfer
+        if shape:
+            context.sample_aspect_ratio = shape
+        for number, rgb in enumerate(frames):
+            frame = av.VideoFrame(stream.width, stream.height, "yuv420p")
+            for plane, values in zip(frame.planes, planes(rgb, matrix, full), strict=True):
+                padded = np.zeros((plane.height, plane.line_size), np.uint8)
+                padded[:, : plane.width] = values
+                plane.update(padded.tobytes())
+            frame.pts = ticks[number] if ticks else number
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("height", "matrix", "full", "tagged"),
+    [(480, "601", 0, 0), (480, "601", 1, 1), (480, "709", 0, 1), (720, "709", 0, 0), (720, "709", 1, 1), (720, "601", 0, 1)],
+)
+def test_flat_colors_come_out_as_they_were_drawn(height, matrix, full, tagged, tmp_path):
+    chart = np.repeat(np.array(COLORS, np.uint8), 80, axis=0)[None].repeat(height, axis=0)
+    path = encoded(tmp_path / "a.mkv", [chart] * 6, matrix=matrix, full=bool(full), tagged=bool(tagged))
+    [picture] = pictures(listed(path, tmp_path), tmp_path)
+    assert np.abs(picture[:, 40::80].astype(int) - chart[:, 40::80]).max() <= 3
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_hdr_is_a_row_and_no_washed_out_frames(transfer, tmp_path):
+    [record] = listed(encoded(tmp_path / "a.mkv", held(0, 0.5), "libx264", transfer=transfer), tmp_path)
+    assert (record.at, record.error) == (None, "hdr")
+
+
+def test_pixels_that_are_not_square_are_shown_as_square(tmp_path):
+    [picture] = pictures(listed(encoded(tmp_path / "a.mkv", held(0, 0.5), "libx264", shape=Fraction(3, 2)), tmp_path), tmp_path)
+    assert picture.shape == (SIZE[1], SIZE[0] * 3 // 2, 3)
+
+
+def test_a_combed_frame_is_taken_apart(tmp_path):
+    wide = cv2.GaussianBlur(drawing(5, 1600, 240), (0, 0), 2)
+    views = [wide[:, x : x + SIZE[0]] for x in range(0, 1280, 8)]
+    woven = [view.copy() for view in views[::2]]
+    for frame, later in zip(woven, views[1::2], strict=True):
+        frame[1::2] = later[1::2]
+    found = listed(encoded(tmp_path / "a.mkv", woven), tmp_path)
+    for record, picture in zip(found, pictures(found, tmp_path), strict=True):
+        number = json.loads(record.extra)["frame"]
+        near = min(np.abs(picture.astype(int) - view).mean() for view in views[2 * number : 2 * number + 2])
+        assert near < 0.5 * np.abs(woven[number].astype(int) - views[2 * number]).mean()
+
+
+def test_sound_alone_is_a_row(tmp_path):
+    av = pytest.importorskip("av", reason="PyAV isn't installed")
+    with av.open(str(tmp_path / "a.mp4"), "w") as out:
+        stream = out.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 8000, 0
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    [record] = listed(tmp_path / "a.mp4", tmp_path)
+    assert (record.error, record.message) == ("no_frames", "no video in it, only sound")
+
+
+def test_a_video_that_is_held_sideways_is_shown_upright(tmp_path):
+    path = encoded(tmp_path / "a.mp4", held(0, 0.5), "libx264")
+    upright, quarter = (
+        b"".join(n.to_bytes(4, "big", signed=True) for n in row) for row in ((1 << 16, 0, 0, 0, 1 << 16), (0, 1 << 16, 0, -1 << 16, 0))
+    )
+    data = path.read_bytes()
+    head = data.index(b"tkhd")
+    place = data.index(upright, head)  # ISO 14496-12, 8.3.2: x' = a x + c y, here a quarter turn clockwise
+    path.write_bytes(data[:place] + quarter + data[place + len(quarter) :])
+    [picture] = pictures(listed(path, tmp_path), tmp_path)
+    assert picture.shape == (SIZE[0], SIZE[1], 3)
+    assert np.abs(np.rot90(picture).astype(int) - page(0)).mean() < 12
+
+
+def test_a_frame_that_is_shown_for_long_is_held_though_it_is_but_one(tmp_path):
+    frames, ticks = [page(n) for n in range(4)], [0, 50, 99, 150]  # 1/24 s
+    found = listed(encoded(tmp_path / "a.mp4", frames, "libx264", ticks=ticks), tmp_path)
+    assert [nearest(picture, range(4))[0] for picture in pictures(found, tmp_path)] == [0, 1, 2, 3]
+    assert [json.loads(record.extra)["time"] for record in found] == pytest.approx([tick / FPS for tick in ticks], abs=0.002)
+
+
+def test_of_a_video_with_a_hole_the_frames_around_it_are_whole(tmp_path):
+    path = encoded(tmp_path / "a.mkv", [frame for n in range(6) for frame in held(n)], "mpeg4")
+    data = bytearray(path.read_bytes())
+    third = len(data) // 3
+    data[third : third + len(data) // 6] = bytes(len(data) // 6)
+    path.write_bytes(data)
+    found = listed(path, tmp_path)
+    assert found[-1].error in ("corrupt", "truncated")
+    shown = [nearest(picture, range(6)) for picture in pictures(found, tmp_path)]
+    assert shown[0][0] == 0
+    assert all(off < 12 for _, off in shown)

@@ -20,7 +20,7 @@ from anidata.errors import MissingExtra
 from anidata.sources import Options
 from anidata.storage import Reference, publishing, uri_of
 
-VERSION = 1  # raised when the same video would give other frames
+VERSION = 2  # raised when the same video would give other frames
 CONTAINERS = ((4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "))  # place, magic
 END = "end.json"
 PIXELS = 50_000_000  # of one frame: more than 8k
@@ -45,8 +45,8 @@ def frames(path: Path, options: Options, seconds: float = SECONDS) -> Iterator[F
 
     Raises: MissingExtra: no library for scenes. StorageError: the workspace can't be written.
     """
-    if importlib.util.find_spec("scenedetect") is None:
-        raise MissingExtra(f"{path}: videos need PySceneDetect. Install it with: pip install 'anidata[video]'")
+    if not all(map(importlib.util.find_spec, ("scenedetect", "av"))):
+        raise MissingExtra(f"{path}: videos need PySceneDetect and PyAV. Install it with: pip install 'anidata[video]'")
     with open(path, "rb") as file:
         head = file.read(16)
     if not any(head[place:].startswith(magic) for place, magic in CONTAINERS):  # no playlist, which may name other files and hosts

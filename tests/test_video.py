@@ -260,3 +260,8 @@ def test_of_a_video_with_a_hole_the_frames_around_it_are_whole(tmp_path):
     shown = [nearest(picture, range(6)) for picture in pictures(found, tmp_path)]
     assert shown[0][0] == 0
     assert all(off < 12 for _, off in shown)
+
+
+def test_a_video_of_plain_frames_alone_is_a_row(tmp_path):
+    [record] = listed(encoded(tmp_path / "a.mp4", [np.full_like(page(0), 255)] * 60, "libx264"), tmp_path)
+    assert (record.error, record.message) == ("no_frames", "nothing but plain frames")

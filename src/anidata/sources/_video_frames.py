@@ -47,14 +47,16 @@ def main(path: str, max_pixels: int) -> None:
 
 def _write(path: Path, max_pixels: int, tar: TarWriter) -> dict[str, str]:
     """Write all frames; returns what there is to say of the whole."""
+    taken = 0
     try:
         film = Film(path, max_pixels)
         for scene in _scenes(film):
             for held in scene.pictures():
                 _add(tar, held, scene.number, film.wide)
+                taken += 1
     except Unusable as why:
         return {"error": why.args[0], "message": why.args[1]}
-    return film.complaint()
+    return film.complaint() or ({} if taken else {"error": "no_frames", "message": "nothing but plain frames"})
 
 
 def _add(tar: TarWriter, held: Held, scene: int, wide: float) -> None:

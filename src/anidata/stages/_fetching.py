@@ -111,14 +111,18 @@ def fetch_lanes(task: Task, watch: Watch) -> Counter[str]:
 
 
 def _tasks(todo: list[Part], config: fetch.Config, bounds: Bounds, workers: int) -> list[Task]:
-    """The lanes, shared out."""
-    shares = [frozenset(part.lane for part in todo if part.lane % workers == n) for n in range(workers)]
-    shares = [lanes for lanes in shares if lanes]
+    """The lanes, shared out so that all have about as many URLs: the fullest first, each to whom has least."""
+    sizes = Counter[int]()
+    for part in todo:
+        sizes[part.lane] += part.size
+    shares: list[set[int]] = [set() for _ in range(min(workers, len(sizes)))]
+    for lane in sorted(sizes, key=lambda lane: (-sizes[lane], lane)):
+        min(shares, key=lambda lanes: sum(sizes[lane] for lane in lanes)).add(lane)
     connections = max(1, config.connections // len(shares))
     found = []
     for lanes in shares:
         parts = tuple(part for part in todo if part.lane in lanes)
-        found.append(Task(parts, lanes, replace(config, connections=connections), bounds))
+        found.append(Task(parts, frozenset(lanes), replace(config, connections=connections), bounds))
     return found
 
 

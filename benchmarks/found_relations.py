@@ -12,7 +12,7 @@ import csv
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from anidata import alignment
@@ -55,7 +55,10 @@ def matrix(work: Path, labels: Path) -> Matrix:
 
     def verdict(pair: frozenset[str]) -> str:
         link = candidates.get(pair, UNRELATED)
-        return link["relation"] or _verifying.verdict(seen(link["a"]), seen(link["b"]), link["mirrored"])
+        if link["relation"]:
+            return link["relation"]
+        a, b = link["a"], link["b"]
+        return _verifying.verdict(seen(a), seen(b), link["mirrored"], partial(_verifying.both, reader, places, a, b))
 
     found: Matrix = defaultdict(Counter)
     for transform, a, others in _asked(labels):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from anidata.lean import slim
 
-slim()  # as a command does
+slim()  # as a command does; before the imports that it makes leaner
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402

@@ -82,3 +82,11 @@ def test_dedup_keeps_the_retouched_picture_as_a_variant(tmp_path, command):
     with Catalog(open_workspace(tmp_path / "work")) as views:
         rows = views.select("SELECT file, keep, relation FROM records ORDER BY file").to_pylist()
     assert [(row["file"], row["keep"]) for row in rows] == [("a.png", True), ("b.png", True), ("c.jpg", False)]
+
+
+def test_find_tells_a_retouched_picture_as_dedup_does(tmp_path, command):
+    page = np.maximum(large(1), 90)
+    save(tmp_path / "pile" / "a.png", page)
+    command("ingest", tmp_path / "work", tmp_path / "pile")
+    [answer] = command("find", tmp_path / "work", save(tmp_path / "loose.png", retouched(page)), "--json")
+    assert [near["relation"] for near in answer["found"]] == ["variant"]

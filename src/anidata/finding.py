@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -79,14 +80,17 @@ def find(workspace: Workspace, recipe: Recipe, paths: Sequence[Path], most: int)
 def _opened(answers: Sequence[Answer], reader: Reader) -> Iterator[_Loose]:
     for answer in answers:
         try:
-            data = storage.read(storage.Reference(storage.uri_of(answer.path)), Path(), reader.max_bytes)
-            picture = image.decode(data, reader.max_pixels)
+            picture = _picture(reader, answer.path)
         except BadImage as error:
             answer.error = str(error)
             continue
         codes = hashing.codes(picture.rgb)
         seen, _ = windows.codes(picture, codes.luma, codes.phash, codes.phash_flip)
         yield _Loose(answer, alignment.View(alignment.thumbnail(picture.rgb)), codes.pixels, seen)
+
+
+def _picture(reader: Reader, path: Path) -> image.Image:
+    return image.decode(storage.read(storage.Reference(storage.uri_of(path)), Path(), reader.max_bytes), reader.max_pixels)
 
 
 def _met(folder: Path, known: int, loose: Sequence[_Loose], recipe: Recipe) -> Found:
@@ -117,9 +121,15 @@ def _told(views: catalog.Catalog, reader: Reader, one: _Loose, near: dict[str, t
 
 def _relation(reader: Reader, one: _Loose, key: str, places: list[Row], mirrored: str) -> str:
     try:
-        return _verifying.verdict(alignment.View(alignment.thumbnail(reader.decode(places, key).rgb)), one.view, mirrored)
+        known = reader.decode(places, key).rgb
+        whole = partial(_both, reader, one, known)
+        return _verifying.verdict(alignment.View(alignment.thumbnail(known)), one.view, mirrored, whole)
     except BadImage:
         return "unknown"
+
+
+def _both(reader: Reader, one: _Loose, known: alignment.Pixels) -> tuple[alignment.Pixels, alignment.Pixels]:
+    return known, _picture(reader, one.answer.path).rgb
 
 
 def _blob(data: bytes) -> str:

@@ -42,6 +42,22 @@ NOTED = {
 RULES_REDIRECTS = 5  # that are followed to a robots.txt, as RFC 9309 has it
 
 
+def session(config: Config, addresses: Addresses) -> aiohttp.ClientSession:
+    """Connections to checked addresses alone, without cookies; bodies come as they are sent."""
+    found = aiohttp.ClientSession(
+        connector=addresses.connector(),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": config.user_agent, "Accept-Encoding": "identity"},
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=config.connect_time or None, sock_read=config.idle_time or None),
+        auto_decompress=False,
+        max_line_size=HEADER_LIMIT,
+        max_field_size=HEADER_LIMIT,
+        max_headers=HEADERS,
+    )
+    found._retry_connection = False  # noqa: SLF001  it would ask again at once, out of turn; there is no setting for it
+    return found
+
+
 class Fetcher:
     """A session: connections, hosts and their rules. `mine` tells whether a host is asked here; elsewhere lead redirects to others.
 
@@ -57,18 +73,7 @@ class Fetcher:
 
     async def __aenter__(self) -> Self:
         self._hosts = Hosts(self._config, Clock(asyncio.get_running_loop().time))
-        some = self._config
-        self._session = aiohttp.ClientSession(
-            connector=self._addresses.connector(),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": some.user_agent, "Accept-Encoding": "identity"},
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=some.connect_time or None, sock_read=some.idle_time or None),
-            auto_decompress=False,
-            max_line_size=HEADER_LIMIT,
-            max_field_size=HEADER_LIMIT,
-            max_headers=HEADERS,
-        )
-        self._session._retry_connection = False  # noqa: SLF001  it would ask again at once, out of turn; there is no setting for it
+        self._session = session(self._config, self._addresses)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -18,7 +18,7 @@ from yarl import URL
 
 from anidata.fetch import Config, Unfetched, _failures
 from anidata.fetch.addresses import Addresses, Lookup, system_lookup
-from anidata.fetch.client import HEADER_LIMIT, HEADERS, PASSING, REDIRECTS
+from anidata.fetch.client import PASSING, REDIRECTS, session
 from anidata.fetch.urls import BadURL, canonical, host_of, joined
 
 if TYPE_CHECKING:
@@ -154,18 +154,8 @@ class WebFile(io.RawIOBase):
             raise _failures.unfetched(error, self._config) from error
 
     def _client(self) -> aiohttp.ClientSession:
-        some = self._config
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=self._addresses.connector(),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": some.user_agent, "Accept-Encoding": "identity"},
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=some.connect_time or None, sock_read=some.idle_time or None),
-                auto_decompress=False,
-                max_line_size=HEADER_LIMIT,
-                max_field_size=HEADER_LIMIT,
-                max_headers=HEADERS,
-            )
+            self._session = session(self._config, self._addresses)
         return self._session
 
 

@@ -45,7 +45,8 @@ def small(frame: Raw, width: int) -> Bytes:
     reduced = frame.reformat(
         width, high, "bgr24", interpolation=flags, src_colorspace=_matrix(frame), src_color_range=_range(frame), threads=1
     )
-    return reduced.to_ndarray()  # type: ignore[no-any-return]
+    pixels: Bytes = reduced.to_ndarray()
+    return pixels
 
 
 def picture(moment: Moment, wide: float, combed: bool) -> Bytes:
@@ -66,7 +67,8 @@ def rgb(frame: Raw) -> Bytes:
         "src_color_range": _range(frame),
         "dst_color_range": ColorRange.JPEG,
     }
-    return frame.reformat(format="rgb24", interpolation=EXACT, threads=1, **told).to_ndarray()  # type: ignore[no-any-return]
+    pixels: Bytes = frame.reformat(format="rgb24", interpolation=EXACT, threads=1, **told).to_ndarray()
+    return pixels
 
 
 def _matrix(frame: Raw) -> Colorspace:

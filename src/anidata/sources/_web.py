@@ -73,7 +73,7 @@ def system_of(place: str) -> tuple[Any, str]:
     """What of fsspec reads a URL, and the path there. Raises: MissingExtra; SourceError: http within."""
     check_plain(place)
     try:
-        import fsspec  # noqa: PLC0415
+        import fsspec  # noqa: PLC0415  an extra
 
         found: tuple[Any, str] = fsspec.core.url_to_fs(place)
     except (ImportError, ValueError) as error:

@@ -3,9 +3,9 @@
 Each picture of a part is opened once, however many pairs it is in. What can't be opened now has no verdict: the next run asks again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from anidata import alignment, catalog, image, neighbors, relation, retouch
+from anidata.alignment import Pixels, View
 from anidata.engine import Watch
 from anidata.errors import BadImage
 from anidata.stages._memory import within_memory
@@ -47,40 +48,47 @@ def plan(reader: Reader, pairs: list[Row]) -> list[Part]:
 
 def verify_part(part: Part, watch: Watch) -> list[Row]:
     """Look at each picture once; publish and return a verdict on each pair whose pictures could both be opened."""
-    seen, sizes = {}, {}
+    seen = {}
     for (key, places), failure in watch.each(list(part.places.items())):
         if failure is None:
             try:
                 with within_memory():
-                    rgb = part.reader.decode(places, key).rgb
-                    seen[key], sizes[key] = alignment.thumbnail(rgb), rgb.shape
+                    seen[key] = alignment.thumbnail(part.reader.decode(places, key).rgb)
             except BadImage:
                 continue
-    view = lru_cache(PICTURES)(lambda key: alignment.View(seen[key]))
-    rows = []
-    for pair in (p for p in part.pairs if p["a"] in seen and p["b"] in seen):
-        a, b = pair["a"], pair["b"]
-        found = verdict(view(a), view(b), pair["mirrored"])
-        if found == "reencoded" and sizes[a] == sizes[b] and retouch.may_be(seen[a], seen[b]) and _is_retouched(part, a, b):
-            found = "variant"
-        rows.append(pair | {"relation": found})
+    view = lru_cache(PICTURES)(lambda key: View(seen[key]))
+    pairs = [p for p in part.pairs if p["a"] in seen and p["b"] in seen]
+    whole = partial(both, part.reader, part.places)
+    rows = [p | {"relation": verdict(view(p["a"]), view(p["b"]), p["mirrored"], partial(whole, p["a"], p["b"]))} for p in pairs]
     if rows:
         path = part.reader.workspace.folder("relations") / f"{part.name}.parquet"
         catalog.write(path, catalog.table(rows, catalog.RELATIONS), {"version": [image.VERSION, relation.VERSION]})
     return rows
 
 
-def _is_retouched(part: Part, a: str, b: str) -> bool:
-    """By a look at both at full resolution: few pairs are worth it, and keeping all open isn't."""
+def both(reader: Reader, places: dict[str, list[Row]], a: str, b: str) -> tuple[Pixels, Pixels]:
+    """Two pictures at full resolution, by their keys. Raises: BadImage."""
+    return reader.decode(places[a], a).rgb, reader.decode(places[b], b).rgb
+
+
+def verdict(a: View, b: View, mirrored: str, whole: Callable[[], tuple[Pixels, Pixels]]) -> str:
+    """The relation of two pictures, by their thumbnails. mirrored: whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`).
+
+    whole: opens both at full resolution. Few pairs are worth it, so the pictures aren't kept open for it.
+    """
+    found = _at_a_glance(a, b, mirrored)
+    return "variant" if found == "reencoded" and retouch.may_be(a.rgb, b.rgb) and _is_retouched(whole) else found
+
+
+def _is_retouched(whole: Callable[[], tuple[Pixels, Pixels]]) -> bool:
     try:
         with within_memory():
-            return retouch.is_retouched(*(part.reader.decode(part.places[key], key).rgb for key in (a, b)))
+            return retouch.is_retouched(*whole())
     except BadImage:
         return False  # gone since: what the thumbnails say stands
 
 
-def verdict(a: alignment.View, b: alignment.View, mirrored: str) -> str:
-    """The relation of two thumbnails. mirrored: whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`)."""
+def _at_a_glance(a: View, b: View, mirrored: str) -> str:
     straight = relation.relation(a, b) if mirrored != "yes" else "unrelated"
     if straight in COPIES or mirrored == "no":
         return straight

@@ -6,15 +6,34 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import cv2
+import pytest
 
+from anidata.stages._journal import Journal
 from conftest import drawing
 
 MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+@contextmanager
+def breaking_off(monkeypatch: pytest.MonkeyPatch, entries: int) -> Iterator[None]:
+    """A fetch in which something fails once a journal has so many entries."""
+    add = Journal.add
+
+    def fail(journal: Journal, *args: Any) -> None:
+        if len(journal.entries) == entries:
+            raise RuntimeError("a bug")
+        add(journal, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", fail)
+        with pytest.raises(RuntimeError, match="a bug"):
+            yield
 
 
 def picture(seed: int, side: int = 48) -> bytes:

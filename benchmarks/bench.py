@@ -22,7 +22,7 @@ import numpy as np
 import PIL.Image
 
 import peers
-from anidata.stages.clean import RULES
+from anidata.stages.clean.stage import RULES
 
 SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 ANIDATA = [sys.executable, "-m", "anidata"]

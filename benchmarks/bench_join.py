@@ -1,4 +1,4 @@
-"""The Hamming join: time and memory of anidata.neighbors, how it grows, and faiss's exact search on a tenth as many codes.
+"""The Hamming join: time and memory of anidata.duplicates.hamming, how it grows, and faiss's exact search on a tenth as many codes.
 
     python benchmarks/bench_join.py [--sizes 1e5 1e6 1e7]      (1e5 alone: 10 s; of the whole most goes to faiss over a million codes)
 
@@ -117,9 +117,9 @@ def _turned(count: int, bits: int, rng: np.random.Generator) -> Words:
 
 
 def _anidata(codes: Words, bits: int) -> Pairs:
-    from anidata import neighbors  # noqa: PLC0415
+    from anidata.duplicates import hamming  # noqa: PLC0415
 
-    found = neighbors.pairs_within(codes, bits)
+    found = hamming.pairs_within(codes, bits)
     return found.i, found.j
 
 

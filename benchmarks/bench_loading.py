@@ -22,10 +22,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from anidata import _loading_order
-from anidata.loading import Samples, load_dataset
-from anidata.shards import END, Member, index_text
-from anidata.tars import BLOCK
+from anidata.dataset import order
+from anidata.dataset.samples import Samples, load_dataset
+from anidata.tar.reader import BLOCK
+from anidata.tar.writer import END, Member, index_text
 from bench import ANIDATA, line, scratch, took
 
 TIMES = 5  # runs of each side, by turns; the best counts: the one that other programs disturbed least
@@ -169,7 +169,7 @@ class Simulated:
 
 def access(folder: Path) -> None:
     """How long the bytes of a sample take, by its number, in random order, in 10 GB: from the first access on, when no index has been read."""
-    chosen = _loading_order.shuffled(40 * 3350, 0, 0)[:READ].tolist()
+    chosen = order.shuffled(40 * 3350, 0, 0)[:READ].tolist()
     place = Simulated(40, 3350, frozenset(chosen)).make(folder / "sparse")
     size = sum(path.stat().st_size for path in (place / "data").iterdir())
     samples = Samples(place)

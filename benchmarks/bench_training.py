@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from anidata import parts
-from anidata.loading import load_dataset
+from anidata import registry
+from anidata.dataset.samples import load_dataset
 from anidata.training import models
 from anidata.training.baseline import Baseline, Batch, Update
 from anidata.training.config import Config
+from anidata.training.data.loader import Loader, LoaderConfig
 from anidata.training.ema import Ema
-from anidata.training.loader import Loader, LoaderConfig
 from anidata.training.loop import State, prepare, train
 from bench import ANIDATA, line, scratch, took
 
@@ -35,7 +35,7 @@ SLEEP = 0.020  # seconds: a fast GPU's step
 def steps(folder: Path, seconds: float) -> None:
     """Images a second of the whole training, beside the same step in a bare loop over one batch in memory."""
     dataset = made(folder)
-    for name in parts.names("models"):
+    for name in registry.names("models"):
         ours, theirs = whole(name, dataset), bare(name)
         pairs = [(rate(ours, seconds), rate(theirs, seconds)) for _ in range(TIMES)]
         ratio = statistics.median(a / b for a, b in pairs)

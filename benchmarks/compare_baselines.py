@@ -19,10 +19,10 @@ from pathlib import Path
 
 import torch
 
-from anidata import parts
-from anidata.loading import load_dataset
-from anidata.training.loader import Loader, LoaderConfig
-from anidata.training.runs import Run
+from anidata import registry
+from anidata.dataset.samples import load_dataset
+from anidata.training.data.loader import Loader, LoaderConfig
+from anidata.training.run.folder import Run
 from anidata.training.train import Order, run
 from bench import ANIDATA, SHARED, took
 
@@ -130,7 +130,7 @@ def table(dataset: Path, chosen: argparse.Namespace, rows: Sequence[Row]) -> Ite
     yield ""
     yield (
         "| baseline | seeds | images seen | "
-        + " | ".join(f"{m} {'↑' if parts.load('metrics', m).BETTER == 'higher' else '↓'}" for m in METRICS)
+        + " | ".join(f"{m} {'↑' if registry.load('metrics', m).BETTER == 'higher' else '↓'}" for m in METRICS)
         + " |"
     )
     yield "|---|---|---|" + "---|" * len(METRICS)
@@ -141,7 +141,9 @@ def floor(dataset: Path, name: str) -> Row:
     """What no training gives."""
     batches = Loader(load_dataset(dataset, "val"), LoaderConfig(size=SIZE, workers=0)).validation(1000)
     outputs = [b.condition.expand(-1, 3, -1, -1) if name.startswith("the line") else torch.ones_like(b.color) for b in batches]
-    values = {m: torch.cat([parts.load("metrics", m).metric(o, b.color) for o, b in zip(outputs, batches, strict=True)]) for m in METRICS}
+    values = {
+        m: torch.cat([registry.load("metrics", m).metric(o, b.color) for o, b in zip(outputs, batches, strict=True)]) for m in METRICS
+    }
     return Row(name, [Found(0, 0, {m: float(v.mean()) for m, v in values.items()})])
 
 

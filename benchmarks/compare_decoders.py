@@ -21,7 +21,7 @@ import PIL.Image
 from rich.console import Console
 from rich.table import Table
 
-from anidata import canvas, image
+from anidata.imaging import decode, fit
 
 SHARED = Path(os.environ.get("ANIDATA_SHARED") or Path(__file__).resolve().parents[2] / "shared") / "data/dups/originals"
 PIXELS = 1_000_000
@@ -82,7 +82,7 @@ def reduced(count: int, rounds: int) -> Table:
     }
     sets["shared"] = [path.read_bytes() for path in sorted(SHARED.parents[1].rglob("*.jpg")) if "junk" not in path.parts]
     for (name, files), side in product(sets.items(), (192, 512)):
-        large = [data for data in files if max(image.decode(data, LIMIT).rgb.shape[:2]) >= 2 * image.ENOUGH * side]
+        large = [data for data in files if max(decode.decode(data, LIMIT).rgb.shape[:2]) >= 2 * decode.ENOUGH * side]
         if not large:
             table.add_row(name, str(side), "0")
             continue
@@ -101,7 +101,7 @@ def thumbnail(data: bytes, side: int, least: int) -> np.ndarray:
     with PIL.Image.open(io.BytesIO(data)) as opened:
         width, height = opened.size
     scale = side / max(width, height)
-    return canvas.resize(image.decode(data, LIMIT, least).rgb, round(width * scale), round(height * scale), "area")
+    return fit.resize(decode.decode(data, LIMIT, least).rgb, round(width * scale), round(height * scale), "area")
 
 
 def pictures(count: int, pixels: int = PIXELS) -> list[PIL.Image.Image]:
@@ -179,7 +179,7 @@ def by_opencv(data: bytes) -> np.ndarray | None:
 
 
 def by_ours(data: bytes) -> np.ndarray:
-    return image.decode(data, LIMIT).rgb
+    return decode.decode(data, LIMIT).rgb
 
 
 if __name__ == "__main__":

@@ -20,9 +20,10 @@ from pathlib import Path
 
 import fetch as bench
 import peers
-from anidata.engine import Engine
+from anidata.engine.engine import Engine
 from anidata.fetch import Bounds, Config
-from anidata.stages import _fetching, ingest
+from anidata.stages.ingest import fetching
+from anidata.stages.ingest import stage as ingest
 
 BODY = b"\xff\xd8\xff" + bytes(2000)
 DELAY = 0.3  # seconds until a slow host answers
@@ -60,7 +61,7 @@ def fetch_slow(urls: list[str], home: Path) -> float:
     with Engine(0) as engine:
         config = Config(connections=CONNECTIONS, rate=0, allow_private=True)
         begun = time.monotonic()
-        counts = _fetching.run(work, config, Bounds(1 << 28, 200), partial(ingest.fetch_tasks, engine), engine.workers)
+        counts = fetching.run(work, config, Bounds(1 << 28, 200), partial(ingest.fetch_tasks, engine), engine.workers)
     assert counts == {"fetched": len(urls)}, counts
     return time.monotonic() - begun
 

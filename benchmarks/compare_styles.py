@@ -20,12 +20,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from anidata import loose, parts, probe, styles
+from anidata import registry
+from anidata.lineart import color_leak, selection
+from anidata.lineart import draw as drawing
 from bench import SHARED
 
 sys.path[:0] = [str(SHARED / "bench"), str(Path(__file__).resolve().parents[1] / "tests")]
 scorer, cels = importlib.import_module("lineart_f1"), importlib.import_module("cels")
-ART = parts.PACKAGE / "art"
+ART = registry.PACKAGE / "art"
 CONDITIONS = ("clean", "jpeg50", "soft", "brown")
 CELS, TIMES = 16, 30
 
@@ -35,7 +37,7 @@ Pair = tuple[str, dict[str, np.ndarray], np.ndarray]  # set; condition → RGB; 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The table of styles.")
-    parser.add_argument("--styles", nargs="*", default=styles.plain())
+    parser.add_argument("--styles", nargs="*", default=selection.plain())
     parser.add_argument("--every", type=int, default=1, help="take each n-th pair only")
     args = parser.parse_args()
     cv2.setNumThreads(1)
@@ -43,7 +45,7 @@ def main() -> None:
     print("| style | clean | JPEG 50 | soft | brown | length | cels | bare | blots | ms | leak | binarized |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in args.styles:
-        figures = _figures(loose.pen(*loose.chosen(name, {})), pairs, painted)
+        figures = _figures(drawing.pen(*drawing.chosen(name, {})), pairs, painted)
         print(f"| `{name}` | {' | '.join(f'{value:.{digits}f}'.removeprefix('0') for value, digits in figures)} |", flush=True)
 
 
@@ -86,8 +88,8 @@ def _leaks(draw: Draw) -> tuple[float, float]:
     pictures = (p for p in sorted(ART.iterdir()) if p.suffix in {".png", ".jpg", ".webp"} and not p.stem.endswith("_line"))
     for number, path in enumerate(pictures):
         rgb = _picture(path)
-        sums += probe.tally(draw(rgb), rgb, number)
-    gray, binarized = (probe.leak(part).worst for part in sums)
+        sums += color_leak.tally(draw(rgb), rgb, number)
+    gray, binarized = (color_leak.leak(part).worst for part in sums)
     return gray, binarized
 
 

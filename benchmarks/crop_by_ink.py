@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from anidata import canvas, finish, image, parts
+from anidata import registry
 from anidata.errors import BadImage
-from anidata.lineart import ink
-from anidata.stages._drawing import anchored
+from anidata.imaging import decode, fit
+from anidata.lineart import postprocess
+from anidata.lineart.styles import ink
+from anidata.stages.extract_lineart.drawing import anchored
 from bench import SHARED
 
 SIDE, LIMIT, KEPT = 512, 100_000_000, 0.9
@@ -24,7 +26,7 @@ ENDINGS = {".png", ".jpg", ".webp"}
 
 def main() -> None:
     options = argparse.ArgumentParser(description="Crop by ink beside crop at the center.")
-    options.add_argument("folders", nargs="*", type=Path, default=[parts.PACKAGE / "art", SHARED / "data/dups/originals"])
+    options.add_argument("folders", nargs="*", type=Path, default=[registry.PACKAGE / "art", SHARED / "data/dups/originals"])
     shares = np.array([share for folder in options.parse_args().folders if folder.is_dir() for share in _shares(folder)])
     by_ink, centered = (shares >= KEPT).mean(axis=0)
     print(f"{len(shares)} pictures; at least {KEPT} of the ink kept: by ink {by_ink:.3f}, centered {centered:.3f}")
@@ -35,12 +37,12 @@ def _shares(folder: Path) -> Iterator[tuple[float, float]]:
     """Of each picture that isn't square, the share of ink that stays: cut by ink, and centered."""
     for path in sorted(p for p in folder.iterdir() if p.suffix in ENDINGS):
         try:
-            rgb = image.decode(path.read_bytes(), LIMIT).rgb
+            rgb = decode.decode(path.read_bytes(), LIMIT).rgb
         except BadImage:
             continue
         scale = SIDE / min(rgb.shape[:2])
         height, width = (round(side * scale) for side in rgb.shape[:2])
-        drawn = ink.draw(canvas.resize(rgb, width, height, "area"), ink.Config()) < finish.INK
+        drawn = ink.draw(fit.resize(rgb, width, height, "area"), ink.Config()) < postprocess.INK
         if height != width and drawn.any():
             yield tuple(_kept(drawn, at) for at in (anchored(rgb, (SIDE, SIDE)), 0.5))
 

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import torch
 
-from anidata import canvas, sheet, storage
-from anidata.loading import load_dataset
-from anidata.parts import PACKAGE
-from anidata.sheet import Cell, Section
+from anidata import storage
+from anidata.dataset.samples import load_dataset
+from anidata.imaging import encode, sheet
+from anidata.imaging.sheet_layout import Cell, Section
+from anidata.registry import PACKAGE
 from anidata.training.baseline import Batch
-from anidata.training.coloring import open_run
-from anidata.training.grids import shown
-from anidata.training.loader import Loader, LoaderConfig, to_uint8
-from anidata.training.runs import Run
-from anidata.training.validation import sample
+from anidata.training.data.loader import Loader, LoaderConfig, to_uint8
+from anidata.training.inference.files import open_run
+from anidata.training.run.folder import Run
+from anidata.training.run.grids import shown
+from anidata.training.run.validation import sample
 from compare_baselines import BASELINES, SIZE
 
 
@@ -40,7 +41,7 @@ def main() -> None:
     columns["truth"] = to_uint8(pairs.color)
     groups = [[Cell(pictures[row], note=name) for name, pictures in columns.items()] for row in range(len(pairs.keys))]
     drawn = sheet.draw("baselines", [], [Section("Held-out pairs", groups, f"{SIZE} px", columns=len(columns), max_rows=0)])
-    storage.publish(chosen.output, canvas.encode_png(drawn))
+    storage.publish(chosen.output, encode.encode_png(drawn))
 
 
 def bundled(dataset: Path, count: int) -> Batch:

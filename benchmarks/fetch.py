@@ -21,10 +21,11 @@ import aiohttp
 import numpy as np
 
 from anidata import workspace
-from anidata.engine import Engine
+from anidata.engine.engine import Engine
 from anidata.fetch import Bounds, Config
 from anidata.sources import Options
-from anidata.stages import _fetching, _listing, ingest
+from anidata.stages.ingest import fetching, plan
+from anidata.stages.ingest import stage as ingest
 
 AT_ONCE = 64
 NGINX = """
@@ -117,13 +118,13 @@ def planned(urls: list[str], home: Path) -> workspace.Workspace:
     home.mkdir(parents=True)
     (home / "list.txt").write_text("\n".join(urls))
     work = workspace.create(home / "work")
-    _listing.add_generation(work, _listing.Request((f"urls:{home / 'list.txt'}",)), Options(work.path), 256)
+    plan.add_generation(work, plan.Request((f"urls:{home / 'list.txt'}",)), Options(work.path), 256)
     return work
 
 
 def _fetch(work: workspace.Workspace, engine: Engine) -> Counter[str]:
     config = Config(concurrency=AT_ONCE, connections=AT_ONCE, rate=0, allow_private=True)
-    return _fetching.run(work, config, Bounds(1 << 28, 200), lambda tasks: ingest.fetch_tasks(engine, tasks), engine.workers)
+    return fetching.run(work, config, Bounds(1 << 28, 200), lambda tasks: ingest.fetch_tasks(engine, tasks), engine.workers)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 
-from anidata import alignment
-from anidata.catalog import Catalog
-from anidata.stages import _verifying
-from anidata.stages._reading import Reader
+from anidata.catalog.catalog import Catalog
+from anidata.duplicates import alignment
+from anidata.imaging.reopen import Reader
+from anidata.stages.dedup import verify
 from anidata.workspace import open_workspace
 from bench import SHARED
 
@@ -58,7 +58,7 @@ def matrix(work: Path, labels: Path) -> Matrix:
         if link["relation"]:
             return link["relation"]
         a, b = link["a"], link["b"]
-        return _verifying.verdict(seen(a), seen(b), link["mirrored"], partial(_verifying.both, reader, places, a, b))
+        return verify.verdict(seen(a), seen(b), link["mirrored"], partial(verify.both, reader, places, a, b))
 
     found: Matrix = defaultdict(Counter)
     for transform, a, others in _asked(labels):

@@ -16,8 +16,8 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import fuzz_lab
-from anidata.engine import Engine
-from anidata.stages import ingest
+from anidata.engine.engine import Engine
+from anidata.stages.ingest import config as ingest
 from fuzz_lab import Tally
 
 AT_ONCE = 500  # cases in a part: one that crashes is run again from its beginning

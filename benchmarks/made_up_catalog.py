@@ -3,15 +3,16 @@
 import sys
 from pathlib import Path
 
-from anidata.lean import slim
+from anidata.startup import slim
 
 slim()  # as a command does; before the imports that it makes leaner
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
-from anidata import catalog, workspace  # noqa: E402
-from anidata.stages import clean  # noqa: E402
+from anidata import workspace  # noqa: E402
+from anidata.catalog import gathered, schemas, tables  # noqa: E402
+from anidata.stages.clean import stage as clean  # noqa: E402
 
 PART = 10_000  # rows
 SPANS = {"noise": 4.0, "chroma": 200.0, "white_point": 255.0, "black_point": 120.0, "jpeg_blocks": 0.6}  # of other measures: 1
@@ -21,13 +22,13 @@ def make(work: workspace.Workspace, count: int) -> None:
     rng = np.random.default_rng(0)
     for part in range(count // PART):
         keys = pa.array([rng.bytes(12).hex() for _ in range(PART)])
-        pictures = {f.name: column(f, keys, rng) for f in catalog.images_schema()}
-        seen = {f.name: keys if f.name in {"record", "key", "file"} else pa.nulls(PART, f.type) for f in catalog.RECORDS}
+        pictures = {f.name: column(f, keys, rng) for f in schemas.images_schema()}
+        seen = {f.name: keys if f.name in {"record", "key", "file"} else pa.nulls(PART, f.type) for f in schemas.RECORDS}
         name = f"part-00000-{part:05d}.parquet"
-        catalog.write(work.folder("images") / name, pa.table(pictures, schema=catalog.images_schema()))
-        catalog.write(work.folder("records") / name, pa.table(seen, schema=catalog.RECORDS))
+        tables.write(work.folder("images") / name, pa.table(pictures, schema=schemas.images_schema()))
+        tables.write(work.folder("records") / name, pa.table(seen, schema=schemas.RECORDS))
     for name in ("records", "images"):
-        catalog.gather(work, name)
+        gathered.gather(work, name)
 
 
 def column(field: pa.Field, keys: pa.Array, rng: np.random.Generator) -> pa.Array:
@@ -35,7 +36,7 @@ def column(field: pa.Field, keys: pa.Array, rng: np.random.Generator) -> pa.Arra
         return keys
     if field.name in {"width", "height"}:
         return pa.array(rng.integers(200, 3000, PART), field.type)
-    if field.name in catalog.measures():
+    if field.name in schemas.measures():
         return pa.array(rng.random(PART) * SPANS.get(field.name, 1), pa.float64()).cast(field.type, safe=False)
     return pa.nulls(PART, field.type)
 

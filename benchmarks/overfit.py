@@ -13,15 +13,15 @@ from pathlib import Path
 
 import torch
 
-from anidata import parts
-from anidata.loading import load_dataset
+from anidata import registry
+from anidata.dataset.samples import load_dataset
 from anidata.training import models
 from anidata.training.baseline import Baseline, Batch
 from anidata.training.config import Config
+from anidata.training.data.loader import Loader, LoaderConfig
 from anidata.training.ema import Ema
-from anidata.training.loader import Loader, LoaderConfig
 from anidata.training.loop import State, prepare, train
-from anidata.training.validation import sampling
+from anidata.training.run.validation import sampling
 from bench import ANIDATA, line, scratch, took
 
 PAIRS, SIZE = 16, 64
@@ -110,7 +110,7 @@ def accuracy(baseline: Baseline, averages: Ema, pairs: Batch) -> float:
     """Mean PSNR of samples, dB."""
     with sampling(baseline, averages):
         sample = baseline.sample(pairs, torch.Generator().manual_seed(0))
-    return float(parts.load("metrics", "psnr").metric(sample, pairs.color).mean())
+    return float(registry.load("metrics", "psnr").metric(sample, pairs.color).mean())
 
 
 def rise(baseline: Baseline, averages: Ema, pairs: Batch, seed: int) -> float:

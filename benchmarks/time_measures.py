@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from anidata import image, parts
+from anidata import registry
+from anidata.imaging import decode
 
 PASSES = 3
 MOST = 1 << 27  # pixels
@@ -17,10 +18,10 @@ MOST = 1 << 27  # pixels
 
 def main(folder: Path) -> None:
     cv2.setNumThreads(1)
-    shelf = {name: parts.load("measures", name) for name in parts.names("measures")}
+    shelf = {name: registry.load("measures", name) for name in registry.names("measures")}
     times: dict[str, list[float]] = defaultdict(list)
     for path in sorted(folder.iterdir()):
-        decoded = image.decode(path.read_bytes(), MOST)
+        decoded = decode.decode(path.read_bytes(), MOST)
         passes: dict[str, list[float]] = defaultdict(list)
         for _ in range(PASSES):
             picture = replace(decoded)  # rasters are made anew

@@ -33,7 +33,7 @@ from urllib.parse import unquote
 from PIL import Image
 
 import pair_sheets
-from anidata.catalog import Catalog
+from anidata.catalog.catalog import Catalog
 from anidata.workspace import open_workspace
 from bench import ANIDATA, took
 from peers import CACHE

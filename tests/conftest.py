@@ -11,8 +11,8 @@ import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
-import anidata.cli
-from anidata.engine import Watch
+import anidata.cli.entry
+from anidata.engine.engine import Watch
 
 ART = Path(anidata.__file__).parent / "art"
 
@@ -58,7 +58,7 @@ def command() -> Callable[..., Any]:
     """Run a command in this process; its JSON where it gives one, else its text. An error of anidata's is raised."""
 
     def run(*words: object) -> Any:
-        result = CliRunner().invoke(anidata.cli.app, [str(w) for w in words])
+        result = CliRunner().invoke(anidata.cli.entry.app, [str(w) for w in words])
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == 0, result.output
@@ -86,7 +86,7 @@ class Inline:
 @pytest.fixture
 def inline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stages work in this process."""
-    monkeypatch.setattr("anidata.engine.Engine", Inline)
+    monkeypatch.setattr("anidata.engine.engine.Engine", Inline)
 
 
 @pytest.fixture

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import fault_points
-from anidata.worker import Watch
+from anidata.engine.worker import Watch
 
 TESTS = Path(__file__).parent
 WARM = (
-    "anidata.cli",
-    "anidata.contact",
+    "anidata.cli.entry",
+    "anidata.reports.contact_sheet",
     "anidata.pipeline",
-    "anidata.report",
-    "anidata.status",
+    "anidata.reports.terminal",
+    "anidata.reports.status",
     "pyarrow.dataset",
     "rich.console",
     "rich.progress",
@@ -176,12 +176,12 @@ def _be(order: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     fault_points.install()
     if PLAIN in os.environ:
-        importlib.import_module("anidata.contact").write = lambda *args: args[-1].touch()
+        importlib.import_module("anidata.reports.contact_sheet").write = lambda *args: args[-1].touch()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.argv = ["anidata", *order["words"]]
     code: Any = 0
     try:
-        importlib.import_module("anidata.cli").main()
+        importlib.import_module("anidata.cli.entry").main()
     except SystemExit as end:
         code = end.code or 0
     except BaseException:  # noqa: BLE001  as the interpreter does

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import tomli_w
 
-from anidata import parts
+from anidata import registry
 from conftest import drawing, save
 from fault_lab import PLAIN, Command, Ended, Nursery
 from fault_points import ENDING
@@ -27,7 +27,7 @@ ENGINES = ("ingest", "dedup", "extract-lineart", "shard")  # those that have wor
 
 def write_recipe(path: Path, part: int, where: str, quality: int) -> None:
     """The quickstart's recipe with small pictures, parts and shards."""
-    document = tomllib.loads(parts.find("pipelines", "quickstart").read_text())
+    document = tomllib.loads(registry.find("pipelines", "quickstart").read_text())
     document["ingest"]["part_size"] = part
     document["clean"]["where"] = where
     document["lineart"] |= {"size": 96, "quality": quality, "part_size": part}

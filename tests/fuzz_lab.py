@@ -12,9 +12,10 @@ import numpy as np
 import PIL.Image
 
 import test_decoding as files
-from anidata.engine import Watch
+from anidata.engine.engine import Watch
 from anidata.errors import BadImage
-from anidata.image import Image, decode
+from anidata.imaging.decode import decode
+from anidata.imaging.image import Image
 
 CODES = {"empty", "not_an_image", "truncated", "corrupt", "too_large"}
 EXPECTED = {"ok", *CODES}  # all other outcomes are faults

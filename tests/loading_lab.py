@@ -16,7 +16,7 @@ import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
-import anidata.cli
+import anidata.cli.entry
 from conftest import Inline, drawing, save
 
 SIZE = 64  # px of a side
@@ -30,9 +30,9 @@ def build(base: Path, *settings: str, count: int = 12) -> Path:
     told = (f"lineart.size={SIZE}", 'lineart.styles=["xdog", "canny"]', SPLITS, "shard.shard_bytes=12000", *settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANIDATA_QUIET", "1")
-        patch.setattr("anidata.engine.Engine", Inline)
+        patch.setattr("anidata.engine.engine.Engine", Inline)
         words = ["run", "quickstart", str(base / "work"), str(base / "pile"), *[w for s in told for w in ("--set", s)]]
-        result = CliRunner().invoke(anidata.cli.app, words)
+        result = CliRunner().invoke(anidata.cli.entry.app, words)
     assert result.exit_code == 0, (result.output, result.exception)
     return base / "work" / "dataset"
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from anidata.image import Image
+from anidata.imaging.image import Image
 
 SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 needs_shared = pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="the shared pictures are not on this machine")

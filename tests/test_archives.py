@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anidata.errors import SourceError, StorageError
-from anidata.sources import Options, Record, _unpacking, archive, folder
+from anidata.sources import Options, Record, archive, folder
+from anidata.sources.archives import limits as unpacking
 from anidata.storage import decode, read, uri_of
 
 Files = dict[str, bytes]
@@ -154,7 +155,7 @@ def test_a_second_listing_reads_nothing_but_the_first(kind, tmp_path, monkeypatc
     evil = {} if kind.endswith("7z") else {"../evil.png": b""}  # py7zr doesn't write such names
     path = MAKERS[kind](tmp_path / kind, {**FILES, **evil, "a.json": b'{"artist": "Ann"}'})
     first = listed(path)
-    monkeypatch.setattr("anidata.sources._archives._read", lambda *_: pytest.fail("unpacked again"))
+    monkeypatch.setattr("anidata.sources.archives.archive._read", lambda *_: pytest.fail("unpacked again"))
     assert listed(path) == first
     assert "Ann" in {record.artist for record in first}
 
@@ -193,16 +194,18 @@ def test_a_listing_that_is_killed_leaves_nothing_behind(kind, tmp_path, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("anidata.sources._archives._save", killed)
+        patch.setattr("anidata.sources.archives.archive._save", killed)
         with pytest.raises(KeyboardInterrupt):
             listed(path)
     assert not [name for name in blobs(path) if name.endswith(".jsonl")]
-    keep = _unpacking.Unpacking.keep
+    keep = unpacking.Unpacking.keep
     with monkeypatch.context() as patch:
         patch.setattr(
-            _unpacking.Unpacking, "keep", lambda self, path, data: killed() if path == "deep/er/e.webp" else keep(self, path, data)
+            unpacking.Unpacking, "keep", lambda self, path, data: killed() if path == "deep/er/e.webp" else keep(self, path, data)
         )
-        patch.setattr("anidata.sources._archives._places", lambda *_: (tmp_path / "work/blobs/y.jsonl", tmp_path / "work/blobs/y.tar"))
+        patch.setattr(
+            "anidata.sources.archives.archive._places", lambda *_: (tmp_path / "work/blobs/y.jsonl", tmp_path / "work/blobs/y.tar")
+        )
         with pytest.raises(KeyboardInterrupt):
             listed(path)
     assert not [name for name in blobs(path) if name.startswith("y")]
@@ -216,7 +219,7 @@ def test_a_full_disk_is_the_users_business_not_a_row(kind, tmp_path, monkeypatch
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_unpacking.TarWriter, "add", full)
+    monkeypatch.setattr(unpacking.TarWriter, "add", full)
     with pytest.raises(StorageError, match="No space left on device"):
         listed(path)
     assert blobs(path) == []
@@ -229,7 +232,7 @@ def test_an_archive_that_could_not_be_read_is_tried_again(tmp_path, monkeypatch)
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr("anidata.sources._archives._read", failing)
+        patch.setattr("anidata.sources.archives.archive._read", failing)
         assert errors(listed(path)) == {"x.zip": "unreadable"}
     assert contents(path, listed(path)) == FILES
 

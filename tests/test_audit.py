@@ -18,9 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from anidata import _audit_leaks, _audit_samples, _audit_tar, audit, shards
-from anidata.engine import Engine, Watch
+from anidata.audit import audit
+from anidata.audit import leaks as audit_leaks
+from anidata.audit import samples as audit_samples
+from anidata.audit import tar as audit_tar
+from anidata.engine.engine import Engine, Watch
 from anidata.errors import FormatError, WorkspaceError
+from anidata.tar import writer as tar_writer
 
 SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 ORIGINALS = SHARED / "data" / "dups" / "originals"
@@ -84,7 +88,7 @@ def write_members(path, members):
     """A tar by anidata's writer, member by member."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as file:
-        tar = shards.TarWriter(file)
+        tar = tar_writer.TarWriter(file)
         for name, data in members:
             tar.add(name, data)
         tar.close()
@@ -201,7 +205,7 @@ def test_sprites_padded_on_white_are_no_duplicates(tmp_path, engine):
         page.paste(painting(seed, (70, 200)).point(lambda v: v // 3), (93, 28))
         return encoded(page)
 
-    codes = [_audit_samples.picture(0, "png", b"", np.asarray(Image.open(io.BytesIO(sprite(s))))).codes[0] for s in range(40)]
+    codes = [audit_samples.picture(0, "png", b"", np.asarray(Image.open(io.BytesIO(sprite(s))))).codes[0] for s in range(40)]
     assert min((a ^ b).bit_count() for n, a in enumerate(codes) for b in codes[:n]) <= 6
     write(tmp_path / "train.tar", {f"a{s}": {"png": sprite(s)} for s in range(20)})
     write(tmp_path / "test.tar", {f"b{s}": {"png": sprite(s)} for s in range(20, 40)})
@@ -536,7 +540,7 @@ def test_single_tars_are_audited_by_their_names(tmp_path, engine):
 
 
 def scan(path):
-    return _audit_tar.scan(_audit_tar.Tar(path, "x.tar", None, 20), Watch())
+    return audit_tar.scan(audit_tar.Tar(path, "x.tar", None, 20), Watch())
 
 
 @pytest.fixture(scope="module")
@@ -569,7 +573,7 @@ def test_a_damaged_header_is_found(tmp_path, plain, data):
 def three_files():
     """Headers at 0, 1024 and 2048."""
     file = io.BytesIO()
-    tar = shards.TarWriter(file)
+    tar = tar_writer.TarWriter(file)
     for name in ("a.txt", "b.txt", "c.txt"):
         tar.add(name, b"text")
     tar.close()
@@ -668,7 +672,7 @@ def test_noise_is_no_tar(tmp_path, data):
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (17, 15), (3, 20_000)])
 def test_odd_pictures_have_codes(size):
     rgb = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    assert _audit_samples.picture(0, "png", b"", rgb).thumbs.shape == (2, 32, 32)
+    assert audit_samples.picture(0, "png", b"", rgb).thumbs.shape == (2, 32, 32)
 
 
 # --- the join ------------------------------------------------------------------------------------------------------------------------
@@ -678,7 +682,7 @@ def test_odd_pictures_have_codes(size):
 def test_the_near_join_finds_what_brute_force_finds(seed):
     rng = np.random.default_rng(seed)
     n = 60
-    spool = _audit_leaks.Spool()
+    spool = audit_leaks.Spool()
     bases = rng.integers(0, 2**63, 6, np.uint64)
     thumbs = rng.integers(0, 256, (6, 32, 32), np.uint8)
     found = []
@@ -693,14 +697,14 @@ def test_the_near_join_finds_what_brute_force_finds(seed):
             looks.append(look[:, ::-1] if rng.random() < 0.5 else look)
         flat = tuple(bool(x) for x in rng.random(2) < 0.2)
         found.append(
-            _audit_samples.Picture(
+            audit_samples.Picture(
                 run_, "png", bytes(16), tuple(codes[:2]), tuple(codes[2:]), flat, (0, 255, 0, 100 + 100 * (run_ % 2)), np.stack(looks)
             )
         )
     spool.add(0, found)
     pictures = spool.pictures()
     ours, theirs = np.arange(0, n, 2), np.arange(1, n, 2)
-    got = _audit_leaks.near(pictures, ours, theirs, 6, 0.6)
+    got = audit_leaks.near(pictures, ours, theirs, 6, 0.6)
     wanted = {o for o in ours.tolist() if any(alike(found[o], found[t]) for t in theirs.tolist())}
     assert 3 < len(wanted) < 28
     assert set(got.ours.tolist()) == wanted
@@ -733,11 +737,11 @@ def steps(thumb):
 
 def test_thousands_of_copies_of_one_picture_take_neither_time_nor_memory():
     n = 10_000  # each with each would be 25 million pairs
-    spool = _audit_leaks.Spool()
-    one = _audit_samples.picture(0, "png", b"", np.asarray(painting(1)))
+    spool = audit_leaks.Spool()
+    one = audit_samples.picture(0, "png", b"", np.asarray(painting(1)))
     spool.add(0, [one] * n)
     pictures = spool.pictures()
-    got = _audit_leaks.near(pictures, np.arange(n // 2), np.arange(n // 2, n), 6, 0.6)
+    got = audit_leaks.near(pictures, np.arange(n // 2), np.arange(n // 2, n), 6, 0.6)
     assert len(got.ours) == n // 2
 
 

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from anidata.training import augment
-from anidata.training.augment import WHOLE, Augment, View, randomness, recolor, warp
+from anidata.training.data import augment
+from anidata.training.data.augment import WHOLE, Augment, View, randomness, recolor, warp
 from conftest import drawing
 
 OFF = Augment(crop=1, flip=0, rotation=0, jitter=0)

@@ -12,7 +12,7 @@ from markdown_it.token import Token
 
 from anidata.fetch import Config as FetchConfig
 from anidata.pipeline import IngestConfig, LineartConfig, Recipe, portable
-from anidata.stages import _card
+from anidata.stages.shard import card as shard_card
 
 HASH = "0" * 64
 
@@ -31,7 +31,7 @@ def shard(split: str = "train", samples: int = 3, licenses: dict[str, int] | Non
 
 
 def card_of(*packed: dict[str, Any], name: str = "my set", recipe: Recipe | None = None) -> str:
-    return _card.card(name, list(packed), portable(recipe or Recipe()))
+    return shard_card.card(name, list(packed), portable(recipe or Recipe()))
 
 
 def front(card: str) -> dict[str, Any]:
@@ -127,8 +127,8 @@ def test_licenses_are_summed_over_tars_the_most_frequent_first():
 
 def test_a_license_a_picture_makes_no_endless_table():
     rows = table(card_of(shard(licenses={f"my own {n:04d}": 1 for n in range(1000)})), "license, as the sources state it")
-    assert len(rows) == _card.LICENSES + 1
-    assert rows[-1] == [f"{1000 - _card.LICENSES:,} others", f"{1000 - _card.LICENSES:,}"]
+    assert len(rows) == shard_card.LICENSES + 1
+    assert rows[-1] == [f"{1000 - shard_card.LICENSES:,} others", f"{1000 - shard_card.LICENSES:,}"]
 
 
 def test_files_are_named_with_the_suffixes_and_styles_of_the_recipe():

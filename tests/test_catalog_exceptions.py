@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anidata import _catalog_exceptions
+from anidata.catalog import exceptions
 
 KEYS = st.sampled_from("abcdef")
 LISTED = st.lists(st.tuples(KEYS, st.none() | KEYS), max_size=8)
@@ -28,7 +28,7 @@ def found(records, images, dedup, clean, **asked):
             con.register(name, table)
         return con.sql(sql).to_arrow_table()
 
-    answer = _catalog_exceptions.tables(select, str(uuid4()), **({"joined": True, "decided": True} | asked))
+    answer = exceptions.tables(select, str(uuid4()), **({"joined": True, "decided": True} | asked))
     return {name: sorted(table.column(0).to_pylist()) for name, table in answer.items()}
 
 

@@ -15,11 +15,12 @@ from safetensors.torch import load_file, save_file
 
 import anidata
 from anidata.errors import FormatError, RunError, StorageError
-from anidata.training import checkpoints, models, weights
+from anidata.training import models
 from anidata.training.baseline import Batch
 from anidata.training.ema import Ema
 from anidata.training.loop import State, prepare, train
-from anidata.training.runs import Run
+from anidata.training.run import checkpoints, weights
+from anidata.training.run.folder import Run
 from training_lab import batches, config, same, tiny
 from training_lab import weights as all_weights
 

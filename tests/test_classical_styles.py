@@ -14,7 +14,7 @@ from skimage.morphology import black_tophat, closing
 
 from anidata import recipe
 from anidata.errors import RecipeError
-from anidata.lineart import _gauss, adaptive, dodge, gray, ridge, sobel, tophat
+from anidata.lineart.styles import _gauss, adaptive, dodge, gray, ridge, sobel, tophat
 
 
 def scene(seed=0, ink=(20, 10, 15)):

@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 
 from anidata.errors import QueryError, RecipeError, UnknownPart
-from anidata.stages.clean import RULES, margin
+from anidata.stages.clean.stage import RULES, margin
 from conftest import drawing, save
 from measure_lab import painted
 from pages import pixel_art, text_page

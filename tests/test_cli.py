@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import anidata
-from anidata import parts
+from anidata import registry
 from anidata.workspace import open_workspace
 from conftest import ART
 
@@ -19,7 +19,7 @@ def anidata_command(*words, **options):
 
 
 def test_importing_anidata_imports_nothing_heavy():
-    code = "import sys, anidata, anidata.cli; print([m for m in ('torch', 'cv2', 'pyarrow', 'duckdb', 'numpy', 'PIL') if m in sys.modules])"
+    code = "import sys, anidata, anidata.cli.entry; print([m for m in ('torch', 'cv2', 'pyarrow', 'duckdb', 'numpy', 'PIL') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
@@ -102,7 +102,7 @@ def test_status_names_the_next_command(pile, tmp_path, command, inline):
 @pytest.mark.parametrize("shelf", ["sources", "measures", "styles", "pipelines"])
 def test_each_shelf_is_listed_with_one_line_a_part(shelf, command):
     found = command("list", shelf, "--json")
-    assert tuple(found) == parts.names({"styles": "lineart"}.get(shelf, shelf))
+    assert tuple(found) == registry.names(shelf)
     assert all(line and "\n" not in line for line in found.values())
 
 
@@ -130,7 +130,7 @@ WRAPPED = "duckdb.InvalidInputException('reading the object failed: KeyboardInte
     [
         ("anidata.pipeline.resolve", "KeyboardInterrupt"),
         ("anidata.pipeline.resolve", WRAPPED),
-        ("anidata.cli.Commands.parse_args", "KeyboardInterrupt"),
+        ("anidata.cli.common.Commands.parse_args", "KeyboardInterrupt"),
     ],
 )
 def test_ctrl_c_outside_the_engine_says_how_to_go_on(tmp_path, place, error):
@@ -140,7 +140,7 @@ def press(*_, **__):
     raise {error}
 {place} = press
 sys.argv = ["anidata", "run", "quickstart", {str(tmp_path / "work")!r}]
-anidata.cli.main()
+anidata.cli.entry.main()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, "The same command goes on." in done.stderr, "Traceback" in done.stderr) == (130, True, False)

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from anidata import canvas, image, loose
 from anidata.errors import RecipeError, UnknownPart
-from anidata.training import conditions
-from anidata.training.colorize import colorize, is_lineart, lay, line_of
-from anidata.training.grids import grid
+from anidata.imaging import decode, fit
+from anidata.lineart import draw
+from anidata.training.data import conditions
+from anidata.training.inference.colorize import colorize, is_lineart, lay, line_of
+from anidata.training.run.grids import grid
 from conftest import ART, drawing
 
 SIZE = 64
@@ -57,7 +58,7 @@ def page(height=200, width=160):
 
 
 def read(path):
-    return image.decode(path.read_bytes(), 10**8).rgb
+    return decode.decode(path.read_bytes(), 10**8).rgb
 
 
 # --- line art or a picture --------------------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ def test_line_art_is_told_as_it_is_on_a_white_page():
     painter = Painter(copy)
     colored(page(200, 160), painter)
     told = painter.batches[0]
-    expected = canvas.fit(page(200, 160), SIZE, "pad", "area")
+    expected = fit.fit(page(200, 160), SIZE, "pad", "area")
     np.testing.assert_allclose(told.condition[0, 0].numpy(), expected / 127.5 - 1, atol=1e-6)
     assert told.color.shape == (1, 3, SIZE, SIZE)
     assert (told.color == 0).all()
@@ -109,7 +110,7 @@ def test_a_picture_is_drawn_first_in_the_style_asked_for():
     for style in ("xdog", "canny"):
         painter = Painter(copy)
         colored(drawing(1, 90, 120), painter, style=style)
-        expected = canvas.fit(loose.draw(drawing(1, 90, 120), style), SIZE, "pad", "area")
+        expected = fit.fit(draw.draw(drawing(1, 90, 120), style), SIZE, "pad", "area")
         np.testing.assert_allclose(painter.batches[0].condition[0, 0].numpy(), expected / 127.5 - 1, atol=1e-6)
 
 
@@ -117,7 +118,7 @@ def test_a_large_picture_is_drawn_at_the_size_at_which_data_sets_are_drawn():
     painter = Painter(copy)
     large = cv2.resize(drawing(2, 256, 256), (1024, 1024), interpolation=cv2.INTER_CUBIC)
     colored(large, painter)
-    expected = canvas.fit(loose.draw(canvas.fit(large, 512, "pad", "area")), SIZE, "pad", "area")
+    expected = fit.fit(draw.draw(fit.fit(large, 512, "pad", "area")), SIZE, "pad", "area")
     np.testing.assert_allclose(painter.batches[0].condition[0, 0].numpy(), expected / 127.5 - 1, atol=1e-6)
 
 
@@ -139,7 +140,7 @@ def test_a_picture_is_its_own_reference_and_line_art_takes_another():
     other = drawing(4, 100, 60)
     colored(page(), painter, ("lineart", "reference"), reference=other)
     colored(other, painter, ("lineart", "reference"))
-    expected = torch.from_numpy(canvas.fit(other, SIZE, "pad", "area") / 127.5 - 1).float().permute(2, 0, 1)
+    expected = torch.from_numpy(fit.fit(other, SIZE, "pad", "area") / 127.5 - 1).float().permute(2, 0, 1)
     for batch in painter.batches:
         torch.testing.assert_close(batch.condition[0, 1:], expected, atol=1e-6, rtol=0)
     with pytest.raises(RecipeError, match=r"line art has none\. Name a colored picture: --reference"):
@@ -195,12 +196,12 @@ def test_color_ends_in_the_middle_of_a_line_and_is_not_seen_beyond_it():
     truth = np.full((640, 640, 3), (230, 60, 40), np.uint8)
     truth[:, 307:] = (40, 90, 220)
     inked = np.asarray(truth * (line[..., None] / 255), np.uint8)
-    laid = lay(line, canvas.resize(inked, 80, 80, "area"))
+    laid = lay(line, fit.resize(inked, 80, 80, "area"))
     away = np.abs(laid.astype(int) - inked).max(axis=2)
     assert away.max() <= 24
     assert away[:, :292].max() <= 4
     assert away[:, 322:].max() <= 4
-    plain = cv2.resize(canvas.resize(inked, 80, 80, "area"), (640, 640), interpolation=cv2.INTER_CUBIC)
+    plain = cv2.resize(fit.resize(inked, 80, 80, "area"), (640, 640), interpolation=cv2.INTER_CUBIC)
     assert np.abs(plain.astype(int) - inked).max() > 100  # what it is spared
 
 

@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
-import anidata.cli
+import anidata.cli.entry
 from anidata.errors import RecipeError, RunError, SourceError
 from anidata.training import train
 from conftest import drawing, save
@@ -27,7 +27,7 @@ def run(dataset, tmp_path_factory):  # noqa: F811
 
 def colorize(*words):
     """The exit code, the JSON and stderr of a command."""
-    done = CliRunner().invoke(anidata.cli.app, ["colorize", *map(str, words), "--json", "--device", "cpu"])
+    done = CliRunner().invoke(anidata.cli.entry.app, ["colorize", *map(str, words), "--json", "--device", "cpu"])
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, json.loads(done.stdout), done.stderr

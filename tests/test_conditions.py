@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from anidata.errors import RecipeError
-from anidata.training import conditions
-from anidata.training.augment import randomness
-from anidata.training.conditions import CONDITIONS
-from anidata.training.loader import floats
+from anidata.training.data import conditions
+from anidata.training.data.augment import randomness
+from anidata.training.data.conditions import CONDITIONS
+from anidata.training.data.loader import floats
 from conftest import drawing
 
 SIZE = 64

@@ -22,9 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageCms, ImageOps
 
-from anidata import containers, image
 from anidata.errors import BadImage
-from anidata.image import decode
+from anidata.imaging import decode as decoding
+from anidata.imaging import headers
+from anidata.imaging.decode import decode
 
 LIMIT = 100_000_000
 SHARED = Path(os.environ.get("ANIDATA_SHARED") or Path(__file__).resolve().parents[2] / "shared") / "data"
@@ -448,7 +449,7 @@ def test_ten_thousand_pages_are_counted_without_reading_them():
         data += struct.pack("<HI", 0, start + 6 * (n + 1))
     data += struct.pack("<HI", 0, 0)
     begin = time.process_time()
-    assert decode(bytes(data), LIMIT).frames == containers.MAX_PAGES
+    assert decode(bytes(data), LIMIT).frames == headers.MAX_PAGES
     assert time.process_time() - begin < 0.5  # seconds
 
 
@@ -463,7 +464,7 @@ def test_nothing_is_said_on_stderr_and_pillows_settings_stay(tmp_path):
         (tmp_path / f"{n}b").write_bytes(file(name)[: len(file(name)) // 2])
         (tmp_path / f"{n}c").write_bytes(bytes(b ^ (at % 41 == 40) for at, b in enumerate(file(name))))
     script = (
-        "import sys, pathlib, PIL.Image\nfrom anidata.image import decode\nfrom anidata.errors import BadImage\n"
+        "import sys, pathlib, PIL.Image\nfrom anidata.imaging.image import decode\nfrom anidata.errors import BadImage\n"
         "PIL.Image.MAX_IMAGE_PIXELS = 1000\n"  # a limit that every file here would be warned of
         "for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
         "    try: decode(path.read_bytes(), 10**8)\n"
@@ -489,7 +490,7 @@ def test_gray_and_raster_are_lumas_and_small():
 def test_the_same_bytes_decode_to_the_same_pixels():
     for name in FILES:
         assert decode(file(name), LIMIT).rgb.tobytes() == decode(file(name), LIMIT).rgb.tobytes()
-    assert image.VERSION >= 1
+    assert decoding.VERSION >= 1
 
 
 @needs_shared

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engine_functions as functions
-from anidata import engine as engines
-from anidata import progress
-from anidata.engine import Engine, Limits, Watch
+from anidata.engine import engine as engines
+from anidata.engine import progress
+from anidata.engine.engine import Engine, Limits, Watch
 from anidata.errors import StorageError, WorkerError
 
 SOON = Limits(seconds=1)

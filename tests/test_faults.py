@@ -15,10 +15,10 @@ import PIL.Image
 import pytest
 
 from anidata import storage, workspace
-from anidata.catalog import RETRIED
-from anidata.engine import Engine
+from anidata.catalog.schemas import RETRIED
+from anidata.engine.engine import Engine
 from anidata.errors import Interrupted, StorageError
-from anidata.stages import _listing
+from anidata.stages.ingest import plan
 from conftest import drawing, save
 from fault_lab import decodes
 from fault_lane import Lane, can_mount, fill, manifest, read_only, small_disk
@@ -31,7 +31,7 @@ SEEN: list[bytes] = []  # the manifest of an undisturbed run over the pile, once
 @pytest.fixture(autouse=True)
 def _plain(monkeypatch):
     """An empty contact sheet will do."""
-    monkeypatch.setattr("anidata.contact.write", lambda *args: args[-1].touch())
+    monkeypatch.setattr("anidata.reports.contact_sheet.write", lambda *args: args[-1].touch())
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def answers(command, work, sql):
 
 def during_ingest(monkeypatch, act):
     """Do something between the listing and the reading of an ingest, once."""
-    add, todo = _listing.add_generation, [act]
+    add, todo = plan.add_generation, [act]
 
     def adding(*args):
         found = add(*args)
@@ -215,7 +215,7 @@ def during_ingest(monkeypatch, act):
             todo.pop()()
         return found
 
-    monkeypatch.setattr(_listing, "add_generation", adding)
+    monkeypatch.setattr(plan, "add_generation", adding)
 
 
 def test_a_source_that_vanishes_during_ingest_is_missing_and_heals(pile, tmp_path, command, undisturbed, monkeypatch):
@@ -289,7 +289,7 @@ def test_a_higher_memory_limit_looks_again_at_what_was_too_large(pile, tmp_path,
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("anidata.image.decode", starved)
+        patch.setattr("anidata.imaging.decode.decode", starved)
         command("ingest", work, pile)
     assert answers(command, work, "SELECT DISTINCT error FROM records") == [{"error": "too_large"}]
     command("ingest", work, pile, "--set", "ingest.memory_limit=8_000_000_000")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from anidata.fetch import Bounds, Config, Wish
 from anidata.fetch.client import Fetcher
-from anidata.fetch.hosts import Clock, Hosts
-from anidata.stages import _fetching
+from anidata.fetch.rate_limit import Clock, Hosts
+from anidata.stages.ingest import fetching
 from web_lab import Web, page, picture
 
 
@@ -174,8 +174,8 @@ def test_a_host_that_loses_request_after_request_is_given_up(web):
 
 @given(st.lists(st.tuples(st.integers(0, 63), st.integers(1, 500)), min_size=1, max_size=60), st.integers(1, 8))
 def test_a_lane_has_one_worker_and_workers_have_about_as_many_urls(parts, workers):
-    todo = [_fetching.Part(None, 0, n, lane, size) for n, (lane, size) in enumerate(parts)]
-    tasks = _fetching._tasks(todo, Config(), Bounds(1, 1), workers)
+    todo = [fetching.Part(None, 0, n, lane, size) for n, (lane, size) in enumerate(parts)]
+    tasks = fetching._tasks(todo, Config(), Bounds(1, 1), workers)
     assert sorted(part.index for task in tasks for part in task.parts) == list(range(len(todo)))
     assert all({part.lane for part in task.parts} == task.lanes for task in tasks)
     lanes = [lane for task in tasks for lane in task.lanes]

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anidata.fetch.urls import lane_of
-from anidata.stages._journal import Journal
+from anidata.stages.ingest.journal import Journal
 from web_lab import Web, breaking_off, page, picture
 
 SET = ["--allow-private", *(f"--set=ingest.fetch.{text}" for text in ("rate=0", "backoff=0.001", "tries=1"))]

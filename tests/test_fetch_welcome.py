@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from anidata.fetch import Bounds, Config, Wish, welcome
+from anidata.fetch import Bounds, Config, Wish, opt_out
 from anidata.fetch.client import Fetcher
 from web_lab import Web, page, picture
 
@@ -69,7 +69,7 @@ def test_redirects_to_a_robots_txt_are_followed(web):
 
 
 def test_a_crawl_delay_is_kept():
-    assert welcome.from_robots("User-agent: *\nCrawl-delay: 7\n").delay == 7
+    assert opt_out.from_robots("User-agent: *\nCrawl-delay: 7\n").delay == 7
 
 
 def test_the_host_that_a_redirect_leads_to_is_asked_for_its_robots_txt_too(tmp_path):
@@ -161,13 +161,13 @@ def test_a_tdmrep_json_reserves_what_it_names(web):
 )
 def test_the_first_and_the_longest_location_of_a_tdmrep_json_may_each_reserve(rules, reserved):
     data = json.dumps([{"location": at, "tdm-reservation": value} for at, value in rules]).encode()
-    refusal = welcome.Welcome(reserved=welcome.tdm_rules(data)).refusal("http://a.example/art/free/1.png", "/art/free/1.png")
+    refusal = opt_out.Welcome(reserved=opt_out.tdm_rules(data)).refusal("http://a.example/art/free/1.png", "/art/free/1.png")
     assert (refusal is not None) == reserved
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[1, {}]", b'{"location": 5, "tdm-reservation": 1}', b"[" * 100_000, b"\xff\xfe"])
 def test_a_tdmrep_json_that_is_none_reserves_nothing(data):
-    assert welcome.tdm_rules(data) == ()
+    assert opt_out.tdm_rules(data) == ()
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_tdmrep_json_that_is_none_reserves_nothing(data):
     ],
 )
 def test_preferences_in_robots_txt_count_too(text, path, code):
-    refusal = welcome.from_robots(text).refusal(f"http://a.example{path}", path)
+    refusal = opt_out.from_robots(text).refusal(f"http://a.example{path}", path)
     assert (refusal and refusal[0]) == code
 
 

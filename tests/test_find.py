@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import anidata.cli
+import anidata.cli.entry
 from anidata.errors import AnidataError
 from conftest import drawing, save
 
@@ -59,7 +59,7 @@ def test_nothing_is_written(work, command, tmp_path):
 def test_a_file_that_is_no_picture_says_why_and_the_others_are_answered(work, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     words = ("find", work, tmp_path / "text.png", save(tmp_path / "same.png", drawing(5)))
-    done = CliRunner().invoke(anidata.cli.app, [str(word) for word in words])
+    done = CliRunner().invoke(anidata.cli.entry.app, [str(word) for word in words])
     assert done.exit_code == 1
     assert "not_an_image" in done.stdout
     assert "5.png" in done.stdout

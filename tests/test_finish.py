@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
-from anidata import finish
-from anidata.finish import Finish
+from anidata.lineart import postprocess
+from anidata.lineart.postprocess import Finish
 
 
 def page(*strokes, side=160):
@@ -41,7 +41,7 @@ def scribble(seed):
 @given(st.integers(0, 10_000))
 def test_a_thinned_drawing_is_as_connected_and_thin(seed):
     ink = (scribble(seed) < 128).astype(np.uint8)
-    thin = finish.thinned(ink)
+    thin = postprocess.thinned(ink)
     assert not (thin & ~ink).any()
     assert ndimage.label(thin, np.ones((3, 3)))[1] == ndimage.label(ink, np.ones((3, 3)))[1]
     assert cv2.erode(thin, np.ones((2, 2), np.uint8)).sum() <= 0.02 * thin.sum()  # a crossing here and there
@@ -51,7 +51,7 @@ def test_a_thinned_drawing_is_as_connected_and_thin(seed):
 @given(st.integers(0, 10_000))
 def test_a_thinned_drawing_lies_where_scikit_images_skeleton_does(seed):
     ink = scribble(seed) < 128
-    ours, theirs = finish.thinned(ink.astype(np.uint8)) > 0, skeletonize(ink)
+    ours, theirs = postprocess.thinned(ink.astype(np.uint8)) > 0, skeletonize(ink)
     for one, other in ((ours, theirs), (theirs, ours)):
         near = ndimage.distance_transform_edt(~other) <= 2
         assert (one & near).sum() >= 0.95 * one.sum()
@@ -60,7 +60,7 @@ def test_a_thinned_drawing_lies_where_scikit_images_skeleton_does(seed):
 @pytest.mark.parametrize("drawn", [1, 3, 6, 9])
 @pytest.mark.parametrize("wanted", [1, 3, 5])
 def test_strokes_of_any_width_come_out_at_the_width_asked_for(drawn, wanted):
-    line = finish.finished(stroke(drawn), Finish(width=wanted))
+    line = postprocess.finished(stroke(drawn), Finish(width=wanted))
     ink = line < 128
     middle = 2 * np.median(ndimage.distance_transform_edt(ink)[skeletonize(ink)]) - 0.5
     assert abs(middle - wanted) <= 1
@@ -70,7 +70,7 @@ def test_strokes_of_any_width_come_out_at_the_width_asked_for(drawn, wanted):
 def test_a_new_width_leaves_black_areas_alone():
     line = page((WAVE, 7))
     cv2.circle(line, (40, 130), 20, 0, -1)
-    thin = finish.finished(line, Finish(width=1)) < 128
+    thin = postprocess.finished(line, Finish(width=1)) < 128
     inside = np.zeros_like(line)
     cv2.circle(inside, (40, 130), 18, 1, -1)
     assert thin[inside > 0].all()
@@ -81,27 +81,27 @@ def test_specks_are_wiped_and_strokes_stay():
     line = page((WAVE, 2))
     line[5:7, 5:8] = 0
     line[150, 150] = 0
-    assert (finish.finished(line, Finish(despeckle=7)) == page((WAVE, 2))).all()
-    assert (finish.finished(line, Finish(despeckle=6)) < 128)[5:7, 5:8].all()
-    assert (finish.finished(line, Finish()) == line).all()
+    assert (postprocess.finished(line, Finish(despeckle=7)) == page((WAVE, 2))).all()
+    assert (postprocess.finished(line, Finish(despeckle=6)) < 128)[5:7, 5:8].all()
+    assert (postprocess.finished(line, Finish()) == line).all()
 
 
 def test_a_level_makes_soft_lines_black_and_white():
     ramp = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
-    assert (finish.finished(ramp, Finish(binarize=200))[0] == np.where(np.arange(256) < 200, 0, 255)).all()
+    assert (postprocess.finished(ramp, Finish(binarize=200))[0] == np.where(np.arange(256) < 200, 0, 255)).all()
 
 
 def test_only_what_is_stored_has_another_polarity():
     line = page((WAVE, 2))
     inverted = Finish(polarity="white_on_black")
-    assert (finish.finished(line, inverted) == line).all()
-    assert (finish.stored(line, inverted) == 255 - line).all()
-    assert (finish.stored(line, Finish()) == line).all()
+    assert (postprocess.finished(line, inverted) == line).all()
+    assert (postprocess.stored(line, inverted) == 255 - line).all()
+    assert (postprocess.stored(line, Finish()) == line).all()
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 8])
 def test_the_width_of_strokes_is_told_to_a_pixel(width):
-    assert abs(finish.measure(stroke(width)).stroke_width - width) <= 1
+    assert abs(postprocess.measure(stroke(width)).stroke_width - width) <= 1
 
 
 @settings(max_examples=30, deadline=None)
@@ -109,9 +109,9 @@ def test_the_width_of_strokes_is_told_to_a_pixel(width):
 def test_components_specks_and_ink_are_those_that_scipy_counts(seed):
     line = np.where(np.random.default_rng(seed).random((40, 50)) < 0.15, 0, 255).astype(np.uint8)
     labels, count = ndimage.label(line < 128, np.ones((3, 3)))
-    found = finish.measure(line)
+    found = postprocess.measure(line)
     assert found.components == count
-    assert found.specks == (np.bincount(labels.ravel())[1:] < finish.SPECK).sum()
+    assert found.specks == (np.bincount(labels.ravel())[1:] < postprocess.SPECK).sum()
     assert found.ink == (line < 128).mean()
 
 
@@ -119,7 +119,7 @@ def test_components_specks_and_ink_are_those_that_scipy_counts(seed):
 @pytest.mark.parametrize("tone", [0, 127, 255])
 def test_any_page_is_measured_and_finished(shape, tone):
     line = np.full(shape, tone, np.uint8)
-    assert finish.finished(line, Finish(128, 3, 2.5)).shape == shape
-    found, black = finish.measure(line), tone < 128
-    assert (found.ink, found.components, found.specks) == (black, black, black and line.size < finish.SPECK)
+    assert postprocess.finished(line, Finish(128, 3, 2.5)).shape == shape
+    found, black = postprocess.measure(line), tone < 128
+    assert (found.ink, found.components, found.specks) == (black, black, black and line.size < postprocess.SPECK)
     assert 0 <= found.stroke_width < 2 * max(shape)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from anidata import funnel
-from anidata.catalog import Catalog
-from anidata.funnel import Funnel
+from anidata.catalog.catalog import Catalog
+from anidata.reports import funnel
+from anidata.reports.funnel import Funnel
 from anidata.workspace import open_workspace
 from conftest import drawing, save
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fuzz_lab
-from anidata.engine import Engine
+from anidata.engine.engine import Engine
 from anidata.errors import BadImage
 from fuzz_lab import CODES, EXPECTED, Case, Tally, case, judge_part, outcome, wholes
 

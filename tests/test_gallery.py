@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anidata import parts
+from anidata import registry
 from anidata.errors import MissingExtra, SourceError
-from anidata.sources import Options, Record, _gallery_dl, _pairing, _secrets
+from anidata.sources import Options, Record
+from anidata.sources.listing import pairing
+from anidata.sources.web import gallery_dl, secrets
 from anidata.storage import Reference
 from gallery_lab import Booru, needs_gallery_dl, post, settings
 
@@ -31,14 +33,14 @@ def home(tmp_path, monkeypatch):
 
 
 def records(source, **options):
-    return list(parts.load("sources", "gallery").records(source, Options(Path("nowhere"), allow_private=True, **options)))
+    return list(registry.load("sources", "gallery").records(source, Options(Path("nowhere"), allow_private=True, **options)))
 
 
 def program(tmp_path, monkeypatch, code):
     """A gallery-dl of our own in its stead."""
     path = tmp_path / "program.py"
     path.write_text(f"import os, sys, time\n{code}")
-    monkeypatch.setattr(_gallery_dl, "program", lambda: [sys.executable, str(path)])
+    monkeypatch.setattr(gallery_dl, "program", lambda: [sys.executable, str(path)])
 
 
 def test_a_post_is_a_record_with_all_that_is_said_of_it():
@@ -109,16 +111,16 @@ def test_a_site_that_gallery_dl_doesnt_know_is_a_typed_error():
     "rest", ["", "nothing", "--help", "file:///etc/passwd", "recursive:http://a.example/", "oauth:pixiv", "http://", "r:https://a"]
 )
 def test_what_is_no_gallerys_url_never_reaches_gallery_dl(rest, monkeypatch):
-    monkeypatch.setattr(_gallery_dl, "program", lambda: pytest.fail("it was started"))
+    monkeypatch.setattr(gallery_dl, "program", lambda: pytest.fail("it was started"))
     with pytest.raises(SourceError, match="Type"):
         records(f"gallery:{rest}")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "169.254.169.254", "localhost"])
 def test_a_gallery_in_a_private_network_is_asked_only_when_allowed(host, monkeypatch):
-    monkeypatch.setattr(_gallery_dl, "program", lambda: pytest.fail("it was started"))
+    monkeypatch.setattr(gallery_dl, "program", lambda: pytest.fail("it was started"))
     with pytest.raises(SourceError, match="--allow-private"):
-        list(parts.load("sources", "gallery").records(f"gallery:Danbooru:http://{host}:1/posts", Options(Path("nowhere"))))
+        list(registry.load("sources", "gallery").records(f"gallery:Danbooru:http://{host}:1/posts", Options(Path("nowhere"))))
 
 
 def test_without_gallery_dl_the_command_that_mends_it_is_named(monkeypatch):
@@ -133,7 +135,7 @@ def test_a_gallery_dl_on_the_path_will_do(monkeypatch, tmp_path):
     (tmp_path / "gallery-dl").chmod(0o755)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert _gallery_dl.program() == [str(tmp_path / "gallery-dl")]
+    assert gallery_dl.program() == [str(tmp_path / "gallery-dl")]
 
 
 def test_credentials_in_its_config_are_used_and_reach_no_record(home):
@@ -197,7 +199,7 @@ def test_a_listing_without_end_is_ended_and_what_it_has_started_too(tmp_path, mo
     child = "import subprocess; p = subprocess.Popen(['sleep', '600']); open('{}', 'w').write(f'{{os.getpid()}} {{p.pid}}')\n"
     row = 'sys.stdout.write(\'{"_url": "https://a.example/1.png"}\\n\'); sys.stdout.flush()\n'
     program(tmp_path, monkeypatch, child.format(tmp_path / "pids") + row + code)
-    monkeypatch.setattr(_gallery_dl, limit, value)
+    monkeypatch.setattr(gallery_dl, limit, value)
     found = records("gallery:https://a.example/")
     assert (found[0].error, found[-1].error) == (None, "listing_failed")
     assert all(dies(int(pid)) for pid in (tmp_path / "pids").read_text().split())
@@ -216,9 +218,9 @@ def _alive(pid):
 
 
 def test_a_reader_that_stops_ends_it(tmp_path, monkeypatch):
-    row = f'for n in range({_pairing.WINDOW + 1}): print(\'{{"_url": "https://a.example/%d.png"}}\' % n, flush=True)\n'
+    row = f'for n in range({pairing.WINDOW + 1}): print(\'{{"_url": "https://a.example/%d.png"}}\' % n, flush=True)\n'
     program(tmp_path, monkeypatch, f"open('{tmp_path / 'pids'}', 'w').write(str(os.getpid()))\n{row}time.sleep(600)")
-    found = parts.load("sources", "gallery").records("gallery:https://a.example/", Options(tmp_path, allow_private=True))
+    found = registry.load("sources", "gallery").records("gallery:https://a.example/", Options(tmp_path, allow_private=True))
     assert next(found).file == "0.png"
     found.close()
     assert dies(int((tmp_path / "pids").read_text()))
@@ -334,14 +336,14 @@ def test_a_listing_that_broke_off_is_settled_by_a_whole_one_and_open_again_when_
 @given(st.text(), st.sampled_from(["password", "api_key", "Api-Key", "_http_headers", "cookies"]), st.text(min_size=1))
 def test_whatever_goes_by_a_secret_name_is_gone_on_every_level(name, secret, value):
     marked = f"\u2620{value}\u2620"
-    assert marked not in repr(_secrets.without_secrets({f"x{name}": [{secret: marked}, {"a": {secret: [marked]}}], secret: marked}))
+    assert marked not in repr(secrets.without_secrets({f"x{name}": [{secret: marked}, {"a": {secret: [marked]}}], secret: marked}))
 
 
 @given(st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True), st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True))
 def test_credentials_of_a_url_are_gone(user, password):
     url = f"https://{user}x:Q{password}@a.example/p?a=1&password=Q{password}&b=2"
-    assert _secrets.url_without_secrets(url) == "https://a.example/p?a=1&b=2"
-    assert f"Q{password}" not in _secrets.scrubbed(f"error for '{url}'")
+    assert secrets.url_without_secrets(url) == "https://a.example/p?a=1&b=2"
+    assert f"Q{password}" not in secrets.scrubbed(f"error for '{url}'")
 
 
 # --- pairs -------------------------------------------------------------------------------------------------------------------------
@@ -377,7 +379,7 @@ def test_a_name_that_only_the_site_knows_makes_pairs_too(tmp_path, monkeypatch):
 
 
 def test_what_lies_further_apart_than_the_window_is_no_pair_and_nothing_is_lost(monkeypatch):
-    monkeypatch.setattr(_pairing, "WINDOW", 3)
+    monkeypatch.setattr(pairing, "WINDOW", 3)
     with Booru(named("1_color.png", "2.png", "3.png", "1_line.png", "4_color.png", "5.png", "6.png", "7.png", "4_line.png")) as booru:
         found = pairs_of(records(booru.source))
     assert found[0] == ("1_color.png", "1_line.png")
@@ -393,8 +395,8 @@ def test_every_record_of_a_stream_is_there_once_alone_or_as_a_line(names, window
     files = [f"{stem}{end}.png" for stem, end in names]
     found = [(file, Record("r", str(n), file, at=Reference(f"http://a.example/{n}"))) for n, file in enumerate(files)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_pairing, "WINDOW", window)
-        given = list(_pairing.paired(found, Options(Path("nowhere"))))
+        patch.setattr(pairing, "WINDOW", window)
+        given = list(pairing.paired(found, Options(Path("nowhere"))))
     places = [record.at.uri for record in given] + [record.line.uri for record in given if record.line]
     assert sorted(places) == sorted(record.at.uri for _, record in found)
     stems = {record.at.uri: file.partition(".")[0].partition("_") for file, record in found}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from anidata.errors import BadImage
-from anidata.image import decode
+from anidata.imaging.decode import decode
 
 GOLDEN = Path(__file__).parent / "golden"
 EXPECTED = tomllib.loads((GOLDEN / "expected.toml").read_text(encoding="utf-8"))

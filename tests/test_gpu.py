@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from anidata import parts
+from anidata import registry
 from anidata.training import models, train
+from anidata.training.distributed import Processes
 from anidata.training.loop import State, prepare
 from anidata.training.loop import train as steps
-from anidata.training.processes import Processes
 from training_lab import TINY, batches, config, dataset, same, tiny, weights  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device and a CUDA build of torch")]
@@ -64,7 +64,7 @@ def test_faster_ways_come_to_nearly_the_same(settings, gpu):
     assert same(floating(plain), floating(fast), atol=0.1)
 
 
-@pytest.mark.parametrize("name", parts.names("models"))
+@pytest.mark.parametrize("name", registry.names("models"))
 def test_each_family_trains_in_bf16_and_channels_last_compiled(name, gpu):
     torch.manual_seed(0)
     baseline = models.build(models.load(name), "smoke", {}, 1, 64)

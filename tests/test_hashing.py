@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from anidata import hashing
-from anidata.hashing import codes, distance, hex_of, luma
+from anidata.duplicates import phash
+from anidata.duplicates.phash import codes, distance, hex_of, luma
 
 SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 ART = sorted((SHARED / "data" / "demo").glob("*.[jpw][pne][gb]*")) + sorted((SHARED / "data" / "dups" / "originals").glob("*"))[::3]
@@ -77,19 +77,19 @@ def test_gray_levels_equal_pillow_at_every_width(width):
 
 
 def test_the_fast_sums_are_in_use_with_this_pillow():
-    assert hashing._sums_as_pillow()
+    assert phash._sums_as_pillow()
 
 
 def test_another_pillow_costs_time_and_no_bits(monkeypatch):
-    monkeypatch.setattr(hashing, "_sums_as_pillow", lambda: False)
-    monkeypatch.setattr(hashing, "_summed", None)
+    monkeypatch.setattr(phash, "_sums_as_pillow", lambda: False)
+    monkeypatch.setattr(phash, "_summed", None)
     assert is_equal_to_imagehash(scene(300, 400))
 
 
 def test_strips_of_any_height_give_the_same_gray_levels(monkeypatch):
     rgb = noise(300, 200)
     whole = luma(rgb)
-    monkeypatch.setattr(hashing, "STRIP", 7 * 200)
+    monkeypatch.setattr(phash, "STRIP", 7 * 200)
     assert np.array_equal(luma(rgb), whole)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anidata.page import heat, thumbnails
+from anidata.reports.page import heat, thumbnails
 from conftest import drawing
 
 PLACE = np.s_[80:110, 60:100]  # rows and columns of what is redrawn

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anidata import catalog
-from anidata.catalog import Catalog
-from anidata.page import histograms, layout
-from anidata.page.thresholds import Threshold
+from anidata.catalog import schemas
+from anidata.catalog.catalog import Catalog
+from anidata.reports.page import histograms, layout
+from anidata.reports.page.thresholds import Threshold
 from anidata.workspace import open_workspace
 from conftest import drawing, save
 
@@ -87,7 +87,7 @@ def test_an_end_that_lies_far_off_is_counted_and_not_drawn(work):
 
 
 def test_what_no_rule_looks_at_is_there_too(work):
-    assert list(measured(work)) == [*catalog.measures(), "width", "height"]
+    assert list(measured(work)) == [*schemas.measures(), "width", "height"]
     assert all(h.about for h in measured(work, RULES).values())
 
 

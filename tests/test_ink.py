@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from skimage.feature import canny
 
 import cels
-from anidata.lineart import ink
+from anidata.lineart.styles import ink
 from conftest import ART
 from line_lab import score
 

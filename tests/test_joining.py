@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anidata import windows
-from anidata.catalog import Catalog
-from anidata.stages import _joining
-from anidata.stages._joining import CROWD, ENTRY, FAR, MIRRORED, Part, crowds, merged, near
+from anidata.catalog.catalog import Catalog
+from anidata.duplicates import windows
+from anidata.stages.dedup import candidates
+from anidata.stages.dedup.candidates import CROWD, ENTRY, FAR, MIRRORED, Part, crowds, merged, near
 from anidata.workspace import open_workspace
 from conftest import drawing, save
 
@@ -130,7 +130,7 @@ def test_what_is_added_later_is_joined_as_if_it_had_been_there(half, command):
 def test_large_joins_are_shared_out_among_workers(half, command, monkeypatch):
     command("ingest", half / "here", half / "one", half / "two")
     command("dedup", half / "here")
-    monkeypatch.setattr(_joining, "ALONE", 0)
+    monkeypatch.setattr(candidates, "ALONE", 0)
     command("ingest", half / "there", half / "one", half / "two")
     command("dedup", half / "there", "--workers", "3")
     assert edges(half / "here") == edges(half / "there")

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anidata.stages._keepers import clusters, tiers
-from anidata.stages.dedup import settle
+from anidata.stages.dedup.keepers import clusters, tiers
+from anidata.stages.dedup.stage import settle
 
 DROP = ("exact", "reencoded", "flip", "crop")
 

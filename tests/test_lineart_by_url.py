@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anidata import catalog, parts
+from anidata import registry
+from anidata.catalog import schemas
 from anidata.errors import SourceError
 from anidata.sources import Options
-from anidata.stages import _wishes
+from anidata.stages.ingest import requests
 from anidata.storage import Reference
 from conftest import drawing
 from test_fetch_resumes import SET, answers, kept, lanes_apart, pictures
@@ -189,13 +190,13 @@ def test_a_column_of_lineart_that_isnt_there_is_told(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("url,size\nhttp://a.example/1.png,1\n")
     with pytest.raises(SourceError, match=re.escape("no column 'drawn'. Type --line-column with one of: url, size")):
-        list(parts.load("sources", "urls").records(f"urls:{path}", Options(tmp_path, line_column="drawn")))
+        list(registry.load("sources", "urls").records(f"urls:{path}", Options(tmp_path, line_column="drawn")))
 
 
 def test_credentials_in_a_linearts_url_reach_no_record(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("url,drawn\nhttp://a.example/1.png,http://mei:secret@a.example/2.png\n")
-    [record] = parts.load("sources", "urls").records(f"urls:{path}", Options(tmp_path, line_column="drawn"))
+    [record] = registry.load("sources", "urls").records(f"urls:{path}", Options(tmp_path, line_column="drawn"))
     assert record.line == Reference("http://a.example/2.png")
     assert "secret" not in repr(record)
 
@@ -206,11 +207,11 @@ PLACES = st.sampled_from([None, "blobs/a.tar", "file:///a.png", "http://a.exampl
 @given(PLACES, PLACES, st.booleans(), st.booleans())
 def test_what_came_is_never_asked_for_again_and_what_is_wanted_always_is(at, line, wants_at, wants_line):
     """Against a table of all cases, written down by hand: a URL is asked for unless bytes of it are there and it isn't wanted."""
-    empty = dict.fromkeys([field.name for field in catalog.SIGHTINGS])
+    empty = dict.fromkeys([field.name for field in schemas.SIGHTINGS])
     row = empty | {"record": "a", "generation": 1, "at_uri": at, "line_uri": line}
     came = {name: {"at_uri": f"blobs/{name}.tar", "at_offset": 512, "at_size": 9} for name in ("a", "a.line")}
     wanted = {name for name, is_wanted in (("a", wants_at), ("a.line", wants_line)) if is_wanted}
-    names = {one["record"] for one in _wishes.asked([row])}
-    again = {one["record"] for one in _wishes.asked([_wishes.missing(dict(row), wanted, came)])}
+    names = {one["record"] for one in requests.asked([row])}
+    again = {one["record"] for one in requests.asked([requests.missing(dict(row), wanted, came)])}
     assert names == {name for name, uri in (("a", at), ("a.line", line)) if (uri or "").startswith("http")}
     assert again == names & wanted

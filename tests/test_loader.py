@@ -15,10 +15,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from anidata.dataset.samples import Samples, load_dataset
 from anidata.errors import DatasetError, RecipeError, WorkerError
-from anidata.loading import Samples, load_dataset
-from anidata.training.augment import Augment
-from anidata.training.loader import Loader, LoaderConfig, to_tensor, to_uint8
+from anidata.training.data.augment import Augment
+from anidata.training.data.loader import Loader, LoaderConfig, to_tensor, to_uint8
 from loading_lab import SIZE, build, raw, seen, serving, tars
 
 OFF = Augment(crop=1, flip=0, rotation=0, jitter=0)

@@ -21,7 +21,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-import anidata.cli
+import anidata.cli.entry
 from conftest import Inline, drawing, save
 
 TAGS = ["1girl", "long hair", "yes, my lord", 'say "hi"', "line\nbreak", "長い髪", "🎨", "back\\slash", "x=<y>", ","]
@@ -66,7 +66,7 @@ class Built(NamedTuple):
         return [json.loads(data) for name, data in self.members().items() if name.endswith(".json")]
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        result = CliRunner().invoke(anidata.cli.app, ["query", str(self.work), sql, "--format", "json"])
+        result = CliRunner().invoke(anidata.cli.entry.app, ["query", str(self.work), sql, "--format", "json"])
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
 
@@ -82,7 +82,7 @@ def suffix(name: str) -> str:
 
 def run(made: Built, *settings: str) -> Built:
     words = [w for s in (f"lineart.size={SIZE}", *settings) for w in ("--set", s)]
-    result = CliRunner().invoke(anidata.cli.app, ["run", "quickstart", str(made.work), str(made.pile), *words])
+    result = CliRunner().invoke(anidata.cli.entry.app, ["run", "quickstart", str(made.work), str(made.pile), *words])
     assert result.exit_code == 0, (result.output, result.exception)
     return made
 
@@ -104,7 +104,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANIDATA_QUIET", "1")
-        patch.setattr("anidata.engine.Engine", Inline)
+        patch.setattr("anidata.engine.engine.Engine", Inline)
         yield make
 
 

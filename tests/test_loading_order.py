@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anidata._loading_order import part, shuffled, split_mix
+from anidata.dataset.order import part, shuffled, split_mix
 
 counts, seeds, few = st.integers(0, 300), st.integers(0, 2**40), st.integers(1, 7)
 

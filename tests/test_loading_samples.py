@@ -19,9 +19,11 @@ import PIL.Image
 import pytest
 
 import anidata
-from anidata import _loading_sample, _loading_set, _loading_tar, storage
+from anidata import storage
+from anidata.dataset import description, indexed_tar
+from anidata.dataset import sample as dataset_sample
 from anidata.errors import AnidataError, DatasetError, FormatError, StorageError, UnknownPart
-from anidata.stages import shard
+from anidata.stages.shard import stage as shard
 from loading_lab import assert_same, build, raw, seen, tars
 
 
@@ -125,7 +127,7 @@ def test_lines_of_other_layouts_than_ours_are_read_as_gray_too(mode, extra):
     gray = np.random.default_rng(0).integers(0, 256, (20, 30)).astype(np.uint8)
     page = PIL.Image.fromarray(gray.astype(np.uint16) * 257) if mode == "I;16" else PIL.Image.fromarray(gray).convert(mode, dither=0)
     files = {"color.png": png(PIL.Image.new("RGB", (30, 20))), "lineart.png": png(page, **extra), "json": b"{}"}
-    found = _loading_sample.decode("here", "a.tar/key", files, {"xdog": "lineart.png"})["lineart"]["xdog"]
+    found = dataset_sample.decode("here", "a.tar/key", files, {"xdog": "lineart.png"})["lineart"]["xdog"]
     expected = {"1": np.where(gray >= 128, 255, 0), "L": np.where(gray == 0, 255, gray)}.get(mode, gray)
     np.testing.assert_array_equal(found, expected)
 
@@ -137,7 +139,7 @@ def png(picture: PIL.Image.Image, **extra: Any) -> bytes:
 
 
 def test_the_format_is_the_one_that_shard_writes():
-    assert _loading_set.FORMAT == shard.FORMAT
+    assert description.FORMAT == shard.FORMAT
 
 
 # --- without and with torch --------------------------------------------------------------------------------------------
@@ -227,7 +229,7 @@ def read_by_threads(dataset: Path) -> int:
 
 
 def test_no_more_files_stay_open_than_allowed_while_threads_read_and_none_afterwards(dataset, monkeypatch):
-    monkeypatch.setattr(_loading_tar, "OPEN", 2)
+    monkeypatch.setattr(indexed_tar, "OPEN", 2)
     before = open_files()
     assert before < read_by_threads(dataset) <= before + 2
     assert open_files() == before
@@ -384,4 +386,4 @@ def test_a_place_that_the_system_refuses_is_a_storage_error(tmp_path):
 def test_a_line_of_another_size_than_its_color_is_a_typed_error():
     files = {"color.png": png(PIL.Image.new("RGB", (30, 20))), "lineart.png": png(PIL.Image.new("L", (20, 30))), "json": b"{}"}
     with pytest.raises(DatasetError, match=r"key\.lineart\.png: \(20, 30\) px, its color picture \(30, 20\)"):
-        _loading_sample.decode("here", "a.tar/key", files, {"xdog": "lineart.png"})
+        dataset_sample.decode("here", "a.tar/key", files, {"xdog": "lineart.png"})

@@ -18,7 +18,7 @@ from anidata.errors import AnidataError, DatasetError, FormatError, MissingExtra
 from loading_lab import Handler, assert_same, build, raw, seen, serving, tars
 
 pytest.importorskip("webdataset")
-from anidata import _loading_stream
+from anidata.dataset import stream as dataset_stream
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_a_shard_that_always_breaks_off_is_a_typed_error(dataset):
     handler = type("Always", (Cutting,), {"cuts": 99, "asked": Counter()})
     with serving(dataset, handler) as root, pytest.raises(DatasetError, match=r"data/train-00000-of-\d+\.tar: .* after \d samples"):
         list(anidata.load_dataset(root))
-    assert handler.asked[f"/data/{tars(dataset)[0].name}"] == _loading_stream.TRIES
+    assert handler.asked[f"/data/{tars(dataset)[0].name}"] == dataset_stream.TRIES
 
 
 def test_a_server_that_falls_silent_is_a_typed_error(dataset, monkeypatch):
@@ -175,7 +175,7 @@ def test_a_server_that_falls_silent_is_a_typed_error(dataset, monkeypatch):
             else:
                 super().copyfile(source, outputfile)
 
-    monkeypatch.setattr(_loading_stream, "STALL", 0.05)
+    monkeypatch.setattr(dataset_stream, "STALL", 0.05)
     with serving(dataset, Silent) as root:
         with pytest.raises(DatasetError, match=r"\.tar: can't be read after 0 samples: .*timed out"):
             list(anidata.load_dataset(root))
@@ -274,7 +274,7 @@ def test_a_driver_that_isnt_installed_is_named():
 def test_without_webdataset_the_remedy_is_told(monkeypatch, url):
     for name in [name for name in sys.modules if name.partition(".")[0] == "webdataset"]:
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "anidata._loading_stream")
+    monkeypatch.delitem(sys.modules, "anidata.dataset.stream")
     monkeypatch.delattr(anidata, "_loading_stream")
     with pytest.raises(MissingExtra, match=r"needs webdataset. Install it with: pip install 'anidata\[train\]'"):
         anidata.load_dataset(url)

@@ -13,12 +13,14 @@ from scipy.stats import chisquare, kstest
 
 import anidata
 import networks
-from anidata import canvas, finish, parts, styles
-from anidata.catalog import Catalog
+from anidata import registry
+from anidata.catalog.catalog import Catalog
 from anidata.errors import RecipeError, UnknownPart
-from anidata.lineart import adaptive, ink, xdog
-from anidata.stages import _drawing
-from anidata.stages.extract_lineart import Config
+from anidata.imaging import fit as fitting
+from anidata.lineart import postprocess, selection
+from anidata.lineart.styles import adaptive, ink, xdog
+from anidata.stages.extract_lineart import drawing as line_drawing
+from anidata.stages.extract_lineart.stage import Config
 from anidata.workspace import open_workspace
 from conftest import drawing, save
 
@@ -50,30 +52,30 @@ def drawn(command, work, pile, *words):
 
 def test_styles_are_drawn_as_often_as_their_weights_say():
     weights = {"ink": 4.0, "xdog": 2.0, "dog": 0.0, "canny": 1.0}
-    counts = Counter(styles.pick(weights, key, 7) for key in KEYS)
+    counts = Counter(selection.pick(weights, key, 7) for key in KEYS)
     assert counts.keys() == {"ink", "xdog", "canny"}
     assert chisquare([counts[n] for n in ("ink", "xdog", "canny")], np.array([4, 2, 1]) * len(KEYS) / 7).pvalue > 0.001
 
 
 def test_another_seed_draws_others_and_the_same_one_the_same():
     weights = {"ink": 1.0, "xdog": 1.0}
-    first, again, other = ([styles.pick(weights, key, seed) for key in KEYS[:500]] for seed in (0, 0, 1))
+    first, again, other = ([selection.pick(weights, key, seed) for key in KEYS[:500]] for seed in (0, 0, 1))
     assert first == again
     assert 0.4 < np.mean([a == b for a, b in zip(first, other, strict=True)]) < 0.6
 
 
 def test_a_jittered_number_spreads_evenly_over_its_factors_and_no_further():
     config = xdog.Config()
-    factors = [styles.jittered("xdog", config, 0.5, key, 3).sigma / config.sigma for key in KEYS[:800]]
+    factors = [selection.jittered("xdog", config, 0.5, key, 3).sigma / config.sigma for key in KEYS[:800]]
     assert kstest(np.log(factors) / np.log(1.5), "uniform", (-1, 2)).pvalue > 0.001
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(parts.names("lineart")), st.floats(0, 3), st.integers(0, 999))
+@given(st.sampled_from(registry.names("styles")), st.floats(0, 3), st.integers(0, 999))
 def test_jitter_leaves_every_style_drawable_its_switches_as_they_are_and_its_types(name, share, seed):
-    module = parts.load("lineart", name)
+    module = registry.load("styles", name)
     config = module.Config()
-    changed = styles.jittered(name, config, share, "key", seed)
+    changed = selection.jittered(name, config, share, "key", seed)
     for field in config.__dataclass_fields__:
         before, after = getattr(config, field), getattr(changed, field)
         assert type(after) is type(before)
@@ -85,7 +87,7 @@ def test_jitter_leaves_every_style_drawable_its_switches_as_they_are_and_its_typ
 
 def test_without_jitter_the_parameters_are_the_recipes_own():
     config = ink.Config(mass=5.0)
-    assert styles.jittered("ink", config, 0.0, "key", 0) is config
+    assert selection.jittered("ink", config, 0.0, "key", 0) is config
 
 
 # --- in a workspace ------------------------------------------------------------------------------------------------------------------
@@ -97,7 +99,7 @@ def test_each_picture_of_a_mix_is_in_one_of_its_styles_and_says_in_which(tmp_pat
     assert {row["drawn"] for row in found.values()} == {"xdog", "adaptive"}
     for (file, _), row in found.items():
         module = {"xdog": xdog, "adaptive": adaptive}[row["drawn"]]
-        page = canvas.fit(drawing(int(file[0]), 300, 300), 128, "pad", "area")
+        page = fitting.fit(drawing(int(file[0]), 300, 300), 128, "pad", "area")
         assert np.array_equal(row["line"], module.draw(page, module.Config()))
 
 
@@ -120,11 +122,11 @@ def test_jitter_draws_other_lines_of_each_picture(tmp_path, pile, command, inlin
 def test_lines_are_stored_as_the_recipe_finishes_them_and_measured_black_on_white(tmp_path, pile, command, inline):
     words = ("--set", "lineart.finish.width=3", "--set", "lineart.finish.despeckle=20", "--set", "lineart.finish.polarity=white_on_black")
     for (file, _), row in drawn(command, tmp_path / "work", pile, *words).items():
-        page = canvas.fit(drawing(int(file[0]), 300, 300), 128, "pad", "area")
-        plain = finish.finished(ink.draw(page, ink.Config()), finish.Finish(width=3, despeckle=20))
+        page = fitting.fit(drawing(int(file[0]), 300, 300), 128, "pad", "area")
+        plain = postprocess.finished(ink.draw(page, ink.Config()), postprocess.Finish(width=3, despeckle=20))
         assert np.mean(row["line"] != 255 - plain) < 0.02  # color was read back from a JPEG nowhere: the same page
         assert row["ink"] == pytest.approx(np.mean(plain < 128), abs=0.02)
-        assert row["stroke_width"] == pytest.approx(finish.measure(plain).stroke_width, abs=1)
+        assert row["stroke_width"] == pytest.approx(postprocess.measure(plain).stroke_width, abs=1)
         assert row["specks"] == 0
         assert row["components"] >= 1
 
@@ -154,7 +156,7 @@ def test_a_data_set_states_style_polarity_and_marks_and_is_read_black_on_white(t
     for sample in read:
         about = sample["meta"]
         assert about["polarity"] == "white_on_black"
-        found = finish.measure(sample["lineart"]["mix"])
+        found = postprocess.measure(sample["lineart"]["mix"])
         assert [about[n] for n in ("ink", "stroke_width", "components", "specks")] == pytest.approx(list(found), abs=1e-3)
         assert np.mean(sample["lineart"]["ink"]) > 127
         if about["style"] == "ink":
@@ -213,9 +215,9 @@ def test_a_mix_of_nothing_or_of_what_cannot_be_mixed_is_refused(mix):
 def test_a_cut_by_ink_keeps_what_a_centered_one_loses(fit, size, height):
     tall = np.full((height, 300, 3), 245, np.uint8)
     tall[:280] = drawing(3, 300, 280)
-    at = _drawing.anchored(tall, canvas.page_of(tall.shape, size, fit))
+    at = line_drawing.anchored(tall, fitting.page_of(tall.shape, size, fit))
     assert at < 0.1
-    kept = [ink.draw(canvas.fit(tall, size, fit, "area", where), ink.Config()) < 128 for where in (at, 0.5)]
+    kept = [ink.draw(fitting.fit(tall, size, fit, "area", where), ink.Config()) < 128 for where in (at, 0.5)]
     assert kept[0].sum() > 2 * kept[1].sum()
 
 
@@ -223,7 +225,7 @@ def test_a_cut_by_ink_keeps_what_a_centered_one_loses(fit, size, height):
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9), st.integers(0, 999))
 def test_the_richest_cut_is_that_of_trying_them_all(height, width, across, down, seed):
     weight = np.random.default_rng(seed).integers(0, 3, (height, width))
-    at = canvas.richest(weight, (across, down))
+    at = fitting.richest(weight, (across, down))
     cut_columns = width * down > height * across
     along = weight.sum(axis=0 if cut_columns else 1)
     kept = round(height * across / down) if cut_columns else round(width * down / across)

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from anidata import parts
-from anidata.image import Image
+from anidata import registry
+from anidata.imaging.image import Image
 from anidata.measures import chroma, flatness, sharpness
 
 SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
@@ -59,9 +59,9 @@ PICTURES = {
 }
 
 
-@pytest.fixture(params=parts.names("measures"))
+@pytest.fixture(params=registry.names("measures"))
 def measure(request) -> ModuleType:
-    return parts.load("measures", request.param)
+    return registry.load("measures", request.param)
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -82,7 +82,7 @@ def test_the_picture_stays_as_it_is(measure):
 
 
 def test_the_docstring_says_what_is_measured_and_there_is_a_version(measure):
-    assert len(parts.title(measure)) > 20
+    assert len(registry.title(measure)) > 20
     assert isinstance(measure.VERSION, int)
     assert isinstance(measure.TYPE, pa.DataType)
 

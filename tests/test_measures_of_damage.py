@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from anidata.image import decode
+from anidata.imaging.decode import decode
 from anidata.measures import border, jpeg_blocks, jpeg_quality, noise, pixel_art
 from measure_lab import auc, gray, image, needs_shared, originals, painted
 from pages import jpeg

@@ -11,7 +11,7 @@ import skimage.metrics
 import torch
 import torchmetrics.functional.image as reference
 
-from anidata import parts
+from anidata import registry
 from anidata.training.metrics import ciede2000, psnr, ssim
 
 # L, a, b of two colors and their ΔE00: table 1 of Sharma, Wu, Dalal 2005
@@ -51,12 +51,12 @@ SHARMA = """
 6.7747 -0.2908 -2.4247  5.8714 -0.0985 -2.2286  0.6377
 2.0776 0.0795 -1.1350  0.9033 -0.0636 -0.5514  0.9082
 """
-METRICS = parts.names("metrics")
+METRICS = registry.names("metrics")
 
 
 @pytest.fixture(params=METRICS)
 def module(request):
-    return parts.load("metrics", request.param)
+    return registry.load("metrics", request.param)
 
 
 def pictures(count=3, height=40, width=52, seed=0):
@@ -77,7 +77,7 @@ def test_the_first_three_metrics_are_there():
 
 
 def test_a_metric_has_a_title_a_source_a_version_and_a_way_up(module):
-    assert parts.title(module).endswith(".")
+    assert registry.title(module).endswith(".")
     assert "\nSource: " in module.__doc__
     assert isinstance(module.VERSION, int)
     assert module.BETTER in ("higher", "lower")
@@ -116,7 +116,7 @@ def test_the_names_of_metrics_are_known_without_torch():
 
 def test_an_unknown_metric_names_the_nearest():
     with pytest.raises(Exception, match=re.escape("metrics: there is no 'ciede'. Did you mean 'ciede2000'?")):
-        parts.load("metrics", "ciede")
+        registry.load("metrics", "ciede")
 
 
 # --- psnr -------------------------------------------------------------------------------------------------------------

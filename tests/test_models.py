@@ -11,7 +11,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import nn
 
-from anidata import parts
+from anidata import registry
 from anidata.errors import MissingExtra, RecipeError, UnknownPart
 from anidata.training import models
 from anidata.training.baseline import Batch
@@ -26,7 +26,7 @@ TINY = {  # what makes a preset small enough to be tested at once; a model file 
 
 def cases():
     """Model and preset; of presets that come to the same once they are tiny, the first."""
-    for name in parts.names("models"):
+    for name in registry.names("models"):
         module, seen = models.load(name), []
         for preset in module.PRESETS if name in TINY else ["smoke"]:
             config = models.configure(module, preset, TINY.get(name, {}), 1, SIZE)
@@ -265,9 +265,9 @@ def test_pictures_may_lie_channels_last(built, name, preset):
     assert torch.isfinite(told["loss"])
 
 
-@pytest.mark.parametrize("name", parts.names("models"))
+@pytest.mark.parametrize("name", registry.names("models"))
 def test_a_model_file_says_what_it_is(name):
-    module, path = models.load(name), parts.find("models", name)
+    module, path = models.load(name), registry.find("models", name)
     text = path.read_text(encoding="utf-8")
     assert f"anidata train-baseline {name} DATASET RUN" in (module.__doc__ or "")
     assert "Hardware, time, result:" in (module.__doc__ or "")
@@ -281,9 +281,9 @@ def test_a_model_file_says_what_it_is(name):
     assert set(getattr(module, "TRAIN", {})) <= set(module.PRESETS)
 
 
-@pytest.mark.parametrize("name", parts.names("models"))
+@pytest.mark.parametrize("name", registry.names("models"))
 def test_a_model_file_is_short_enough_to_be_read_in_one_sitting(name):
-    assert len(parts.find("models", name).read_text(encoding="utf-8").splitlines()) <= 420
+    assert len(registry.find("models", name).read_text(encoding="utf-8").splitlines()) <= 420
 
 
 # -- finding, loading, configuring ------------------------------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ def test_cyclegan_has_as_many_weights_as_its_authors_networks():
     assert count(networks["color_judge"]) == count(networks["line_judge"]) == pytest.approx(2.765e6, rel=1e-3)
 
 
-@pytest.mark.parametrize(("name", "preset"), [(name, preset) for name in parts.names("models") for preset in models.load(name).PRESETS])
+@pytest.mark.parametrize(("name", "preset"), [(name, preset) for name in registry.names("models") for preset in models.load(name).PRESETS])
 def test_every_preset_builds_in_its_full_size(name, preset):
     if preset == "latent":
         pytest.skip("its size is that of the folders it is given")

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anidata import neighbors
-from anidata.neighbors import Pairs, components, cross_within, expanded, grouped, pairs_within
+from anidata.duplicates import hamming, pairs
+from anidata.duplicates.hamming import cross_within, pairs_within
+from anidata.duplicates.pairs import Pairs, components, expanded, grouped
 
 BITS = st.integers(0, 10)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -81,9 +82,9 @@ def test_passes_and_threads_change_no_pair(monkeypatch, kind):
     codes = drawn(kind, np.random.default_rng(3), 3000)
     other = drawn(kind, np.random.default_rng(4), 1000)
     wanted = pairs_within(codes, 4), cross_within(codes, other, 4)
-    monkeypatch.setattr(neighbors, "PASS", 700)
-    monkeypatch.setattr(neighbors, "THREADED", 1)
-    monkeypatch.setattr(neighbors, "_plan", lambda a, b, bits: (8, 4))
+    monkeypatch.setattr(hamming, "PASS", 700)
+    monkeypatch.setattr(hamming, "THREADED", 1)
+    monkeypatch.setattr(hamming, "_plan", lambda a, b, bits: (8, 4))
     assert same(pairs_within(codes, 4), wanted[0])
     assert same(cross_within(codes, other, 4), wanted[1])
 
@@ -98,14 +99,14 @@ def test_lists_long_enough_for_blocks_give_every_pair(kind, bits):
 @pytest.mark.parametrize("blocks", [7, 8, 9, 10])
 def test_every_number_of_blocks_gives_the_same_pairs(monkeypatch, blocks):
     codes = drawn("families", np.random.default_rng(1), 1_000)
-    monkeypatch.setattr(neighbors, "_plan", lambda *_: (blocks, blocks - 6))
+    monkeypatch.setattr(hamming, "_plan", lambda *_: (blocks, blocks - 6))
     assert same(pairs_within(codes, 6), brute_pairs(codes, 6))
 
 
 @pytest.mark.parametrize("bits", [0, 6])
 def test_small_chunks_give_the_same_pairs(monkeypatch, bits):
     codes = drawn("half equal", np.random.default_rng(2), 200)
-    monkeypatch.setattr(neighbors, "CHUNK", 7)
+    monkeypatch.setattr(pairs, "CHUNK", 7)
     assert same(pairs_within(codes, bits), brute_pairs(codes, bits))
 
 

@@ -12,8 +12,8 @@ import pytest
 from scipy import ndimage
 
 from anidata.errors import BadImage, MissingExtra, RecipeError
-from anidata.lineart import onnx
-from anidata.lineart.onnx import Config
+from anidata.lineart.styles import onnx
+from anidata.lineart.styles.onnx import Config
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime, of the extra 'onnx', is not installed")
 package = pytest.importorskip("onnx", reason="the onnx package, which makes the networks of these tests, is not installed")

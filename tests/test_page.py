@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import anidata.cli
-from anidata import catalog, page, pipeline
-from anidata.catalog import Catalog
-from anidata.funnel import Funnel
-from anidata.page import choice, layout, thresholds
+import anidata.cli.entry
+from anidata import pipeline
+from anidata.catalog import schemas
+from anidata.catalog.catalog import Catalog
+from anidata.reports import page
+from anidata.reports.funnel import Funnel
+from anidata.reports.page import choice, layout, thresholds
 from anidata.workspace import open_workspace
 from conftest import Inline, drawing, save
 
@@ -89,8 +91,8 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     words = ["run", "quickstart", folder / "work", fill(folder / "pile"), "--set", "lineart.size=64"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anidata.engine.Engine", Inline)
-        result = CliRunner().invoke(anidata.cli.app, [str(word) for word in words])
+        patch.setattr("anidata.engine.engine.Engine", Inline)
+        result = CliRunner().invoke(anidata.cli.entry.app, [str(word) for word in words])
     assert result.exit_code == 0, result.output
     return folder / "work"
 
@@ -204,7 +206,7 @@ def test_the_rules_of_the_page_are_cleans(work, command):
 
 def test_every_numeric_measure_has_its_histogram_and_its_threshold(work, command):
     shown = report(command, work)
-    for name in (*catalog.measures(), "width", "height", "min_side", "aspect"):
+    for name in (*schemas.measures(), "width", "height", "min_side", "aspect"):
         assert f" {name} " in shown.text
         assert any(attrs.get("aria-label", "").startswith(f"Histogram of {name},") for tag, attrs in shown.tags if tag == "svg")
     assert "lie below min_side = 256" in shown.text

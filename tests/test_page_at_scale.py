@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from anidata.catalog import Catalog
-from anidata.page import choice, thumbnails
+from anidata.catalog.catalog import Catalog
+from anidata.reports.page import choice, thumbnails
 from anidata.workspace import open_workspace
 from conftest import drawing, save
 

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from typer.testing import CliRunner
 
-import anidata.cli
+import anidata.cli.entry
 from conftest import Inline
 from test_page import HOSTILE, Page, fill
 
@@ -34,10 +34,10 @@ def path(tmp_path_factory):
     """A page over a pile with hostile names."""
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anidata.engine.Engine", Inline)
+        patch.setattr("anidata.engine.engine.Engine", Inline)
         for words in (["ingest", folder / "work", fill(folder / "pile")], ["clean", folder / "work"], ["dedup", folder / "work"]):
-            CliRunner().invoke(anidata.cli.app, [str(word) for word in words])
-        done = CliRunner().invoke(anidata.cli.app, ["report", str(folder / "work")])
+            CliRunner().invoke(anidata.cli.entry.app, [str(word) for word in words])
+        done = CliRunner().invoke(anidata.cli.entry.app, ["report", str(folder / "work")])
     assert done.exit_code == 0, done.output
     return folder / "work/report.html"
 

@@ -10,9 +10,9 @@ import PIL.Image
 import pytest
 
 import anidata
-from anidata import canvas
-from anidata.catalog import Catalog
+from anidata.catalog.catalog import Catalog
 from anidata.errors import RecipeError, UnknownPart
+from anidata.imaging import fit as fitting
 from anidata.workspace import open_workspace
 from conftest import ART, drawing, save
 
@@ -74,8 +74,8 @@ def test_what_is_stored_is_what_draw_gives_for_the_fitted_picture(tmp_path, comm
 
 @pytest.mark.parametrize(("height", "width"), [(700, 480), (480, 700), (333, 1), (1, 999), (512, 512), (37, 41), (1023, 1025)])
 def test_a_padded_picture_fills_its_place_on_the_page_and_nothing_else(height, width):
-    page = canvas.fit(np.zeros((height, width, 3), np.uint8), 256, "pad", "area")
-    rows, columns = canvas.place((height, width), 256, "pad")
+    page = fitting.fit(np.zeros((height, width, 3), np.uint8), 256, "pad", "area")
+    rows, columns = fitting.place((height, width), 256, "pad")
     assert not page[rows, columns].any()
     page[rows, columns] = 255
     assert page.all()

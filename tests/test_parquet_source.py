@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets.table import embed_table_storage
 
-from anidata import parts
+from anidata import registry
 from anidata.errors import SourceError
 from anidata.sources import Options
 from anidata.storage import read
@@ -20,7 +20,7 @@ from web_lab import Web, page
 
 
 def records(place, base, **options):
-    return list(parts.load("sources", "parquet").records(f"parquet:{place}", Options(base, **options)))
+    return list(registry.load("sources", "parquet").records(f"parquet:{place}", Options(base, **options)))
 
 
 def answers(command, work, sql):
@@ -162,7 +162,7 @@ def test_a_table_that_cant_be_had_says_why(place, wanted, tmp_path):
     with pytest.raises(SourceError, match=wanted):
         records(place, tmp_path / "work")
     with pytest.raises(SourceError, match=wanted):
-        parts.load("sources", "parquet").state(f"parquet:{place}", Options(tmp_path / "work"))
+        registry.load("sources", "parquet").state(f"parquet:{place}", Options(tmp_path / "work"))
 
 
 def test_a_tables_url_with_credentials_is_refused(tmp_path, command, inline):

@@ -2,24 +2,24 @@
 
 import pytest
 
-from anidata import parts, pipeline, recipe
+from anidata import pipeline, recipe, registry
 
 
 def test_quickstart_shows_every_default():
     assert pipeline.resolve(None, "quickstart", ()) == pipeline.Recipe(sources=("sample:",))
-    shown = recipe.read(parts.find("pipelines", "quickstart"))
+    shown = recipe.read(registry.find("pipelines", "quickstart"))
     assert _keys(shown) == _keys(recipe.document_of(pipeline.Recipe()))
 
 
 def test_every_setting_of_quickstart_has_a_comment():
-    lines = parts.find("pipelines", "quickstart").read_text(encoding="utf-8").split("[shard.splits]")[0].splitlines()
+    lines = registry.find("pipelines", "quickstart").read_text(encoding="utf-8").split("[shard.splits]")[0].splitlines()
     assert [line for line in lines if "=" in line.split("#")[0] and "#" not in line] == []
 
 
-@pytest.mark.parametrize("name", parts.names("pipelines"))
+@pytest.mark.parametrize("name", registry.names("pipelines"))
 def test_a_recipe_resolves_and_says_what_it_is(name):
     assert pipeline.resolve(None, name, ())
-    assert parts.find("pipelines", name).read_text(encoding="utf-8").startswith("# ")
+    assert registry.find("pipelines", name).read_text(encoding="utf-8").startswith("# ")
 
 
 def _keys(document, path=""):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anidata import probe
-from anidata.lineart import ink, xdog
+from anidata.lineart import color_leak
+from anidata.lineart.styles import ink, xdog
 from cels import paint
 
 
@@ -26,7 +26,7 @@ def pair(seed, *, leak):
 
 def told(pairs, which=0):
     """What lines as they are (0) or binarized (1) give away."""
-    return probe.leak(sum(probe.tally(line, rgb, n) for n, (line, rgb) in enumerate(pairs))[which])
+    return color_leak.leak(sum(color_leak.tally(line, rgb, n) for n, (line, rgb) in enumerate(pairs))[which])
 
 
 def measured(leak, which=0):
@@ -53,19 +53,19 @@ def test_binarized_lines_tell_nothing():
 
 def test_the_share_is_the_squared_correlation():
     pairs = [pair(seed, leak=1.0) for seed in range(40)]
-    gray, lab = (np.concatenate(values) for values in zip(*(probe.regions(*p) for p in pairs), strict=True))
+    gray, lab = (np.concatenate(values) for values in zip(*(color_leak.regions(*p) for p in pairs), strict=True))
     expected = [np.corrcoef(gray, lab[:, n])[0, 1] ** 2 for n in range(3)]
     assert told(pairs) == pytest.approx(expected, abs=0.02)
 
 
 def test_sums_agree_with_the_regions_themselves():
     pairs = [pair(seed, leak=0.7) for seed in range(7)]
-    found = [probe.regions(*p) for p in pairs]
+    found = [color_leak.regions(*p) for p in pairs]
     missed, spread = np.zeros(3), np.zeros(3)
-    for fold in range(probe.FOLDS):
-        gray, lab = (np.concatenate([r[n] for k, r in enumerate(found) if k % probe.FOLDS != fold]) for n in (0, 1))
+    for fold in range(color_leak.FOLDS):
+        gray, lab = (np.concatenate([r[n] for k, r in enumerate(found) if k % color_leak.FOLDS != fold]) for n in (0, 1))
         fits = [np.polyfit(gray, lab[:, n], 1) for n in range(3)]
-        for held in found[fold :: probe.FOLDS]:
+        for held in found[fold :: color_leak.FOLDS]:
             missed += [np.square(held.lab[:, n] - np.polyval(fits[n], held.gray)).sum() for n in range(3)]
             spread += np.square(held.lab - lab.mean(axis=0)).sum(axis=0)
     assert told(pairs) == pytest.approx(np.maximum(0, 1 - missed / spread), abs=1e-9)
@@ -75,7 +75,7 @@ def test_sums_agree_with_the_regions_themselves():
 @given(st.integers(1, 100), st.integers(1, 100), st.integers(0, 255))
 def test_regions_of_any_size_have_the_color_and_the_gray_that_is_there(height, width, tone):
     line, rgb = np.full((height, width), min(tone, 249), np.uint8), np.full((height, width, 3), tone, np.uint8)
-    found = probe.regions(line, rgb)
+    found = color_leak.regions(line, rgb)
     assert np.allclose(found.gray, min(tone, 249) / 255)
     lightness = cv2.cvtColor(np.full((1, 1, 3), tone / 255, np.float32), cv2.COLOR_RGB2LAB)[0, 0]
     assert np.allclose(found.lab, lightness, atol=1e-3)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anidata import progress
-from anidata.progress import Bar, Lines, described, display, duration
+from anidata.engine import progress
+from anidata.engine.progress import Bar, Lines, described, display, duration
 
 
 class Clock:

@@ -14,13 +14,15 @@ import PIL.Image
 import pyarrow as pa
 import pytest
 
-from anidata import cli, report, storage
-from anidata.catalog import Sealed
+from anidata import storage
+from anidata.catalog.catalog import Sealed
+from anidata.cli import entry
 from anidata.errors import QueryError
+from anidata.reports import terminal
 from anidata.workspace import Workspace, open_workspace
 from conftest import ART
 
-ANIDATA = [sys.executable, "-c", "from anidata.cli import main; main()"]
+ANIDATA = [sys.executable, "-c", "from anidata.cli.entry import main; main()"]
 COLUMNS = [  # DESIGN, "The views"
     "record", "key", "source", "uri", "file", "url", "license", "artist", "rating", "tags", "status", "error", "message", "format", "width",
     "height", "frames", "phash", "keep", "reasons", "cluster", "keeper", "relation", "distance", "split", "shard",
@@ -54,7 +56,7 @@ def views(work):
 
 
 def rows(work: Workspace, sql: str, capsys: pytest.CaptureFixture) -> list[dict]:
-    cli.app(["query", str(work.path), sql, "--format", "json"], standalone_mode=False)
+    entry.app(["query", str(work.path), sql, "--format", "json"], standalone_mode=False)
     return json.loads(capsys.readouterr().out)
 
 
@@ -139,7 +141,7 @@ def test_an_answer_without_rows_is_an_empty_list(work, capsys):
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
 def test_values_of_any_type_are_written(views, form):
     sql = "SELECT NULL AS n, uuid() AS u, {'a': [1]} AS s, map(['k'], [1]) AS m, interval 1 day AS i, time '10:00' AS c, now() AS z, true AS t"
-    report.write_table(views.ask(sql), form)
+    terminal.write_table(views.ask(sql), form)
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from anidata import fetch, parts
+from anidata import fetch, registry
 from anidata.errors import SourceError
 from anidata.fetch import reading
 from anidata.sources import Options
@@ -36,7 +36,7 @@ def tar(*seeds):
 
 
 def listed(kind, place, base, **options):
-    return list(parts.load("sources", kind).records(f"{kind}:{place}", Options(base / "work", **options)))
+    return list(registry.load("sources", kind).records(f"{kind}:{place}", Options(base / "work", **options)))
 
 
 def tars(url, base, **options):
@@ -196,7 +196,7 @@ def test_a_tar_that_is_known_isnt_read_again(web, tmp_path):
 
 @pytest.mark.parametrize(("way", "wanted"), [("gone", "http_404"), ("down", "http_503"), ("busy", "http_429")])
 def test_a_server_that_says_no_is_a_row_with_its_code(web, tmp_path, way, wanted, monkeypatch):
-    monkeypatch.setattr("anidata.sources._web._config", lambda _: fetch.Config(**QUICK, allow_private=True))
+    monkeypatch.setattr("anidata.sources.web.files._config", lambda _: fetch.Config(**QUICK, allow_private=True))
     assert tars(web.url(f"{way}/1"), tmp_path) == [wanted]
     assert len(web.log.asked) == (1 if way == "gone" else 3)
 
@@ -218,12 +218,12 @@ def test_a_list_is_read_from_a_server(web, tmp_path, form):
 
 
 def test_a_list_that_cant_be_had_is_a_source_error_and_leaves_nothing(web, tmp_path, monkeypatch):
-    monkeypatch.setattr("anidata.sources._web._config", lambda _: fetch.Config(**QUICK, allow_private=True))
+    monkeypatch.setattr("anidata.sources.web.files._config", lambda _: fetch.Config(**QUICK, allow_private=True))
     with pytest.raises(SourceError, match=r"404\. Check the URL"):
         listed("urls", web.url("gone/list.csv"), tmp_path)
     with pytest.raises(SourceError, match="Check the URL"):
         listed("urls", web.url("short/1.csv"), tmp_path)
-    monkeypatch.setattr("anidata.sources._web.MOST", 1 << 20)
+    monkeypatch.setattr("anidata.sources.web.files.MOST", 1 << 20)
     with pytest.raises(SourceError, match="more than"):
         listed("urls", web.url("endless/list.csv"), tmp_path)
     assert not list((tmp_path / "work" / "tmp").iterdir())

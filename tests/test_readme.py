@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from anidata import parts, report
+from anidata import registry
+from anidata.reports import terminal
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 SHELVES = ("sources", "measures", "styles", "pipelines", "models", "metrics")
@@ -24,8 +25,8 @@ def table():
 
 def _lines(shelf):
     if shelf != "sources":
-        return report.shelf(shelf)
-    return {f"{name}` `{parts.load(shelf, name).EXAMPLE}": line for name, line in report.shelf(shelf).items()}
+        return terminal.shelf(shelf)
+    return {f"{name}` `{registry.load(shelf, name).EXAMPLE}": line for name, line in terminal.shelf(shelf).items()}
 
 
 def test_the_table_of_parts_is_the_shelves_own():
@@ -37,7 +38,7 @@ def test_the_commands_and_the_python_run(tmp_path):
     """Every anidata command of the shell blocks, over the bundled art instead of the reader's, and the loader's lines."""
     text = README.read_text(encoding="utf-8")
     for name, art in (("sketch.png", "vn_sylvie_01.png"), ("photo.jpg", "comic_02.jpg")):
-        (tmp_path / name).write_bytes((Path(parts.PACKAGE) / "art" / art).read_bytes())
+        (tmp_path / name).write_bytes((Path(registry.PACKAGE) / "art" / art).read_bytes())
     shell = [
         line.split("  #")[0]
         for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)

@@ -12,7 +12,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anidata import parts, pipeline, recipe, workspace
+from anidata import pipeline, recipe, registry, workspace
 from anidata.errors import RecipeError, UnknownPart
 from anidata.recipe import Amount, Count, Positive, Share
 
@@ -295,7 +295,7 @@ def test_sources_of_the_command_line_replace_the_recipes(work):
 
 
 def test_every_recipe_on_the_shelf_resolves():
-    for name in parts.names("pipelines"):
+    for name in registry.names("pipelines"):
         pipeline.resolve(None, name, ())
 
 

@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anidata import alignment, canvas, contact, storage
+from anidata import storage
+from anidata.duplicates import alignment
 from anidata.errors import BadImage
-from anidata.image import ENOUGH, decode
+from anidata.imaging import fit
+from anidata.imaging.decode import ENOUGH, decode
+from anidata.reports import contact_sheet
 from anidata.storage import Reference
 from test_decoding import exif, saved, swapped_profile
 
@@ -34,7 +37,7 @@ def drawn(width: int = WIDTH, height: int = HEIGHT) -> PIL.Image.Image:
 def shrunk(rgb: np.ndarray) -> np.ndarray:
     """To 100 px on the long side."""
     tall = rgb.shape[0] > rgb.shape[1]
-    return canvas.resize(rgb, *((80, 100) if tall else (100, 80)), "area")
+    return fit.resize(rgb, *((80, 100) if tall else (100, 80)), "area")
 
 
 VARIANTS = {
@@ -100,8 +103,8 @@ def test_contact_sheets_show_what_they_showed(tmp_path: Path):
     data = saved(drawn(2600, 2000), "JPEG", quality=92)
     (tmp_path / "one.jpg").write_bytes(data)
     at = Reference(storage.uri_of(tmp_path / "one.jpg"), 0, len(data))
-    seen = contact._seen(SimpleNamespace(path=tmp_path), at)
-    before = canvas.resize(decode(data, LIMIT).rgb, 512, 394, "area")
+    seen = contact_sheet._seen(SimpleNamespace(path=tmp_path), at)
+    before = fit.resize(decode(data, LIMIT).rgb, 512, 394, "area")
     assert seen.shape == before.shape
     assert np.abs(seen.astype(int) - before).mean() < TOLERANCE
 

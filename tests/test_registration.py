@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anidata.registration import THRESHOLD, registration
+from anidata.lineart.registration import THRESHOLD, registration
 
 SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 LINEART = SHARED / "data/lineart"

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import anidata
-from anidata.alignment import SIDE, View, thumbnail
-from anidata.image import decode
-from anidata.relation import relation
+from anidata.duplicates.alignment import SIDE, View, thumbnail
+from anidata.duplicates.relation import relation
+from anidata.imaging.decode import decode
 
 ART = Path(anidata.__file__).parent / "art"
 SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[2] / "shared"))

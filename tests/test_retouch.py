@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from anidata import alignment, relation, retouch
-from anidata.catalog import Catalog
+from anidata.catalog.catalog import Catalog
+from anidata.duplicates import alignment, relation, retouch
 from anidata.workspace import open_workspace
 from conftest import drawing, save
 

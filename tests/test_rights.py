@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anidata.rights import license_rank, rating_rank
+from anidata.catalog.licenses import license_rank, rating_rank
 
 # From free to strict. Within a class no license forbids more than another.
 CLASSES = {

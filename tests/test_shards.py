@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anidata.shards import BLOCK, Member, TarWriter, header, index_text, members, split_name
+from anidata.tar.writer import BLOCK, Member, TarWriter, header, index_text, members, split_name
 
 SAMPLES = [("0a.color.jpg", b"jpeg" * 300), ("0a.json", b"{}"), ("0a.lineart.png", b""), ("1b.color.jpg", b"x" * 512), ("1b.json", b"{ }")]
 AWKWARD = [

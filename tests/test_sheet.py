@@ -7,8 +7,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import ImageFont
 
-from anidata import sheet
-from anidata.sheet import Cell, Section, draw, fitted, plain
+from anidata.imaging import sheet, sheet_layout, sheet_text
+from anidata.imaging.sheet import draw
+from anidata.imaging.sheet_layout import Cell, Section
+from anidata.imaging.sheet_text import fitted, plain
 
 TEAL, PLUM, RUST, LIME = (0, 128, 129), (130, 20, 131), (180, 70, 1), (140, 220, 3)  # none of the sheet's own colors
 HOSTILE = [
@@ -54,7 +56,7 @@ def white_lines(page):
 def test_a_sheet_is_as_wide_as_asked_with_white_margins(width):
     cells = [Cell(flat(TEAL), "a.png", "soft"), Cell(flat(PLUM), "b.png", "min_side")]
     page = draw("Title", [("files", "12")] * 9, [loose(cells), Section("Pairs", [cells], touching=True)], width)
-    edge = sheet.margin(width)
+    edge = sheet_layout.margin(width)
     assert page.dtype == np.uint8
     assert page.shape[1:] == (width, 3)
     assert (page[:, :edge] == 255).all()
@@ -69,7 +71,7 @@ def test_a_sheet_too_narrow_to_read_is_refused():
 
 def test_an_empty_sheet_is_a_title_alone():
     page = draw("Title", [], [])
-    assert page.shape == (172 + sheet.MARGIN, 1600, 3)
+    assert page.shape == (172 + sheet_layout.MARGIN, 1600, 3)
     assert not white_lines(page).all()
     assert (draw("", [], []) == 255).all()
 
@@ -87,14 +89,16 @@ def test_every_picture_is_there_whole_centered_in_its_column():
     shapes = {TEAL: (300, 200), PLUM: (200, 300), RUST: (1_000, 100), LIME: (9, 9)}
     page = draw("Title", [], [loose([Cell(flat(color, *shape), "name.png", "soft") for color, shape in shapes.items()])])
     boxes = [box_of(page, color) for color in shapes]
-    pitch = (1600 - 2 * 72 + sheet.GAP) / 6
+    pitch = (1600 - 2 * 72 + sheet_layout.GAP) / 6
     for number, ((left, top, right, bottom), (width, height)) in enumerate(zip(boxes, shapes.values(), strict=True)):
-        middle = 72 + sheet.INSET + number * pitch + (pitch - sheet.GUTTER) / 2
+        middle = 72 + sheet_layout.INSET + number * pitch + (pitch - sheet_layout.GUTTER) / 2
         assert abs((left + right) / 2 - middle) <= 1.5
         assert abs((top + bottom) / 2 - (boxes[0][1] + boxes[0][3]) / 2) <= 1
         assert abs((right - left) * height - (bottom - top) * width) <= max(width, height)  # the shape is kept, to a px
     assert boxes[3][2] - boxes[3][0] == 18  # enlarged twice, no more
-    assert boxes[0][2] - boxes[0][0] == boxes[2][2] - boxes[2][0] == int(pitch) - sheet.GUTTER - 2  # shrunk to the cell, within a hairline
+    assert (
+        boxes[0][2] - boxes[0][0] == boxes[2][2] - boxes[2][0] == int(pitch) - sheet_layout.GUTTER - 2
+    )  # shrunk to the cell, within a hairline
 
 
 def test_a_shrunk_picture_looks_like_the_picture():
@@ -158,15 +162,15 @@ def test_a_tone_frames_its_picture(tone):
     page = draw("Title", [], [loose([Cell(flat(TEAL), "a.png", tone, "3 bits", tone)])])
     left, top, right, bottom = box_of(page, TEAL)
     frame = page[top - 4 : bottom + 4, left - 4 : right + 4].copy()
-    frame[4:-4, 4:-4] = sheet.FRAMES[tone]
-    assert (frame == sheet.FRAMES[tone]).all()
+    frame[4:-4, 4:-4] = sheet_layout.FRAMES[tone]
+    assert (frame == sheet_layout.FRAMES[tone]).all()
 
 
 def test_a_reason_has_the_same_color_throughout_a_section():
     def ground(cells, at):
         page = draw("", [], [loose(cells)])
         left, _, _, bottom = box_of(page, cells[at].picture[0, 0])
-        return tuple(page[bottom + 1 + sheet.AIR + 15, left + 3])
+        return tuple(page[bottom + 1 + sheet_layout.AIR + 15, left + 3])
 
     cells = [Cell(flat(TEAL), caption="soft"), Cell(flat(PLUM), caption="flat"), Cell(flat(RUST), caption="soft")]
     assert ground(cells, 0) == ground(cells, 2) == sheet.HUES[0][0]
@@ -199,16 +203,16 @@ def test_hostile_names_stay_in_their_cell(name):
     tame, wild = page("a"), page(name)
     assert tame.shape == wild.shape
     differing = np.flatnonzero((tame != wild).any(axis=(0, 2)))
-    step = (1600 - 144 + sheet.GAP) / 6
-    column, within = np.divmod(differing - 72 - sheet.INSET + 1, step)  # the columns begin on whole px
+    step = (1600 - 144 + sheet_layout.GAP) / 6
+    column, within = np.divmod(differing - 72 - sheet_layout.INSET + 1, step)  # the columns begin on whole px
     assert set(column) <= {0, 1}
-    assert within.max(initial=0) <= step - sheet.GUTTER + 1
+    assert within.max(initial=0) <= step - sheet_layout.GUTTER + 1
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_titles_stay_between_the_margins(name):
     page = draw(name, [(name, name)] * 7, [Section(name, [], name), Section(name, [[Cell(flat(TEAL), name)]])], 700)
-    edge = sheet.margin(700)
+    edge = sheet_layout.margin(700)
     assert (page[:, :edge] == 255).all()
     assert (page[:, -edge:] == 255).all()
     assert page.shape[1] == 700
@@ -235,7 +239,7 @@ def test_the_font_has_every_glyph_that_is_let_through():
     font = ImageFont.load_default(40)
     missing = bytes(font.getmask("\uffff"))
     assert missing
-    assert [glyph for glyph in sorted(sheet.GLYPHS) if bytes(font.getmask(glyph)) == missing] == []
+    assert [glyph for glyph in sorted(sheet_text.GLYPHS) if bytes(font.getmask(glyph)) == missing] == []
 
 
 @given(st.text(st.characters() | st.characters(categories=["Cs", "Cf", "Mn"]), max_size=300), st.sampled_from([19, 34]), st.floats(0, 400))
@@ -244,7 +248,7 @@ def test_the_font_has_every_glyph_that_is_let_through():
 def test_cut_text_fits_and_has_no_character_that_steers(text, size, width):
     short = fitted(text, size, width)
     assert ImageFont.load_default(size).getlength(short) <= width
-    assert set(short) <= sheet.GLYPHS
+    assert set(short) <= sheet_text.GLYPHS
     assert not any(unicodedata.category(char)[0] == "C" for char in short)
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anidata.sources import Options, Record, _sidecars, folder
-from anidata.sources._sidecars import BadSidecar, Notes, from_fields, from_json, from_metadata, from_text
+from anidata.sources import Options, Record, folder
+from anidata.sources.listing import sidecars
+from anidata.sources.listing.sidecars import BadSidecar, Notes, from_fields, from_json, from_metadata, from_text
 
 
 def listed(base: Path, files: dict[str, str | bytes]) -> dict[str, Record]:
@@ -119,7 +120,7 @@ def test_a_bad_sidecar_is_ignored_and_said(tmp_path):
 
 
 def test_a_sidecar_above_the_limit_is_ignored_and_said(tmp_path):
-    records = listed(tmp_path, {"a.png": b"", "a.txt": b"x" * (_sidecars.SIDECAR_LIMIT + 1)})
+    records = listed(tmp_path, {"a.png": b"", "a.txt": b"x" * (sidecars.SIDECAR_LIMIT + 1)})
     assert records["a.png"].tags == ()
     assert "a.txt is ignored: 4,194,305 bytes" in records["a.png"].message
 

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from anidata import parts
+from anidata import registry
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
 from conftest import drawing
 from gallery_lab import Booru, post
 
-KINDS = parts.names("sources")
+KINDS = registry.names("sources")
 
 
 def make_folder(base: Path) -> str:
@@ -103,24 +103,24 @@ def listed(kind: str, tmp_path: Path) -> list[Record]:
     if kind not in MAKERS:
         pytest.skip(f"no way to make a small source of kind {kind} here: add one to MAKERS")
     source, options = MAKERS[kind](tmp_path), Options(tmp_path / "work", allow_private=True)
-    first, second = (list(parts.load("sources", kind).records(source, options)) for _ in range(2))
+    first, second = (list(registry.load("sources", kind).records(source, options)) for _ in range(2))
     assert first == second
     return first
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_source_says_what_it_is_and_what_to_type(kind):
-    part = parts.load("sources", kind)
-    assert parts.title(part)
-    assert len(parts.title(part)) < 140
+    part = registry.load("sources", kind)
+    assert registry.title(part)
+    assert len(registry.title(part)) < 140
     assert part.EXAMPLE == str(part.EXAMPLE) != ""
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_source_accepts_its_example_and_its_name_and_no_other_kind_does(kind):
-    example = parts.load("sources", kind).EXAMPLE
-    assert [other for other in KINDS if parts.load("sources", other).accepts(example)] == [kind]
-    assert [other for other in KINDS if parts.load("sources", other).accepts(f"{kind}:")] == [kind]
+    example = registry.load("sources", kind).EXAMPLE
+    assert [other for other in KINDS if registry.load("sources", other).accepts(example)] == [kind]
+    assert [other for other in KINDS if registry.load("sources", other).accepts(f"{kind}:")] == [kind]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -128,7 +128,7 @@ def test_no_text_makes_a_source_stumble_before_it_is_opened(kind, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     hostile = ["", "\0", "x" * 5000, "\udcff", "a/../..", "http://127.0.0.1:1/x.zip", str(tmp_path / "pipe"), "C:\\x", "nothing:"]
     for text in hostile:
-        assert parts.load("sources", kind).accepts(text) in (True, False)
+        assert registry.load("sources", kind).accepts(text) in (True, False)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -161,4 +161,4 @@ def test_a_refused_rest_is_a_source_error_or_a_row_never_another_exception(kind,
     if kind not in MAKERS:
         pytest.skip("not a source of files")
     with pytest.raises(SourceError, match="Type"):
-        list(parts.load("sources", kind).records(f"{kind}:{tmp_path / 'nothing'}", Options(tmp_path)))
+        list(registry.load("sources", kind).records(f"{kind}:{tmp_path / 'nothing'}", Options(tmp_path)))

@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 import pytest
 
-from anidata import parts
+from anidata import registry
 
 STROKE = (slice(20, 108), slice(62, 65))  # 3 px wide, on a picture of 128 × 128
 NEAR = 4  # px: ink may lie this far from a stroke's middle, so that both flanks count
 
 
-@pytest.fixture(params=parts.names("lineart"))
+@pytest.fixture(params=registry.names("styles"))
 def style(request) -> ModuleType:
-    return parts.load("lineart", request.param)
+    return registry.load("styles", request.param)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_the_comment_on_a_number_says_which_value_switches_it_off_and_what_is_th
 
 
 def test_the_docstring_gives_formula_and_source_and_there_is_a_version(style):
-    assert parts.title(style).endswith(".")
+    assert registry.title(style).endswith(".")
     assert "\n    line = " in style.__doc__ or "\n    t = " in style.__doc__ or "\n    S = " in style.__doc__
     assert "\nSource: " in style.__doc__
     assert isinstance(style.VERSION, int)

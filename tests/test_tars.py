@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anidata import shards, tars
-from anidata.tars import BLOCK, HEADER_LIMIT, BadTar, Header, Unended, headers
+from anidata.tar import reader, writer
+from anidata.tar.reader import BLOCK, HEADER_LIMIT, BadTar, Header, Unended, headers
 
 GNU = bool(shutil.which("tar")) and b"GNU tar" in subprocess.run(["tar", "--version"], capture_output=True, check=False).stdout
 needs_gnu = pytest.mark.skipif(not GNU, reason="no GNU tar on this machine")
@@ -206,7 +206,7 @@ class TestGnuTar:
         assert (hole.name, data[file.offset : file.offset + file.size]) == (b"hole.png", b"hi")
         assert file == by_tarfile(data)[1]
         with pytest.raises(BadTar, match="a sparse file at byte"):
-            list(shards.members(io.BytesIO(data)))
+            list(writer.members(io.BytesIO(data)))
 
     def test_dates_in_place_of_a_name_s_front_are_no_name(self, tmp_path):
         """tarfile takes them for one, GNU tar's own listing doesn't."""
@@ -274,7 +274,7 @@ def test_a_size_in_a_pax_header_that_is_no_number_is_corrupt(value):
 # --- names and pax headers that cost too much ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", [*tars.LONG])
+@pytest.mark.parametrize("code", [*reader.LONG])
 @pytest.mark.parametrize("size", [HEADER_LIMIT + 1, 1 << 33, 1 << 80])
 def test_a_huge_name_or_pax_header_is_not_read(code, size):
     file = Forward(member("a.png", b"1") + member("long", code=code, size=size) + bytes(HEADER_LIMIT + 4096))
@@ -305,7 +305,7 @@ def test_a_pax_header_within_the_limit_is_read():
         b"\xff" * 512,
     ],
 )
-@pytest.mark.parametrize("code", tars.PAX)
+@pytest.mark.parametrize("code", reader.PAX)
 def test_a_pax_header_that_makes_no_sense_is_corrupt(payload, code):
     found, bad = until(member("pax", payload, code) + PLAIN + END)
     assert (found, str(bad)) == ([], "a pax header that can't be read")

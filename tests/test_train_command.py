@@ -19,9 +19,10 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from anidata import recipe
 from anidata.errors import Interrupted, Locked, RecipeError, RunError, TrainingError, UnknownPart, WorkspaceError
-from anidata.training import train, validation
+from anidata.training import train
 from anidata.training.config import Config, resolve
-from anidata.training.loader import Loader
+from anidata.training.data.loader import Loader
+from anidata.training.run import validation
 from anidata.workspace import Workspace
 from training_lab import TINY, dataset  # noqa: F401 - a fixture
 from training_lab import tiny as tiny_model
@@ -304,7 +305,7 @@ def same_weights(one, other):
 
 
 def test_training_without_torch_says_what_to_install(dataset, tmp_path):  # noqa: F811
-    code = "import sys; sys.modules['torch'] = None; from anidata.cli import main; main()"
+    code = "import sys; sys.modules['torch'] = None; from anidata.cli.entry import main; main()"
     words = ["train-baseline", "gan", str(dataset), str(tmp_path / "run")]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 4
@@ -313,7 +314,7 @@ def test_training_without_torch_says_what_to_install(dataset, tmp_path):  # noqa
 
 @pytest.mark.parametrize("shelf", ["models", "metrics"])
 def test_models_and_metrics_are_listed_without_torch(shelf):
-    code = f"import sys; sys.modules['torch'] = None; sys.argv = ['anidata', 'list', '{shelf}', '--json']; from anidata.cli import main; main()"
+    code = f"import sys; sys.modules['torch'] = None; sys.argv = ['anidata', 'list', '{shelf}', '--json']; from anidata.cli.entry import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     found = json.loads(done.stdout)
     assert set(found) >= {"models": {"autoencoder"}, "metrics": {"psnr", "ssim", "ciede2000"}}[shelf]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from anidata.training import train
-from anidata.training.loader import Loader
+from anidata.training.data.loader import Loader
 from anidata.training.loop import Updater
 from training_lab import TINY, dataset  # noqa: F401 - a fixture
 

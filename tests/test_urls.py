@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anidata import parts, pipeline
+from anidata import pipeline, registry
 from anidata.errors import MissingExtra, SourceError
 from anidata.sources import Options
 from web_lab import Web, picture, seed_of
@@ -48,7 +48,7 @@ MAKERS = {
 
 def records(place, **options):
     return list(
-        parts.load("sources", "urls").records(f"urls:{place}", Options(place.parent if hasattr(place, "parent") else None, **options))
+        registry.load("sources", "urls").records(f"urls:{place}", Options(place.parent if hasattr(place, "parent") else None, **options))
     )
 
 
@@ -131,7 +131,7 @@ def test_credentials_in_a_url_reach_no_record(tmp_path):
 def test_a_remote_list_is_read_by_fsspec(tmp_path):
     with fsspec.open("memory://lists/list.csv", "w") as file:
         file.write("url\nhttp://a.example/1.png\n")
-    found = list(parts.load("sources", "urls").records("urls:memory://lists/list.csv", Options(tmp_path)))
+    found = list(registry.load("sources", "urls").records("urls:memory://lists/list.csv", Options(tmp_path)))
     assert [record.url for record in found] == ["http://a.example/1.png"]
 
 
@@ -153,7 +153,7 @@ def test_without_the_extra_the_command_that_mends_it_is_named_and_then_goes_on(t
 
 
 def test_the_core_doesnt_import_what_only_fetching_needs():
-    code = "import sys, anidata.cli, anidata.pipeline, anidata.catalog; sys.exit(any(n in sys.modules for n in ('aiohttp', 'protego', 'fsspec')))"
+    code = "import sys, anidata.cli.entry, anidata.pipeline, anidata.catalog.catalog; sys.exit(any(n in sys.modules for n in ('aiohttp', 'protego', 'fsspec')))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

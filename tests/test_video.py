@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from anidata import parts
+from anidata import registry
 from anidata.errors import SourceError
-from anidata.sources import Options, _videos
+from anidata.sources import Options
+from anidata.sources.videos import reader
 from anidata.storage import read
 from conftest import drawing
 
@@ -44,7 +45,7 @@ def fade(seed, seconds=1.0):
 
 
 def listed(place, base, **options):
-    return list(parts.load("sources", "video").records(f"video:{place}", Options(base / "work", **options)))
+    return list(registry.load("sources", "video").records(f"video:{place}", Options(base / "work", **options)))
 
 
 def pictures(records, base):
@@ -133,7 +134,7 @@ def test_a_video_that_breaks_off_gives_what_stands_before_and_a_row_for_the_rest
 
 def test_a_video_that_takes_too_long_is_a_row_and_leaves_nothing(tmp_path):
     path = film(tmp_path / "a.mp4", [held(0)])
-    [frame] = _videos.frames(path, Options(tmp_path / "work"), seconds=0.01)
+    [frame] = reader.frames(path, Options(tmp_path / "work"), seconds=0.01)
     assert frame.error == "timeout"
     assert not list((tmp_path / "work").rglob("*.tar"))
 

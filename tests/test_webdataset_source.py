@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 
-from anidata import parts
+from anidata import registry
 from anidata.errors import SourceError
 from anidata.sources import Options
 from anidata.storage import read
@@ -41,7 +41,7 @@ def written(path, samples):
 
 
 def listed(text, base, **options):
-    return list(parts.load("sources", "webdataset").records(f"webdataset:{text}", Options(base / "work", **options)))
+    return list(registry.load("sources", "webdataset").records(f"webdataset:{text}", Options(base / "work", **options)))
 
 
 def answers(command, work, sql):

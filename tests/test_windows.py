@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anidata import hashing, image, windows
-from anidata.windows import WHOLES, WINDOWS, content
+from anidata.duplicates import phash, windows
+from anidata.duplicates.windows import WHOLES, WINDOWS, content
+from anidata.imaging import decode
 from conftest import ART, drawing
 
 NEAR, FAR = 8, 80  # bits of 64 and of 256
@@ -19,12 +20,12 @@ NEAR, FAR = 8, 80  # bits of 64 and of 256
 def opened(rgb):
     file = io.BytesIO()
     PIL.Image.fromarray(np.ascontiguousarray(rgb)).save(file, "PNG")
-    return image.decode(file.getvalue(), 10**8)
+    return decode.decode(file.getvalue(), 10**8)
 
 
 def codes(rgb):
     picture = opened(rgb)
-    found = hashing.codes(picture.rgb)
+    found = phash.codes(picture.rgb)
     return windows.codes(picture, found.luma, found.phash, found.phash_flip)[0]
 
 
@@ -79,7 +80,7 @@ CHANGES = {
 @pytest.fixture(scope="module")
 def art():
     paths = [path for path in sorted(ART.iterdir()) if path.suffix in {".png", ".jpg", ".webp"} and "_line" not in path.stem]
-    return [image.decode(path.read_bytes(), 10**8).rgb for path in paths]
+    return [decode.decode(path.read_bytes(), 10**8).rgb for path in paths]
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
@@ -95,7 +96,7 @@ def test_other_pictures_hardly_ever_meet():
 
 def test_the_codes_of_the_frame_are_its_phashes():
     rgb = drawing(1)
-    plain = hashing.codes(rgb)
+    plain = phash.codes(rgb)
     found = {int(row["kind"]): int(row["code"]) for row in codes(rgb)}
     assert (found[WINDOWS.index(windows.Window("frame"))], found[WINDOWS.index(windows.Window("frame", mirrored=True))]) == (
         plain.phash,
@@ -149,4 +150,4 @@ def test_weights_of_a_sample_add_up():
         assert outside.any() == (window.degrees != 0)
         assert (weights.sum(axis=1) == windows.UNIT**2).all()
         assert weights.min() >= 0
-        assert 0 <= places.min() <= places.max() < hashing.SIDE**2
+        assert 0 <= places.min() <= places.max() < phash.SIDE**2

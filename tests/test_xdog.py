@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import convolve1d, gaussian_filter
 
-from anidata.lineart import _gauss, xdog
+from anidata.lineart.styles import _gauss, xdog
 
 SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 CONFIG = xdog.Config()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-import anidata.cli
+import anidata.cli.entry
 from anidata.training import models
 from anidata.training.baseline import Batch
 from anidata.training.config import Config
@@ -25,9 +25,9 @@ def dataset(tmp_path_factory):
         save(folder / f"pile/{n:02d}.png", drawing(n, 64, 64))
     settings = ["clean.min_side=32", "clean.min_sharpness=0", "lineart.size=32", "shard.splits.val=0.3"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anidata.engine.Engine", Inline)
+        patch.setattr("anidata.engine.engine.Engine", Inline)
         words = ["run", "quickstart", folder / "work", folder / "pile", *(w for s in settings for w in ("--set", s))]
-        done = CliRunner().invoke(anidata.cli.app, [str(w) for w in words], catch_exceptions=False)
+        done = CliRunner().invoke(anidata.cli.entry.app, [str(w) for w in words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return folder / "work/dataset"
 

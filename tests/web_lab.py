@@ -14,7 +14,7 @@ from typing import Any, Self
 import cv2
 import pytest
 
-from anidata.stages._journal import Journal
+from anidata.stages.ingest.journal import Journal
 from conftest import drawing
 
 MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"

@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anidata.catalog import Catalog
-    from anidata.loading import load_dataset
-    from anidata.loose import draw
+    from anidata.catalog.catalog import Catalog
+    from anidata.dataset.samples import load_dataset
+    from anidata.lineart.draw import draw
     from anidata.workspace import open_workspace
 
 __version__ = "0.1.0"

@@ -1,6 +1,6 @@
 """`python -m anidata`."""
 
-from anidata.cli import main
+from anidata.cli.entry import main
 
 if __name__ == "__main__":
     main()

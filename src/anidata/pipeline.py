@@ -8,16 +8,21 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from anidata import parts, recipe, styles
-from anidata.engine import Engine
-from anidata.stages import clean, dedup, extract_lineart, ingest, shard
-from anidata.stages._listing import Request as Request  # noqa: PLC0414 - re-exported
-from anidata.stages._listing import source_of
-from anidata.stages.clean import Config as CleanConfig
-from anidata.stages.dedup import Config as DedupConfig
-from anidata.stages.extract_lineart import Config as LineartConfig
-from anidata.stages.ingest import Config as IngestConfig
-from anidata.stages.shard import Config as ShardConfig
+from anidata import recipe, registry
+from anidata.engine.engine import Engine
+from anidata.lineart import selection
+from anidata.stages.clean import stage as clean
+from anidata.stages.clean.stage import Config as CleanConfig
+from anidata.stages.dedup import stage as dedup
+from anidata.stages.dedup.stage import Config as DedupConfig
+from anidata.stages.extract_lineart import stage as extract_lineart
+from anidata.stages.extract_lineart.stage import Config as LineartConfig
+from anidata.stages.ingest import stage as ingest
+from anidata.stages.ingest.config import Config as IngestConfig
+from anidata.stages.ingest.plan import Request as Request  # noqa: PLC0414 - re-exported
+from anidata.stages.ingest.plan import source_of
+from anidata.stages.shard import stage as shard
+from anidata.stages.shard.stage import Config as ShardConfig
 from anidata.storage import FILE
 from anidata.workspace import Workspace
 
@@ -46,7 +51,7 @@ def resolve(
     Raises: RecipeError, UnknownPart.
     """
     where = name or (str(workspace.recipe_file) if workspace else "the command line")
-    document = recipe.read(parts.find("pipelines", name)) if name else workspace.last_recipe() if workspace else {}
+    document = recipe.read(registry.find("pipelines", name)) if name else workspace.last_recipe() if workspace else {}
     given = recipe.build(Recipe, _spelled(document), where)
     if settings:
         document = reduce(recipe.assigned, settings, recipe.document_of(given))
@@ -88,7 +93,7 @@ def shard_plan(workspace: Workspace, chosen: Recipe, dataset: Path) -> shard.Pla
 def portable(chosen: Recipe) -> dict[str, Any]:
     """The recipe as a document without paths of this machine and addresses of people: a source is its kind and last component."""
     document = recipe.document_of(chosen)
-    tables = {name: styles.portable(name, table) for name, table in document["lineart"]["style"].items()}
+    tables = {name: selection.portable(name, table) for name, table in document["lineart"]["style"].items()}
     fetch = document["ingest"]["fetch"] | {"contact": ""}  # a person's address is nobody's business but the hosts'
     document["ingest"] = document["ingest"] | {"fetch": fetch}
     return document | {"sources": [_last(text) for text in chosen.sources], "lineart": document["lineart"] | {"style": tables}}
@@ -100,14 +105,14 @@ def _spelled(document: recipe.Document) -> recipe.Document:
         case {"styles": [*names], **others} if all(isinstance(name, str) for name in names):
             tables = others.get("style", {})
             if isinstance(tables, dict):
-                found, settings = styles.spelled(names, tables)
+                found, settings = selection.spelled(names, tables)
                 return document | {"lineart": others | {"styles": found, "style": settings}}
     return document
 
 
 def _last(text: str) -> str:
     kind, colon, rest = text.partition(":")
-    known = colon and kind in parts.names("sources")
+    known = colon and kind in registry.names("sources")
     place = (rest if known else text).removeprefix(FILE).rstrip("/")
     if "://" in place:
         place = re.split("[?#]", place)[0]  # what follows may be a secret

@@ -18,7 +18,7 @@ import msgspec
 import tomli_w
 
 from anidata.errors import RecipeError
-from anidata.parts import nearest
+from anidata.registry import nearest
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
-from anidata.containers import sniff
 from anidata.fetch import Bounds, Unfetched
+from anidata.imaging.headers import sniff
 from anidata.storage import unwritable
 
 if TYPE_CHECKING:

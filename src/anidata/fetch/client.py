@@ -15,9 +15,9 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from anidata.fetch import Answer, Bounds, Config, Elsewhere, Unfetched, Wish, _failures, body, welcome
+from anidata.fetch import Answer, Bounds, Config, Elsewhere, Unfetched, Wish, body, failures, opt_out
 from anidata.fetch.addresses import Addresses, Lookup, system_lookup
-from anidata.fetch.hosts import Clock, Host, Hosts
+from anidata.fetch.rate_limit import Clock, Host, Hosts
 from anidata.fetch.urls import BadURL, authority_of, host_of, joined, path_of
 
 ACCEPT = "image/*"
@@ -69,7 +69,7 @@ class Fetcher:
     ) -> None:
         self._config, self._bounds, self._folder, self._mine = config, bounds, folder, mine
         self._addresses = Addresses(allow_private=config.allow_private, lookup=lookup)
-        self._welcomes: dict[str, asyncio.Task[welcome.Welcome]] = {}
+        self._welcomes: dict[str, asyncio.Task[opt_out.Welcome]] = {}
 
     async def __aenter__(self) -> Self:
         self._hosts = Hosts(self._config, Clock(asyncio.get_running_loop().time))
@@ -136,7 +136,7 @@ class Fetcher:
             self._host(url).slow_down(min(rules.delay, self._config.max_wait))
         self._heed(rules.refusal(url, path_of(url)), answer)
 
-    def _heed(self, refusal: welcome.Refusal | None, answer: Answer) -> None:
+    def _heed(self, refusal: opt_out.Refusal | None, answer: Answer) -> None:
         """Raises: Unfetched: with the refusal's code, unless told to ignore it."""
         if refusal is None:
             return
@@ -162,7 +162,7 @@ class Fetcher:
             except BadURL as error:
                 raise Unfetched("bad_redirect", f"redirected to {error}") from error
             except (OSError, aiohttp.ClientError) as error:
-                why = _failures.unfetched(error, self._config)
+                why = failures.unfetched(error, self._config)
                 host.lost += why.again
                 raise why from error
 
@@ -179,13 +179,13 @@ class Fetcher:
         if response.status != 200:
             raise Unfetched(f"http_{response.status}", f"the server says {response.status}")
         try:
-            self._heed(welcome.header_refusal(headers), answer)
+            self._heed(opt_out.header_refusal(headers), answer)
             answer.body, answer.size = await body.read_picture(response, self._bounds, self._folder)
         except Unfetched:
             response.close()  # what is still on its way isn't waited for
             raise
 
-    async def _welcome(self, authority: str) -> welcome.Welcome:
+    async def _welcome(self, authority: str) -> opt_out.Welcome:
         """What an authority says of its URLs, asked once, whatever comes of it. Raises: Unfetched, Elsewhere: it can't be asked."""
         task = self._welcomes.get(authority)
         if task is None:
@@ -195,18 +195,18 @@ class Fetcher:
         except Unfetched as why:
             raise Unfetched(why.code, why.message) from None
 
-    async def _ask_welcome(self, authority: str) -> welcome.Welcome:
+    async def _ask_welcome(self, authority: str) -> opt_out.Welcome:
         """RFC 9309: a robots.txt that isn't there (4xx) forbids nothing, one that can't be had (5xx) everything."""
         try:
-            text = await self._rules(f"{authority}/robots.txt", welcome.ROBOTS_LIMIT)
+            text = await self._rules(f"{authority}/robots.txt", opt_out.ROBOTS_LIMIT)
         except Unfetched as why:
             if not why.code.startswith("http_"):
                 raise
-            return welcome.Welcome(forbidden=f"its robots.txt can't be had: {why.message}")
-        found = welcome.Welcome() if text is None else welcome.from_robots(text.decode("utf-8-sig", "replace"))
-        if found.refusal(at := authority + welcome.TDM_PATH, welcome.TDM_PATH) is None:
+            return opt_out.Welcome(forbidden=f"its robots.txt can't be had: {why.message}")
+        found = opt_out.Welcome() if text is None else opt_out.from_robots(text.decode("utf-8-sig", "replace"))
+        if found.refusal(at := authority + opt_out.TDM_PATH, opt_out.TDM_PATH) is None:
             with suppress(Unfetched):  # what can't be had reserves nothing
-                found = welcome.with_rules(found, await self._rules(at, welcome.TDM_LIMIT) or b"")
+                found = opt_out.with_rules(found, await self._rules(at, opt_out.TDM_LIMIT) or b"")
         return found
 
     async def _rules(self, url: str, limit: int) -> bytes | None:

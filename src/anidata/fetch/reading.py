@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import aiohttp
 from yarl import URL
 
-from anidata.fetch import Config, Unfetched, _failures
+from anidata.fetch import Config, Unfetched, failures
 from anidata.fetch.addresses import Addresses, Lookup, system_lookup
 from anidata.fetch.client import PASSING, REDIRECTS, session
 from anidata.fetch.urls import BadURL, canonical, host_of, joined
@@ -96,7 +96,7 @@ class WebFile(io.RawIOBase):
             try:
                 return self._loop.run_until_complete(what())
             except (OSError, aiohttp.ClientError) as error:
-                why = _failures.unfetched(error, self._config)
+                why = failures.unfetched(error, self._config)
             except Unfetched as error:
                 why = error
             if not why.again or tried >= self._config.tries:
@@ -151,7 +151,7 @@ class WebFile(io.RawIOBase):
         try:
             return await self._client().get(URL(url, encoded=True), headers=headers, allow_redirects=False)
         except (OSError, aiohttp.ClientError) as error:
-            raise _failures.unfetched(error, self._config) from error
+            raise failures.unfetched(error, self._config) from error
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from anidata.image import tones
+from anidata.imaging.image import tones
 
 
 def percentiles(channel: npt.NDArray[np.uint8], *shares: float) -> list[int]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from anidata.image import Image
+from anidata.imaging.image import Image
 
 TYPE, VERSION = pa.float32(), 1
 TOLERANCE = 8  # grey levels: the grain of a flat bar stays below this

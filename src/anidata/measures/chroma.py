@@ -7,7 +7,7 @@ Below 6 a picture is monochrome, whatever mode its file has: JPEG leaves up to 5
 
 import pyarrow as pa
 
-from anidata.image import Image
+from anidata.imaging.image import Image
 from anidata.measures._tones import percentiles
 
 TYPE, VERSION = pa.float32(), 2

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from anidata.image import Image
+from anidata.imaging.image import Image
 from anidata.measures._tones import percentiles
 
 TYPE, VERSION = pa.float32(), 3

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from anidata.image import BLOCK, Image
+from anidata.imaging.image import BLOCK, Image
 
 TYPE, VERSION = pa.float32(), 1
 LONE = 2  # grey levels that a step must have over its neighbors

@@ -6,7 +6,7 @@ was saved is not known to its file: see jpeg_blocks.
 
 import pyarrow as pa
 
-from anidata.image import Image
+from anidata.imaging.image import Image
 
 TYPE, VERSION = pa.int32(), 1
 

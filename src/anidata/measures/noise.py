@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from anidata.image import Image
+from anidata.imaging.image import Image
 
 TYPE, VERSION = pa.float32(), 2
 SQUARE = 16  # px

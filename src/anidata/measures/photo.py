@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from anidata.image import Image, tones
+from anidata.imaging.image import Image, tones
 from anidata.measures._tones import levels
 
 TYPE, VERSION = pa.float32(), 1

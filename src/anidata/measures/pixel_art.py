@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from anidata.image import Image
+from anidata.imaging.image import Image
 
 TYPE, VERSION = pa.float32(), 1
 BANDING = 4  # grey levels that a difference must exceed: a slow gradient is stepped as well, and JPEG ripples

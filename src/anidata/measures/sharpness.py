@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from anidata.image import Image
+from anidata.imaging.image import Image
 from anidata.measures._tones import levels
 
 TYPE, VERSION = pa.float32(), 4

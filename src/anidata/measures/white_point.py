@@ -5,7 +5,7 @@
 
 import pyarrow as pa
 
-from anidata.image import Image
+from anidata.imaging.image import Image
 from anidata.measures._tones import levels
 
 TYPE, VERSION = pa.float32(), 1

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
-from anidata.sources._archives import is_file, kind_of, members
-from anidata.sources._listing import Scope, tree_records
+from anidata.sources.archives.archive import is_file, kind_of, members
+from anidata.sources.listing.files import Scope, tree_records
 from anidata.storage import uri_of
 
 EXAMPLE = "archive:comic.cbz"

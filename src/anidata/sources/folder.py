@@ -6,8 +6,8 @@ from pathlib import Path
 
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
-from anidata.sources._archives import is_file, kind_of
-from anidata.sources._folders import single, state_of, walk
+from anidata.sources.archives.archive import is_file, kind_of
+from anidata.sources.listing.folders import single, state_of, walk
 from anidata.storage import uri_of
 
 EXAMPLE = "folder:pictures"

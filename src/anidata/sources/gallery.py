@@ -20,10 +20,10 @@ from anidata import fetch
 from anidata.errors import SourceError
 from anidata.fetch.urls import BadURL, authority_of, canonical, host_of, path_of
 from anidata.sources import Options, Record
-from anidata.sources._gallery_dl import CHALLENGE, LOGIN, UNKNOWN, ListingFailed, rows
-from anidata.sources._pairing import paired
-from anidata.sources._secrets import has_secrets, scrubbed, url_without_secrets, without_secrets
-from anidata.sources._sidecars import Notes, clean, extra_of, from_fields
+from anidata.sources.listing.pairing import paired
+from anidata.sources.listing.sidecars import Notes, clean, extra_of, from_fields
+from anidata.sources.web.gallery_dl import CHALLENGE, LOGIN, UNKNOWN, ListingFailed, rows
+from anidata.sources.web.secrets import has_secrets, scrubbed, url_without_secrets, without_secrets
 from anidata.storage import Reference, encode
 
 EXAMPLE = "gallery:https://danbooru.donmai.us/posts?tags=1girl"

@@ -8,11 +8,11 @@ from typing import Any
 
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
-from anidata.sources._secrets import has_secrets, scrubbed
-from anidata.sources._shards import expanded
-from anidata.sources._sidecars import clean, extra_of, from_fields
-from anidata.sources._tables import opened, pictures, rows
-from anidata.sources._web import look_of, system_of
+from anidata.sources.listing.shards import expanded
+from anidata.sources.listing.sidecars import clean, extra_of, from_fields
+from anidata.sources.listing.tables import opened, pictures, rows
+from anidata.sources.web.files import look_of, system_of
+from anidata.sources.web.secrets import has_secrets, scrubbed
 from anidata.storage import WEB, Reference, encode, uri_of
 
 EXAMPLE = "parquet:data/train.parquet"

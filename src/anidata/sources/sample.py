@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from anidata import __version__
 from anidata.errors import SourceError
-from anidata.parts import PACKAGE
+from anidata.registry import PACKAGE
 from anidata.sources import Options, Record
-from anidata.sources._folders import walk
+from anidata.sources.listing.folders import walk
 
 EXAMPLE = "sample:"
 PICTURES = (".jpg", ".png", ".webp")  # beside them lie the texts of their licenses

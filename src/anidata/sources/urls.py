@@ -13,8 +13,8 @@ from urllib.parse import unquote
 from anidata.errors import SourceError
 from anidata.fetch.urls import BadURL, canonical, path_of
 from anidata.sources import Options, Record
-from anidata.sources._lists import column_of, rows
-from anidata.sources._sidecars import clean, extra_of, from_fields
+from anidata.sources.listing.sidecars import clean, extra_of, from_fields
+from anidata.sources.web.url_lists import column_of, rows
 from anidata.storage import Reference, encode
 
 EXAMPLE = "urls:list.csv"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
-from anidata.sources._videos import frames
+from anidata.sources.videos.reader import frames
 from anidata.storage import encode, readable, uri_of
 
 EXAMPLE = "video:episodes/"

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
-from anidata.sources._samples import rest, samples
-from anidata.sources._secrets import has_secrets, scrubbed
-from anidata.sources._shards import look_of, rows_of, shards_of
+from anidata.sources.listing.samples import rest, samples
+from anidata.sources.listing.shards import look_of, rows_of, shards_of
+from anidata.sources.web.secrets import has_secrets, scrubbed
 
 EXAMPLE = "webdataset:shards/"
 PREFIX = "webdataset:"

@@ -7,12 +7,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from anidata import parts, recipe
+from anidata import recipe, registry
 from anidata.errors import RecipeError
 from anidata.recipe import Amount, Count, Document, Positive
 from anidata.training import models, optimizers
-from anidata.training.augment import Augment
-from anidata.training.conditions import channels
+from anidata.training.data.augment import Augment
+from anidata.training.data.conditions import channels
 
 # settings that may change when a run goes on: they don't alter what a step computes, or what the figures mean
 FREE = (
@@ -79,11 +79,11 @@ def resolve(module: ModuleType, names: tuple[str, str, str], settings: Sequence[
     Raises: UnknownPart: no such preset. RecipeError: no such table or setting, or a value of the wrong type or range.
     """
     given, preset, dataset = names
-    baseline = given if given in parts.names("models") else str(Path(given).absolute())  # the run may be used from elsewhere
+    baseline = given if given in registry.names("models") else str(Path(given).absolute())  # the run may be used from elsewhere
     document = reduce(recipe.assigned, settings, {"train": dict(getattr(module, "TRAIN", {}).get(preset, {})), "model": {}})
     for name in document:
         if name not in TABLES:
-            raise RecipeError(f"--set {name}.…: no such table.{parts.nearest(name, TABLES)} Write train.KEY=VALUE or model.KEY=VALUE.")
+            raise RecipeError(f"--set {name}.…: no such table.{registry.nearest(name, TABLES)} Write train.KEY=VALUE or model.KEY=VALUE.")
     train = recipe.build(Config, document["train"], "--set, [train]")
     check_batch(train)
     model = models.configure(module, preset, document["model"], channels(train.conditions), train.size)

@@ -20,8 +20,8 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from anidata.errors import TrainingError
 from anidata.training.baseline import Baseline, Batch
 from anidata.training.config import Config
+from anidata.training.distributed import Processes
 from anidata.training.ema import Ema
-from anidata.training.processes import Processes
 
 ALONE = Processes(torch.device("cpu"))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from anidata import parts, recipe
+from anidata import recipe, registry
 from anidata.errors import MissingExtra, RecipeError, UnknownPart
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def load(name_or_path: str) -> ModuleType:
 
     Raises: UnknownPart: no such model, or a file that is none. MissingExtra: it imports what isn't installed.
     """
-    path = parts.find("models", name_or_path).resolve()
+    path = registry.find("models", name_or_path).resolve()
     name = f"anidata_model_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -49,7 +49,7 @@ def configure(module: ModuleType, preset: str, settings: Mapping[str, Any], cond
     where = Path(module.__file__ or module.__name__).name
     if preset not in module.PRESETS:
         raise UnknownPart(
-            f"{where}: there is no preset '{preset}'.{parts.nearest(preset, module.PRESETS)} There are: {', '.join(module.PRESETS)}"
+            f"{where}: there is no preset '{preset}'.{registry.nearest(preset, module.PRESETS)} There are: {', '.join(module.PRESETS)}"
         )
     for name, instead in (("condition", "train.conditions"), ("size", "train.size")):
         if name in settings:

@@ -12,7 +12,7 @@ from torch import optim
 from torch.nn import Parameter
 
 from anidata.errors import RecipeError
-from anidata.parts import nearest
+from anidata.registry import nearest
 
 Name = Literal["adam", "adamw", "rmsprop", "sgd"]
 

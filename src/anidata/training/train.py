@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 
-from anidata import loading, parts
-from anidata.training import config, models, processes, runs
+from anidata import registry
+from anidata.dataset import samples
+from anidata.training import config, distributed, models
 from anidata.training.baseline import Baseline
-from anidata.training.loader import Loader, LoaderConfig
-from anidata.training.session import Outcome, Session
+from anidata.training.data.loader import Loader, LoaderConfig
+from anidata.training.run import folder
+from anidata.training.run.session import Outcome, Session
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,12 @@ def run(order: Order) -> Outcome:
 
     Raises: RecipeError, UnknownPart, DatasetError, RunError, Locked, TrainingError, StorageError, Interrupted.
     """
-    team = processes.join(order.device)
+    team = distributed.join(order.device)
     module = models.load(order.baseline)
     chosen = config.resolve(module, (order.baseline, order.preset, order.dataset), order.settings)
-    session = Session(runs.Run(order.run.absolute()), chosen, team, _baseline(module, chosen), _data(chosen, team))
-    with runs.held(session.run, team):
-        if team.first and (told := runs.begin(session.run, chosen, _surroundings(session))):
+    session = Session(folder.Run(order.run.absolute()), chosen, team, _baseline(module, chosen), _data(chosen, team))
+    with folder.held(session.run, team):
+        if team.first and (told := folder.begin(session.run, chosen, _surroundings(session))):
             session.notes.append(told)
         team.wait()
         done = session.go_on()
@@ -50,23 +52,23 @@ def _baseline(module: Any, chosen: config.Recipe) -> Baseline:
     return baseline
 
 
-def _data(chosen: config.Recipe, team: processes.Processes) -> tuple[Loader, Loader | None]:
+def _data(chosen: config.Recipe, team: distributed.Processes) -> tuple[Loader, Loader | None]:
     """The loaders of the split that is trained on, and of that of validation where there is one."""
     train_config = chosen.train
-    parts.load("metrics", train_config.metric)  # a wrong name fails now
+    registry.load("metrics", train_config.metric)  # a wrong name fails now
     training = _loader(chosen, train_config.split, team, team.device)
     if not train_config.validate_every:
         return training, None
     return training, _loader(chosen, train_config.validation, team, torch.device("cpu"))  # many wait there for their turn
 
 
-def _loader(chosen: config.Recipe, split: str, team: processes.Processes, device: torch.device) -> Loader:
+def _loader(chosen: config.Recipe, split: str, team: distributed.Processes, device: torch.device) -> Loader:
     train_config = chosen.train
     settings = LoaderConfig(
         config.check_batch(train_config, team.ranks), train_config.size, train_config.conditions, train_config.styles, train_config.seed,
         train_config.workers, train_config.augment,
     )  # fmt: skip
-    return Loader(loading.load_dataset(chosen.dataset, split), settings, team.rank, team.ranks, device)
+    return Loader(samples.load_dataset(chosen.dataset, split), settings, team.rank, team.ranks, device)
 
 
 def _surroundings(session: Session) -> dict[str, Any]:
@@ -74,6 +76,6 @@ def _surroundings(session: Session) -> dict[str, Any]:
     chosen = session.recipe
     return {
         "styles": list(session.loaders[0].samples.styles),
-        "dataset": runs.digest_of(Path(chosen.dataset) / "manifest.json") or chosen.dataset,
-        "model_file": runs.digest_of(parts.find("models", chosen.baseline)),
+        "dataset": folder.digest_of(Path(chosen.dataset) / "manifest.json") or chosen.dataset,
+        "model_file": folder.digest_of(registry.find("models", chosen.baseline)),
     }

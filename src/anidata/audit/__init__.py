@@ -1,0 +1,1 @@
+"""Audit finished shards, anyone's, for integrity and leakage."""

@@ -1,0 +1,1 @@
+"""The catalog: the only place that knows Parquet, SQL and column names."""

@@ -1,0 +1,224 @@
+"""The catalog: the only place that knows Parquet and column names; SQL over it through DuckDB.
+
+A table is a folder of parts, or one file; a part carries what it was made from in its footer. The views are
+
+    records   a row for each sighting, joined with all that is known of its picture
+    images    a row for each distinct picture that is still seen somewhere
+    pairs     a row for each stored file of a pair: the fitted color picture, or its lines in one style
+    samples   a row for each sample of the finished data set
+    fetches   a row for each time that a URL was asked for
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from anidata.catalog import exceptions, licenses, views
+from anidata.catalog.gathered import files_of, is_small, schema_of
+from anidata.catalog.schemas import CLEAN, CODES, DEDUP, LINEART, SAMPLES, SPLITS, VIEWS, measures
+from anidata.catalog.tables import read, state_of
+from anidata.errors import QueryError, StorageError
+from anidata.workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb  # what imports it at run time is the Catalog: workers read and write tables alone
+BATCH = 2048  # rows of an answer that is streamed
+
+
+_IDLE: dict[tuple[str, bool], "duckdb.DuckDBPyConnection"] = {}  # by the folder it spills into, and whether it is sealed; at most one
+
+
+@lru_cache(maxsize=10)  # as many as there are tables
+def _held(paths: tuple[Path, ...], _state: str, schema: pa.Schema) -> pa.Table:
+    """Small parts in memory, for as long as they stay as they are: a scan of files costs 6 ms each time a query mentions them."""
+    return pa.concat_tables([schema.empty_table(), *(read(path, schema) for path in paths)])
+
+
+@lru_cache(maxsize=1 << 16)
+def _columns(path: Path, _state: int) -> tuple[str, ...]:
+    return tuple(_footer(path).names)
+
+
+class Catalog:
+    """The views of a workspace over DuckDB, for SQL that anidata has written: DuckDB reads the files itself."""
+
+    sealed = False  # whether files are out of reach
+
+    def __init__(self, workspace: Workspace, *, decided: bool = True) -> None:
+        """decided: whether it will be asked what has been decided, as the views of users are; to find that out takes a look at all keys."""
+        pa.default_memory_pool().release_unused()  # what earlier tables took is kept until it is told to let go
+        folder = workspace.folder
+        self._tables: list[str] = []
+        self._scanned = False  # whether a view reads files
+        made = {n for n in ("clean", "dedup", "lineart") if (folder("decisions") / f"{n}.parquet").exists()}
+        self._home = str(folder("tmp")), self.sealed
+        idle = _IDLE.pop(self._home, None)
+        self._connection = idle or _connection(self._home[0], {} if self.sealed else {"threads": "1"})  # a thread takes 10 to 20 MB
+        for name in ("records", "images", "edges", "relations", "pairs", "fetched"):
+            self._register(f"_{name}", files_of(workspace, name), schema_of(name))
+        decisions = folder("decisions")
+        for name, schema in (("clean", CLEAN), ("dedup", DEDUP), ("lineart", LINEART), ("splits", SPLITS), ("samples", SAMPLES)):
+            self._register(f"_{name}", [decisions / f"{name}.parquet"], schema)
+        self._ranks()
+        # the views merge rows and join reasons for the exceptions alone: mostly they are few, and to do it for all would take much more memory
+        undecided = made != {"lineart"}  # which has a row for those alone that it rejects
+        state = f"{workspace.path}|{state_of(*(part for name in ('records', 'images') for part in files_of(workspace, name)))}"
+        for name, found in exceptions.tables(self.select, state, joined=decided, decided=decided and undecided).items():
+            self._add(name, found)
+        if not idle:
+            seal = ("SET enable_external_access = false", "SET lock_configuration = true") if self.sealed else ()
+            for statement in (*views.statements([*measures(), *(name for name, _ in CODES)]), *seal):
+                self._connection.execute(statement)
+
+    def select(self, sql: str, **tables: pa.Table) -> pa.Table:
+        """The answer to one SELECT, all of it; `tables` can be asked by their names too."""
+        return self._asked(sql, tables).to_arrow_table()
+
+    def stream(self, sql: str, size: int, **tables: pa.Table) -> Iterator[list[dict[str, Any]]]:
+        """The answer in lists of at most `size` rows, never all at once in memory."""
+        for batch in self.batches(sql, size, **tables):
+            yield batch.to_pylist()
+
+    def batches(self, sql: str, size: int, **tables: pa.Table) -> Iterator[pa.RecordBatch]:
+        """The same as columns."""
+        yield from (batch for batch in self._asked(sql, tables).to_arrow_reader(size) if batch.num_rows)
+
+    def grouped(self, sql: str, by: str, **tables: pa.Table) -> Iterator[tuple[Any, pa.Table]]:
+        """The answer, sorted by the column `by`, as one table for each of its values: no more than one at a time in memory."""
+        held: list[pa.RecordBatch] = []
+        value: Any = None
+        for batch in self._asked(sql, tables).to_arrow_reader(BATCH):
+            values, start = batch.column(by).to_pylist(), 0
+            while start < len(values):
+                if held and values[start] != value:
+                    yield value, pa.Table.from_batches(held)
+                    held = []
+                value, end = values[start], bisect_right(values, values[start])
+                held.append(batch.slice(start, end - start))
+                start = end
+        if held:
+            yield value, pa.Table.from_batches(held)
+
+    def keys(self, sql: str) -> list[str]:
+        """The column `key` of an answer, sorted."""
+        return sorted(self.select(sql).column("key").to_pylist())
+
+    def close(self) -> None:
+        """Let go of the tables. The connection, whose views take 40 ms to make, waits for this process's next catalog of the workspace.
+
+        That of a large catalog doesn't: only when it is closed does DuckDB give its memory back.
+        """
+        if self._scanned:
+            self._connection.close()
+            return
+        for name in dict.fromkeys(self._tables):
+            self._connection.unregister(name)
+        while _IDLE:
+            _IDLE.popitem()[1].close()
+        _IDLE[self._home] = self._connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind:
+            self._connection.close()  # whatever it was at
+        else:
+            self.close()
+
+    def _asked(self, sql: str, tables: dict[str, pa.Table]) -> "duckdb.DuckDBPyRelation":
+        for name, content in tables.items():
+            self._add(name, content)
+        return self._connection.sql(sql)
+
+    def _register(self, name: str, found: list[Path], schema: pa.Schema) -> None:
+        there = tuple(p for p in found if p.exists())
+        try:
+            if is_small(there):
+                self._add(name, _held(there, state_of(*there), schema))
+            else:
+                self._scan(name, there, schema)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise StorageError(f"{name.strip('_')} can't be read: {error}") from error
+
+    def _scan(self, name: str, paths: Sequence[Path], schema: pa.Schema) -> None:
+        """A view of files that are read in each query anew: by DuckDB itself, which takes less memory and time than by way of Arrow."""
+        alike: dict[tuple[str, ...], list[str]] = {}  # columns → files; an older part may lack some
+        for path in paths:
+            alike.setdefault(_columns(path, path.stat().st_mtime_ns), []).append("'" + str(path).replace("'", "''") + "'")
+        scans = [f"FROM read_parquet([{', '.join(found)}], hive_partitioning = false)" for found in alike.values()]
+        self._add(f"{name}_without_rows", schema.empty_table())
+        columns = ", ".join(f'"{field.name}"' for field in schema)
+        whole = " UNION ALL BY NAME ".join([f"FROM {name}_without_rows", *scans])
+        self._connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM ({whole})")
+        self._scanned = True
+
+    def _ranks(self) -> None:
+        """Tables that tell how strict each license and rating is that occurs."""
+        for column, rank in (("license", licenses.license_rank), ("rating", licenses.rating_rank)):
+            words = self.select(f"SELECT DISTINCT {column} AS word FROM _records WHERE {column} IS NOT NULL").column("word").to_pylist()
+            ranked = pa.table({"word": pa.array(words, pa.string()), "rank": pa.array([rank(w) for w in words], pa.int32())})
+            self._add(f"_{column}_rank", ranked)
+
+    def _add(self, name: str, content: Any) -> None:
+        self._connection.register(name, content)
+        self._tables.append(name)
+
+
+class Sealed(Catalog):
+    """The same for SQL that a user has written: nothing but the views can be read, and nothing written."""
+
+    sealed = True
+
+    def ask(self, sql: str) -> pa.Table:
+        """The answer to what a user typed.
+
+        Raises: QueryError: more or other than one SELECT, or SQL that fails.
+        """
+        import duckdb  # noqa: PLC0415
+
+        try:
+            statements = duckdb.extract_statements(sql)
+        except duckdb.Error as error:
+            raise QueryError(f"{error}") from error
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise QueryError(
+                "one SELECT over the views " + ", ".join(VIEWS) + ", and nothing else, for example: SELECT file, keep FROM records"
+            )
+        try:
+            return self.select(sql)
+        except duckdb.Error as error:
+            raise QueryError(f"{error}") from error
+
+    def failing(self, condition: str) -> set[str]:
+        """The keys of the readable pictures for which an SQL condition isn't true.
+
+        Raises: QueryError: no such column, or no SQL.
+        """
+        answer = self.ask(f"SELECT key FROM _pictures WHERE error IS NULL AND (({condition}\n) IS NOT TRUE)")
+        return set(answer.column("key").to_pylist())
+
+    def _scan(self, name: str, paths: Sequence[Path], schema: pa.Schema) -> None:
+        from pyarrow import dataset  # noqa: PLC0415 - it imports pandas where that is installed, which a run can do without
+
+        self._add(name, dataset.dataset(list(paths), schema=schema))
+
+
+def _footer(path: Path) -> pa.Schema:
+    return pq.read_schema(path)
+
+
+def _connection(spill: str, more: dict[str, str]) -> "duckdb.DuckDBPyConnection":
+    """An empty database in memory; what doesn't fit there goes into the folder `spill`, else it would land where the command was typed."""
+    import duckdb  # noqa: PLC0415
+
+    settings = {"python_enable_replacements": "false", "autoinstall_known_extensions": "false", "temp_directory": spill}
+    # joins are done as they are written: the right side, the smaller one, is held in memory; DuckDB's guesses from a first part are far off
+    settings["allocator_bulk_deallocation_flush_threshold"] = "256KB"  # a block: what a query lets go of doesn't wait for the next one
+    settings["disabled_optimizers"] = "join_order,build_side_probe_side"
+    return duckdb.connect(":memory:", config=settings | more)

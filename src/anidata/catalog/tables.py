@@ -1,0 +1,105 @@
+"""Tables as Parquet files: a table is a folder of parts, or one file; a part carries what it was made from in its footer."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from anidata import storage
+
+SLICE, SLICES = 1 << 13, 16  # rows of a slice at least, and slices at most: each costs a look at the whole tables
+
+
+def write(path: Path, table: pa.Table, made_from: dict[str, Any] | None = None) -> None:
+    """Publish a table as one Parquet file, with what it was made from in its footer."""
+    meta = {b"anidata": json.dumps(made_from or {}, sort_keys=True).encode()}
+    with storage.publishing(path) as file:
+        pq.write_table(table.replace_schema_metadata(meta), file, compression="zstd")
+
+
+def write_batches(path: Path, batches: Iterator[pa.RecordBatch], schema: pa.Schema, made_from: dict[str, Any]) -> int:
+    """Publish a table that is made a piece at a time, never all of it in memory; how many rows it has."""
+    count, meta = 0, {b"anidata": json.dumps(made_from, sort_keys=True).encode()}
+    with storage.publishing(path) as file, pq.ParquetWriter(file, schema.with_metadata(meta), compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            count += batch.num_rows
+    return count
+
+
+def made_from(path: Path) -> dict[str, Any]:
+    """What a table was made from, as `write` was told; empty where there is no such file."""
+    if not path.exists():
+        return {}
+    found: dict[str, Any] = json.loads((pq.read_metadata(path).metadata or {}).get(b"anidata", b"{}"))
+    return found
+
+
+def read(path: Path, schema: pa.Schema) -> pa.Table:
+    """A table with exactly the columns of `schema`; what the file lacks is null."""
+    if not path.exists():
+        return schema.empty_table()
+    with pq.ParquetFile(path) as file:
+        found = file.read()
+    columns = [found.column(f.name).cast(f.type) if f.name in found.column_names else pa.nulls(found.num_rows, f.type) for f in schema]
+    return pa.table(columns, schema=schema)
+
+
+def rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = read(path, schema).to_pylist()
+    return found
+
+
+def table(content: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist(list(content), schema=schema)
+
+
+def slice_of(count: int) -> int:
+    """Rows in a slice of so many."""
+    return max(SLICE, -(-count // SLICES))
+
+
+def slices(rows: pa.Table) -> Iterator[pa.Table]:
+    """A long table in pieces: what is asked of one piece after the other takes the memory of one."""
+    size = slice_of(rows.num_rows)
+    for start in range(0, rows.num_rows, size):
+        yield rows.slice(start, size)
+
+
+def keys_of(found: pa.Table, *columns: str) -> pa.Table:
+    """The keys in some columns of a table, each once, as a table of one column."""
+    return pa.table({"key": pa.chunked_array([c for name in columns for c in found.column(name).chunks], pa.string()).unique()})
+
+
+def write_groups(path: Path, groups: Iterator[list[dict[str, Any]]], schema: pa.Schema, made_from: dict[str, Any] | None = None) -> None:
+    """Publish lists of rows as the row groups of one file; `made_from` may grow while they are made."""
+    with storage.publishing(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for group in groups:
+            writer.write_table(table(group, schema))
+        writer.add_key_value_metadata({"anidata": json.dumps(made_from or {}, sort_keys=True)})
+
+
+def group_sizes(path: Path) -> list[int]:
+    """Rows in each row group."""
+    meta = pq.read_metadata(path)
+    return [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
+
+
+def read_group(path: Path, group: int) -> list[dict[str, Any]]:
+    with pq.ParquetFile(path) as file:
+        found: list[dict[str, Any]] = file.read_row_group(group).to_pylist()
+    return found
+
+
+def files(folder: Path) -> list[Path]:
+    """The finished parts of a folder, by name."""
+    return sorted(folder.glob("*.parquet"))
+
+
+def state_of(*folders: Path) -> str:
+    """Changes when a part of these folders (or one of these files) is added, rewritten or goes."""
+    found = [p for f in folders for p in (files(f) if f.is_dir() else [f] if f.exists() else [])]
+    return "|".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in found)

@@ -1,0 +1,1 @@
+"""The command line: parse, build the config, call the stage, show its summary."""

@@ -1,0 +1,43 @@
+"""The commands: parse, build the config, call the stage, show its summary. Results go to stdout, progress and notes to stderr."""
+
+import sys
+from typing import Annotated
+
+import typer
+import typer.core
+
+import anidata
+from anidata.cli import curate, inspect, pictures  # noqa: F401  those add their commands
+from anidata.cli.common import GOES_ON, app
+from anidata.errors import AnidataError, Interrupted
+from anidata.startup import slim
+
+
+def main() -> None:
+    """The entry point: a typed error is one line on stderr and its exit code."""
+    if not {"train-baseline", "colorize"} & set(sys.argv[1:2]):  # what those import may ask for it
+        slim()
+    try:
+        app()
+    except KeyboardInterrupt:  # before there was a command
+        print(f"Interrupted: {GOES_ON}", file=sys.stderr)
+        sys.exit(Interrupted.exit_code)
+    except AnidataError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"anidata {anidata.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+app.command("list")(inspect.list_parts)  # the last in the list of commands

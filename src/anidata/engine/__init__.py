@@ -1,0 +1,1 @@
+"""Map a function over parts in worker processes: isolation, limits, back-pressure, progress, Ctrl-C."""

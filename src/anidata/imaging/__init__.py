@@ -1,0 +1,1 @@
+"""Bytes to pixels and back: decode, fit, encode, lay out on sheets."""

@@ -1,0 +1,43 @@
+"""Reading a picture again: the bytes that have its key, from whichever of its places still has them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from anidata import storage
+from anidata.errors import BadImage
+from anidata.imaging import decode as decoding
+from anidata.imaging import image
+from anidata.storage import Reference
+from anidata.workspace import Workspace
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Opens pictures under the limits with which they were first read."""
+
+    workspace: Workspace
+    max_bytes: int
+    max_pixels: int
+
+    def decode(self, places: Iterable[Row], key: str, side: int = 0) -> image.Image:
+        """The picture with this key; `side` as in image.decode.
+
+        Raises: BadImage: `changed` where other bytes lie at its places now, `missing` where nothing does; what decoding raises.
+        """
+        return decoding.decode(self._bytes(places, key), self.max_pixels, side)
+
+    def _bytes(self, places: Iterable[Row], key: str) -> bytes:
+        last = BadImage("missing", "no place is known where it lies")
+        for place in places:
+            try:
+                data = storage.read(Reference(place["uri"], place["offset"] or 0, place["size"]), self.workspace.path, self.max_bytes)
+            except BadImage as error:
+                last = error
+                continue
+            if storage.key_of(data) == key:
+                return data
+            last = BadImage("changed", "the source has changed since it was read; look again with: anidata ingest WORK SOURCE --refresh")
+        raise last

@@ -1,0 +1,64 @@
+"""Where two pictures differ: the distance of their colors pixel by pixel, one laid on the other, as a map of heat."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anidata.duplicates import alignment, relation
+from anidata.duplicates.alignment import Mask, Pixels
+
+HOTTEST = 40.0  # ΔE that has the map's last color; re-encodings stay below 10, a redrawn mouth has 20 to 60
+OUTSIDE = 128  # gray where the member shows nothing
+SPOT = 3  # px: side of the squares whose mean is the spot that differs most
+
+
+@dataclass(frozen=True)
+class Heat:
+    """How a member differs from its keeper, on the keeper's grid."""
+
+    pixels: Pixels  # (h, w, 3)
+    mean: float  # ΔE (CIE 1976) over what both show
+    spot: float  # ΔE: the largest mean of a small square
+    mirrored: bool  # whether the member was
+
+
+def compared(keeper: Pixels, member: Pixels, mirrored: bool | None) -> Heat:
+    """The heat between two thumbnails. mirrored: whether the member is a mirror image; None: whichever makes it more alike."""
+    tries = [way for way in (False, True) if mirrored in (way, None)]
+    found = max((_laid(keeper, member, way) for way in tries), key=lambda laid: laid.likeness)
+    apart = distance(found.member, found.keeper) * found.shown
+    spot = cv2.blur(apart, (SPOT, SPOT), borderType=cv2.BORDER_REFLECT_101)
+    return Heat(colored(apart, found.shown), float(apart.sum() / max(1, found.shown.sum())), float(spot.max()), found.mirrored)
+
+
+def distance(a: Pixels, b: Pixels) -> NDArray[np.float32]:
+    """ΔE (CIE 1976) of each pixel, (h, w)."""
+    one, other = (cv2.cvtColor(p.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for p in (a, b))
+    return np.asarray(np.linalg.norm(one - other, axis=2), np.float32)
+
+
+def colored(apart: NDArray[np.float32], shown: Mask) -> Pixels:
+    """Black for equal, by violet and orange, to pale yellow for HOTTEST and more; gray where nothing is shown."""
+    level = np.clip(apart * (255 / HOTTEST), 0, 255).astype(np.uint8)
+    heat = np.asarray(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), np.uint8)[..., ::-1]
+    return np.where(shown[..., None] > 0, heat, np.uint8(OUTSIDE))
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """A member on its keeper's grid."""
+
+    keeper: Pixels
+    member: Pixels
+    shown: Mask
+    likeness: float
+    mirrored: bool
+
+
+def _laid(keeper: Pixels, member: Pixels, mirrored: bool) -> _Laid:
+    other = alignment.View(member)
+    ground, other = alignment.matched(alignment.View(keeper), other.mirrored if mirrored else other)
+    fit = alignment.aligned(other, ground)
+    return _Laid(ground.rgb, *alignment.laid(other, ground, fit), relation.difference(other, ground, fit).likeness, mirrored)

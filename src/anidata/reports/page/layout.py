@@ -1,0 +1,186 @@
+"""The page's HTML: numbers as words, and the template, which escapes whatever it is given."""
+
+import base64
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+import anidata
+from anidata import storage
+from anidata.reports.funnel import Funnel
+from anidata.reports.page import histograms
+from anidata.reports.page.choice import Choice, Row, by_size
+from anidata.reports.page.heat import HOTTEST
+from anidata.reports.page.histograms import Histogram
+from anidata.reports.page.thumbnails import Opened, Thumbnail
+
+FOLDER = Path(__file__).parent
+LONGEST = 200  # characters of a text that was found: what is longer loses its middle
+LEAST_BAR = 1.2  # % of the height of the highest bar: one picture among thousands is seen
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `anidata report` made."""
+
+    path: Path
+    bytes: int
+    funnel: Funnel
+    shown: dict[str, int]  # what → how many of it are on the page
+
+    def to_json(self) -> dict[str, Any]:
+        return {"path": str(self.path), "bytes": self.bytes, "funnel": self.funnel.to_json(), "counts": self.shown}
+
+    def __str__(self) -> str:
+        gone = f" · {self.shown['unreadable']:,} of them can't be read any more" if self.shown["unreadable"] else ""
+        return f"{self.path}  {size(self.bytes)}, {self.shown['pictures']:,} pictures{gone}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row of the funnel: what is left, and what fell out before it."""
+
+    name: str
+    count: int
+    lost: int
+    why: str  # what became of the lost
+    causes: list[tuple[str, int]]  # of the lost, or kinds of what is left
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Of a histogram."""
+
+    place: int
+    height: float  # % of the chart's, by the square root of the count
+    broken: float  # of the height, from below, what breaks a rule
+    title: str
+
+
+def write(path: Path, chosen: Choice, opened: Opened) -> Written:
+    """Publish the page."""
+    template = _environment().get_template("page.html")
+    with storage.publishing(path) as file:
+        for text in template.generate(
+            c=chosen,
+            opened=opened,
+            steps=steps(chosen.funnel),
+            sentence=sentence(chosen.funnel),
+            hottest=HOTTEST,
+            version=anidata.__version__,
+        ):
+            file.write(text.encode())
+        size = file.tell()
+    return Written(path, size, chosen.funnel, _shown(chosen, opened))
+
+
+def steps(funnel: Funnel) -> list[Step]:
+    """From what was found to what a data set holds."""
+    repeated, failed = funnel.repeated, sum(funnel.failed.values())
+    rejected, copies = sum(funnel.rejected.values()), sum(funnel.duplicates.values())
+    nothing: dict[str, int] = {}
+    found = [
+        ("found", 0, "", nothing),
+        ("different files", repeated, "seen before, same bytes", nothing),
+        ("readable", failed, "failed", funnel.failed),
+        ("kept by clean", rejected, "rejected", funnel.rejected),
+        ("kept by dedup", copies, "copy" if copies == 1 else "copies", funnel.duplicates),
+    ]
+    left, drawn = funnel.found, []
+    for name, lost, why, causes in found:
+        left -= lost
+        drawn.append(Step(name, left, lost, why, by_size(causes)))
+    samples = Step("samples", sum(funnel.samples.values()), 0, "", by_size(funnel.samples))
+    return [*drawn, Step("pairs", funnel.pairs, 0, "", []), samples]
+
+
+def sentence(funnel: Funnel) -> str:
+    """What became of the others, and of the kept; nothing is said of nothing."""
+    samples = sum(funnel.samples.values())
+    copies = sum(funnel.duplicates.values())
+    out = {
+        "had been seen before": funnel.repeated,
+        "could not be read": sum(funnel.failed.values()),
+        "fell short of a threshold": sum(funnel.rejected.values()),
+        "is a copy of a better one" if copies == 1 else "are copies of a better one": copies,
+    }
+    fates = [f"{n:,} {fate}" for fate, n in out.items() if n]
+    made = [f"{n:,} {what}" for what, n in (("pairs of lineart and color were drawn", funnel.pairs), ("samples packed", samples)) if n]
+    return " ".join(f"{', '.join(clauses)}." for clauses in (fates, made) if clauses) or "Nothing fell out."
+
+
+def bars(histogram: Histogram) -> Iterator[Bar]:
+    highest = max(1, *(b.count for b in histogram.bins))
+    for place, b in enumerate(histogram.bins):
+        told = f"{number(b.low)} to {number(b.low + histogram.step)}: {count(b.count, 'picture')}"
+        height = max(LEAST_BAR, 100 * math.sqrt(b.count / highest)) if b.count else 0.0
+        yield Bar(place, round(height, 2), round(height * b.broken / max(1, b.count), 2), told)
+
+
+def at(histogram: Histogram, value: float) -> float:
+    """Where a value stands across the chart, %."""
+    return round(100 * (value - histogram.low) / (histogram.high - histogram.low), 3)
+
+
+def number(value: float) -> str:
+    """Three digits, or all of a larger whole number's."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}".replace("-", "−")
+
+
+def count(n: int, noun: str, many: str = "") -> str:
+    """'1 picture', '1,200 pictures'."""
+    return f"{n:,} {noun if n == 1 else many or noun + 's'}"
+
+
+def share(n: int, of: int) -> str:
+    """'3.1 %'; what is more than nothing is never 0 %."""
+    percent = 100 * n / max(1, of)
+    return "less than 0.1 %" if 0 < percent < 0.1 else f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
+
+
+def plain(text: object) -> str:
+    """A text as found, without what steers a line or its direction, its middle left out where it is very long."""
+    whole = "" if text is None else str(text)
+    short = whole if len(whole) <= LONGEST else whole[: LONGEST // 2] + "…" + whole[-LONGEST // 2 :]
+    return "".join(c if c.isprintable() else "\ufffd" for c in short)
+
+
+def shape(row: Row) -> str:
+    """'911 × 709 png, 569 kB'; nothing of a picture that is known no more."""
+    return f"{row['width']} × {row['height']} {row['format']}, {size(row['bytes'])}" if row["width"] else ""
+
+
+def data_uri(thumbnail: Thumbnail) -> str:
+    return "data:image/webp;base64," + base64.b64encode(thumbnail.data).decode()
+
+
+def size(n: int) -> str:
+    """Bytes, as people say it."""
+    return f"{n} B" if n < 1000 else f"{n / 1000:,.0f} kB" if n < 1_000_000 else f"{n / 1_000_000:,.1f} MB"
+
+
+def _shown(chosen: Choice, opened: Opened) -> dict[str, int]:
+    return {
+        "histograms": len(chosen.histograms),
+        "rejected": sum(len(reason.shown) for reason in chosen.reasons),
+        "failed": sum(map(len, chosen.failed.values())),
+        "kept": len(chosen.kept),
+        "clusters": len(chosen.clusters),
+        "pictures": len(opened.pictures),
+        "unreadable": opened.unreadable,
+    }
+
+
+def _environment() -> jinja2.Environment:
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    found.filters |= {"number": number, "count": count, "share": share, "plain": plain, "uri": data_uri, "shape": shape}
+    found.globals |= {"bars": bars, "at": at, "ticks": histograms.ticks}
+    return found

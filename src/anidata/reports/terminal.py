@@ -1,0 +1,256 @@
+"""What commands show: tables for people on a terminal, and the facts behind them for --json."""
+
+import ast
+import csv
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from anidata import registry
+from anidata.catalog.catalog import Catalog
+from anidata.reports import funnel
+from anidata.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from anidata.audit.audit import Report
+    from anidata.reports.find import Answer
+    from anidata.reports.status import Status
+    from anidata.stages.clean.explain import Cost, Weighed
+
+WIDE = 10_000  # columns of a table that isn't shown on a terminal: nothing is folded
+
+HEXES = ("phash", "phash_flip")  # 16 digits in JSON: a uint64 is no safe JSON number
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a command leaves behind."""
+
+    funnel: funnel.Funnel
+    workspace: Path
+    dataset: Path | None = None
+    sheet: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        places = {n: str(p) for n, p in (("workspace", self.workspace), ("dataset", self.dataset), ("sheet", self.sheet)) if p}
+        return {"funnel": self.funnel.to_json(), **places}
+
+
+def after_stage(workspace: Workspace) -> Summary:
+    return Summary(_funnel(workspace), workspace.path)
+
+
+def after_run(workspace: Workspace, dataset: Path, *, changed: bool) -> Summary:
+    """The summary of a whole run; the contact sheet is drawn anew where anything has changed."""
+    from anidata.reports import contact_sheet  # noqa: PLC0415 - pictures are opened for this alone
+
+    sheet, found = workspace.path / "contact-sheet.png", _funnel(workspace)
+    if changed or not sheet.exists():
+        contact_sheet.write(workspace, found, sheet)
+    return Summary(found, workspace.path, dataset, sheet)
+
+
+def _funnel(workspace: Workspace) -> funnel.Funnel:
+    found = funnel.remembered(workspace)
+    if found is None:
+        with Catalog(workspace, decided=False) as views:
+            found = funnel.measure(views)
+        funnel.remember(workspace, found)
+    return found
+
+
+def show(summary: Summary, *, changed: bool) -> None:
+    console = Console()
+    if not changed:
+        console.print("Nothing to do: everything is up to date.")
+    console.print(funnel.table(summary.funnel))
+    for name, path in (("data set", summary.dataset), ("contact sheet", summary.sheet)):
+        console.print(f"[bold]{name}[/bold]  {escape(str(path))}", soft_wrap=True, highlight=False)
+
+
+def show_stage(stage: str, counts: Mapping[str, int], summary: Summary) -> None:
+    console = Console()
+    done = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in counts.items() if n)
+    console.print(f"{stage}: {done or 'nothing to do, everything is up to date'}", highlight=False)
+    console.print(funnel.table(summary.funnel))
+
+
+def show_status(workspace: Workspace, status: "Status") -> None:
+    console = Console()
+    console.print(funnel.table(status.funnel))
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, word in status.stages.items():
+        table.add_row(name, word)
+    console.print(table)
+    total = sum(status.disk.values())
+    parts_of = " · ".join(f"{name} {_bytes(n)}" for name, n in status.disk.items())
+    console.print(f"disk  {_bytes(total)}  [dim]{parts_of}[/dim]", highlight=False)
+    if status.to_retry or status.changed:
+        console.print(f"{status.to_retry:,} to be tried again · {status.changed:,} changed at their source", highlight=False)
+    next_one = status.next_command or "nothing: everything is up to date"
+    console.print(f"next  {escape(next_one)}", soft_wrap=True, highlight=False)
+    console.print(f"[dim]{escape(str(workspace.path))}[/dim]", soft_wrap=True, highlight=False)
+
+
+def show_audit(found: "Report") -> None:
+    console = Console()
+    splits = ", ".join(f"{n:,} {split}" for split, n in found.samples.items())
+    console.print(f"{found.shards:,} shards, {splits or 'no samples'}", highlight=False)
+    for finding in found.findings:
+        console.print(f"{finding.code}  {escape(finding.where)}  {escape(finding.message)}", soft_wrap=True, highlight=False)
+    for code, n in found.counts.items():
+        console.print(f"{n:,} × {code}", highlight=False)
+    for suffix, r2 in found.told.items():
+        console.print(
+            f"{suffix}: its gray tells {r2['gray']:.2f} of the color's variance, binarized {r2['binarized']:.2f}", highlight=False
+        )
+    console.print("sound" if found.sound else "not sound")
+
+
+def show_weighed(rules: "Mapping[str, list[Weighed]]", costs: "Sequence[Cost]") -> None:
+    """Pictures against clean's rules; what a rule's other thresholds would cost."""
+    for key, rows in rules.items():
+        table = Table("rule", "value", "setting", "threshold", "verdict", box=None, pad_edge=False, title=key, title_justify="left")
+        for row in rows:
+            verdict = f"{row.verdict} by {row.margin:.0%}" if row.margin else row.verdict
+            table.add_row(row.rule, "" if row.value is None else f"{row.value:.4g}", row.setting, f"{row.threshold:g}", verdict)
+        Console().print(table)
+    if costs:
+        table = Table("threshold", "kept", "rejected", "by this rule", "by it alone", box=None, pad_edge=False)
+        for cost in costs:
+            counts = (f"{n:,}" for n in (cost.kept, cost.rejected, cost.broken, cost.alone))
+            table.add_row(f"{cost.threshold:g}" + " (now)" * cost.present, *counts)
+        Console().print(table)
+
+
+def write_table(answer: "pa.Table", form: str) -> None:
+    """An answer to a query, on stdout."""
+    FORMS[form](answer.rename_columns(_distinct(answer.column_names)))
+
+
+def shelf(name: str) -> dict[str, str]:
+    """Part → its one line; a recipe's is its first comment. Models and metrics aren't imported: they may need an extra."""
+    if name in registry.FOLDERS:
+        return {p: _first_line(registry.find(name, p)) for p in registry.names(name)}
+    if name == "metrics":
+        return {p: _first_line(registry.PACKAGE / registry.DEEPER[name] / f"{p}.py") for p in registry.names(name)}
+    return {p: registry.title(registry.load(name, p)) for p in registry.names(name)}
+
+
+def _first_line(path: Path) -> str:
+    """Of a recipe its first comment, of a module its docstring's first line."""
+    text = path.read_text(encoding="utf-8")
+    told = (ast.get_docstring(ast.parse(text)) or "") if path.suffix == ".py" else text.lstrip("# ")
+    return told.split("\n", 1)[0]
+
+
+def show_found(found: Sequence["Answer"]) -> None:
+    """The neighbors of each file."""
+    for answer in found:
+        print(_printable(f"{answer.path}: {answer.error}") if answer.error else _printable(str(answer.path)))
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for near in answer.found:
+            fate = "" if near.keep is None else "kept" if near.keep else "dropped"
+            row = ("  " + near.relation, f"{near.distance} bits", near.key, _printable(near.file), fate, near.split or "")
+            table.add_row(*map(escape, row))
+        if answer.found:
+            Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+        elif not answer.error:
+            print("  nothing like it")
+
+
+def show_pairs(found: Mapping[str, str]) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, line in found.items():
+        table.add_row(escape(name), escape(line))
+    Console().print(table)
+
+
+def _as_table(answer: "pa.Table") -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in answer.column_names:
+        table.add_column(escape(name), overflow="fold")
+    for row in answer.to_pylist():
+        table.add_row(*(escape(_printable(_text(value))) for value in row.values()))
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    print(f"{answer.num_rows:,} rows", file=sys.stderr)
+
+
+def _as_csv(answer: "pa.Table") -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(answer.column_names)
+    writer.writerows([_text(value) for value in row.values()] for row in answer.to_pylist())
+
+
+def _as_json(answer: "pa.Table") -> None:
+    rows = [{name: _plain(name, value) for name, value in row.items()} for row in answer.to_pylist()]
+    print(json.dumps(rows, ensure_ascii=False))
+
+
+FORMS: dict[str, Callable[["pa.Table"], None]] = {"table": _as_table, "csv": _as_csv, "json": _as_json}
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names of columns, the second `key` as `key_2`: a row of JSON can't have one twice."""
+    found: list[str] = []
+    for name in names:
+        again = (f"{name}_{n}" for n in count(2))
+        found.append(name if name not in found else next(a for a in again if a not in found and a not in names))
+    return found
+
+
+def _printable(text: str) -> str:
+    """A found name may hold line ends and a terminal's commands: U+FFFD stands for them."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, dict):
+        return {n: _plain(n, v) for n, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(name, v) for v in value]
+    if name in HEXES and isinstance(value, int):
+        return f"{value:016x}"
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str | float | bool | None:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Decimal):  # sum() of whole numbers is one
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON knows no nan and no infinity
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    plain = _plain("", value)
+    return "" if plain is None else plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def _bytes(n: int) -> str:
+    size = float(n)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,98 @@
+"""Pairs in a stream of records: the artist's own lineart beside its color picture, told by two patterns of names, as in a folder.
+
+A stream may have millions of records, so a pair is found where its two are at most WINDOW records apart; of several colors or linearts by
+one stem the nearest following counts, a color by its own pattern before one by its bare stem. Lineart without a color is a picture like others.
+"""
+
+import hashlib
+import re
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from anidata.sources import Options, Record
+from anidata.sources.listing.files import stem_of, stem_pattern
+
+WINDOW = 64  # records held: the pictures of a post stand side by side, and a try-out of a few waits for no more
+
+Place = tuple[str, str]  # kind (LINE, COLOR, BARE) and stem
+LINE, COLOR, BARE = "line", "color", "bare"
+
+
+@dataclass(eq=False)
+class _Held:
+    record: Record
+    places: tuple[Place, ...]  # the better first
+    is_claimed: bool = False  # a lineart that goes with its color, or a color that has one
+
+
+def paired(found: Iterable[tuple[str, Record]], options: Options) -> Iterator[Record]:
+    """The records in their order, linearts with their colors. found: each with the name that the patterns are for."""
+    if "*" not in options.lines:
+        yield from (record for _, record in found)
+        return
+    lines, colors = stem_pattern(options.lines), stem_pattern(options.colors) if "*" in options.colors else None
+    window = _Window()
+    for name, record in found:
+        window.add(_Held(record, _places(name, record, lines, colors)))
+        if len(window) > WINDOW:
+            yield from window.leave()
+    while len(window):
+        yield from window.leave()
+
+
+def _places(name: str, record: Record, lines: re.Pattern[str], colors: re.Pattern[str] | None) -> tuple[Place, ...]:
+    if record.at is None:
+        return ()
+    if match := lines.match(name):
+        return ((LINE, match[1]),)
+    colored = colors.match(name) if colors else None
+    return (*([(COLOR, colored[1])] if colored else []), (BARE, stem_of(name)))
+
+
+class _Window:
+    """Records that wait, the oldest first, and where to find them."""
+
+    def __init__(self) -> None:
+        self._held: deque[_Held] = deque()
+        self._by_place: dict[Place, deque[_Held]] = defaultdict(deque)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, one: _Held) -> None:
+        self._held.append(one)
+        for place in one.places:
+            self._by_place[place].append(one)
+
+    def leave(self) -> Iterator[Record]:
+        """The oldest record, unless it is a lineart that goes with a color."""
+        one = self._held.popleft()
+        for place in one.places:
+            self._by_place[place].popleft()
+            if not self._by_place[place]:
+                del self._by_place[place]
+        if not one.is_claimed:
+            self._pair(one)
+        if not (one.is_claimed and one.places[0][0] == LINE):
+            yield one.record
+
+    def _pair(self, one: _Held) -> None:
+        for kind, stem in one.places:
+            if kind == LINE:
+                color = self._first((COLOR, stem)) or self._first((BARE, stem))
+                if color:
+                    _join(color, one)
+                    return
+            elif (line := self._first((LINE, stem))) and not (kind == BARE and self._first((COLOR, stem))):
+                _join(one, line)
+                return
+
+    def _first(self, place: Place) -> _Held | None:
+        return next((one for one in self._by_place.get(place, ()) if not one.is_claimed), None)
+
+
+def _join(color: _Held, line: _Held) -> None:
+    color.is_claimed = line.is_claimed = True
+    stamp = hashlib.sha256(repr((color.record.stamp, line.record.at, line.record.stamp)).encode()).hexdigest()[:12]
+    color.record = replace(color.record, line=line.record.at, line_referer=line.record.referer, stamp=stamp)

@@ -1,0 +1,134 @@
+"""Pictures inside a parquet file: copied once into the workspace, where they can be referred to, and their rows.
+
+The copies of a file are blobs/parquet-ID.tar, a member for each row with bytes, named by its number; ID changes with the file's place, size
+and date, and with the limit.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from anidata.errors import SourceError
+from anidata.sources import Options
+from anidata.sources.web.files import whole
+from anidata.sources.web.secrets import scrubbed
+from anidata.storage import Reference, publishing, uri_of
+from anidata.tar import writer
+
+VERSION = 2  # raised when the same file would be copied otherwise
+BATCH = 16  # rows with their pictures held at once
+ROWS = 1024  # rows without
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A parquet file: one that is here, or a copy for the time being of one that lies elsewhere."""
+
+    shown: str  # path or URL, as it is typed
+    uri: str
+    look: tuple[int, int | str]  # size, and date or digest: changes when the file does
+    file: Path | IO[bytes]
+
+    @property
+    def stamp(self) -> str:
+        return f"{self.look[0]}.{self.look[1]}"
+
+
+@contextmanager
+def opened(place: str, options: Options) -> Iterator[Table]:
+    """The table at a path or URL. Raises: SourceError: it can't be had. MissingExtra, StorageError."""
+    if "://" not in place:
+        status = Path(place).stat()
+        yield Table(place, uri_of(Path(place)), (status.st_size, status.st_mtime_ns), Path(place))
+        return
+    with whole(place, options) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:24]  # type: ignore[arg-type]  # typeshed wants a readinto of its own
+        yield Table(scrubbed(place), place, (file.tell(), digest), file)
+
+
+def pictures(table: Table, options: Options, wanted: str = "") -> tuple[str, dict[int, Reference]]:
+    """The column of pictures, and where the bytes of each row lie. wanted: its name; empty: the first that isn't the lineart's.
+
+    Raises: SourceError: no parquet, or no pictures in it, or none in that column. StorageError.
+    """
+    with _read(table) as found:
+        column, leaf = _column(found.schema_arrow, table.shown, wanted, options.line_column)
+        blob = options.base / "blobs" / f"parquet-{_id(table, options, column)}.tar"
+        if not blob.exists():
+            _copy(found, column, leaf, blob, options.max_bytes)
+    with open(blob, "rb") as file:
+        places = {int(m.name): Reference(f"blobs/{blob.name}", m.offset, m.size) for m in writer.members(file)}
+    return column, places
+
+
+def rows(table: Table, column: str, line_column: str = "") -> Iterator[Row]:
+    """The rows without their pictures and lineart; of those the path, as `path`, where there is one."""
+    with _read(table) as found:
+        schema = found.schema_arrow
+        named = pa.types.is_struct(schema.field(column).type) and schema.field(column).type.get_field_index("path") >= 0
+        others = [name for name in schema.names if name not in (column, line_column)]
+        for batch in found.iter_batches(ROWS, columns=[*others, *([f"{column}.path"] if named else [])]):
+            for row in batch.to_pylist():
+                path_of = row.pop(column, None)
+                yield row | ({"path": path_of["path"]} if path_of else {})
+
+
+def _copy(table: pq.ParquetFile, column: str, leaf: str, blob: Path, limit: int) -> None:
+    number = 0
+    with publishing(blob) as file:
+        tar = writer.TarWriter(file)
+        for batch in table.iter_batches(BATCH, columns=[leaf]):
+            for value in batch.column(column).to_pylist():
+                data = value.get("bytes") if isinstance(value, dict) else value
+                if data and len(data) <= limit:
+                    tar.add(f"{number}", data)
+                number += 1
+        tar.close()
+
+
+def _column(schema: pa.Schema, shown: str, wanted: str, line_column: str) -> tuple[str, str]:
+    """The wanted or first column of pictures, and the part of it that holds their bytes. Raises: SourceError."""
+    for field in schema:
+        if field.name != wanted if wanted else field.name == line_column:
+            continue
+        if (
+            pa.types.is_struct(field.type)
+            and (place := field.type.get_field_index("bytes")) >= 0
+            and _is_bytes(field.type.field(place).type)
+        ):
+            return field.name, f"{field.name}.bytes"
+        if _is_bytes(field.type):
+            return field.name, field.name
+    if wanted:
+        raise SourceError(
+            f"{shown}: no pictures in a column '{wanted}'. Type --set ingest.line_column= with one of: {', '.join(schema.names)}"
+        )
+    raise SourceError(f"{shown}: no column of pictures (bytes, or a struct with bytes). For a list of URLs type: urls:{shown}")
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _id(table: Table, options: Options, column: str) -> str:
+    return hashlib.sha256(repr((VERSION, table.uri, *table.look, options.max_bytes, column)).encode()).hexdigest()[:24]
+
+
+@contextmanager
+def _read(table: Table) -> Iterator[pq.ParquetFile]:
+    """Raises: SourceError: it is none, or broken."""
+    try:
+        with pq.ParquetFile(table.file) as found:
+            yield found
+    except (pa.ArrowException, EOFError) as error:
+        raise SourceError(
+            f"{table.shown}: can't be read as parquet ({error}). Get the file anew, then type: parquet:{table.shown}"
+        ) from error

@@ -1,0 +1,1 @@
+"""Choose the frames of a video that are worth a picture, in a program of its own."""

@@ -1,0 +1,1 @@
+"""Lists and files by URL, and gallery-dl as a program of its own."""

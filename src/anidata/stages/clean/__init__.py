@@ -1,0 +1,1 @@
+"""Clean: decide which pictures are good enough, by thresholds on their columns."""

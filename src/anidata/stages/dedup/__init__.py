@@ -1,0 +1,1 @@
+"""Dedup: find copies, and keep the best of each cluster."""

@@ -1,0 +1,1 @@
+"""Extract lineart: fit the kept pictures and draw their lineart, the pairs."""

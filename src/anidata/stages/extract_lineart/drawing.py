@@ -1,0 +1,167 @@
+"""Drawing, in a worker: a part of pictures is read again, fitted once each, drawn in the styles wanted, and published as a tar and a table."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+
+from anidata import registry, storage
+from anidata.catalog import schemas, tables
+from anidata.engine.engine import Failure, Watch
+from anidata.engine.memory import within_memory
+from anidata.errors import BadImage
+from anidata.imaging import encode
+from anidata.imaging import fit as fitting
+from anidata.imaging.reopen import Reader
+from anidata.lineart import postprocess, selection
+from anidata.lineart.postprocess import Finish
+from anidata.tar import writer
+
+SUFFIX: dict[encode.Form, str] = {"jpeg": "jpg", "webp": "webp", "png": "png"}
+SCOUT = 256  # px of the short side at which ink is looked for before a picture is cut
+
+Row = dict[str, Any]
+Failures = dict[str, tuple[str, str]]  # key → code and message
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How a picture is fitted and its color encoded."""
+
+    size: int
+    fit: fitting.Fit
+    filter: fitting.Filter
+    anchor: fitting.Anchor
+    color: encode.Form
+    quality: int
+
+
+@dataclass(frozen=True)
+class Pens:
+    """How lines are drawn."""
+
+    configs: dict[str, Any]  # style of the shelf → its parameters
+    mix: dict[str, float]  # style → weight
+    jitter: float
+    seed: int
+    finish: Finish
+
+    def draw(self, style: str, rgb: np.ndarray, key: str) -> tuple[str, np.ndarray]:
+        """The style really drawn in, and the lines."""
+        name = selection.pick(self.mix, key, self.seed) if style == selection.MIX else style
+        config = selection.jittered(name, self.configs[name], self.jitter, key, self.seed)
+        return name, postprocess.finished(registry.load("styles", name).draw(rgb, config), self.finish)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pictures to draw: of each its key, the places where its bytes lie, and the files wanted of it."""
+
+    name: str
+    pictures: list[Row]
+    frame: Frame
+    pens: Pens
+    fingerprints: dict[str, str]  # file → what it depends on
+    reader: Reader
+
+
+def draw_part(part: Part, watch: Watch) -> tuple[Counter[str], Failures]:
+    """Draw one part and publish it: counts, and the pictures that failed with code and message."""
+    rows: list[Row] = []
+    failures: Failures = {}
+    path = part.reader.workspace.folder("pairs") / f"{part.name}.tar"
+    storage.delete(path.with_suffix(".parquet"))  # of a worker that died after all: this one's tar may differ
+    with storage.publishing(path) as file:
+        tar = writer.TarWriter(file)
+        for picture, failure in watch.each(part.pictures):
+            made = failure or _try(part, picture)
+            if isinstance(made, Failure):
+                failures[picture["key"]] = (made.code, made.message)
+                continue
+            for row, data in made:
+                member = tar.add(f"{row['key']}.{row['style']}.{row['suffix']}", data)
+                rows.append(row | {"tar": path.name, "offset": member.offset, "size": member.size})
+        tar.close()
+    if rows:
+        tables.write(path.with_suffix(".parquet"), tables.table(rows, schemas.PAIRS))
+    else:
+        storage.delete(path)
+    return Counter(row["style"] for row in rows), failures
+
+
+def _try(part: Part, picture: Row) -> list[tuple[Row, bytes]] | Failure:
+    try:
+        with within_memory():
+            return list(_draw(part, picture))
+    except BadImage as error:
+        return Failure(error.code, error.message)
+
+
+def _draw(part: Part, picture: Row) -> Iterator[tuple[Row, bytes]]:
+    """The files wanted of one picture, all from one fitted picture."""
+    wanted, frame = picture["wanted"], part.frame
+    page = _Page(part, picture)
+    for name in wanted:
+        row = {"key": picture["key"], "style": name, "fingerprint": part.fingerprints[name]}
+        if name == schemas.COLOR:
+            data, suffix, shape = encode.encode_color(page.rgb, frame.color, frame.quality), SUFFIX[frame.color], page.rgb.shape
+        else:
+            drawn, line = (name, page.artist()) if name == selection.ARTIST else page.drawn(name)
+            data, suffix, shape = encode.encode_line(postprocess.stored(line, part.pens.finish)), "png", line.shape
+            row |= {"drawn": drawn, **postprocess.measure(line)._asdict()}
+            row["fingerprint"] += picture["line_key"] if name == selection.ARTIST else ""
+        yield row | {"suffix": suffix, "width": shape[1], "height": shape[0]}, data
+
+
+class _Page:
+    """A picture, brought to its page once it is asked for."""
+
+    def __init__(self, part: Part, picture: Row) -> None:
+        self._part, self._picture, self._frame = part, picture, part.frame
+
+    @cached_property
+    def _decoded(self) -> np.ndarray:
+        return self._part.reader.decode(self._picture["places"], self._picture["key"]).rgb
+
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        """The page."""
+        return fitting.fit(self._decoded, self._frame.size, self._frame.fit, self._frame.filter, self._at)
+
+    @cached_property
+    def _at(self) -> float:
+        """Where the picture is cut."""
+        if self._frame.fit == "pad" or self._frame.anchor == "center":
+            return 0.5
+        return anchored(self._decoded, fitting.page_of(self._decoded.shape, self._frame.size, self._frame.fit))
+
+    def drawn(self, style: str) -> tuple[str, np.ndarray]:
+        """Lines of what lies on the page alone: the picture's border against paper is no stroke."""
+        box = fitting.place(self._decoded.shape, self._frame.size, self._frame.fit)
+        line = np.full(self.rgb.shape[:2], postprocess.PAPER, np.uint8)
+        name, line[box] = self._part.pens.draw(style, self.rgb[box], self._picture["key"])
+        return name, line
+
+    def artist(self) -> np.ndarray:
+        """The artist's own lines, scaled to the color picture's size first, so that both are fitted alike."""
+        decoded = self._part.reader.decode(self._picture["lines"], self._picture["line_key"])
+        rgb = fitting.resize(decoded.rgb, self._picture["width"], self._picture["height"], self._frame.filter)
+        fitted = fitting.fit(rgb, self._frame.size, self._frame.fit, self._frame.filter, self._at)
+        return np.asarray(cv2.cvtColor(fitted, cv2.COLOR_RGB2GRAY))
+
+
+def anchored(rgb: np.ndarray, page: tuple[int, int]) -> float:
+    """Where to cut a picture for a page of that width and height so that most of its ink stays."""
+    scale = SCOUT / min(rgb.shape[:2])
+    small = rgb if scale >= 1 else fitting.shrink(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    name, config = scout()
+    return fitting.richest(registry.load("styles", name).draw(small, config) < postprocess.INK, page)
+
+
+def scout() -> tuple[str, Any]:
+    """The style, with its parameters, that ink is looked for in before a picture is cut."""
+    return "ink", selection.config_of("ink", {}, "anchor")

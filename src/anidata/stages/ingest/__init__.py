@@ -1,0 +1,1 @@
+"""Ingest: read every picture once, and measure it."""

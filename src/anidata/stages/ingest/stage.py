@@ -1,0 +1,71 @@
+"""Ingest: read every picture once, and keep what was seen of its bytes, pixels, measures and codes as rows.
+
+A part is a row group of a plan. Its worker publishes images/part-*.parquet, then records/part-*.parquet: the latter says it is done,
+and its footer what it was made with, so that a raised VERSION or limit recomputes what depends on it and nothing else.
+"""
+
+from collections import Counter
+from functools import partial
+
+from anidata.catalog import gathered, tables
+from anidata.engine.engine import Engine, Limits
+from anidata.fetch import Bounds
+from anidata.sources import Options
+from anidata.stages.ingest import fetching, plan, retries
+from anidata.stages.ingest.config import Config, Part, limits, made_with
+from anidata.stages.ingest.measuring import fetch_lanes, measure_part
+from anidata.stages.ingest.plan import Request
+from anidata.workspace import Workspace
+
+
+def run(workspace: Workspace, config: Config, engine: Engine, request: Request) -> Counter[str]:
+    """Finish what earlier plans left open, ask again for what failed by what may pass, then add the sources' new sightings as a plan of its own and work through it."""
+    passing = set() if request.retry else retries.passing(workspace)
+    counts = _work(workspace, config, engine)
+    passing &= retries.passing(workspace) if passing else set()
+    if passing and retries.plan_again(workspace, passing, config.part_size):
+        counts += _work(workspace, config, engine)
+    if request.retry and retries.add_failed(workspace, request.retry, config.part_size):
+        counts += _work(workspace, config, engine)
+    if request.sources and plan.add_generation(workspace, request, _options(workspace, config), config.part_size):
+        counts += _work(workspace, config, engine)
+    for name in ("records", "images"):
+        gathered.gather(workspace, name)
+    return counts
+
+
+def _options(workspace: Workspace, config: Config) -> Options:
+    bounds = config.max_bytes, config.max_ratio, config.max_unpacked
+    return Options(workspace.path, config.lines, config.colors, *bounds, config.url_column, config.fetch.allow_private, config.line_column)
+
+
+def open_parts(workspace: Workspace, config: Config) -> list[Part]:
+    """The parts that are planned and not done, or done with other versions or limits, or to be tried again."""
+    made = made_with(config)
+    found = []
+    for generation in plan.generations(workspace):
+        for index, size in enumerate(tables.group_sizes(plan.plan_path(workspace, generation))):
+            part = Part(workspace, generation, index, size, config)
+            before = tables.made_from(part.path("records"))
+            if before.get("made") != made or before.get("retry", 0):
+                found.append(part)
+    return found
+
+
+def _work(workspace: Workspace, config: Config, engine: Engine) -> Counter[str]:
+    bounds = Bounds(config.max_bytes, config.max_ratio)
+    counts = fetching.run(workspace, config.fetch, bounds, partial(fetch_tasks, engine), engine.workers)
+    todo = open_parts(workspace, config)
+    if not todo:
+        return counts
+    for _, result in engine.map(measure_part, todo, limits=limits(config), label="ingest", total=sum(p.size for p in todo)):
+        counts += result
+    return counts
+
+
+def fetch_tasks(engine: Engine, tasks: list[fetching.Task]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    total = sum(part.size for task in tasks for part in task.parts)
+    for _, result in engine.map(fetch_lanes, tasks, limits=Limits(0, 0), label="fetch", total=total, unit="URLs"):
+        counts += result
+    return counts

@@ -1,0 +1,1 @@
+"""Shard: pack the pairs into the final data set."""

@@ -1,0 +1,1 @@
+"""Tar files: read under bounds, write the same bytes every time."""

@@ -1,0 +1,1 @@
+"""Samples as batches of tensors: loading, augmentation, conditions."""

@@ -1,0 +1,214 @@
+"""The one crossing from pictures, uint8 (h, w, 3), to tensors, float32 (b, 3, h, w) in [-1, 1]; and the loader that feeds training.
+
+Pictures stay uint8 through the workers and become floats once a batch, on the device. What a batch holds depends on the seed and on the images
+seen before, not on the workers: a run goes on where it stopped, with any number of them. Of a data set on disk all processes' batches
+are one sequence dealt out image by image, so that holds for the number of processes too.
+"""
+
+import heapq
+import multiprocessing
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count, islice
+from multiprocessing.context import BaseContext
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from anidata.dataset.samples import Samples
+from anidata.errors import AnidataError, DatasetError, WorkerError
+from anidata.training.baseline import Batch
+from anidata.training.data import conditions
+from anidata.training.data.batches import Chance, LoaderConfig, Packed, Pictures, Pixels, Place, Streamed, lanes, packed
+
+if TYPE_CHECKING:
+    from anidata.dataset.stream import Stream
+
+__all__ = ["Loader", "LoaderConfig", "floats", "to_tensor", "to_uint8"]
+
+AHEAD = 4  # batches that each worker has ready: enough to ride out a slow disk's hiccups
+
+
+def to_tensor(image: Pixels) -> Tensor:
+    """(h, w, 3) or (h, w) → float32 (3, h, w) or (1, h, w) in [-1, 1]."""
+    planes = np.atleast_3d(image).transpose(2, 0, 1)
+    return floats(torch.from_numpy(np.ascontiguousarray(planes)))
+
+
+def to_uint8(tensor: Tensor) -> Pixels:
+    """(…, c, h, w) in [-1, 1], clipped → (…, h, w, c), rounded to the nearest."""
+    levels = (tensor.detach().float().clamp(-1, 1) + 1) * 127.5
+    return levels.round().to(torch.uint8).movedim(-3, -1).contiguous().cpu().numpy()
+
+
+def floats(planes: Tensor) -> Tensor:
+    """uint8 → float32 in [-1, 1]."""
+    return planes.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
+
+
+class Loader:
+    """Batches of a data set for the process `rank` of `ranks`, on its device."""
+
+    def __init__(
+        self, samples: "Samples | Stream", config: LoaderConfig, rank: int = 0, ranks: int = 1, device: torch.device | str = "cpu"
+    ) -> None:
+        conditions.channels(config.conditions)  # a wrong name fails before the first picture
+        if "lineart" in config.conditions and not samples.styles:
+            raise DatasetError("the data set has no lineart. Draw it with: anidata extract-lineart WORK, then anidata shard WORK")
+        self.samples, self.config, self.device = samples, config, torch.device(device)
+        self.rank, self.ranks = rank, ranks
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.batches()
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        """Batches without end, as if `start` images had been seen by all processes together; of a stream, whole batches.
+
+        Raises: DatasetError: a sample can't be read. StorageError: the disk fails. WorkerError: a worker died.
+        """
+        samples, workers = self.samples, self.config.workers
+        if isinstance(samples, Samples):
+            return self._batches(Pictures(samples, self.config), workers, _Places(self, samples, start))
+        first = start // (self.ranks * self.config.batch)
+        streamed = Streamed(samples, self.config, self.rank, self.ranks, first)
+        parts = lanes(samples, self.ranks)
+        return self._batches(streamed, max(n for n in range(min(workers, parts) + 1) if not n or parts % n == 0))
+
+    def validation(self, count: int) -> list[Batch]:
+        """The first `count` samples by key (of a stream: as they come), whole, in the first style; the same in every run and process."""
+        samples, size = self.samples, self.config.batch
+        if isinstance(samples, Samples):
+            chosen: list[Place] = [("validation", n) for n in heapq.nsmallest(count, range(len(samples)), key=samples.key)]
+            batches = [chosen[n : n + size] for n in range(0, len(chosen), size)]
+            return list(self._batches(Pictures(samples, self.config), 0, batches))
+        made = [(s["key"], Chance(self.config, "validation", s["key"]).planes(s)) for s in islice(samples, count)]
+        return [self._batch(packed(made[n : n + size])) for n in range(0, len(made), size)]
+
+    def _batches(self, dataset: Dataset[Packed | AnidataError], workers: int, places: Any = None) -> Iterator[Batch]:
+        with _starting():
+            reader = DataLoader(
+                dataset,
+                sampler=places,
+                batch_size=None,  # what is read is a batch already
+                num_workers=workers,
+                prefetch_factor=AHEAD if workers else None,
+                multiprocessing_context=_context(type(self.samples).__module__) if workers else None,
+                collate_fn=_as_it_is,
+                worker_init_fn=_begin,
+                pin_memory=self.device.type == "cuda",
+                generator=torch.Generator(),  # the workers' own seeds aren't used; the global generator isn't to be moved by them
+            )
+            received = iter(reader)
+        batches = map(self._batch, _received(received))
+        return _ahead(batches) if workers else batches
+
+    def _batch(self, packed: Packed) -> Batch:
+        planes = packed.planes.to(self.device, non_blocking=True)
+        color, extra = floats(planes[:, :3]), floats(planes[:, 3:])
+        return Batch(color, conditions.build(self.config.conditions, color, extra), packed.keys)
+
+
+class _Places(Sampler[list[Place]]):
+    """The places of a process's batches without end: of all processes' images, one after another, every `ranks`-th."""
+
+    def __init__(self, loader: Loader, samples: Samples, start: int) -> None:
+        self._loader, self._samples, self._start = loader, samples, start
+
+    def __iter__(self) -> Iterator[list[Place]]:
+        found = self._find(count(self._start + self._loader.rank, self._loader.ranks))
+        while True:
+            yield list(islice(found, self._loader.config.batch))
+
+    def _find(self, images: Iterator[int]) -> Iterator[Place]:
+        seed, known, order = self._loader.config.seed, -1, np.empty(0, np.int64)
+        for image in images:
+            epoch, place = divmod(image, len(self._samples))
+            if epoch != known:
+                known, order = epoch, self._samples.order(seed, epoch)
+            yield epoch, int(order[place])
+
+
+def _received(batches: Iterator[Packed | AnidataError]) -> Iterator[Packed]:
+    while True:
+        try:
+            found = next(batches)
+        except StopIteration:
+            return
+        except (RuntimeError, ConnectionError, EOFError) as error:  # what torch says, or what comes of asking the dead for a tensor
+            if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
+                raise
+            raise WorkerError(
+                f"a loader's worker is gone ({error}). Close other programs, give the machine more RAM or shared memory (/dev/shm), or read "
+                "with fewer workers: --set train.workers=0"
+            ) from error
+        if isinstance(found, AnidataError):
+            try:
+                raise found
+            finally:
+                del found, batches  # else error and frame hold each other, and the workers are ended as garbage, which takes them 5 s
+        yield found
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same, each taken over while the one before is trained on: fetching a tensor from its worker and making it floats takes 2 ms or more."""
+    with ThreadPoolExecutor(1, "anidata-loader") as thread:
+        coming = thread.submit(next, batches, None)
+        try:
+            while (batch := coming.result()) is not None:
+                coming = thread.submit(next, batches, None)
+                yield batch
+        finally:
+            del coming, batches  # as in _received
+
+
+def _context(module: str) -> BaseContext:
+    """How workers are started: forked from a small server that has one thread and what they import. Torch and OpenCV have several threads
+    here, whose locks a process forked from this one could wait for without end.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([Pictures.__module__, module])
+    return context
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """While workers are started: their number is the user's affair, whatever torch thinks of it; and no handler of torch's stays behind that
+    would raise a worker's death in the midst of a training step: it is told where a batch is awaited, seconds later.
+    """
+    handler = signal.getsignal(signal.SIGCHLD)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+            yield
+    finally:
+        if handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCHLD, handler)
+
+
+def _begin(_: int) -> None:
+    """In a new worker: as many threads as workers are enough; Ctrl-C is its parent's to answer, and SIGTERM ends it."""
+    threading.Thread(target=_end_with_the_training, daemon=True).start()
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _end_with_the_training() -> None:
+    """Torch's own watch looks for the process that forked the worker, which is the small server, and that lives while its workers do."""
+    training = multiprocessing.parent_process()
+    if training:
+        training.join()
+        os._exit(1)

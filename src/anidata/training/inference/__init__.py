@@ -1,0 +1,1 @@
+"""Color pictures with a trained baseline."""

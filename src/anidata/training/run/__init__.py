@@ -1,0 +1,1 @@
+"""A training's folder: session, checkpoints, weights, logs, card."""

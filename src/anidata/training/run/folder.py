@@ -1,0 +1,204 @@
+"""A run: the folder of one training.
+
+recipe.toml          every setting, resolved              environment.json     versions, hardware, digests of data set and model file
+metrics.csv          images,name,value                    tensorboard/         the same
+samples/IMAGES.png   line | output | truth                checkpoints/IMAGES.safetensors
+model.safetensors    the weights to use                   README.md            the model card, with its figures
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import anidata
+from anidata import recipe, storage
+from anidata.errors import RunError
+from anidata.training.config import FREE, Recipe, differences
+from anidata.training.distributed import Processes
+from anidata.workspace import Workspace
+
+PACKAGES = ("torch", "numpy", "opencv-python-headless", "diffusers", "accelerate", "safetensors", "webdataset")
+OURS = (".lock", ".holder.json", "recipe.toml")  # in a folder that a killed run has just begun
+DIGITS = 12  # of the images in a file's name: names sort as numbers
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder and what lies in it."""
+
+    path: Path
+
+    @property
+    def recipe_file(self) -> Path:
+        return self.path / "recipe.toml"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def table(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def board(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def card(self) -> Path:
+        return self.path / "README.md"
+
+    def sample(self, images: int) -> Path:
+        return self.path / "samples" / f"{images:0{DIGITS}d}.png"
+
+    def checkpoint(self, images: int) -> Path:
+        return self.path / "checkpoints" / f"{images:0{DIGITS}d}.safetensors"
+
+    def checkpoints(self) -> dict[int, Path]:
+        """By images, the earliest first."""
+        return {int(p.stem): p for p in sorted((self.path / "checkpoints").glob("*.safetensors")) if p.stem.isdecimal()}
+
+    def latest(self) -> Path | None:
+        return next(reversed(self.checkpoints().values()), None)
+
+    def keep(self, images: Sequence[int]) -> None:
+        """Delete the checkpoints that aren't among these."""
+        for number, path in self.checkpoints().items():
+            if number not in images:
+                storage.delete(path)
+
+    def surroundings(self) -> dict[str, Any]:
+        """What environment.json tells of the last session; empty in a new run.
+
+        Raises: RunError: it is damaged.
+        """
+        try:
+            found: dict[str, Any] = json.loads(self.environment.read_bytes()) if self.environment.is_file() else {}
+        except ValueError as error:
+            raise RunError(f"{self.environment} is damaged ({error}). Delete it; the next session writes it anew.") from error
+        return found
+
+    def recipe(self) -> Recipe:
+        """What the run was begun with.
+
+        Raises: RunError: there is no run here. RecipeError: its recipe is damaged.
+        """
+        if not self.recipe_file.is_file():
+            raise RunError(f"{self.path} is no run. Make one with: anidata train-baseline NAME DATASET {shlex.quote(str(self.path))}")
+        return recipe.build(Recipe, recipe.read(self.recipe_file), str(self.recipe_file))
+
+
+@contextmanager
+def held(run: Run, processes: Processes) -> Iterator[None]:
+    """Hold the run's folder for this training alone, and make it if need be.
+
+    Raises: Locked: another process trains there. RunError: a folder with other things in it.
+    """
+    if processes.first:
+        _check_folder(run)
+        _make(run.path)
+    with Workspace(run.path).locked() if processes.first else nullcontext():
+        if processes.first:
+            for path in run.path.glob(f"*/*{storage.TEMPORARY}"):  # what a killed run had begun to write
+                storage.delete(path)
+        yield
+
+
+def begin(run: Run, chosen: Recipe, surroundings: dict[str, Any]) -> str:
+    """Write a new run's recipe and environment, or compare with what is there; returns what is to be said of that, if anything.
+
+    Raises: RunError: the run was begun with another recipe or data set.
+    """
+    known = run.surroundings()
+    if run.recipe_file.is_file():
+        _check_same(run, chosen, surroundings, known)
+    publish_changed(run.recipe_file, recipe.dump(chosen))
+    publish_changed(run.environment, json.dumps(environment() | surroundings, indent=1, sort_keys=True) + "\n")
+    changed = known.get("model_file", surroundings["model_file"]) != surroundings["model_file"]
+    return f"the model file {chosen.baseline} isn't as it was in the last session" if changed else ""
+
+
+def publish_changed(path: Path, text: str) -> None:
+    """Write a small file, unless it says that already."""
+    if not path.is_file() or path.read_bytes() != text.encode():
+        storage.publish(path, text.encode())
+
+
+def environment() -> dict[str, Any]:
+    """Versions and hardware, which figures depend on."""
+    gpus = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+    return {
+        "anidata": anidata.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpus": gpus,
+        "cuda": torch.version.cuda,
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+    }
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file in hex, empty where there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _check_folder(run: Run) -> None:
+    path = run.path
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file; a run is a folder. Name another one.")
+    known = {*OURS, *(name + storage.TEMPORARY for name in OURS)}
+    if path.is_dir() and not run.recipe_file.is_file() and any(p.name not in known for p in path.iterdir()):
+        raise RunError(f"{path} has files in it and is no run. Name a new or empty folder.")
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage.unwritable(path, error) from error
+
+
+def _check_same(run: Run, chosen: Recipe, surroundings: dict[str, Any], known: dict[str, Any]) -> None:
+    before = run.recipe()
+    if changed := differences(before, chosen):
+        old, new = (recipe.document_of(r) for r in (before, chosen))
+        raise RunError(
+            f"{run.path} was begun with {_setting(changed[0], old)}, not {_setting(changed[0], new)}"
+            + (f" (and {len(changed) - 1} more: {', '.join(changed[1:])})" if len(changed) > 1 else "")
+            + f". Give the same settings, or name a new RUN. What may change: {', '.join(FREE)}."
+        )
+    if known.get("dataset", surroundings["dataset"]) != surroundings["dataset"]:
+        raise RunError(
+            f"{run.path} was begun on another data set: {chosen.dataset} has another manifest.json. Name that one, or a new RUN."
+        )
+
+
+def _setting(name: str, document: recipe.Document) -> str:
+    """`train.batch = 16` of a recipe's document."""
+    value: Any = document
+    for word in name.split("."):
+        value = value.get(word) if isinstance(value, dict) else None
+    return f"{name} = {json.dumps(value)}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,83 @@
+"""How good a baseline is by now: its averaged weights on fixed pictures with fixed seeds, and what follows from the figures."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from anidata import registry
+from anidata.training.baseline import Baseline, Batch
+from anidata.training.config import Config
+from anidata.training.distributed import Processes
+from anidata.training.ema import Ema
+from anidata.training.loop import autocast, placed, seed
+from anidata.training.run import grids
+
+SHOWN = 8  # pictures in a sample grid
+SEED = 0  # of what is random in sampling: the same in every run
+
+Score = dict[str, float]  # images, and each metric's mean
+
+
+@contextmanager
+def sampling(baseline: Baseline, averages: Ema | None) -> Iterator[None]:
+    """Within the block the networks are in their state for sampling, with the averaged weights where there are any."""
+    for network in baseline.networks.values():
+        network.eval()
+    if averages:
+        averages.trade()
+    try:
+        yield
+    finally:
+        if averages:
+            averages.trade()
+        for network in baseline.networks.values():
+            network.train()
+
+
+@torch.no_grad()
+def sample(baseline: Baseline, batch: Batch, config: Config, device: torch.device, number: int) -> Tensor:
+    """What a baseline makes of a batch, the `number`th: float32 (b, 3, h, w) in [-1, 1], on the device."""
+    drawn = seed(SEED, number)
+    generator = torch.Generator(device).manual_seed(drawn)
+    torch.manual_seed(drawn)
+    with autocast(config, device):
+        return baseline.sample(placed(batch, config, device), generator).float().clamp(-1, 1)
+
+
+def score(baseline: Baseline, batches: Sequence[Batch], config: Config, processes: Processes) -> tuple[Score, Any]:
+    """The means of all metrics over the batches, which the processes share out; and a sheet (h, w, 3) of this process's first pictures."""
+    metrics = {name: registry.load("metrics", name).metric for name in registry.names("metrics")}
+    sums = torch.zeros(len(metrics) + 1, dtype=torch.float64, device=processes.device)
+    shown: list[tuple[Tensor, Tensor, Tensor]] = []
+    for number in range(processes.rank, len(batches), processes.ranks):
+        batch = batches[number].to(processes.device)
+        output = sample(baseline, batch, config, processes.device, number)
+        values = [metric(output, batch.color).double().sum() for metric in metrics.values()]
+        sums += torch.stack([*values, torch.full_like(values[0], len(output))])
+        if processes.first and sum(len(o) for _, o, _ in shown) < SHOWN:
+            shown.append((batch.condition, output, batch.color))
+    *totals, count = processes.total(sums).tolist()
+    means = {name: total / count for name, total in zip(metrics, totals, strict=True)}
+    if not shown:
+        return means, None
+    condition, output, truth = (torch.cat(column)[:SHOWN] for column in zip(*shown, strict=True))
+    return means, grids.grid(condition, output, truth, config.conditions)
+
+
+def best(scores: Sequence[Score], metric: str, count: int) -> list[int]:
+    """The images after which the metric was best, the best first; the earlier of equals."""
+    sign = -1 if registry.load("metrics", metric).BETTER == "higher" else 1
+    ranked = sorted(scores, key=lambda s: (math.isnan(s[metric]), sign * s[metric], s["images"]))
+    return [int(s["images"]) for s in ranked[:count]]
+
+
+def stale(scores: Sequence[Score], metric: str) -> int:
+    """How many validations have come since the best one."""
+    if not scores:
+        return 0
+    top = best(scores, metric, 1)[0]
+    return sum(s["images"] > top for s in scores)

@@ -32,7 +32,7 @@ torture: $(READY)
 	$(BIN)/python benchmarks/torture.py
 
 gpu: $(READY)
-	$(GPU_PYTHON) -m pytest -m gpu -rs tests/test_gpu.py
+	$(GPU_PYTHON) -m pytest -m gpu -rs tests/training/test_gpu.py
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -56,7 +56,7 @@ clean:
 
 # The README's table of parts, from the parts' own docstrings.
 readme: $(READY)
-	$(BIN)/python tests/test_readme.py
+	$(BIN)/python tests/ground/test_readme.py
 
 # Speed and size beside their references, in one run on an idle machine.
 bench: $(READY)

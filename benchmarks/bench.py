@@ -40,7 +40,10 @@ for path in paths[child > 0 :: 2]:
     cv2.imread(str(path))
 os.waitpid(child, 0) if child else os._exit(0)
 """  # pictures opened, read and decoded, by two bare processes
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}  # as workers have it
+MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}  # as workers have it
 TIMES = 7  # runs of a start-up; the least counts
 
 
@@ -61,7 +64,9 @@ def took(command: list[str]) -> Took:
     begun = time.monotonic()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
-        _, status, used = os.wait4(process.pid, 0)  # of this command and what it has waited for, unlike RUSAGE_CHILDREN
+        _, status, used = os.wait4(
+            process.pid, 0
+        )  # of this command and what it has waited for, unlike RUSAGE_CHILDREN
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             log.seek(0)
@@ -84,11 +89,19 @@ def recipe(folder: Path, _: int) -> None:
     run = [str(pile), "--workers", "2", *ALL_KEPT]
     plain = least([[*ANIDATA, "run", "quickstart", str(folder / f"plain{n}"), *run, *XDOG] for n in range(3)])
     ours = least([[*ANIDATA, "run", "quickstart", str(folder / f"work{n}"), *run] for n in range(3)])
-    hand = least([[sys.executable, str(scripts / "hand_script.py"), str(pile), str(folder / f"hand{n}")] for n in range(3)])
+    hand = least(
+        [
+            [sys.executable, str(scripts / "hand_script.py"), str(pile), str(folder / f"hand{n}")]
+            for n in range(3)
+        ]
+    )
     decode = "import sys, cv2, pathlib; [cv2.imread(str(p), cv2.IMREAD_UNCHANGED) for p in pathlib.Path(sys.argv[1]).iterdir()]"
     alone = least([[sys.executable, "-c", decode, str(pile)]] * 3)
     command = "anidata run quickstart WORK PILE --workers 2, clean's rules off"
-    for took_by, limit, words in ((plain, 1.2, f"{command}, --set lineart.styles=['xdog']"), (ours, 2.0, command)):
+    for took_by, limit, words in (
+        (plain, 1.2, f"{command}, --set lineart.styles=['xdog']"),
+        (ours, 2.0, command),
+    ):
         beside = f"{took_by.cpu:.1f} s against {hand.cpu:.1f} s; at most {limit}"
         line("recipe", f"{took_by.cpu / hand.cpu:.2f} × the hand script's CPU s", beside, words)
     line("", f"{ours.cpu / alone.cpu:.2f} × decoding alone with cv2", f"{alone.cpu:.1f} CPU s", command)
@@ -113,7 +126,10 @@ def start(_: Path, __: int) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".py") as bare:
         bare.write(BARE)
         bare.flush()
-        pairs = [(took([*ANIDATA, "--help"]).wall, took([sys.executable, bare.name, "--help"]).wall) for _ in range(TIMES)]
+        pairs = [
+            (took([*ANIDATA, "--help"]).wall, took([sys.executable, bare.name, "--help"]).wall)
+            for _ in range(TIMES)
+        ]
     ours, theirs = (min(walls) for walls in zip(*pairs, strict=True))
     figure = f"{(ours - theirs) * 1000:.0f} ms over a bare Typer program"
     line("start", figure, f"{ours * 1000:.0f} against {theirs * 1000:.0f} ms; at most 60", "anidata --help")
@@ -126,32 +142,77 @@ def size(folder: Path, pictures: int) -> None:
     for count in counts:
         pile, work = folder / f"small{count}", folder / f"small-work{count}"
         generate(pile, count)
-        command = [*ANIDATA, "run", "quickstart", str(work), str(pile), "--workers", "2", *ALL_KEPT, "--set", "lineart.size=128"]
+        command = [
+            *ANIDATA,
+            "run",
+            "quickstart",
+            str(work),
+            str(pile),
+            "--workers",
+            "2",
+            *ALL_KEPT,
+            "--set",
+            "lineart.size=128",
+        ]
         runs[count], peak = took_with_main(command)
         again, alone[count] = took(command), took([sys.executable, "-c", ALONE, str(pile)])
         shutil.rmtree(pile)
-        line("up to date", f"{again.wall:.2f} s over {count:,} pictures", "at most 3 s over 100,000", f"{COMMAND}, again")
-        line("memory", f"main {peak:.0f} MB over {count:,} pictures", "flat within 10 %, under 500 MB", COMMAND)
+        line(
+            "up to date",
+            f"{again.wall:.2f} s over {count:,} pictures",
+            "at most 3 s over 100,000",
+            f"{COMMAND}, again",
+        )
+        line(
+            "memory", f"main {peak:.0f} MB over {count:,} pictures", "flat within 10 %, under 500 MB", COMMAND
+        )
     for few, many in zip([0, *counts], counts, strict=False):
         ours, bare = apiece(runs, few, many), apiece(alone, few, many)
-        line("time", f"{ours.wall:.2f} ms a picture from {few:,} to {many:,}", "flat within 15 %; the first with start-up", COMMAND)
-        line("", f"{ours.cpu:.2f} ms of CPU", f"reading and decoding alone: {bare.cpu:.3f} ms of CPU, {bare.wall:.3f} ms", COMMAND)
+        line(
+            "time",
+            f"{ours.wall:.2f} ms a picture from {few:,} to {many:,}",
+            "flat within 15 %; the first with start-up",
+            COMMAND,
+        )
+        line(
+            "",
+            f"{ours.cpu:.2f} ms of CPU",
+            f"reading and decoding alone: {bare.cpu:.3f} ms of CPU, {bare.wall:.3f} ms",
+            COMMAND,
+        )
 
 
 def apiece(runs: dict[int, Took], few: int, many: int) -> Took:
     """What each picture took that the larger of two runs has more, ms."""
     each = 1000 / (many - few)
-    return Took((runs[many].cpu - runs[few].cpu) * each, (runs[many].wall - runs[few].wall) * each, runs[many].peak)
+    return Took(
+        (runs[many].cpu - runs[few].cpu) * each, (runs[many].wall - runs[few].wall) * each, runs[many].peak
+    )
 
 
 def pixels(folder: Path, _: int) -> None:
     """The largest process over pictures of as many pixels as are allowed at all."""
-    for name, mode, options in (("jpg", "RGB", {}), ("png", "RGB", {"compress_level": 1}), ("png", "RGBA", {"compress_level": 1})):
+    for name, mode, options in (
+        ("jpg", "RGB", {}),
+        ("png", "RGB", {"compress_level": 1}),
+        ("png", "RGBA", {"compress_level": 1}),
+    ):
         pile = folder / f"large-{mode}-{name}"
         pile.mkdir()
-        tile = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (100, 100, len(mode)), np.uint8)).resize((500, 500))
+        tile = PIL.Image.fromarray(
+            np.random.default_rng(0).integers(0, 256, (100, 100, len(mode)), np.uint8)
+        ).resize((500, 500))
         PIL.Image.fromarray(np.tile(np.asarray(tile), (20, 20, 1))).save(pile / f"large.{name}", **options)
-        command = [*ANIDATA, "run", "quickstart", str(folder / f"large-work-{mode}-{name}"), str(pile), "--workers", "1", *ALL_KEPT]
+        command = [
+            *ANIDATA,
+            "run",
+            "quickstart",
+            str(folder / f"large-work-{mode}-{name}"),
+            str(pile),
+            "--workers",
+            "1",
+            *ALL_KEPT,
+        ]
         line(
             "pixels",
             f"worker {took(command).peak:.0f} MB",
@@ -202,8 +263,14 @@ def measures(folder: Path, _: int) -> None:
     words = [sys.executable, str(Path(__file__).with_name("time_measures.py")), str(pile)]
     answer = subprocess.run(words, check=True, capture_output=True, text=True, env=os.environ | MALLOC).stdout
     for name, mean, high in (row.split() for row in answer.splitlines()):
-        limit = "together, rasters with them: at most 5 and 8 ms" if name == "all" else "once the rasters are there"
-        line("measures", f"{name} {mean} ms, 95th percentile {high}", limit, "benchmarks/time_measures.py PILE")
+        limit = (
+            "together, rasters with them: at most 5 and 8 ms"
+            if name == "all"
+            else "once the rasters are there"
+        )
+        line(
+            "measures", f"{name} {mean} ms, 95th percentile {high}", limit, "benchmarks/time_measures.py PILE"
+        )
 
 
 def million(folder: Path, _: int) -> None:
@@ -215,7 +282,13 @@ def million(folder: Path, _: int) -> None:
         commands = {
             "clean --sweep min_side": [*ANIDATA, "clean", str(work), "--sweep", "min_side"],
             "clean, deciding": [sys.executable, script, str(work)],
-            "clean --set clean.min_side=300, with the funnel": [*ANIDATA, "clean", str(work), "--set", "clean.min_side=300"],
+            "clean --set clean.min_side=300, with the funnel": [
+                *ANIDATA,
+                "clean",
+                str(work),
+                "--set",
+                "clean.min_side=300",
+            ],
         }
         for words, command in commands.items():
             used = took(command)
@@ -248,7 +321,9 @@ def scratch() -> Iterator[Path]:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    options.add_argument("--pictures", type=int, default=100_000, help="generated pictures for the lines on size")
+    options.add_argument(
+        "--pictures", type=int, default=100_000, help="generated pictures for the lines on size"
+    )
     options.add_argument("--only", nargs="*", choices=list(BENCHES), default=list(BENCHES))
     chosen = options.parse_args()
     os.environ["ANIDATA_QUIET"] = "1"

@@ -32,7 +32,11 @@ Words = NDArray[np.uint64]
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 SIZES, MANY = (1e5, 1e6, 1e7), 10_000_000  # codes; from so many on within 4 bits alone
-ALIKE, BIAS, BLOCK = 0.8, 0.25, 4  # correlation of neighboring bits before the sign is taken; spread of the bits' own leanings; bits
+ALIKE, BIAS, BLOCK = (
+    0.8,
+    0.25,
+    4,
+)  # correlation of neighboring bits before the sign is taken; spread of the bits' own leanings; bits
 PLANTED, CROWD = 0.01, 0.1  # shares: of codes near another one; of codes that are one and the same
 CHUNK, QUERIES, WARM = 100_000, 20_000, 2_000  # codes made, asked faiss, and joined to warm up, at once
 
@@ -53,7 +57,9 @@ def main() -> None:
             slope = math.log(within_4[-1] / within_4[0]) / math.log(sizes[-1] / sizes[0])
             print(f"growth within 4 bits: time ~ size^{slope:.2f} from {sizes[0]:,} to {sizes[-1]:,}")
         crowded = _line("anidata", folder, sizes[-1], 4, crowd=CROWD)
-        print(f"a tenth of {sizes[-1]:,} codes identical: {crowded / within_4[-1]:.2f} × the time", flush=True)
+        print(
+            f"a tenth of {sizes[-1]:,} codes identical: {crowded / within_4[-1]:.2f} × the time", flush=True
+        )
 
 
 def _beside_faiss(folder: Path, size: int, bits: int, ours: float) -> None:
@@ -61,9 +67,16 @@ def _beside_faiss(folder: Path, size: int, bits: int, ours: float) -> None:
     theirs = _line("faiss", folder, tenth, bits)
     _line("anidata", folder, tenth, bits)
     found = [np.load(folder / f"{tool}-{tenth}-{bits}.npy") for tool in ("anidata", "faiss")]
-    same = "the same pairs" if np.array_equal(*found) else f"NOT the same pairs: {len(found[0])} and {len(found[1])}"
+    same = (
+        "the same pairs"
+        if np.array_equal(*found)
+        else f"NOT the same pairs: {len(found[0])} and {len(found[1])}"
+    )
     ratio = ours / theirs
-    print(f"{size:,} within {bits} bits: {ratio:.2f} × faiss's time for {tenth:,}, {ratio / 100:.4f} × a pair compared; {same}", flush=True)
+    print(
+        f"{size:,} within {bits} bits: {ratio:.2f} × faiss's time for {tenth:,}, {ratio / 100:.4f} × a pair compared; {same}",
+        flush=True,
+    )
 
 
 def _line(tool: str, folder: Path, size: int, bits: int, crowd: float = 0.0) -> float:
@@ -73,10 +86,13 @@ def _line(tool: str, folder: Path, size: int, bits: int, crowd: float = 0.0) -> 
         np.save(path, drawn(size, bits, crowd))
     python = sys.executable if tool == "anidata" else peers.python(tool)
     command = [python, __file__, tool, str(path), str(bits), str(folder / f"{tool}-{size}-{bits}.npy")]
-    seconds, peak, count = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    seconds, peak, count = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.split()
     name = tool + (", crowded" if crowd else "")
     print(
-        f"{name:18s} {size:>11,} within {bits} bits {float(seconds):9.2f} s, peak {float(peak):7.0f} MB, {int(count):,} pairs", flush=True
+        f"{name:18s} {size:>11,} within {bits} bits {float(seconds):9.2f} s, peak {float(peak):7.0f} MB, {int(count):,} pairs",
+        flush=True,
     )
     return float(seconds)
 
@@ -87,7 +103,12 @@ def _line(tool: str, folder: Path, size: int, bits: int, crowd: float = 0.0) -> 
 def drawn(size: int, bits: int, crowd: float) -> Words:
     """(size,) codes in no order."""
     rng = np.random.default_rng([size, bits])
-    codes = np.concatenate([rng.integers(0, 1 << 64, size - size // 2, np.uint64, endpoint=False), *_like_phashes(size // 2, rng)])
+    codes = np.concatenate(
+        [
+            rng.integers(0, 1 << 64, size - size // 2, np.uint64, endpoint=False),
+            *_like_phashes(size // 2, rng),
+        ]
+    )
     rng.shuffle(codes)
     near = rng.choice(size, int(PLANTED * size), replace=False)
     codes[near] = codes[rng.integers(0, size, len(near))] ^ _turned(len(near), bits, rng)
@@ -101,7 +122,11 @@ def _like_phashes(size: int, rng: np.random.Generator) -> Iterator[Words]:
     for start in range(0, size, CHUNK):
         count = min(CHUNK, size - start)
         shared = rng.standard_normal((count, 64 // BLOCK), np.float32).repeat(BLOCK, axis=1)
-        numbers = math.sqrt(ALIKE) * shared + math.sqrt(1 - ALIKE) * rng.standard_normal((count, 64), np.float32) + leaning
+        numbers = (
+            math.sqrt(ALIKE) * shared
+            + math.sqrt(1 - ALIKE) * rng.standard_normal((count, 64), np.float32)
+            + leaning
+        )
         above = numbers > np.median(numbers, axis=1)[:, None]
         yield np.packbits(above, axis=1).view(np.uint64).ravel()
 
@@ -131,7 +156,9 @@ def _faiss(codes: Words, bits: int) -> Pairs:
     index.add(rows)
     found: list[Pairs] = []
     for start in range(0, len(rows), QUERIES):
-        limits, _, labels = index.range_search(rows[start : start + QUERIES], bits + 1)  # it finds what is nearer than that
+        limits, _, labels = index.range_search(
+            rows[start : start + QUERIES], bits + 1
+        )  # it finds what is nearer than that
         asked = np.repeat(np.arange(start, start + len(limits) - 1), np.diff(limits.astype(np.int64)))
         after = labels > asked
         found.append((asked[after], labels[after].astype(np.int64)))
@@ -145,7 +172,9 @@ def _join(tool: str, codes_file: str, bits: int, result: str) -> None:
     begun = time.perf_counter()
     i, j = join(np.unique(codes), bits)
     seconds = time.perf_counter() - begun
-    own = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])  # ru_maxrss is that of whoever started it, if larger
+    own = int(
+        Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
+    )  # ru_maxrss is that of whoever started it, if larger
     peak = (own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1000
     np.save(result, np.sort(i << 32 | j))
     print(seconds, peak, len(i))

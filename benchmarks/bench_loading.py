@@ -73,7 +73,9 @@ class Bare:
 
     def __init__(self, samples: Samples) -> None:
         files = (samples.files(n) for n in range(len(samples)))
-        self.packed = [[np.frombuffer(f[name], np.uint8) for name in ("color.jpg", "lineart.png")] for f in files]
+        self.packed = [
+            [np.frombuffer(f[name], np.uint8) for name in ("color.jpg", "lineart.png")] for f in files
+        ]
 
     def __len__(self) -> int:
         return EACH
@@ -135,12 +137,19 @@ class Simulated:
         for name in ("data", "index"):
             (folder / name).mkdir(parents=True)
         listed = [
-            {"url": f"../data/{name}.tar", "dataset": "train", "nsamples": self.each, "filesize": self._shard(folder, n, name)}
+            {
+                "url": f"../data/{name}.tar",
+                "dataset": "train",
+                "nsamples": self.each,
+                "filesize": self._shard(folder, n, name),
+            }
             for n, name in enumerate(names)
         ]
         recipe = {"lineart": {"styles": ["xdog"]}, "shard": {"splits": {"train": 1.0}}}
         files = {
-            f"{home}/{name}{end}": {"bytes": 0, "sha256": "0" * 64} for name in names for home, end in (("data", ".tar"), ("index", ".idx"))
+            f"{home}/{name}{end}": {"bytes": 0, "sha256": "0" * 64}
+            for name in names
+            for home, end in (("data", ".tar"), ("index", ".idx"))
         }
         (folder / "manifest.json").write_text(json.dumps({"format": 1, "recipe": recipe, "files": files}))
         (folder / "index" / "shardindex.json").write_text(json.dumps({"shardlist": listed}))
@@ -162,7 +171,11 @@ class Simulated:
     def _members(self, number: int) -> Iterator[Member]:
         place = 0
         for n in range(self.each):
-            for suffix, size in (("color.jpg", 66_000 + n % 1000), ("json", 300 + n % 100), ("lineart.png", 7000 + n % 100)):
+            for suffix, size in (
+                ("color.jpg", 66_000 + n % 1000),
+                ("json", 300 + n % 100),
+                ("lineart.png", 7000 + n % 100),
+            ):
                 yield Member(f"{number * self.each + n:024x}.{suffix}", place + BLOCK, size)
                 place += BLOCK + size + -size % BLOCK
 
@@ -176,7 +189,9 @@ def access(folder: Path) -> None:
     ours = [_milliseconds(lambda n=n: samples.files(n)) for n in chosen[::2]]
     bare = [_milliseconds(call) for call in _bare_reads(samples, chosen[1::2])]
     half, most, worst = np.percentile(ours, (50, 99, 100))
-    reference = f"at most 1; median {half:.2f}, worst {worst:.1f}; os.pread alone {np.percentile(bare, 99):.2f}"
+    reference = (
+        f"at most 1; median {half:.2f}, worst {worst:.1f}; os.pread alone {np.percentile(bare, 99):.2f}"
+    )
     call = f"samples.files(n), {len(ours):,} of {len(samples):,} in {size / 1e9:.0f} GB"
     line("access", f"{most:.2f} ms, 99th percentile", reference, call)
 
@@ -206,10 +221,21 @@ def opening(folder: Path) -> None:
     samples = Samples(place)
     touched = _milliseconds(lambda: [samples.key(n) for n in range(0, len(samples), 4546)])
     parsed = _milliseconds(
-        lambda: sum(len(text.split()) for path in (place / "index").glob("*.idx") for text in path.read_text().splitlines())
+        lambda: sum(
+            len(text.split())
+            for path in (place / "index").glob("*.idx")
+            for text in path.read_text().splitlines()
+        )
     )
-    line("opening", f"{opened:.0f} ms for {len(samples):,} samples", "at most 200 ms", "load_dataset(DATASET)")
-    line("", f"{touched:.0f} ms to look into every shard", f"{parsed / 1000:.1f} s to split the words of every index", "samples.key(n)")
+    line(
+        "opening", f"{opened:.0f} ms for {len(samples):,} samples", "at most 200 ms", "load_dataset(DATASET)"
+    )
+    line(
+        "",
+        f"{touched:.0f} ms to look into every shard",
+        f"{parsed / 1000:.1f} s to split the words of every index",
+        "samples.key(n)",
+    )
 
 
 def parts(folder: Path) -> None:
@@ -222,10 +248,20 @@ def parts(folder: Path) -> None:
     whole = np.array_equal(np.sort(np.concatenate(cut)), np.arange(len(samples)))
     spread = max(map(len, cut)) - min(map(len, cut))
     told = "make the whole" if whole else "DON'T make the whole"
-    line("parts", f"32 parts {told}, lengths ±{spread}", f"{taken * 1000:.0f} ms each", "samples.order(seed, epoch, rank, 4, worker, 8)")
+    line(
+        "parts",
+        f"32 parts {told}, lengths ±{spread}",
+        f"{taken * 1000:.0f} ms each",
+        "samples.order(seed, epoch, rank, 4, worker, 8)",
+    )
 
 
-BENCHES: dict[str, Callable[[Path], None]] = {"speed": speed, "access": access, "opening": opening, "parts": parts}
+BENCHES: dict[str, Callable[[Path], None]] = {
+    "speed": speed,
+    "access": access,
+    "opening": opening,
+    "parts": parts,
+}
 
 
 def main() -> None:

@@ -41,7 +41,12 @@ def steps(folder: Path, seconds: float) -> None:
         ratio = statistics.median(a / b for a, b in pairs)
         a, b = (statistics.median(of) for of in zip(*pairs, strict=True))
         command = f"{name}, preset default, {SIZE} px, batch {BATCH}, {torch.get_num_threads()} threads; reading, EMA, clipping, NaN guard"
-        line("step", f"{ratio:.3f} × a bare loop's images/s", f"{a:.1f} against {b:.1f} images/s; at least .9", command)
+        line(
+            "step",
+            f"{ratio:.3f} × a bare loop's images/s",
+            f"{a:.1f} against {b:.1f} images/s; at least .9",
+            command,
+        )
 
 
 def waiting(folder: Path, seconds: float) -> None:
@@ -49,11 +54,22 @@ def waiting(folder: Path, seconds: float) -> None:
     dataset = made(folder)
     for batch, size in ((4, 128), (4, 256), (8, 128), (8, 256)):
         config = Config(batch=batch, size=size, ema=0)
-        done = list(islice(train(Sleeper(), loader(dataset, config), config, State()), WARM, WARM + round(seconds / SLEEP)))
+        done = list(
+            islice(
+                train(Sleeper(), loader(dataset, config), config, State()),
+                WARM,
+                WARM + round(seconds / SLEEP),
+            )
+        )
         share = sum(s.waited for s in done) / sum(s.seconds for s in done)
         rate = batch * len(done) / sum(s.seconds for s in done)
         command = f"the step a sleep of {1000 * SLEEP:.0f} ms, batch {batch}, {size} px of 512, {config.workers} workers"
-        line("waiting", f"{100 * share:.1f} % of the time", f"{rate:,.0f} images/s; at most 5 % where the workers can keep up", command)
+        line(
+            "waiting",
+            f"{100 * share:.1f} % of the time",
+            f"{rate:,.0f} images/s; at most 5 % where the workers can keep up",
+            command,
+        )
 
 
 def whole(name: str, dataset: Path) -> Iterator[object]:
@@ -93,7 +109,15 @@ def rate(done: Iterator[object], seconds: float) -> float:
 
 
 def loader(dataset: Path, config: Config) -> Iterator[Batch]:
-    settings = LoaderConfig(config.batch, config.size, config.conditions, config.styles, config.seed, config.workers, config.augment)
+    settings = LoaderConfig(
+        config.batch,
+        config.size,
+        config.conditions,
+        config.styles,
+        config.seed,
+        config.workers,
+        config.augment,
+    )
     return Loader(load_dataset(dataset), settings).batches()
 
 

@@ -27,8 +27,18 @@ from anidata.training.train import Order, run
 from bench import ANIDATA, SHARED, took
 
 SIZE = 128
-SOURCES = ("data/demo", "data/dups/originals", "data/lineart")  # art; what lies beside it is there to be rejected
-RECIPE = ("clean.min_side=128", "lineart.size=256", "lineart.fit=crop", "shard.splits.val=0.2", "shard.splits.test=0.05")
+SOURCES = (
+    "data/demo",
+    "data/dups/originals",
+    "data/lineart",
+)  # art; what lies beside it is there to be rejected
+RECIPE = (
+    "clean.min_side=128",
+    "lineart.size=256",
+    "lineart.fit=crop",
+    "shard.splits.val=0.2",
+    "shard.splits.test=0.05",
+)
 BASELINES = {  # name → model file and preset
     "gan": ("gan", "default"),
     "unet": ("autoencoder", "unet"),
@@ -119,7 +129,11 @@ def finished(folder: Path, minutes: float) -> Found | None:
     with made.table.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["name"].startswith("val/")]
     values = {row["name"].removeprefix("val/"): float(row["value"]) for row in rows}
-    return Found(int(rows[-1]["images"]), int(json.loads(made.environment.read_bytes())["threads"]), values) if rows else None
+    return (
+        Found(int(rows[-1]["images"]), int(json.loads(made.environment.read_bytes())["threads"]), values)
+        if rows
+        else None
+    )
 
 
 def table(dataset: Path, chosen: argparse.Namespace, rows: Sequence[Row]) -> Iterator[str]:
@@ -140,9 +154,15 @@ def table(dataset: Path, chosen: argparse.Namespace, rows: Sequence[Row]) -> Ite
 def floor(dataset: Path, name: str) -> Row:
     """What no training gives."""
     batches = Loader(load_dataset(dataset, "val"), LoaderConfig(size=SIZE, workers=0)).validation(1000)
-    outputs = [b.condition.expand(-1, 3, -1, -1) if name.startswith("the line") else torch.ones_like(b.color) for b in batches]
+    outputs = [
+        b.condition.expand(-1, 3, -1, -1) if name.startswith("the line") else torch.ones_like(b.color)
+        for b in batches
+    ]
     values = {
-        m: torch.cat([registry.load("metrics", m).metric(o, b.color) for o, b in zip(outputs, batches, strict=True)]) for m in METRICS
+        m: torch.cat(
+            [registry.load("metrics", m).metric(o, b.color) for o, b in zip(outputs, batches, strict=True)]
+        )
+        for m in METRICS
     }
     return Row(name, [Found(0, 0, {m: float(v.mean()) for m, v in values.items()})])
 

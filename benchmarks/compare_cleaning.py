@@ -41,7 +41,9 @@ MILD: dict[str, tuple[str, Callable[[Picture, np.random.Generator], Picture]]] =
 
 
 def jpeg(picture: Picture, quality: int) -> Picture:
-    return cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+    return cv2.imdecode(
+        cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
+    )
 
 
 def enlarged(picture: Picture, factor: float) -> Picture:
@@ -64,18 +66,29 @@ def ours(pictures: Path, work: Path) -> Rejected:
     """What ingest and clean alone reject."""
     for words in (["ingest", str(work), str(pictures)], ["clean", str(work), *SMALL]):
         subprocess.run([*ANIDATA, *words], check=True, stdout=subprocess.DEVNULL)
-    answer = subprocess.run([*ANIDATA, "query", str(work), SELECT, "--format", "csv"], check=True, capture_output=True, text=True).stdout
+    answer = subprocess.run(
+        [*ANIDATA, "query", str(work), SELECT, "--format", "csv"], check=True, capture_output=True, text=True
+    ).stdout
     return reasons(answer.splitlines())
 
 
 def cleanvisions(pictures: Path, result: Path) -> Rejected:
-    command = [peers.python("cleanvision"), str(SHARED / "bench/peer_cleanvision.py"), str(pictures), str(result)]
+    command = [
+        peers.python("cleanvision"),
+        str(SHARED / "bench/peer_cleanvision.py"),
+        str(pictures),
+        str(result),
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return reasons(result.read_text().splitlines())
 
 
 def reasons(lines: Iterable[str]) -> Rejected:
-    return {row["file"].rsplit("/", 1)[-1]: row["reasons"].split() for row in csv.DictReader(lines) if row["reasons"]}
+    return {
+        row["file"].rsplit("/", 1)[-1]: row["reasons"].split()
+        for row in csv.DictReader(lines)
+        if row["reasons"]
+    }
 
 
 def spoil(folder: Path) -> dict[str, list[str]]:
@@ -97,7 +110,11 @@ def table(files: dict[str, list[str]], means: dict[str, tuple[str, ...]], found:
         cells = [f"{defect} ({len(names)})"]
         for rejected in found:
             why = [rejected[name][0] for name in names if name in rejected]
-            named = [any(word in reason.lower() for word in means[defect]) for reason in why] if means.get(defect) else []
+            named = (
+                [any(word in reason.lower() for word in means[defect]) for reason in why]
+                if means.get(defect)
+                else []
+            )
             cells += [f"{len(why) / len(names):.3f}", f"{np.mean(named):.2f}" if named else "—"]
         print("| " + " | ".join(cells) + " |")
 
@@ -109,7 +126,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="anidata-cleaning-") as scratch:
         home = Path(scratch)
         pictures = home / "defects"
-        subprocess.run([sys.executable, str(SHARED / "bench/make_defects.py"), str(SHARED / "data"), str(pictures)], check=True)
+        subprocess.run(
+            [sys.executable, str(SHARED / "bench/make_defects.py"), str(SHARED / "data"), str(pictures)],
+            check=True,
+        )
         labels: dict[str, list[str]] = defaultdict(list)
         for row in csv.DictReader((pictures / "labels.csv").read_text().splitlines()):
             labels[row["defect"]].append(row["file"])
@@ -118,8 +138,12 @@ def main() -> None:
             "| defect (pictures) | anidata: rejected | first reason right | CleanVision: rejected | first reason right |\n|---|---|---|---|---|"
         )
         table(dict(sorted(labels.items())), means, found)
-        recalls = [np.mean([np.mean([name in rejected for name in labels[d]]) for d in means]) for rejected in found]
-        print(f"| **mean recall over the {len(means)} defects** | **{recalls[0]:.3f}** | | **{recalls[1]:.3f}** | |\n")
+        recalls = [
+            np.mean([np.mean([name in rejected for name in labels[d]]) for d in means]) for rejected in found
+        ]
+        print(
+            f"| **mean recall over the {len(means)} defects** | **{recalls[0]:.3f}** | | **{recalls[1]:.3f}** | |\n"
+        )
         mild = spoil(home / "mild")
         found = [ours(home / "mild", home / "mild-work"), cleanvisions(home / "mild", home / "mild.csv")]
         print(

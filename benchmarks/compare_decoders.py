@@ -23,7 +23,10 @@ from rich.table import Table
 
 from anidata.imaging import decode, fit
 
-SHARED = Path(os.environ.get("ANIDATA_SHARED") or Path(__file__).resolve().parents[2] / "shared") / "data/dups/originals"
+SHARED = (
+    Path(os.environ.get("ANIDATA_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+    / "data/dups/originals"
+)
 PIXELS = 1_000_000
 LIMIT = 100_000_000
 FORMATS: dict[str, tuple[str, str, dict[str, object]]] = {  # name → Pillow's mode, format and options
@@ -54,7 +57,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--pictures", type=int, default=3)
     parser.add_argument(
-        "--reduced", action="store_true", help="instead: JPEGs decoded and shrunk to a thumbnail, in full and at reduced size"
+        "--reduced",
+        action="store_true",
+        help="instead: JPEGs decoded and shrunk to a thumbnail, in full and at reduced size",
     )
     parser.add_argument("--format", action="append", choices=list(FORMATS), help="these alone")
     asked = parser.parse_args()
@@ -64,7 +69,17 @@ def main() -> None:
         return
     arts = pictures(asked.pictures)
     table = Table(title=f"{len(arts)} pictures of {PIXELS / 1e6:g} megapixel, one core")
-    heads = ("format", "kB", "Pillow, ms", "OpenCV, ms", "ours, ms", "× Pillow", "× OpenCV", "ours: max, mean", "OpenCV: max, mean")
+    heads = (
+        "format",
+        "kB",
+        "Pillow, ms",
+        "OpenCV, ms",
+        "ours, ms",
+        "× Pillow",
+        "× OpenCV",
+        "ours: max, mean",
+        "OpenCV: max, mean",
+    )
     for name in heads:
         table.add_column(name, justify="left" if name == "format" else "right")
     for name in asked.format or FORMATS:
@@ -75,24 +90,57 @@ def main() -> None:
 def reduced(count: int, rounds: int) -> Table:
     """Thumbnails of JPEGs of 1 and 4 megapixels, and of the shared ones as they are."""
     table = Table(title="JPEG to a thumbnail: milliseconds, and levels of 255 between the two ways")
-    for name in ("JPEGs", "side, px", "pictures", "full, ms", "reduced, ms", "×", "mean", "worst mean", "largest"):
+    for name in (
+        "JPEGs",
+        "side, px",
+        "pictures",
+        "full, ms",
+        "reduced, ms",
+        "×",
+        "mean",
+        "worst mean",
+        "largest",
+    ):
         table.add_column(name, justify="left" if name == "JPEGs" else "right")
     sets = {
-        f"{size} megapixel": [encoded(art, "RGB", "JPEG", {"quality": 90}) for art in pictures(count, size * PIXELS)] for size in (1, 4)
+        f"{size} megapixel": [
+            encoded(art, "RGB", "JPEG", {"quality": 90}) for art in pictures(count, size * PIXELS)
+        ]
+        for size in (1, 4)
     }
-    sets["shared"] = [path.read_bytes() for path in sorted(SHARED.parents[1].rglob("*.jpg")) if "junk" not in path.parts]
+    sets["shared"] = [
+        path.read_bytes() for path in sorted(SHARED.parents[1].rglob("*.jpg")) if "junk" not in path.parts
+    ]
     for (name, files), side in product(sets.items(), (192, 512)):
-        large = [data for data in files if max(decode.decode(data, LIMIT).rgb.shape[:2]) >= 2 * decode.ENOUGH * side]
+        large = [
+            data
+            for data in files
+            if max(decode.decode(data, LIMIT).rgb.shape[:2]) >= 2 * decode.ENOUGH * side
+        ]
         if not large:
             table.add_row(name, str(side), "0")
             continue
-        ways = {way: _all_of(partial(thumbnail, side=side, least=enough), large) for way, enough in (("full", 0), ("reduced", side))}
+        ways = {
+            way: _all_of(partial(thumbnail, side=side, least=enough), large)
+            for way, enough in (("full", 0), ("reduced", side))
+        }
         took = least(ways, rounds)
-        apart = [np.abs(one.astype(int) - other) for one, other in zip(ways["full"](), ways["reduced"](), strict=True)]
+        apart = [
+            np.abs(one.astype(int) - other)
+            for one, other in zip(ways["full"](), ways["reduced"](), strict=True)
+        ]
         means = [float(part.mean()) for part in apart]
         times = [f"{took[way] * 1000 / len(large):.2f}" for way in ways]
         worst = f"{max(means):.2f}", str(max(int(part.max()) for part in apart))
-        table.add_row(name, str(side), str(len(large)), *times, f"{took['full'] / took['reduced']:.2f}", f"{np.mean(means):.2f}", *worst)
+        table.add_row(
+            name,
+            str(side),
+            str(len(large)),
+            *times,
+            f"{took['full'] / took['reduced']:.2f}",
+            f"{np.mean(means):.2f}",
+            *worst,
+        )
     return table
 
 
@@ -101,12 +149,18 @@ def thumbnail(data: bytes, side: int, least: int) -> np.ndarray:
     with PIL.Image.open(io.BytesIO(data)) as opened:
         width, height = opened.size
     scale = side / max(width, height)
-    return fit.resize(decode.decode(data, LIMIT, least).rgb, round(width * scale), round(height * scale), "area")
+    return fit.resize(
+        decode.decode(data, LIMIT, least).rgb, round(width * scale), round(height * scale), "area"
+    )
 
 
 def pictures(count: int, pixels: int = PIXELS) -> list[PIL.Image.Image]:
     """Art of so many pixels; drawn where there is none: soft colors under black strokes."""
-    paths = sorted(path for path in SHARED.glob("*") if path.suffix in (".png", ".jpg", ".webp")) if SHARED.is_dir() else []
+    paths = (
+        sorted(path for path in SHARED.glob("*") if path.suffix in (".png", ".jpg", ".webp"))
+        if SHARED.is_dir()
+        else []
+    )
     if not paths:
         return [_drawn(seed) for seed in range(count)]
     loaded = [PIL.Image.open(path).convert("RGB") for path in paths[:: max(1, len(paths) // count)][:count]]
@@ -119,7 +173,9 @@ def pictures(count: int, pixels: int = PIXELS) -> list[PIL.Image.Image]:
 
 def _drawn(seed: int) -> PIL.Image.Image:
     rng = np.random.default_rng(seed)
-    drawn = cv2.resize(rng.integers(60, 256, (6, 6, 3), np.uint8), (1000, 1000), interpolation=cv2.INTER_CUBIC)
+    drawn = cv2.resize(
+        rng.integers(60, 256, (6, 6, 3), np.uint8), (1000, 1000), interpolation=cv2.INTER_CUBIC
+    )
     for line in rng.integers(0, 1000, (120, 4)).tolist():
         cv2.line(drawn, line[:2], line[2:], (20, 20, 20), 3, cv2.LINE_AA)
     return PIL.Image.fromarray(drawn)

@@ -57,7 +57,10 @@ def compare(folder: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     maker.main(SHARED / "data", pile)
     (pile / "labels.csv").replace(labels)
-    scores = {name: _score(run, pile, labels, folder / f"{name.replace(' ', '-')}.csv") for name, run in TOOLS.items()}
+    scores = {
+        name: _score(run, pile, labels, folder / f"{name.replace(' ', '-')}.csv")
+        for name, run in TOOLS.items()
+    }
     found = found_relations.matrix(folder / "work", labels)
     _tell_transforms(scores, found)
     _tell_summaries(scores)
@@ -79,13 +82,17 @@ def _anidata(pile: Path, result: Path) -> Took:
     for words in (["ingest", work, str(pile)], ["dedup", work]):
         one = took([*ANIDATA, *words, "--workers", "2"])
         total = Took(total.cpu + one.cpu, total.wall + one.wall, max(total.peak, one.peak))
-    asked = subprocess.run([*ANIDATA, "query", work, ASKED, "--format", "csv"], check=True, capture_output=True)
+    asked = subprocess.run(
+        [*ANIDATA, "query", work, ASKED, "--format", "csv"], check=True, capture_output=True
+    )
     result.write_bytes(asked.stdout)
     return total
 
 
 def _imagehash(bits: int) -> Callable[[Path, Path], Took]:
-    return lambda pile, result: took([sys.executable, str(SHARED / "bench/peer_phash.py"), str(pile), str(result), str(bits)])
+    return lambda pile, result: took(
+        [sys.executable, str(SHARED / "bench/peer_phash.py"), str(pile), str(result), str(bits)]
+    )
 
 
 def _peer(tool: str) -> Callable[[Path, Path], Took]:
@@ -122,7 +129,9 @@ def _tell_summaries(scores: dict[str, Score]) -> None:
     print(f"\n| tool | {' | '.join(names)} | CPU s | wall s |")
     print("|---|" + "---:|" * (len(names) + 2))
     for tool, score in scores.items():
-        figures = [f"{value:.4f}" if isinstance(value, float) else str(value) for value in score.summary.values()]
+        figures = [
+            f"{value:.4f}" if isinstance(value, float) else str(value) for value in score.summary.values()
+        ]
         print(f"| {tool} | {' | '.join(figures)} | {score.took.cpu:.1f} | {score.took.wall:.1f} |")
     print()
 

@@ -42,17 +42,28 @@ def main() -> None:
         home = Path(folder)
         with bench.nginx(home, args.files, 50_000, 8) as urls:
             bare = args.files / asyncio.run(bench.fetch_bare(urls))
-            ours, peer = args.files / bench.fetch_ours(urls, home / "nginx", 0), args.files / img2dataset(urls, home / "peer")
+            ours, peer = (
+                args.files / bench.fetch_ours(urls, home / "nginx", 0),
+                args.files / img2dataset(urls, home / "peer"),
+            )
         tell("nginx, 50 kB", ours, {"bare aiohttp": bare, "img2dataset": peer})
         with slow_hosts(args.hosts) as port:
             urls = [f"http://127.0.1.{1 + n % args.hosts}:{port}/{n}.jpg" for n in range(args.slow)]
-            ours, peer = args.slow / fetch_slow(urls, home / "slow"), args.slow / img2dataset(urls, home / "slow-peer")
+            ours, peer = (
+                args.slow / fetch_slow(urls, home / "slow"),
+                args.slow / img2dataset(urls, home / "slow-peer"),
+            )
         tell(f"{args.hosts} hosts, {DELAY:g} s", ours, {"img2dataset": peer})
 
 
 def tell(name: str, ours: float, others: dict[str, float]) -> None:
     cells = [f"{name:18} anidata {ours:7,.0f} files/s"]
-    print(" · ".join([*cells, *(f"{other} {rate:,.0f} (ratio {ours / rate:.2f})" for other, rate in others.items())]), flush=True)
+    print(
+        " · ".join(
+            [*cells, *(f"{other} {rate:,.0f} (ratio {ours / rate:.2f})" for other, rate in others.items())]
+        ),
+        flush=True,
+    )
 
 
 def fetch_slow(urls: list[str], home: Path) -> float:
@@ -61,7 +72,9 @@ def fetch_slow(urls: list[str], home: Path) -> float:
     with Engine(0) as engine:
         config = Config(connections=CONNECTIONS, rate=0, allow_private=True)
         begun = time.monotonic()
-        counts = fetching.run(work, config, Bounds(1 << 28, 200), partial(ingest.fetch_tasks, engine), engine.workers)
+        counts = fetching.run(
+            work, config, Bounds(1 << 28, 200), partial(ingest.fetch_tasks, engine), engine.workers
+        )
     assert counts == {"fetched": len(urls)}, counts
     return time.monotonic() - begun
 
@@ -71,8 +84,24 @@ def img2dataset(urls: list[str], home: Path) -> float:
     home.mkdir()
     (home / "list.txt").write_text("\n".join(urls))
     program = Path(peers.python("img2dataset")).with_name("img2dataset")
-    words = ["--url_list", home / "list.txt", "--output_folder", home / "out", "--output_format", "webdataset", "--processes_count", "2"]
-    words += ["--thread_count", "256", "--disable_all_reencoding", "True", "--number_sample_per_shard", str(max(1, len(urls) // 4))]
+    words = [
+        "--url_list",
+        home / "list.txt",
+        "--output_folder",
+        home / "out",
+        "--output_format",
+        "webdataset",
+        "--processes_count",
+        "2",
+    ]
+    words += [
+        "--thread_count",
+        "256",
+        "--disable_all_reencoding",
+        "True",
+        "--number_sample_per_shard",
+        str(max(1, len(urls) // 4)),
+    ]
     begun = time.monotonic()
     subprocess.run([str(program), *map(str, words)], check=True, capture_output=True)
     took = time.monotonic() - begun

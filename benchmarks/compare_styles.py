@@ -25,7 +25,7 @@ from anidata.lineart import color_leak, selection
 from anidata.lineart import draw as drawing
 from bench import SHARED
 
-sys.path[:0] = [str(SHARED / "bench"), str(Path(__file__).resolve().parents[1] / "tests")]
+sys.path[:0] = [str(SHARED / "bench"), str(Path(__file__).resolve().parents[1] / "tests/labs")]
 scorer, cels = importlib.import_module("lineart_f1"), importlib.import_module("cels")
 ART = registry.PACKAGE / "art"
 CONDITIONS = ("clean", "jpeg50", "soft", "brown")
@@ -46,7 +46,10 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in args.styles:
         figures = _figures(drawing.pen(*drawing.chosen(name, {})), pairs, painted)
-        print(f"| `{name}` | {' | '.join(f'{value:.{digits}f}'.removeprefix('0') for value, digits in figures)} |", flush=True)
+        print(
+            f"| `{name}` | {' | '.join(f'{value:.{digits}f}'.removeprefix('0') for value, digits in figures)} |",
+            flush=True,
+        )
 
 
 def _figures(draw: Draw, pairs: list[Pair], painted: list[cels.Painted]) -> Iterator[tuple[float, int]]:
@@ -61,8 +64,14 @@ def _figures(draw: Draw, pairs: list[Pair], painted: list[cels.Painted]) -> Iter
             lengths = float(np.median([s[3] for found in scores.values() for s in found]))
     yield lengths, 2
     drawn = [draw(cel.rgb) for cel in painted]
-    yield float(np.mean([scorer.score(line, cel.line)[2] for line, cel in zip(drawn, painted, strict=True)])), 3
-    bare = [((line < scorer.INK) & cel.bare).sum() / max(1, (line < scorer.INK).sum()) for line, cel in zip(drawn, painted, strict=True)]
+    yield (
+        float(np.mean([scorer.score(line, cel.line)[2] for line, cel in zip(drawn, painted, strict=True)])),
+        3,
+    )
+    bare = [
+        ((line < scorer.INK) & cel.bare).sum() / max(1, (line < scorer.INK).sum())
+        for line, cel in zip(drawn, painted, strict=True)
+    ]
     yield float(np.mean(bare)), 3
     sprites = [_picture(path) for path in sorted((SHARED / "data/dups/negatives").iterdir())]
     yield float(np.mean([scorer.blots(draw(rgb), rgb[..., ::-1]) for rgb in sprites])), 4
@@ -72,7 +81,8 @@ def _figures(draw: Draw, pairs: list[Pair], painted: list[cels.Painted]) -> Iter
 
 def _milliseconds(draw: Draw) -> float:
     pictures = [
-        cv2.resize(_picture(ART / name), (512, 512)) for name in ("pair_adventurer_01_color.png", "vn_sylvie_01.png", "comic_02.jpg")
+        cv2.resize(_picture(ART / name), (512, 512))
+        for name in ("pair_adventurer_01_color.png", "vn_sylvie_01.png", "comic_02.jpg")
     ]
     return 1000 * float(np.mean([min(_seconds(draw, rgb) for _ in range(TIMES)) for rgb in pictures]))
 
@@ -85,7 +95,11 @@ def _seconds(draw: Draw, rgb: np.ndarray) -> float:
 
 def _leaks(draw: Draw) -> tuple[float, float]:
     sums = 0
-    pictures = (p for p in sorted(ART.iterdir()) if p.suffix in {".png", ".jpg", ".webp"} and not p.stem.endswith("_line"))
+    pictures = (
+        p
+        for p in sorted(ART.iterdir())
+        if p.suffix in {".png", ".jpg", ".webp"} and not p.stem.endswith("_line")
+    )
     for number, path in enumerate(pictures):
         rgb = _picture(path)
         sums += color_leak.tally(draw(rgb), rgb, number)
@@ -98,7 +112,11 @@ def _pairs(every: int) -> Iterator[Pair]:
         color = scorer.fit(scorer.on_white(path.with_name(path.name.replace("_line", "_color"))))
         true = scorer.fit(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
         pictures = dict(scorer.conditions(color)) | {"brown": scorer.reink(color, true)}
-        yield path.parent.name, {name: np.ascontiguousarray(bgr[..., ::-1]) for name, bgr in pictures.items()}, true
+        yield (
+            path.parent.name,
+            {name: np.ascontiguousarray(bgr[..., ::-1]) for name, bgr in pictures.items()},
+            true,
+        )
 
 
 def _picture(path: Path) -> np.ndarray:

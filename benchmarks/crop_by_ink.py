@@ -26,10 +26,16 @@ ENDINGS = {".png", ".jpg", ".webp"}
 
 def main() -> None:
     options = argparse.ArgumentParser(description="Crop by ink beside crop at the center.")
-    options.add_argument("folders", nargs="*", type=Path, default=[registry.PACKAGE / "art", SHARED / "data/dups/originals"])
-    shares = np.array([share for folder in options.parse_args().folders if folder.is_dir() for share in _shares(folder)])
+    options.add_argument(
+        "folders", nargs="*", type=Path, default=[registry.PACKAGE / "art", SHARED / "data/dups/originals"]
+    )
+    shares = np.array(
+        [share for folder in options.parse_args().folders if folder.is_dir() for share in _shares(folder)]
+    )
     by_ink, centered = (shares >= KEPT).mean(axis=0)
-    print(f"{len(shares)} pictures; at least {KEPT} of the ink kept: by ink {by_ink:.3f}, centered {centered:.3f}")
+    print(
+        f"{len(shares)} pictures; at least {KEPT} of the ink kept: by ink {by_ink:.3f}, centered {centered:.3f}"
+    )
     print(f"ink kept on average: by ink {shares[:, 0].mean():.3f}, centered {shares[:, 1].mean():.3f}")
 
 

@@ -39,8 +39,13 @@ def main() -> None:
             baseline, recipe = open_run(run, torch.device("cpu"))
             columns[name] = to_uint8(sample(baseline, pairs, recipe.train, torch.device("cpu"), 0))
     columns["truth"] = to_uint8(pairs.color)
-    groups = [[Cell(pictures[row], note=name) for name, pictures in columns.items()] for row in range(len(pairs.keys))]
-    drawn = sheet.draw("baselines", [], [Section("Held-out pairs", groups, f"{SIZE} px", columns=len(columns), max_rows=0)])
+    groups = [
+        [Cell(pictures[row], note=name) for name, pictures in columns.items()]
+        for row in range(len(pairs.keys))
+    ]
+    drawn = sheet.draw(
+        "baselines", [], [Section("Held-out pairs", groups, f"{SIZE} px", columns=len(columns), max_rows=0)]
+    )
     storage.publish(chosen.output, encode.encode_png(drawn))
 
 
@@ -51,7 +56,11 @@ def bundled(dataset: Path, count: int) -> Batch:
     files = {pair["key"]: Path(pair["meta"]["file"]).name for pair in samples}
     batches = Loader(samples, LoaderConfig(batch=1, size=SIZE, workers=0)).validation(len(files))
     found = [batch for batch in batches if files[batch.keys[0]] in names][:count]
-    return Batch(torch.cat([b.color for b in found]), torch.cat([b.condition for b in found]), tuple(k for b in found for k in b.keys))
+    return Batch(
+        torch.cat([b.color for b in found]),
+        torch.cat([b.condition for b in found]),
+        tuple(k for b in found for k in b.keys),
+    )
 
 
 if __name__ == "__main__":

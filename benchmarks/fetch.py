@@ -43,16 +43,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--bytes", type=int, default=50_000)
-    parser.add_argument("--hosts", type=int, default=8, help="loopback addresses; of one alone, one worker does all the work")
+    parser.add_argument(
+        "--hosts", type=int, default=8, help="loopback addresses; of one alone, one worker does all the work"
+    )
     parser.add_argument("--workers", type=int, default=0, help="0: one for each processor")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, nginx(Path(folder), options.files, options.bytes, options.hosts) as urls:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        nginx(Path(folder), options.files, options.bytes, options.hosts) as urls,
+    ):
         bare, ours = [], []
         for n in range(options.rounds):
             bare.append(options.files / asyncio.run(fetch_bare(urls)))
             ours.append(options.files / fetch_ours(urls, Path(folder) / f"round{n}", options.workers))
-        print(f"bare aiohttp {statistics.median(bare):,.0f} files/s · anidata {statistics.median(ours):,.0f} files/s · ", end="")
+        print(
+            f"bare aiohttp {statistics.median(bare):,.0f} files/s · anidata {statistics.median(ours):,.0f} files/s · ",
+            end="",
+        )
         print(f"ratio {statistics.median(o / b for o, b in zip(ours, bare, strict=True)):.2f}")
 
 
@@ -67,7 +75,9 @@ def nginx(home: Path, files: int, size: int, hosts: int = 1) -> Iterator[list[st
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     listen = " ".join(f"listen 127.0.0.{1 + n}:{port} backlog=1024;" for n in range(hosts))
-    (home / "nginx.conf").write_text(NGINX.format(home=home, listen=listen, user="user root;" if os.geteuid() == 0 else ""))
+    (home / "nginx.conf").write_text(
+        NGINX.format(home=home, listen=listen, user="user root;" if os.geteuid() == 0 else "")
+    )
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     server = subprocess.Popen([program, "-c", str(home / "nginx.conf"), "-e", str(home / "error.log")])
     try:
@@ -124,7 +134,9 @@ def planned(urls: list[str], home: Path) -> workspace.Workspace:
 
 def _fetch(work: workspace.Workspace, engine: Engine) -> Counter[str]:
     config = Config(concurrency=AT_ONCE, connections=AT_ONCE, rate=0, allow_private=True)
-    return fetching.run(work, config, Bounds(1 << 28, 200), lambda tasks: ingest.fetch_tasks(engine, tasks), engine.workers)
+    return fetching.run(
+        work, config, Bounds(1 << 28, 200), lambda tasks: ingest.fetch_tasks(engine, tasks), engine.workers
+    )
 
 
 if __name__ == "__main__":

@@ -43,9 +43,14 @@ def matrix(work: Path, labels: Path) -> Matrix:
     """Count the verdicts in a workspace."""
     workspace = open_workspace(work)
     with Catalog(workspace) as views:
-        cluster = {row["file"]: (row["key"], row["cluster"]) for row in views.select("SELECT file, key, cluster FROM records").to_pylist()}
+        cluster = {
+            row["file"]: (row["key"], row["cluster"])
+            for row in views.select("SELECT file, key, cluster FROM records").to_pylist()
+        }
         links = views.select("SELECT a, b, mirrored, relation FROM _links").to_pylist()
-        places = {row["key"]: row["places"] for row in views.select("SELECT key, places FROM _places").to_pylist()}
+        places = {
+            row["key"]: row["places"] for row in views.select("SELECT key, places FROM _places").to_pylist()
+        }
     candidates = {frozenset((link["a"], link["b"])): link for link in links}
     reader = Reader(workspace, *LIMITS)
 
@@ -64,7 +69,9 @@ def matrix(work: Path, labels: Path) -> Matrix:
     for transform, a, others in _asked(labels):
         (key, home), rest = cluster[a], [cluster[b] for b in others]
         direct = [told for other, _ in rest if (told := verdict(frozenset((key, other)))) != "unrelated"]
-        found[transform][direct[0] if direct else "through others" if home in [c for _, c in rest] else "apart"] += 1
+        found[transform][
+            direct[0] if direct else "through others" if home in [c for _, c in rest] else "apart"
+        ] += 1
     return found
 
 
@@ -74,7 +81,11 @@ def _asked(labels: Path) -> Iterator[tuple[str, str, list[str]]]:
     originals = [row["file"] for row in rows if row["transform"] == "orig"]
     for row in rows:
         if row["transform"] != "orig":
-            yield row["transform"], row["file"], originals if row["transform"] == "negative" else [f"{row['source']}_orig.png"]
+            yield (
+                row["transform"],
+                row["file"],
+                originals if row["transform"] == "negative" else [f"{row['source']}_orig.png"],
+            )
     for row in _read(SHARED / "data/dups/negatives.csv"):
         if row["gray_zone"] == "0" and "expression" in row["why"] and "pose" not in row["why"]:
             yield "expression", row["a"], [row["b"]]
@@ -91,7 +102,9 @@ def tell(found: Matrix) -> None:
     print(f"| transform | {' | '.join(COLUMNS)} | right |")
     print("|---|" + "---:|" * (len(COLUMNS) + 1))
     for transform, verdicts in sorted(found.items()):
-        print(f"| {transform} | {' | '.join(str(verdicts[name] or '') for name in COLUMNS)} | {right(transform, verdicts):.3f} |")
+        print(
+            f"| {transform} | {' | '.join(str(verdicts[name] or '') for name in COLUMNS)} | {right(transform, verdicts):.3f} |"
+        )
     copies = {name: verdicts for name, verdicts in found.items() if name not in {"negative", "expression"}}
     total = sum(verdicts.total() for verdicts in copies.values())
     share = sum(right(name, verdicts) * verdicts.total() for name, verdicts in copies.items()) / total

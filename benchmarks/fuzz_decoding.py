@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/labs"))
 import fuzz_lab
 from anidata.engine.engine import Engine
 from anidata.stages.ingest import config as ingest
@@ -29,7 +29,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--faults", type=Path, default=Path("fuzz-faults"), help="folder for the files at fault")
+    parser.add_argument(
+        "--faults", type=Path, default=Path("fuzz-faults"), help="folder for the files at fault"
+    )
     asked = parser.parse_args()
     tally = run(asked.minutes * 60, asked.seed, asked.workers, asked.faults)
     show(tally, f"seed {asked.seed}, {asked.minutes:g} minutes")
@@ -41,7 +43,9 @@ def run(seconds: float, seed: int, workers: int, folder: Path) -> Tally:
     config, tally = ingest.Config(), Tally()
     told = time.monotonic()
     with Engine(workers) as engine:
-        for _, found in engine.map(fuzz_lab.judge_part, _parts(seconds, seed, config.max_pixels), limits=ingest.limits(config)):
+        for _, found in engine.map(
+            fuzz_lab.judge_part, _parts(seconds, seed, config.max_pixels), limits=ingest.limits(config)
+        ):
             tally.add(found)
             for number, outcome, message in found.faults:
                 keep(folder, seed, number, f"{outcome}: {message}")
@@ -61,7 +65,9 @@ def keep(folder: Path, seed: int, number: int, why: str) -> None:
 
 
 def show(tally: Tally, title: str) -> None:
-    outcomes = sorted({outcome for _, outcome in tally.outcomes}, key=lambda name: (name in fuzz_lab.EXPECTED, name))
+    outcomes = sorted(
+        {outcome for _, outcome in tally.outcomes}, key=lambda name: (name in fuzz_lab.EXPECTED, name)
+    )
     table = Table(title=f"{tally.outcomes.total():,} files, {len(tally.faults)} faults ({title})")
     for name in ("form", "files", *outcomes, "longest, s", "its number", "most MB"):
         table.add_column(name, justify="left" if name == "form" else "right")

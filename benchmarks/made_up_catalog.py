@@ -15,7 +15,13 @@ from anidata.catalog import gathered, schemas, tables  # noqa: E402
 from anidata.stages.clean import stage as clean  # noqa: E402
 
 PART = 10_000  # rows
-SPANS = {"noise": 4.0, "chroma": 200.0, "white_point": 255.0, "black_point": 120.0, "jpeg_blocks": 0.6}  # of other measures: 1
+SPANS = {
+    "noise": 4.0,
+    "chroma": 200.0,
+    "white_point": 255.0,
+    "black_point": 120.0,
+    "jpeg_blocks": 0.6,
+}  # of other measures: 1
 
 
 def make(work: workspace.Workspace, count: int) -> None:
@@ -23,7 +29,10 @@ def make(work: workspace.Workspace, count: int) -> None:
     for part in range(count // PART):
         keys = pa.array([rng.bytes(12).hex() for _ in range(PART)])
         pictures = {f.name: column(f, keys, rng) for f in schemas.images_schema()}
-        seen = {f.name: keys if f.name in {"record", "key", "file"} else pa.nulls(PART, f.type) for f in schemas.RECORDS}
+        seen = {
+            f.name: keys if f.name in {"record", "key", "file"} else pa.nulls(PART, f.type)
+            for f in schemas.RECORDS
+        }
         name = f"part-00000-{part:05d}.parquet"
         tables.write(work.folder("images") / name, pa.table(pictures, schema=schemas.images_schema()))
         tables.write(work.folder("records") / name, pa.table(seen, schema=schemas.RECORDS))
@@ -37,7 +46,9 @@ def column(field: pa.Field, keys: pa.Array, rng: np.random.Generator) -> pa.Arra
     if field.name in {"width", "height"}:
         return pa.array(rng.integers(200, 3000, PART), field.type)
     if field.name in schemas.measures():
-        return pa.array(rng.random(PART) * SPANS.get(field.name, 1), pa.float64()).cast(field.type, safe=False)
+        return pa.array(rng.random(PART) * SPANS.get(field.name, 1), pa.float64()).cast(
+            field.type, safe=False
+        )
     return pa.nulls(PART, field.type)
 
 

@@ -92,7 +92,10 @@ def learned(goal: Goal, pairs: Batch, seed: int) -> Learned:
             continue
         look = state.seconds + goal.minutes * 60 / LOOKS
         decibels = accuracy(baseline, averages, pairs)
-        print(f"{goal.preset}, seed {seed}: {decibels:.1f} dB after {state.images:,} images, {state.seconds:.0f} s", file=sys.stderr)
+        print(
+            f"{goal.preset}, seed {seed}: {decibels:.1f} dB after {state.images:,} images, {state.seconds:.0f} s",
+            file=sys.stderr,
+        )
         if decibels >= goal.decibels or state.seconds >= goal.minutes * 60:
             break
     return Learned(decibels, state.seconds, rise(baseline, averages, pairs, seed))

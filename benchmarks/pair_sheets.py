@@ -22,7 +22,9 @@ def write(folder: Path, kind: str, rows: list[dict[str, Any]], root: str = "pict
         for place, row in enumerate(some):
             x, y = place % COLUMNS * wide, place // COLUMNS * high
             one, other = (_picture(folder / root / row[f"file_{side}"]) for side in "ab")
-            for n, panel in enumerate((_shown(one), _shown(other), _difference(one, other, row["relation"] == "flip"))):
+            for n, panel in enumerate(
+                (_shown(one), _shown(other), _difference(one, other, row["relation"] == "flip"))
+            ):
                 sheet.paste(panel, (x + n * (SIDE + 2), y))
             label = f"{start + place} {row['relation']} {row['distance']}  {one.size} {other.size}"
             text = "\n".join([label, row["file_a"][-LETTERS:], row["file_b"][-LETTERS:]])
@@ -42,7 +44,9 @@ def _shown(picture: Image.Image) -> Image.Image:
     times = max(1, SIDE // max(picture.size))
     if times > 1:
         picture = picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
-    picture = ImageOps.contain(picture, (SIDE, SIDE), Image.Resampling.BOX) if max(picture.size) > SIDE else picture
+    picture = (
+        ImageOps.contain(picture, (SIDE, SIDE), Image.Resampling.BOX) if max(picture.size) > SIDE else picture
+    )
     square = Image.new("RGBA", (SIDE, SIDE), WHITE)
     square.alpha_composite(picture)
     return square.convert("RGB")
@@ -53,7 +57,8 @@ def _difference(one: Image.Image, other: Image.Image, flipped: bool) -> Image.Im
     other = ImageOps.mirror(other) if flipped else other
     other = other.resize(one.size, Image.Resampling.BICUBIC) if other.size != one.size else other
     grounds = [
-        [Image.alpha_composite(Image.new("RGBA", p.size, ground), p).convert("RGB") for p in (one, other)] for ground in (WHITE, GRAY)
+        [Image.alpha_composite(Image.new("RGBA", p.size, ground), p).convert("RGB") for p in (one, other)]
+        for ground in (WHITE, GRAY)
     ]
     left = ImageChops.lighter(*(ImageChops.difference(*pair) for pair in grounds))
     left = ImageOps.contain(left, (SIDE, SIDE), Image.Resampling.BOX)

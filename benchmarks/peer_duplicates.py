@@ -18,7 +18,9 @@ from PIL import Image
 PDQ_BITS, PDQ_QUALITY = 31, 50
 VISION = ("", ".models", ".models.vision_transformer", ".transforms", ".transforms.functional")
 
-Found = tuple[Iterator[tuple[str, str]], set[str] | None]  # pairs of files; what is dropped, or None: all but a cluster's first
+Found = tuple[
+    Iterator[tuple[str, str]], set[str] | None
+]  # pairs of files; what is dropped, or None: all but a cluster's first
 
 
 def imagededup(folder: Path) -> Found:
@@ -36,8 +38,12 @@ def imagededup(folder: Path) -> Found:
 def pdqhash(folder: Path) -> Found:
     paths = sorted(folder.iterdir())
     with multiprocessing.Pool(2) as pool:
-        bits, quality = (np.array(column) for column in zip(*pool.map(_pdq, paths, chunksize=16), strict=True))
-    near = (bits[:, None].sum(2) + bits[None].sum(2) - 2 * bits @ bits.T <= PDQ_BITS) & (np.minimum.outer(quality, quality) >= PDQ_QUALITY)
+        bits, quality = (
+            np.array(column) for column in zip(*pool.map(_pdq, paths, chunksize=16), strict=True)
+        )
+    near = (bits[:, None].sum(2) + bits[None].sum(2) - 2 * bits @ bits.T <= PDQ_BITS) & (
+        np.minimum.outer(quality, quality) >= PDQ_QUALITY
+    )
     return ((paths[i].name, paths[j].name) for i, j in np.argwhere(np.triu(near, 1))), None
 
 
@@ -66,7 +72,10 @@ def main(tool: str, folder: Path, result: Path) -> None:
     with result.open("w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["file", "cluster", "keep"])
-        out.writerows([name, root(name), name not in dropped if dropped is not None else root(name) == name] for name in files)
+        out.writerows(
+            [name, root(name), name not in dropped if dropped is not None else root(name) == name]
+            for name in files
+        )
 
 
 if __name__ == "__main__":

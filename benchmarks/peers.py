@@ -34,7 +34,12 @@ def python(name: str) -> str:
 def commands(scripts: Path, pile: Path, folder: Path) -> dict[str, list[str]]:
     """Name → command: what a user would run one after the other in place of anidata. `scripts`: the folder with the scorers."""
     return {
-        "CleanVision": [python("cleanvision"), str(scripts / "peer_cleanvision.py"), str(pile), str(folder / "cleanvision.csv")],
+        "CleanVision": [
+            python("cleanvision"),
+            str(scripts / "peer_cleanvision.py"),
+            str(pile),
+            str(folder / "cleanvision.csv"),
+        ],
         "imagededup": [python("imagededup"), str(scripts / "peer_imagededup.py"), str(pile)],
         "hand script": [sys.executable, str(scripts / "hand_script.py"), str(pile), str(folder / "by-hand")],
     }

@@ -13,8 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/labs"))
 from test_fetch_storm import CODES, SETTINGS, storm, trickle
+
 from web_lab import Web
 
 HOSTS = 20
@@ -25,7 +26,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--urls", type=int, default=30_000)
     urls = parser.parse_args().urls
-    with Web(*(f"127.0.0.{n}" for n in range(2, 2 + HOSTS))) as web, socket.socket() as closed, tempfile.TemporaryDirectory() as folder:
+    with (
+        Web(*(f"127.0.0.{n}" for n in range(2, 2 + HOSTS))) as web,
+        socket.socket() as closed,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         web.ways["slow"] = trickle
         closed.bind(("127.0.0.1", 0))  # and doesn't listen
         wanted = {_url(web, closed, *one): CODES[one[0]] for one in storm(urls, HOSTS)}

@@ -24,9 +24,10 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/labs"))
 
 from conftest import drawing, save
+
 from fault_lab import children
 from fault_lane import ALL, ENGINES, STAGES, Lane, can_mount, fill, read_only, small_disk
 
@@ -92,7 +93,11 @@ def kill_template(stage: str, lane: Lane, dice: random.Random) -> list[str]:
     for pid in children(command.pid):
         os.kill(pid, signal.SIGKILL)
     ended = command.ended()
-    told = [] if ended.code in (0, 6) else [f"the template's death ended it with {ended.code}: {ended.err[-SHOWN:]}"]
+    told = (
+        []
+        if ended.code in (0, 6)
+        else [f"the template's death ended it with {ended.code}: {ended.err[-SHOWN:]}"]
+    )
     return told + ended.troubles + lane.again(stage, then=_whole(stage))
 
 
@@ -136,7 +141,11 @@ def forbid_writing(stage: str, lane: Lane, dice: random.Random) -> list[str]:
         if folders:
             stack.enter_context(read_only(dice.choice(folders)))
         ended = command.ended()
-    return (_of_storage(ended.code, ended.err) if ended.code else []) + ended.troubles + lane.again(stage, then=_whole(stage))
+    return (
+        (_of_storage(ended.code, ended.err) if ended.code else [])
+        + ended.troubles
+        + lane.again(stage, then=_whole(stage))
+    )
 
 
 def _of_storage(code: int, err: str) -> list[str]:
@@ -173,10 +182,19 @@ def start_twice(lane: Lane, dice: random.Random) -> list[str]:
     first.is_over(dice.uniform(0, lane.seconds["run"] / 2))
     begun = time.monotonic()
     second = lane.second.run(*lane.words("run"))
-    told = [] if second.code == 3 and f"process {first.pid} " in second.err else [f"the second: {second.code} {second.err}"]
+    told = (
+        []
+        if second.code == 3 and f"process {first.pid} " in second.err
+        else [f"the second: {second.code} {second.err}"]
+    )
     told += ["the second took its time"] if time.monotonic() - begun > 3 else []
     ended = first.ended()
-    return told + ended.troubles + lane.amiss() + ([] if ended.code == 0 else [f"the first: {ended.err[-SHOWN:]}"])
+    return (
+        told
+        + ended.troubles
+        + lane.amiss()
+        + ([] if ended.code == 0 else [f"the first: {ended.err[-SHOWN:]}"])
+    )
 
 
 def disturb_source(how: str, lane: Lane, dice: random.Random) -> list[str]:
@@ -209,7 +227,9 @@ def trials(moments: int, steps: list[tuple[str, int]]) -> Iterator[Trial]:
     """Every trial there is. `steps`: those of a small run."""
     third, some = -(-moments // 3), range(-(-moments // 12))
     for stage in COMMANDS:
-        yield from [Trial("kills", stage, partial(kill_at_random, stage))] * (third if stage == "update" else moments)
+        yield from [Trial("kills", stage, partial(kill_at_random, stage))] * (
+            third if stage == "update" else moments
+        )
         yield from [Trial("ctrl-c", f"{stage}, once", partial(press_ctrl_c, 1, stage)) for _ in some]
         yield from [Trial("ctrl-c", f"{stage}, twice", partial(press_ctrl_c, 2, stage)) for _ in some]
         yield from [Trial("full", stage, partial(fill_disk, stage)) for _ in some if can_mount()]
@@ -236,23 +256,33 @@ KINDS = ("kills", "workers", "publishes", "full", "read-only", "ctrl-c", "two at
 def main() -> int:
     options = _options()
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="torture-") as folder, ThreadPoolExecutor(options.lanes) as threads:
+    with (
+        tempfile.TemporaryDirectory(prefix="torture-") as folder,
+        ThreadPoolExecutor(options.lanes) as threads,
+    ):
         lanes: SimpleQueue[tuple[Lane, Lane]] = SimpleQueue()
         for made in threads.map(partial(_lanes, Path(folder)), range(options.lanes)):
             lanes.put(made)
         first = made[1]
-        todo = [t for t in trials(options.moments, first.steps()) if not options.only or t.kind in options.only]
+        todo = [
+            t for t in trials(options.moments, first.steps()) if not options.only or t.kind in options.only
+        ]
         print(f"{len(todo)} trials, {time.monotonic() - begun:.0f} s to prepare", flush=True)
         results = []
         for troubles in threads.map(partial(_make, lanes, options.seed), range(len(todo)), todo):
             results.append(troubles)
             if len(results) % 50 == 0:
-                print(f"{len(results)} made, {sum(map(bool, results))} amiss, {time.monotonic() - begun:.0f} s", flush=True)
+                print(
+                    f"{len(results)} made, {sum(map(bool, results))} amiss, {time.monotonic() - begun:.0f} s",
+                    flush=True,
+                )
     return _tell(todo, results, time.monotonic() - begun)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--moments", type=int, default=25, help="random moments in each stage (25)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
     parser.add_argument("--lanes", type=int, default=2, help="trials at the same time (2)")
@@ -276,7 +306,10 @@ def _make(lanes: "SimpleQueue[tuple[Lane, Lane]]", seed: int, number: int, trial
     finally:
         lanes.put(pair)
     if troubles:
-        print(f"--- {trial.kind}, {trial.where} (trial {number})\n" + "\n".join(t[:SHOWN] for t in troubles), flush=True)
+        print(
+            f"--- {trial.kind}, {trial.where} (trial {number})\n" + "\n".join(t[:SHOWN] for t in troubles),
+            flush=True,
+        )
     return troubles
 
 

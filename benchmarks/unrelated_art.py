@@ -38,7 +38,24 @@ from anidata.workspace import open_workspace
 from bench import ANIDATA, took
 from peers import CACHE
 
-CAMPAIGNS = ("did", "dm", "dw", "ei", "httt", "l", "low", "nr", "sof", "sota", "sotbe", "thot", "trow", "tsg", "ttb", "utbs")
+CAMPAIGNS = (
+    "did",
+    "dm",
+    "dw",
+    "ei",
+    "httt",
+    "l",
+    "low",
+    "nr",
+    "sof",
+    "sota",
+    "sotbe",
+    "thot",
+    "trow",
+    "tsg",
+    "ttb",
+    "utbs",
+)
 PACKAGES = {
     "wesnoth-1.16-data": "GPL-2+",  # portraits, scenes, animated units, terrain
     **{f"wesnoth-1.16-{name}": "GPL-2+" for name in CAMPAIGNS},
@@ -66,13 +83,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--min-side", type=int, default=64, help="px of the short side")
     parser.add_argument("--sample", type=int, default=60, help="kept links within a folder that are shown")
-    parser.add_argument("--verdicts", type=Path, default=Path(__file__).with_suffix(".csv"), help="a judged pairs.csv")
+    parser.add_argument(
+        "--verdicts", type=Path, default=Path(__file__).with_suffix(".csv"), help="a judged pairs.csv"
+    )
     args = parser.parse_args()
     home = ART / f"from-{args.min_side}"
     pile, work = _pile(home / "pictures", args.min_side), home / "work"
     shutil.rmtree(work, ignore_errors=True)
-    seconds = [took([*ANIDATA, *words, "--workers", "2"]) for words in (["ingest", str(work), str(pile)], ["dedup", str(work)])]
-    print(", ".join(f"{name} {one.cpu:.0f} CPU s" for name, one in zip(("ingest", "dedup"), seconds, strict=True)))
+    seconds = [
+        took([*ANIDATA, *words, "--workers", "2"])
+        for words in (["ingest", str(work), str(pile)], ["dedup", str(work)])
+    ]
+    print(
+        ", ".join(
+            f"{name} {one.cpu:.0f} CPU s" for name, one in zip(("ingest", "dedup"), seconds, strict=True)
+        )
+    )
     dropped, linked = _found(work, pile)
     judged = _judged(args.verdicts)
     _tell("dropped", dropped, judged)
@@ -89,7 +115,12 @@ def _pile(folder: Path, min_side: int) -> Path:
         for package in PACKAGES:
             unpacked = _unpacked(package)
             for path in sorted(unpacked.rglob("*")):
-                if path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink() and _short_side(path) >= min_side:
+                if (
+                    path.suffix.lower() in SUFFIXES
+                    and path.is_file()
+                    and not path.is_symlink()
+                    and _short_side(path) >= min_side
+                ):
                     link = folder / package / path.relative_to(unpacked)
                     link.parent.mkdir(parents=True, exist_ok=True)
                     link.hardlink_to(path)
@@ -122,14 +153,24 @@ def _found(work: Path, pile: Path) -> tuple[list[Row], list[Row]]:
     with Catalog(open_workspace(work)) as views:
         pictures = views.select("SELECT key, min(uri) AS uri, any_value(relation) AS relation, any_value(keeper) AS keeper, any_value(keep) AS keep, "
             "any_value(cluster) AS cluster, any_value(distance) AS distance, count(*) AS times FROM records WHERE key IS NOT NULL GROUP BY key")  # fmt: skip
-        links = views.select("SELECT a, b, relation, distance FROM _links WHERE relation <> 'unrelated' ORDER BY a, b").to_pylist()
+        links = views.select(
+            "SELECT a, b, relation, distance FROM _links WHERE relation <> 'unrelated' ORDER BY a, b"
+        ).to_pylist()
     known = {row["key"]: row for row in pictures.to_pylist()}
     where = f"{pile.absolute().as_uri()}/"
     print(
         f"{len(known)} distinct pictures of {sum(row['times'] for row in known.values())}, {len({r['cluster'] for r in known.values()})} clusters"
     )
-    dropped = [row | {"a": row["key"], "b": row["keeper"]} for row in known.values() if not row["keep"] and row["relation"]]
-    linked = [link | {"cluster": known[link["a"]]["cluster"]} for link in links if known[link["a"]]["keep"] and known[link["b"]]["keep"]]
+    dropped = [
+        row | {"a": row["key"], "b": row["keeper"]}
+        for row in known.values()
+        if not row["keep"] and row["relation"]
+    ]
+    linked = [
+        link | {"cluster": known[link["a"]]["cluster"]}
+        for link in links
+        if known[link["a"]]["keep"] and known[link["b"]]["keep"]
+    ]
     for row in dropped + linked:
         row |= {f"file_{side}": unquote(known[row[side]]["uri"].removeprefix(where)) for side in "ab"}
     return sorted(dropped, key=lambda row: (row["relation"], row["file_b"], row["file_a"])), linked
@@ -165,7 +206,9 @@ def _tell(kind: str, rows: Iterable[Row], judged: dict[frozenset[str], str]) -> 
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for row in rows:
         parts = any(PARTS.search(row[f"file_{side}"]) for side in "ab")
-        counts["parts" if parts else "pictures", row["relation"]][judged.get(frozenset((row["a"], row["b"])), "not judged")] += 1
+        counts["parts" if parts else "pictures", row["relation"]][
+            judged.get(frozenset((row["a"], row["b"])), "not judged")
+        ] += 1
     for (what, relation), verdicts in sorted(counts.items()):
         words = f" ({', '.join(f'{name} {n}' for name, n in verdicts.most_common())})" if judged else ""
         print(f"{what}, {kind}: {relation} {verdicts.total()}{words}")
@@ -183,7 +226,9 @@ def _write(home: Path, dropped: list[Row], linked: list[Row], judged: dict[froze
             place = {id(row): at for row, at in zip(new, pair_sheets.write(home, kind, new), strict=True)}
             for row in rows:
                 pair = frozenset((row["a"], row["b"]))
-                out.writerow(row | {"kind": kind, "place": place.get(id(row), ""), "verdict": judged.get(pair, "")})
+                out.writerow(
+                    row | {"kind": kind, "place": place.get(id(row), ""), "verdict": judged.get(pair, "")}
+                )
 
 
 if __name__ == "__main__":

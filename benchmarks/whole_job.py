@@ -25,7 +25,17 @@ from bench import ALL_KEPT, ANIDATA, SHARED, took
 SIDE = 512  # px
 ROUNDS = 2  # by turns; the best of each counts
 LISTS = {"JPEG, 768 px": (768, ".jpg"), "PNG, 1024 px": (1024, ".png")}
-JOB = ["--workers", "2", "--set", "lineart.styles=['xdog']", "--set", f"lineart.size={SIDE}", "--set", "lineart.color=jpeg", *ALL_KEPT]
+JOB = [
+    "--workers",
+    "2",
+    "--set",
+    "lineart.styles=['xdog']",
+    "--set",
+    f"lineart.size={SIDE}",
+    "--set",
+    "lineart.color=jpeg",
+    *ALL_KEPT,
+]
 WEB = [f"--set=ingest.fetch.{text}" for text in ("rate=0", "concurrency=32", "allow_private=true")]
 
 
@@ -36,7 +46,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         subprocess.run(
-            [sys.executable, str(SHARED / "bench/make_pile.py"), str(SHARED / "data"), str(home / "pile"), str(count)], check=True
+            [
+                sys.executable,
+                str(SHARED / "bench/make_pile.py"),
+                str(SHARED / "data"),
+                str(home / "pile"),
+                str(count),
+            ],
+            check=True,
         )
         for n, (name, (side, suffix)) in enumerate(LISTS.items()):
             one = home / str(n)
@@ -80,7 +97,9 @@ def converted(pile: Path, folder: Path, side: int, suffix: str) -> list[Path]:
             continue
         scale = min(1.0, side / max(picture.shape[:2]))
         found.append(folder / f"{len(found):05d}{suffix}")
-        cv2.imwrite(str(found[-1]), cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+        cv2.imwrite(
+            str(found[-1]), cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        )
     return found
 
 
@@ -104,10 +123,33 @@ def _job(path: Path) -> int:
 def img2dataset(home: Path, folder: Path) -> float:
     """Seconds, its start with them, as its user waits for it."""
     program = Path(peers.python("img2dataset")).with_name("img2dataset")
-    words = ["--url_list", home / "list.txt", "--output_folder", folder, "--output_format", "webdataset", "--processes_count", "2"]
-    words += ["--thread_count", "32", "--image_size", SIDE, "--resize_mode", "keep_ratio_largest", "--number_sample_per_shard", "300"]
+    words = [
+        "--url_list",
+        home / "list.txt",
+        "--output_folder",
+        folder,
+        "--output_format",
+        "webdataset",
+        "--processes_count",
+        "2",
+    ]
+    words += [
+        "--thread_count",
+        "32",
+        "--image_size",
+        SIDE,
+        "--resize_mode",
+        "keep_ratio_largest",
+        "--number_sample_per_shard",
+        "300",
+    ]
     begun = time.monotonic()
-    subprocess.run([str(program), *map(str, words)], check=True, capture_output=True, env={**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"})
+    subprocess.run(
+        [str(program), *map(str, words)],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"},
+    )
     return time.monotonic() - begun
 
 

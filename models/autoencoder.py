@@ -60,7 +60,12 @@ PRESETS = {
     "smoke": replace(UNET, channels=(8, 16, 32)),
 }
 SMALL: dict[str, Any] = {"batch": 4}
-TRAIN: dict[str, dict[str, Any]] = {"default": SMALL, "unet": SMALL, "cae": SMALL, "smoke": {"images": 800, "size": 64, "batch": 8}}
+TRAIN: dict[str, dict[str, Any]] = {
+    "default": SMALL,
+    "unet": SMALL,
+    "cae": SMALL,
+    "smoke": {"images": 800, "size": 64, "batch": 8},
+}
 
 
 def build(config: Config) -> "Regression":
@@ -82,7 +87,11 @@ class Regression:
         network = UNet(config)
         self.networks: dict[str, nn.Module] = {"network": network}
         betas = (config.beta1, config.beta2)
-        self.optimizers = {"network": optimizers.build(config.optimizer, network.parameters(), config.lr, betas, config.weight_decay)}
+        self.optimizers = {
+            "network": optimizers.build(
+                config.optimizer, network.parameters(), config.lr, betas, config.weight_decay
+            )
+        }
 
     def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:  # noqa: ARG002 nothing is random
         check(self.config, batch.condition.shape)
@@ -114,8 +123,12 @@ class UNet(nn.Module):
         self.skips = config.skips
         self.enter = nn.Conv2d(config.condition, channels[0], 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(above, below, 3, stride=2, padding=1) for above, below in pairs)
-        self.before = nn.ModuleList(blocks(below, config.blocks) for _, below in pairs)  # the full size is passed quickly: it costs most
-        self.middle = squeeze(lowest, config.bottleneck) if config.bottleneck else blocks(lowest, config.blocks)
+        self.before = nn.ModuleList(
+            blocks(below, config.blocks) for _, below in pairs
+        )  # the full size is passed quickly: it costs most
+        self.middle = (
+            squeeze(lowest, config.bottleneck) if config.bottleneck else blocks(lowest, config.blocks)
+        )
         self.up = nn.ModuleList(nn.Conv2d(below, above, 3, padding=1) for above, below in pairs)
         self.after = nn.ModuleList(blocks(above, config.blocks) for above, _ in pairs)
         self.leave = nn.Sequential(norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 3, 3, padding=1))
@@ -161,7 +174,12 @@ def blocks(channels: int, count: int) -> nn.Sequential:
 
 def squeeze(channels: int, bottleneck: int) -> nn.Sequential:
     """Through fewer channels: (h·w·bottleneck) numbers are all that passes."""
-    return nn.Sequential(Residual(channels), nn.Conv2d(channels, bottleneck, 1), nn.Conv2d(bottleneck, channels, 1), Residual(channels))
+    return nn.Sequential(
+        Residual(channels),
+        nn.Conv2d(channels, bottleneck, 1),
+        nn.Conv2d(bottleneck, channels, 1),
+        Residual(channels),
+    )
 
 
 def norm(channels: int) -> nn.GroupNorm:

@@ -23,7 +23,13 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 its name everywhere
-from diffusers import AutoencoderKL, DDIMScheduler, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel, UNet2DModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    UNet2DConditionModel,
+    UNet2DModel,
+)
 from torch import Tensor, nn
 
 from anidata.errors import RecipeError
@@ -42,15 +48,25 @@ class Config:
 
     condition: Positive = 1  # channels of the conditions; the trainer sets it
     size: Positive = 256  # px of a side; the trainer sets it
-    objective: Literal["flow", "epsilon", "v"] = "flow"  # flow: rectified flow; epsilon: the noise; v: a mix of noise and picture
-    prediction: Literal["sample", "velocity"] = "sample"  # what the network gives of a flow, from which the other follows
+    objective: Literal["flow", "epsilon", "v"] = (
+        "flow"  # flow: rectified flow; epsilon: the noise; v: a mix of noise and picture
+    )
+    prediction: Literal["sample", "velocity"] = (
+        "sample"  # what the network gives of a flow, from which the other follows
+    )
     shift: Positive = 3  # of a flow's times towards noise, where a picture's colors are decided; 1: none
-    betas: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "squaredcos_cap_v2"  # how noise grows, for epsilon and v
+    betas: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = (
+        "squaredcos_cap_v2"  # how noise grows, for epsilon and v
+    )
     channels: Widths = (32, 64, 96, 128)  # of each level, half the sides of the one above
     blocks: Positive = 1  # residual blocks of a level on the way down, one more on the way up
     attention: Count = 1  # how many levels, counted from the lowest, have self-attention; 0: none
-    patch: Positive = 2  # px of a side that the network sees as one place of more channels; 1: none are joined
-    dropped: Share = 0.1  # of the conditions are hidden in training, so that guidance can leave them out; 0: none
+    patch: Positive = (
+        2  # px of a side that the network sees as one place of more channels; 1: none are joined
+    )
+    dropped: Share = (
+        0.1  # of the conditions are hidden in training, so that guidance can leave them out; 0: none
+    )
     guidance: Amount = 1.0  # how far a sample is driven away from what would be drawn without its condition; 1: off, in half the time
     steps: Positive = 20  # of sampling
     vae: str = ""  # folder of an AutoencoderKL, whose latents are noised in place of pixels; "": pixels
@@ -71,7 +87,11 @@ PRESETS = {
     "smoke": replace(DEFAULT, channels=(16, 32), steps=8),
 }
 SMALL: dict[str, Any] = {"batch": 4}
-TRAIN: dict[str, dict[str, Any]] = {"default": SMALL, "ddpm": SMALL, "smoke": {"images": 800, "size": 64, "batch": 8}}
+TRAIN: dict[str, dict[str, Any]] = {
+    "default": SMALL,
+    "ddpm": SMALL,
+    "smoke": {"images": 800, "size": 64, "batch": 8},
+}
 
 
 def build(config: Config) -> "Diffusion":
@@ -81,7 +101,11 @@ def build(config: Config) -> "Diffusion":
             "model.guidance needs a network that was trained without its condition too. Set model.dropped=0.1, or model.guidance=1."
         )
     space = Latents(config) if config.vae or config.unet else Pixels(config)
-    return Diffusion(config, space, Flow(config) if config.objective == "flow" else Noise(config, clip=isinstance(space, Pixels)))
+    return Diffusion(
+        config,
+        space,
+        Flow(config) if config.objective == "flow" else Noise(config, clip=isinstance(space, Pixels)),
+    )
 
 
 class Diffusion:
@@ -94,14 +118,20 @@ class Diffusion:
         self.config, self.space, self.objective, self.networks = config, space, objective, space.networks
         betas = (config.beta1, config.beta2)
         unet = self.networks["unet"]
-        self.optimizers = {"unet": optimizers.build(config.optimizer, unet.parameters(), config.lr, betas, config.weight_decay)}
+        self.optimizers = {
+            "unet": optimizers.build(
+                config.optimizer, unet.parameters(), config.lr, betas, config.weight_decay
+            )
+        }
 
     def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:
         check_sides(batch.condition.shape, self.space.multiple, self.space.remedy)
         clean = self.space.encode(batch.color)
         noise = torch.randn(clean.shape, generator=generator, device=clean.device)
         noisy, time, target = self.objective.mix(clean, noise, generator)
-        shown = torch.rand(len(clean), 1, 1, 1, generator=generator, device=clean.device) >= self.config.dropped
+        shown = (
+            torch.rand(len(clean), 1, 1, 1, generator=generator, device=clean.device) >= self.config.dropped
+        )
         loss = F.mse_loss(self._predict(noisy, batch.condition * shown, time), target)
         update(loss, "unet")
         return {"loss": loss.detach()}
@@ -144,16 +174,26 @@ class Flow:
     def mix(self, clean: Tensor, noise: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(noisy, time, target)."""
         middle = math.log(self.config.shift)
-        share = (middle + torch.randn(len(clean), 1, 1, 1, generator=generator, device=clean.device)).sigmoid().clamp(min=LEAST)
+        share = (
+            (middle + torch.randn(len(clean), 1, 1, 1, generator=generator, device=clean.device))
+            .sigmoid()
+            .clamp(min=LEAST)
+        )
         return (1 - share) * clean + share * noise, share.flatten() * TIMES, noise - clean
 
     def meant(self, told: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
         """The velocity, from what the network predicts."""
-        return told if self.config.prediction == "velocity" else (noisy - told) / (time.view(-1, 1, 1, 1) / TIMES).clamp(min=LEAST)
+        return (
+            told
+            if self.config.prediction == "velocity"
+            else (noisy - told) / (time.view(-1, 1, 1, 1) / TIMES).clamp(min=LEAST)
+        )
 
     def steps(self) -> FlowMatchEulerDiscreteScheduler:
         euler, count = FlowMatchEulerDiscreteScheduler(TIMES, shift=self.config.shift), self.config.steps
-        euler.set_timesteps(sigmas=[1 - n / count for n in range(count)])  # its own would spend the last step on a thousandth
+        euler.set_timesteps(
+            sigmas=[1 - n / count for n in range(count)]
+        )  # its own would spend the last step on a thousandth
         return euler
 
 
@@ -165,7 +205,9 @@ class Noise:
 
     def __init__(self, config: Config, *, clip: bool) -> None:
         """clip: pictures are known to lie in [-1, 1]; latents aren't."""
-        start, end = (0.00085, 0.012) if config.betas == "scaled_linear" else (0.0001, 0.02)  # Stable Diffusion's, and the paper's
+        start, end = (
+            (0.00085, 0.012) if config.betas == "scaled_linear" else (0.0001, 0.02)
+        )  # Stable Diffusion's, and the paper's
         kind = {"epsilon": "epsilon", "v": "v_prediction"}[config.objective]
         self.count = config.steps
         self.settings = {
@@ -177,7 +219,11 @@ class Noise:
     def mix(self, clean: Tensor, noise: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(noisy, time, target)."""
         time = torch.randint(TIMES, (len(clean),), generator=generator, device=clean.device)
-        target = noise if self.settings["prediction_type"] == "epsilon" else self.noises.get_velocity(clean, noise, time)
+        target = (
+            noise
+            if self.settings["prediction_type"] == "epsilon"
+            else self.noises.get_velocity(clean, noise, time)
+        )
         return self.noises.add_noise(clean, noise, time), time, target
 
     def meant(self, told: Tensor, noisy: Tensor, time: Tensor) -> Tensor:  # noqa: ARG002 the network tells just that
@@ -218,7 +264,9 @@ class Pixels:
         return F.pixel_shuffle(places, self.patch)
 
     def predict(self, places: Tensor, condition: Tensor, time: Tensor) -> Tensor:
-        told: Tensor = self.networks["unet"](torch.cat([places, F.pixel_unshuffle(condition, self.patch)], 1), time, return_dict=False)[0]
+        told: Tensor = self.networks["unet"](
+            torch.cat([places, F.pixel_unshuffle(condition, self.patch)], 1), time, return_dict=False
+        )[0]
         return told
 
 
@@ -229,7 +277,10 @@ class Latents:
     """
 
     def __init__(self, config: Config) -> None:
-        vae, unet = opened(AutoencoderKL, "vae", config.vae), opened(UNet2DConditionModel, "unet", config.unet)
+        vae, unet = (
+            opened(AutoencoderKL, "vae", config.vae),
+            opened(UNet2DConditionModel, "unet", config.unet),
+        )
         self.networks: dict[str, nn.Module] = {"unet": unet, "vae": vae.requires_grad_(requires_grad=False)}
         self.scale, self.shift = vae.config.scaling_factor, vae.config.shift_factor or 0.0
         self.channels: int = vae.config.latent_channels
@@ -271,9 +322,17 @@ def opened(kind: Any, name: str, folder: str) -> Any:
             f"model.{name}: {missing}. Set model.{name}=FOLDER, as save_pretrained of diffusers writes it: config.json and safetensors."
         )
     try:
-        return kind.from_pretrained(Path(folder).expanduser(), use_safetensors=True, local_files_only=True, torch_dtype=torch.float32)
-    except (OSError, ValueError, RuntimeError) as error:  # diffusers' words for a file that is missing, damaged or of another shape
-        raise RecipeError(f"model.{name}: {folder} holds no {kind.__name__} in safetensors: {error}") from error
+        return kind.from_pretrained(
+            Path(folder).expanduser(), use_safetensors=True, local_files_only=True, torch_dtype=torch.float32
+        )
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # diffusers' words for a file that is missing, damaged or of another shape
+        raise RecipeError(
+            f"model.{name}: {folder} holds no {kind.__name__} in safetensors: {error}"
+        ) from error
 
 
 def check_form(unet: UNet2DConditionModel, folder: str) -> int:

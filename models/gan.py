@@ -41,17 +41,36 @@ class Config:
 
     condition: Positive = 1  # channels of the conditions; the trainer sets it
     size: Positive = 256  # px of a side; the trainer sets it
-    generator: Literal["residual", "pix2pix", "resnet"] = "residual"  # resize-convolution U-Net, or those of pix2pix and CycleGAN
-    channels: Widths = (16, 32, 64, 128, 128)  # residual: of each level, half the sides of the one above; others take the first alone
-    blocks: Positive = 1  # residual: blocks of a level on the way down, and again on the way up; resnet: blocks in all
-    discriminator: Widths = (32, 64, 128, 256)  # of its layers, all but the last of stride 2; four of them see patches of 70 px
+    generator: Literal["residual", "pix2pix", "resnet"] = (
+        "residual"  # resize-convolution U-Net, or those of pix2pix and CycleGAN
+    )
+    channels: Widths = (
+        16,
+        32,
+        64,
+        128,
+        128,
+    )  # residual: of each level, half the sides of the one above; others take the first alone
+    blocks: Positive = (
+        1  # residual: blocks of a level on the way down, and again on the way up; resnet: blocks in all
+    )
+    discriminator: Widths = (
+        32,
+        64,
+        128,
+        256,
+    )  # of its layers, all but the last of stride 2; four of them see patches of 70 px
     scales: Positive = 2  # discriminators, each on a picture of half the sides; 1: the full size alone
-    norm: Literal["spectral", "instance"] = "spectral"  # of the discriminator: of its weights, or of its activations in each picture
+    norm: Literal["spectral", "instance"] = (
+        "spectral"  # of the discriminator: of its weights, or of its activations in each picture
+    )
     adversarial: Literal["hinge", "vanilla", "lsgan"] = "hinge"  # what the two play for
     adversarial_weight: Amount = 1.0  # in the generator's loss; 0: off
     loss: losses.Weights = PAIRED  # of the picture beside its truth; all 0 for unpaired sets
     cycle: Amount = 0.0  # of L1 there and back again, for unpaired sets; 0: off, the pictures are pairs
-    identity: Amount = 0.0  # of L1 between a color picture and itself painted, a line and itself drawn, with `cycle`; 0: off
+    identity: Amount = (
+        0.0  # of L1 between a color picture and itself painted, a line and itself drawn, with `cycle`; 0: off
+    )
     r1: Amount = 1e-3  # gamma of the penalty on the discriminator's gradient at real pictures; 0: off
     r1_every: Positive = 16  # steps from one penalty to the next, on average; 1: in each
     optimizer: optimizers.Name = "adam"  # of both sides
@@ -69,9 +88,19 @@ PIX2PIX = Config(
 )  # fmt: skip
 PRESETS = {
     "default": DEFAULT,
-    "large": replace(DEFAULT, channels=(64, 128, 256, 512, 512), blocks=2, discriminator=(64, 128, 256, 512), lr=2e-4),
+    "large": replace(
+        DEFAULT, channels=(64, 128, 256, 512, 512), blocks=2, discriminator=(64, 128, 256, 512), lr=2e-4
+    ),
     "pix2pix": PIX2PIX,
-    "cyclegan": replace(PIX2PIX, generator="resnet", blocks=9, adversarial="lsgan", loss=losses.Weights(), cycle=10.0, identity=5.0),
+    "cyclegan": replace(
+        PIX2PIX,
+        generator="resnet",
+        blocks=9,
+        adversarial="lsgan",
+        loss=losses.Weights(),
+        cycle=10.0,
+        identity=5.0,
+    ),
     "smoke": replace(DEFAULT, channels=(8, 16, 32), discriminator=(8, 16, 32)),
 }
 PAPER: dict[str, Any] = {"batch": 1, "clip": 0, "ema": 0}
@@ -112,7 +141,12 @@ class Paired:
         total, terms = self.compare(painted, batch.color)
         total = total + self.config.adversarial_weight * fooled
         update(total, "generator")
-        return {"loss": total.detach(), **terms, "adversarial": fooled.detach(), "discriminator": judged.detach()}
+        return {
+            "loss": total.detach(),
+            **terms,
+            "adversarial": fooled.detach(),
+            "discriminator": judged.detach(),
+        }
 
     @torch.no_grad()
     def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -135,7 +169,12 @@ class Unpaired:
         self.config = config
         painter, drawer = generator_of(config, 3), generator_of(config, 3)
         color_judge, line_judge = Discriminator(config, 3), Discriminator(config, 3)
-        self.networks: dict[str, nn.Module] = {"painter": painter, "drawer": drawer, "color_judge": color_judge, "line_judge": line_judge}
+        self.networks: dict[str, nn.Module] = {
+            "painter": painter,
+            "drawer": drawer,
+            "color_judge": color_judge,
+            "line_judge": line_judge,
+        }
         self.optimizers = optimizers_of(config, [painter, drawer], [color_judge, line_judge])
 
     def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:
@@ -144,14 +183,26 @@ class Unpaired:
         paint, draw = (partial(self.networks[name], generator=generator) for name in ("painter", "drawer"))
         painted, drawn = paint(line), draw(color)
         sides = [(self.networks["color_judge"], color, painted), (self.networks["line_judge"], line, drawn)]
-        judged = sum(discriminator_loss(config, judge, real, fake.detach(), generator) for judge, real, fake in sides)
+        judged = sum(
+            discriminator_loss(config, judge, real, fake.detach(), generator) for judge, real, fake in sides
+        )
         update(judged, "discriminator")
         fooled = sum(generator_loss(config, judge, fake) for judge, _, fake in sides)
         cycle = losses.l1(draw(painted), line) + losses.l1(paint(drawn), color)
-        identity = losses.l1(paint(color), color) + losses.l1(draw(line), line) if config.identity else torch.zeros_like(cycle)
+        identity = (
+            losses.l1(paint(color), color) + losses.l1(draw(line), line)
+            if config.identity
+            else torch.zeros_like(cycle)
+        )
         total = config.adversarial_weight * fooled + config.cycle * cycle + config.identity * identity
         update(total, "generator")
-        told = {"loss": total, "cycle": cycle, "identity": identity, "adversarial": fooled, "discriminator": judged}
+        told = {
+            "loss": total,
+            "cycle": cycle,
+            "identity": identity,
+            "adversarial": fooled,
+            "discriminator": judged,
+        }
         return {name: value.detach() for name, value in told.items()}
 
     @torch.no_grad()
@@ -161,7 +212,9 @@ class Unpaired:
         return painted.float()
 
 
-def discriminator_loss(config: Config, judge: nn.Module, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
+def discriminator_loss(
+    config: Config, judge: nn.Module, real: Tensor, fake: Tensor, generator: torch.Generator
+) -> Tensor:
     """Now and then with the penalty, so much the heavier. It is drawn when: a step has no memory but the weights."""
     game = losses.ADVERSARIAL[config.adversarial].discriminator
     loss = torch.stack([game(*logits.float().chunk(2)) for logits in judge(torch.cat([real, fake]))]).mean()
@@ -188,10 +241,14 @@ def penalty(judge: nn.Module, real: Tensor) -> Tensor:
     return gradient[:, -3:].square().sum(dim=(1, 2, 3)).mean()
 
 
-def optimizers_of(config: Config, generators: list[nn.Module], discriminators: list[nn.Module]) -> dict[str, torch.optim.Optimizer]:
+def optimizers_of(
+    config: Config, generators: list[nn.Module], discriminators: list[nn.Module]
+) -> dict[str, torch.optim.Optimizer]:
     sides = {"generator": (generators, config.lr), "discriminator": (discriminators, config.discriminator_lr)}
     return {
-        name: optimizers.build(config.optimizer, nn.ModuleList(side).parameters(), lr, (config.beta1, config.beta2))
+        name: optimizers.build(
+            config.optimizer, nn.ModuleList(side).parameters(), lr, (config.beta1, config.beta2)
+        )
         for name, (side, lr) in sides.items()
     }
 
@@ -227,7 +284,9 @@ def check_unpaired(config: Config) -> None:
         lines = f"lines are pictures of 1 or 3 channels here, not of {config.condition}"
         raise RecipeError(f'model.cycle: {lines}. Set train.conditions=["lineart"], or model.cycle=0.')
     if config.loss != losses.Weights():
-        raise RecipeError("model.cycle: unpaired pictures have no truth to be compared with. Set all of model.loss to 0, or model.cycle=0.")
+        raise RecipeError(
+            "model.cycle: unpaired pictures have no truth to be compared with. Set all of model.loss to 0, or model.cycle=0."
+        )
 
 
 class ResidualUNet(nn.Module):
@@ -241,11 +300,15 @@ class ResidualUNet(nn.Module):
         pairs = list(pairwise(channels))
         self.enter = nn.Conv2d(entering, channels[0], 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(above, below, 3, stride=2, padding=1) for above, below in pairs)
-        self.before = nn.ModuleList(blocks(below, count) for _, below in pairs)  # the full size is passed quickly: it costs most
+        self.before = nn.ModuleList(
+            blocks(below, count) for _, below in pairs
+        )  # the full size is passed quickly: it costs most
         self.middle = blocks(channels[-1], count)
         self.up = nn.ModuleList(nn.Conv2d(below, above, 3, padding=1) for above, below in pairs)
         self.after = nn.ModuleList(blocks(above, count) for above, _ in pairs)
-        self.leave = nn.Sequential(norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 3, 3, padding=1), nn.Tanh())
+        self.leave = nn.Sequential(
+            norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 3, 3, padding=1), nn.Tanh()
+        )
 
     def forward(self, condition: Tensor, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002 it has no noise
         """(b, c, h, w) → (b, 3, h, w) in [-1, 1]."""
@@ -299,8 +362,12 @@ class UNet256(nn.Module):
     def __init__(self, entering: int, width: int, depth: int) -> None:
         super().__init__()
         widths = [width * min(8, 2**n) for n in range(depth)]
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in zip([entering, *widths], widths, strict=False))
-        self.down_norm = nn.ModuleList(nn.Identity() if n in (0, depth - 1) else instance_norm(w) for n, w in enumerate(widths))
+        self.down = nn.ModuleList(
+            nn.Conv2d(a, b, 4, 2, 1) for a, b in zip([entering, *widths], widths, strict=False)
+        )
+        self.down_norm = nn.ModuleList(
+            nn.Identity() if n in (0, depth - 1) else instance_norm(w) for n, w in enumerate(widths)
+        )
         rising = [*widths[-2::-1], 3]
         below = [widths[-1], *[2 * w for w in widths[-2::-1]]]
         self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1) for a, b in zip(below, rising, strict=True))
@@ -333,7 +400,10 @@ class ResNet(nn.Module):
             layers += [nn.Conv2d(width * n, 2 * width * n, 3, 2, 1), *then(2 * width * n)]
         layers += [Twice(4 * width) for _ in range(count)]
         for n in (2, 1):
-            layers += [nn.ConvTranspose2d(2 * width * n, width * n, 3, 2, 1, output_padding=1), *then(width * n)]
+            layers += [
+                nn.ConvTranspose2d(2 * width * n, width * n, 3, 2, 1, output_padding=1),
+                *then(width * n),
+            ]
         self.body = nn.Sequential(*layers, padded(width, 3, 7), nn.Tanh())
         self.apply(normal_weights)
 
@@ -348,7 +418,9 @@ class Twice(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(padded(width, width, 3), *then(width), padded(width, width, 3), instance_norm(width))
+        self.body = nn.Sequential(
+            padded(width, width, 3), *then(width), padded(width, width, 3), instance_norm(width)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
@@ -364,12 +436,20 @@ class Discriminator(nn.Module):
     def __init__(self, config: Config, entering: int) -> None:
         """Raises: RecipeError: pictures too small for the last of the scales."""
         super().__init__()
-        least = 3 * 2 ** (config.scales - 1 + len(config.discriminator) - 1)  # the last two layers take a pixel off each
+        least = 3 * 2 ** (
+            config.scales - 1 + len(config.discriminator) - 1
+        )  # the last two layers take a pixel off each
         if config.size < least:
             layers = f"{len(config.discriminator)} layers in {config.scales} scales"
-            remedy = f"Set train.size={least} or more, model.scales=1, or fewer layers in model.discriminator."
-            raise RecipeError(f"pictures of {config.size} px are too small for discriminators of {layers}: they take {least} px. {remedy}")
-        self.scales = nn.ModuleList(patch_gan(entering, config.discriminator, config.norm) for _ in range(config.scales))
+            remedy = (
+                f"Set train.size={least} or more, model.scales=1, or fewer layers in model.discriminator."
+            )
+            raise RecipeError(
+                f"pictures of {config.size} px are too small for discriminators of {layers}: they take {least} px. {remedy}"
+            )
+        self.scales = nn.ModuleList(
+            patch_gan(entering, config.discriminator, config.norm) for _ in range(config.scales)
+        )
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         found = []

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Catalog", "__version__", "draw", "load_dataset", "open_workspace"]
 
-_HOMES = {"Catalog": "catalog", "draw": "loose", "load_dataset": "loading", "open_workspace": "workspace"}
+_HOMES = {
+    "Catalog": "catalog.catalog",
+    "draw": "lineart.draw",
+    "load_dataset": "dataset.samples",
+    "open_workspace": "workspace",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -42,7 +42,12 @@ class Recipe:
 
 
 def resolve(
-    workspace: Workspace | None, name: str | None, settings: Sequence[str], sources: Sequence[str] = (), *, add: bool = False
+    workspace: Workspace | None,
+    name: str | None,
+    settings: Sequence[str],
+    sources: Sequence[str] = (),
+    *,
+    add: bool = False,
 ) -> Recipe:
     """The recipe of a command: the workspace's last one, or a named one in its stead, then what the command line sets.
 
@@ -51,7 +56,13 @@ def resolve(
     Raises: RecipeError, UnknownPart.
     """
     where = name or (str(workspace.recipe_file) if workspace else "the command line")
-    document = recipe.read(registry.find("pipelines", name)) if name else workspace.last_recipe() if workspace else {}
+    document = (
+        recipe.read(registry.find("pipelines", name))
+        if name
+        else workspace.last_recipe()
+        if workspace
+        else {}
+    )
     given = recipe.build(Recipe, _spelled(document), where)
     if settings:
         document = reduce(recipe.assigned, settings, recipe.document_of(given))
@@ -94,9 +105,14 @@ def portable(chosen: Recipe) -> dict[str, Any]:
     """The recipe as a document without paths of this machine and addresses of people: a source is its kind and last component."""
     document = recipe.document_of(chosen)
     tables = {name: selection.portable(name, table) for name, table in document["lineart"]["style"].items()}
-    fetch = document["ingest"]["fetch"] | {"contact": ""}  # a person's address is nobody's business but the hosts'
+    fetch = document["ingest"]["fetch"] | {
+        "contact": ""
+    }  # a person's address is nobody's business but the hosts'
     document["ingest"] = document["ingest"] | {"fetch": fetch}
-    return document | {"sources": [_last(text) for text in chosen.sources], "lineart": document["lineart"] | {"style": tables}}
+    return document | {
+        "sources": [_last(text) for text in chosen.sources],
+        "lineart": document["lineart"] | {"style": tables},
+    }
 
 
 def _spelled(document: recipe.Document) -> recipe.Document:

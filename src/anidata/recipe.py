@@ -33,8 +33,17 @@ Amount = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 # what a type is called in a message
-WORDS = {"object": "a table", "array": "a list", "str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
-BARE = re.compile(r"[+-]?(\d+\.|\.\d+)")  # numbers as people type them; TOML asks for digits on both sides of the point
+WORDS = {
+    "object": "a table",
+    "array": "a list",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+}
+BARE = re.compile(
+    r"[+-]?(\d+\.|\.\d+)"
+)  # numbers as people type them; TOML asks for digits on both sides of the point
 ENUM = "Invalid enum value "  # so begins msgspec's complaint about a word that isn't one of the choices
 
 
@@ -120,13 +129,18 @@ def _check_names(kind: Any, document: Mapping[str, Any], where: str, path: Seque
 def _whole(config: T) -> T:
     """The same config with every default written down in it: msgspec leaves those to the class, and so out of a document and a fingerprint."""
     values = {name: getattr(config, name) for name in config.__dataclass_fields__}
-    return dataclasses.replace(config, **{name: _whole(v) if hasattr(v, "__dataclass_fields__") else v for name, v in values.items()})
+    return dataclasses.replace(
+        config, **{name: _whole(v) if hasattr(v, "__dataclass_fields__") else v for name, v in values.items()}
+    )
 
 
 def _put(document: Mapping[str, Any], names: Sequence[str], value: Any) -> Document:
     first, *rest = names
     below = document.get(first)
-    return {**document, first: _put(below if isinstance(below, Mapping) else {}, rest, value) if rest else value}
+    return {
+        **document,
+        first: _put(below if isinstance(below, Mapping) else {}, rest, value) if rest else value,
+    }
 
 
 def _value(text: str) -> Any:
@@ -143,7 +157,9 @@ def _endless(value: Any, path: list[str]) -> Iterator[list[str]]:
     """The paths of nan and inf."""
     if isinstance(value, float) and not math.isfinite(value):
         yield path
-    below = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    below = (
+        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    )
     for name, inner in below:
         yield from _endless(inner, [*path, str(name)])
 

@@ -15,13 +15,18 @@ from anidata.errors import UnknownPart
 
 PACKAGE = Path(__file__).resolve().parent
 FOLDERS = {"models": ".py", "pipelines": ".toml"}  # shelves of files beside the package, by their ending
-DEEPER = {"styles": "lineart/styles", "metrics": "training/metrics"}  # shelves that lie deeper; a metric may need an extra
+DEEPER = {
+    "styles": "lineart/styles",
+    "metrics": "training/metrics",
+}  # shelves that lie deeper; a metric may need an extra
 
 
 @cache
 def names(shelf: str) -> tuple[str, ...]:
     """The names of the parts on a shelf, sorted."""
-    folder, suffix = (_folder(shelf), FOLDERS[shelf]) if shelf in FOLDERS else (PACKAGE / DEEPER.get(shelf, shelf), ".py")
+    folder, suffix = (
+        (_folder(shelf), FOLDERS[shelf]) if shelf in FOLDERS else (PACKAGE / DEEPER.get(shelf, shelf), ".py")
+    )
     return tuple(sorted(p.stem for p in folder.glob(f"*{suffix}") if not p.name.startswith("_")))
 
 
@@ -66,4 +71,8 @@ def _unknown(shelf: str, name: str) -> str:
 
 def _folder(shelf: str) -> Path:
     checkout = PACKAGE.parent.parent / shelf  # src/anidata → the checkout's top
-    return checkout if (PACKAGE.parent.parent / "pyproject.toml").is_file() and checkout.is_dir() else PACKAGE / shelf
+    return (
+        checkout
+        if (PACKAGE.parent.parent / "pyproject.toml").is_file() and checkout.is_dir()
+        else PACKAGE / shelf
+    )

@@ -16,7 +16,9 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from anidata.errors import BadImage, StorageError
 
-TEMPORARY = ".part"  # the ending of a file that is being written; a leftover of a killed run is written over or swept
+TEMPORARY = (
+    ".part"  # the ending of a file that is being written; a leftover of a killed run is written over or swept
+)
 FILE = "file://"
 WEB = ("http://", "https://")  # what begins so is fetched before it can be read
 
@@ -48,7 +50,9 @@ def readable(name: str) -> str:
 def uri_of(path: Path) -> str:
     """The file:// URI of a path, absolute, links in its folders resolved; a link itself stays one."""
     loose = path.name in ("", "..")  # '.' or 'x/..': a folder by another name
-    return FILE + encode(os.path.realpath(path) if loose else os.path.join(os.path.realpath(path.parent), path.name))
+    return FILE + encode(
+        os.path.realpath(path) if loose else os.path.join(os.path.realpath(path.parent), path.name)
+    )
 
 
 def path_of(uri: str, base: Path) -> Path:
@@ -64,7 +68,11 @@ def read(reference: Reference, base: Path, limit: int) -> bytes:
     path = path_of(reference.uri, base)
     try:
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size - reference.offset if reference.size is None else reference.size
+            size = (
+                os.fstat(file.fileno()).st_size - reference.offset
+                if reference.size is None
+                else reference.size
+            )
             if size > limit:
                 raise BadImage("too_large", f"{size:,} bytes; the limit is {limit:,}")
             file.seek(reference.offset)
@@ -114,7 +122,9 @@ def publishing(path: Path) -> Iterator[BinaryIO]:
 def unwritable(path: Path | str, error: OSError) -> StorageError:
     """What a refused write comes to."""
     why = error.strerror or str(error)
-    return StorageError(f"{path}: can't be written ({why}). Make room or give write access, then run the same command again.")
+    return StorageError(
+        f"{path}: can't be written ({why}). Make room or give write access, then run the same command again."
+    )
 
 
 def delete(path: Path) -> None:

@@ -17,7 +17,20 @@ from anidata import recipe, storage
 from anidata.errors import FormatError, Interrupted, Locked, StorageError, WorkspaceError
 
 FORMAT = 1
-FOLDERS = ("plan", "fetched", "records", "images", "gathered", "blobs", "edges", "relations", "decisions", "pairs", "shards", "tmp")
+FOLDERS = (
+    "plan",
+    "fetched",
+    "records",
+    "images",
+    "gathered",
+    "blobs",
+    "edges",
+    "relations",
+    "decisions",
+    "pairs",
+    "shards",
+    "tmp",
+)
 MARK = "workspace.json"  # its presence makes a folder a workspace
 
 
@@ -47,7 +60,10 @@ class Workspace:
     def _sweep(self) -> None:
         """Delete what a killed run had begun to write."""
         begun = f"*{storage.TEMPORARY}"
-        found = [self.path.glob(begun), *(self.folder(name).rglob("*" if name == "tmp" else begun) for name in FOLDERS)]
+        found = [
+            self.path.glob(begun),
+            *(self.folder(name).rglob("*" if name == "tmp" else begun) for name in FOLDERS),
+        ]
         for path in chain.from_iterable(found):
             storage.delete(path)
 
@@ -62,7 +78,9 @@ class Workspace:
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise Locked(f"{self.path} is in use by {_holder(holder)}. Wait for it, or stop it, then run this command again.") from error
+            raise Locked(
+                f"{self.path} is in use by {_holder(holder)}. Wait for it, or stop it, then run this command again."
+            ) from error
         except OSError as error:
             raise StorageError(
                 f"{self.path} can't be locked ({error.strerror or error}). Give write access, then run this command again."
@@ -71,11 +89,17 @@ class Workspace:
             self._sweep()  # first: on a full disk it makes the room for what follows
             storage.publish_json(
                 holder,
-                {"process": os.getpid(), "host": socket.gethostname(), "command": Path(sys.argv[0]).name + " " + " ".join(sys.argv[1:3])},
+                {
+                    "process": os.getpid(),
+                    "host": socket.gethostname(),
+                    "command": Path(sys.argv[0]).name + " " + " ".join(sys.argv[1:3]),
+                },
             )
             yield
         except (KeyboardInterrupt, RuntimeError) as pressed:  # between maps, which take it themselves
-            if isinstance(pressed, RuntimeError) and str(pressed) != "Query interrupted":  # so DuckDB calls it
+            if (
+                isinstance(pressed, RuntimeError) and str(pressed) != "Query interrupted"
+            ):  # so DuckDB calls it
                 raise
             raise Interrupted("stopped; what was finished is kept. The same command goes on.") from pressed
         finally:
@@ -93,7 +117,9 @@ def create(path: Path) -> Workspace:
     if path.exists() and not path.is_dir():
         raise WorkspaceError(f"{path} is a file; a workspace is a folder. Name another one.")
     if not (path / MARK).exists():
-        if path.exists() and any(p.name != MARK + storage.TEMPORARY for p in path.iterdir()):  # left by a run killed in its first moment
+        if path.exists() and any(
+            p.name != MARK + storage.TEMPORARY for p in path.iterdir()
+        ):  # left by a run killed in its first moment
             raise WorkspaceError(f"{path} has files in it and is no workspace. Name a new or empty folder.")
         storage.publish_json(path / MARK, {"format": FORMAT})
     return open_workspace(path)
@@ -108,7 +134,9 @@ def open_workspace(path: Path) -> Workspace:
     try:
         found = json.loads((path / MARK).read_bytes())["format"]
     except OSError as error:
-        raise WorkspaceError(f"{path} is no workspace. Start one with: anidata ingest {shlex.quote(str(path))} SOURCE") from error
+        raise WorkspaceError(
+            f"{path} is no workspace. Start one with: anidata ingest {shlex.quote(str(path))} SOURCE"
+        ) from error
     except (ValueError, TypeError, KeyError) as error:
         raise WorkspaceError(f"{path / MARK} is not anidata's, or damaged. Name another folder.") from error
     if found != FORMAT:

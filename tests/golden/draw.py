@@ -39,7 +39,10 @@ def netpbm(name: str, pixels: np.ndarray) -> Path:
     height, width, channels = pixels.shape
     kind, most = ("P5" if channels == 1 else "P6"), np.iinfo(pixels.dtype).max
     path = SKETCHES / name
-    path.write_bytes(f"{kind}\n{width} {height}\n{most}\n".encode() + pixels.astype(pixels.dtype.newbyteorder(">")).tobytes())
+    path.write_bytes(
+        f"{kind}\n{width} {height}\n{most}\n".encode()
+        + pixels.astype(pixels.dtype.newbyteorder(">")).tobytes()
+    )
     return path
 
 
@@ -48,7 +51,9 @@ def run(*command: object, stdin: Path | None = None) -> bytes:
     if program is None:
         raise SystemExit(f"{command[0]} is missing; see the top of this file")
     given = stdin.read_bytes() if stdin else b""
-    return subprocess.run([program, *map(str, command[1:])], input=given, check=True, capture_output=True).stdout
+    return subprocess.run(
+        [program, *map(str, command[1:])], input=given, check=True, capture_output=True
+    ).stdout
 
 
 # PNG
@@ -67,7 +72,13 @@ def png(pixels: np.ndarray, color: int, *chunks: bytes, depth: int = 8) -> bytes
         rows = pixels.astype(">u2" if depth == 16 else np.uint8).reshape(len(pixels), -1)
     packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows), 9)
     head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], depth, color, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + b"".join(chunks) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + b"".join(chunks)
+        + chunk(b"IDAT", packed)
+        + chunk(b"IEND", b"")
+    )
 
 
 # EXIF and ICC
@@ -88,8 +99,15 @@ def profile(kind: bytes, tags: dict[bytes, bytes]) -> bytes:
         table += name + struct.pack(">II", place + len(bodies), len(body))
         bodies += body
     size = place + len(bodies)
-    head = struct.pack(">I4sI4s4s4s", size, bytes(4), 0x02100000, b"mntr", kind, b"XYZ ") + bytes(12) + b"acsp" + bytes(28)
-    return (head + fixed(0.9642, 1.0, 0.8249)).ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + bodies
+    head = (
+        struct.pack(">I4sI4s4s4s", size, bytes(4), 0x02100000, b"mntr", kind, b"XYZ ")
+        + bytes(12)
+        + b"acsp"
+        + bytes(28)
+    )
+    return (
+        (head + fixed(0.9642, 1.0, 0.8249)).ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + bodies
+    )
 
 
 def gamma(value: float) -> bytes:
@@ -102,14 +120,22 @@ def text(name: bytes) -> bytes:
 
 
 def matrix_profile(name: bytes, red, green, blue, exponent: float) -> bytes:
-    columns = {tag: b"XYZ \0\0\0\0" + fixed(*color) for tag, color in ((b"rXYZ", red), (b"gXYZ", green), (b"bXYZ", blue))}
+    columns = {
+        tag: b"XYZ \0\0\0\0" + fixed(*color)
+        for tag, color in ((b"rXYZ", red), (b"gXYZ", green), (b"bXYZ", blue))
+    }
     curves = dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), gamma(exponent))
     white = b"XYZ \0\0\0\0" + fixed(0.9642, 1.0, 0.8249)
     return profile(b"RGB ", {b"desc": text(name), b"wtpt": white, **columns, **curves})
 
 
-ADOBE = matrix_profile(b"wide", (0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457), 563 / 256)
-GRAY18 = profile(b"GRAY", {b"desc": text(b"gray"), b"wtpt": b"XYZ \0\0\0\0" + fixed(0.9642, 1.0, 0.8249), b"kTRC": gamma(1.8)})
+ADOBE = matrix_profile(
+    b"wide", (0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457), 563 / 256
+)
+GRAY18 = profile(
+    b"GRAY",
+    {b"desc": text(b"gray"), b"wtpt": b"XYZ \0\0\0\0" + fixed(0.9642, 1.0, 0.8249), b"kTRC": gamma(1.8)},
+)
 
 
 def iccp(data: bytes) -> bytes:
@@ -133,7 +159,9 @@ def flat_jpeg(samples: np.ndarray, *extra: bytes) -> bytes:
     A flat block is its DC coefficient, 8 · (sample − 128), and an end of block. Code of category n: n in four bits; of the end: 0.
     """
     rows, columns, channels = samples.shape
-    frame = struct.pack(">BHHB", 8, rows * 8, columns * 8, channels) + b"".join(bytes([n + 1, 0x11, 0]) for n in range(channels))
+    frame = struct.pack(">BHHB", 8, rows * 8, columns * 8, channels) + b"".join(
+        bytes([n + 1, 0x11, 0]) for n in range(channels)
+    )
     dc = b"\0" + bytes([0, 0, 0, 12]) + bytes(12) + bytes(range(12))
     ac = b"\x10" + bytes([1]) + bytes(15) + b"\0"
     scan = bytes([channels]) + b"".join(bytes([n + 1, 0]) for n in range(channels)) + b"\0\x3f\0"
@@ -142,11 +170,17 @@ def flat_jpeg(samples: np.ndarray, *extra: bytes) -> bytes:
         for n, sample in enumerate(block):
             step, before[n] = 8 * (sample - 128) - before[n], 8 * (sample - 128)
             size = abs(step).bit_length()
-            bits.append(f"{size:04b}" + (f"{step if step > 0 else step + (1 << size) - 1:0{size}b}" if size else "") + "0")
+            bits.append(
+                f"{size:04b}"
+                + (f"{step if step > 0 else step + (1 << size) - 1:0{size}b}" if size else "")
+                + "0"
+            )
     stream = "".join(bits)
     stream += "1" * (-len(stream) % 8)
     body = int(stream, 2).to_bytes(len(stream) // 8, "big").replace(b"\xff", b"\xff\0")
-    tables = segment(0xDB, b"\0" + bytes([1]) * 64) + segment(0xC0, frame) + segment(0xC4, dc) + segment(0xC4, ac)
+    tables = (
+        segment(0xDB, b"\0" + bytes([1]) * 64) + segment(0xC0, frame) + segment(0xC4, dc) + segment(0xC4, ac)
+    )
     return b"\xff\xd8" + b"".join(extra) + tables + segment(0xDA, scan) + body + b"\xff\xd9"
 
 
@@ -172,16 +206,35 @@ def draw_jpegs() -> None:
         write(f"exif-{n}.jpg", behind_start(plain, segment(0xE1, b"Exif\0\0" + tiff_exif(n))))
     write("exif-broken.jpg", behind_start(plain, segment(0xE1, b"Exif\0\0MM\0*\0\0\xff\xff")))
     write("progressive.jpg", run("cjpeg", "-quality", 95, "-progressive", stdin=sketch))
-    write("gray.jpg", run("cjpeg", "-quality", 95, "-grayscale", stdin=netpbm("gray.pgm", quadrants([(30,), (90,), (160,), (220,)]))))
+    write(
+        "gray.jpg",
+        run(
+            "cjpeg",
+            "-quality",
+            95,
+            "-grayscale",
+            stdin=netpbm("gray.pgm", quadrants([(30,), (90,), (160,), (220,)])),
+        ),
+    )
     write("restarts.jpg", run("cjpeg", "-quality", 95, "-restart", "1B", stdin=sketch))
     write("subsampled-4x1.jpg", run("cjpeg", "-quality", 95, "-sample", "4x1", stdin=sketch))
     write("subsampled-1x4.jpg", run("cjpeg", "-quality", 95, "-sample", "1x4", stdin=sketch))
-    write("adobe-icc.jpg", behind_start(flat_jpeg(blocks([ycc(color) for color in FLAG])), segment(0xE2, b"ICC_PROFILE\0\1\1" + ADOBE)))
+    write(
+        "adobe-icc.jpg",
+        behind_start(
+            flat_jpeg(blocks([ycc(color) for color in FLAG])), segment(0xE2, b"ICC_PROFILE\0\1\1" + ADOBE)
+        ),
+    )
     write("broken-icc.jpg", behind_start(plain, segment(0xE2, b"ICC_PROFILE\0\1\1" + ADOBE[:200])))
     write("adobe-rgb.jpg", flat_jpeg(blocks(FLAG), adobe(0)))
-    inks = [(*color, black) for color, black in zip(FLAG, (255, 255, 128, 64), strict=True)]  # inverted: 255 is no ink
+    inks = [
+        (*color, black) for color, black in zip(FLAG, (255, 255, 128, 64), strict=True)
+    ]  # inverted: 255 is no ink
     write("cmyk.jpg", flat_jpeg(blocks(inks), adobe(0)))
-    write("ycck.jpg", flat_jpeg(blocks([(*ycc([255 - c for c in color[:3]]), color[3]) for color in inks]), adobe(2)))
+    write(
+        "ycck.jpg",
+        flat_jpeg(blocks([(*ycc([255 - c for c in color[:3]]), color[3]) for color in inks]), adobe(2)),
+    )
     write("truncated.jpg", plain[: len(plain) - 40])
     progressive = (HERE / "progressive.jpg").read_bytes()
     write("truncated-progressive.jpg", progressive[: progressive.rindex(b"\xff\xda")])
@@ -196,23 +249,43 @@ def draw_pngs() -> None:
     write("adobe-icc.png", png(flag, 2, iccp(ADOBE)))
     write(
         "adobe-icc-alpha.png",
-        png(quadrants([(*color, alpha) for color, alpha in zip(FLAG, (255, 255, 0, 51), strict=True)]), 6, iccp(ADOBE)),
+        png(
+            quadrants([(*color, alpha) for color, alpha in zip(FLAG, (255, 255, 0, 51), strict=True)]),
+            6,
+            iccp(ADOBE),
+        ),
     )
     write("gray-icc.png", png(quadrants([(30,), (90,), (160,), (220,)]), 0, iccp(GRAY18)))
     write("broken-icc.png", png(flag, 2, iccp(ADOBE[:200])))
     write("foreign-icc.png", png(flag, 2, iccp(GRAY18)))
     deep = np.uint16
     write("gray-16.png", png(quadrants([(0x0080,), (0x4000,), (0x80FF,), (0xFFFE,)], deep), 0, depth=16))
-    write("rgb-16.png", png(quadrants([(0x1234, 0x8000, 0xFF00), (0x00FF, 0x0100, 0x7FFF), (0xFFFF,) * 3, (0, 0, 1)], deep), 2, depth=16))
-    write("rgba-16.png", png(quadrants([(0x1234, 0x8000, 0xFF00, v) for v in (0xFFFF, 0, 0x3333, 0x00FF)], deep), 6, depth=16))
+    write(
+        "rgb-16.png",
+        png(
+            quadrants([(0x1234, 0x8000, 0xFF00), (0x00FF, 0x0100, 0x7FFF), (0xFFFF,) * 3, (0, 0, 1)], deep),
+            2,
+            depth=16,
+        ),
+    )
+    write(
+        "rgba-16.png",
+        png(quadrants([(0x1234, 0x8000, 0xFF00, v) for v in (0xFFFF, 0, 0x3333, 0x00FF)], deep), 6, depth=16),
+    )
     for depth, levels in ((1, (0, 1, 1, 0)), (2, (0, 1, 2, 3)), (4, (0, 5, 10, 15)), (8, (30, 90, 160, 220))):
         write(f"gray-{depth}.png", png(quadrants([(level,) for level in levels]), 0, depth=depth))
-    palette, places = chunk(b"PLTE", bytes(v for color in FLAG for v in color)), quadrants([(0,), (1,), (2,), (3,)])
+    palette, places = (
+        chunk(b"PLTE", bytes(v for color in FLAG for v in color)),
+        quadrants([(0,), (1,), (2,), (3,)]),
+    )
     write("palette.png", png(places, 3, palette, depth=2))
     write("palette-8.png", png(places, 3, palette))
     write("palette-trns.png", png(places, 3, palette, chunk(b"tRNS", bytes([255, 0, 51]))))
     write("rgb-key.png", png(flag, 2, chunk(b"tRNS", struct.pack(">HHH", *GREEN))))
-    write("gray-key.png", png(quadrants([(30,), (90,), (160,), (220,)]), 0, chunk(b"tRNS", struct.pack(">H", 90))))
+    write(
+        "gray-key.png",
+        png(quadrants([(30,), (90,), (160,), (220,)]), 0, chunk(b"tRNS", struct.pack(">H", 90))),
+    )
     write("gray-alpha.png", png(quadrants([(30, 255), (90, 0), (160, 51), (220, 128)]), 4))
     write("rgba-hidden.png", png(quadrants([(*RED, 0), (*GREEN, 255), (*BLUE, 51), (*YELLOW, 0)]), 6))
     write("interlaced.png", run("pnmtopng", "-interlace", netpbm("flag.ppm", flag)))
@@ -230,8 +303,18 @@ def draw_frames() -> None:
     for n, frame in enumerate(frames):
         (SKETCHES / f"frame{n}.png").write_bytes(png(frame, 2))
         (SKETCHES / f"frame{n}.gif").write_bytes(run("ppmtogif", netpbm(f"frame{n}.ppm", frame)))
-        run("pamtotiff", "-lzw", "-rowsperstrip", 32, "-output", SKETCHES / f"frame{n}.tif", netpbm(f"frame{n}.ppm", frame))
-    gifs, pngs, tiffs = ([SKETCHES / f"frame{n}.{ending}" for n in range(3)] for ending in ("gif", "png", "tif"))
+        run(
+            "pamtotiff",
+            "-lzw",
+            "-rowsperstrip",
+            32,
+            "-output",
+            SKETCHES / f"frame{n}.tif",
+            netpbm(f"frame{n}.ppm", frame),
+        )
+    gifs, pngs, tiffs = (
+        [SKETCHES / f"frame{n}.{ending}" for n in range(3)] for ending in ("gif", "png", "tif")
+    )
     write("animated.gif", run("gifsicle", "--delay=10", "--loop", *gifs))
     run("gif2webp", "-quiet", HERE / "animated.gif", "-o", HERE / "animated.webp")
     run("apngasm", HERE / "animated.png", *pngs)
@@ -266,12 +349,21 @@ def draw_others() -> None:
     run("opj_compress", "-n", 3, "-i", flag, "-o", HERE / "lossless.jp2")
     draw_tiffs(flag)
     draw_bmps(flag)
-    for name, lost in (("lossless.webp", 30), ("lossless.avif", 30), ("lossless.jp2", 30), ("rgb.tif", 30), ("rgb.bmp", 300)):
+    for name, lost in (
+        ("lossless.webp", 30),
+        ("lossless.avif", 30),
+        ("lossless.jp2", 30),
+        ("rgb.tif", 30),
+        ("rgb.bmp", 300),
+    ):
         write("truncated." + name.split(".")[1], (HERE / name).read_bytes()[:-lost])
 
 
 def draw_tiffs(flag: Path) -> None:
-    deep = netpbm("deep.ppm", quadrants([(0x1234, 0x8000, 0xFF00), (0x00FF, 0x0100, 0x7FFF), (0xFFFF,) * 3, (0, 0, 1)], np.uint16))
+    deep = netpbm(
+        "deep.ppm",
+        quadrants([(0x1234, 0x8000, 0xFF00), (0x00FF, 0x0100, 0x7FFF), (0xFFFF,) * 3, (0, 0, 1)], np.uint16),
+    )
     gray = netpbm("deep.pgm", quadrants([(0x0080,), (0x4000,), (0x80FF,), (0xFFFE,)], np.uint16))
     for name, sketch in (("rgb.tif", flag), ("rgb-16.tif", deep), ("gray-16.tif", gray)):
         (HERE / name).unlink(missing_ok=True)  # else it becomes another page
@@ -288,7 +380,18 @@ def bmp(bits: int, compression: int, body: bytes, masks: bytes = b"", height: in
     return (
         head
         + struct.pack(
-            "<IiiHHIIiiII", 40, WIDTH, height, 1, bits, compression, len(body), 2835, 2835, len(masks) // 4 if bits == 8 else 0, 0
+            "<IiiHHIIiiII",
+            40,
+            WIDTH,
+            height,
+            1,
+            bits,
+            compression,
+            len(body),
+            2835,
+            2835,
+            len(masks) // 4 if bits == 8 else 0,
+            0,
         )
         + masks
         + body
@@ -300,10 +403,17 @@ def draw_bmps(flag: Path) -> None:
     write("palette.bmp", run("ppmtobmp", "-bpp=4", flag))
     rows = quadrants(FLAG)[..., ::-1]
     write("top-down.bmp", bmp(24, 0, rows.tobytes(), height=-HEIGHT))
-    packed = quadrants([(color[0] >> 3 << 11 | color[1] >> 2 << 5 | color[2] >> 3,) for color in FLAG], np.uint16)
-    write("rgb-565.bmp", bmp(16, 3, packed[::-1].astype("<u2").tobytes(), struct.pack("<III", 0xF800, 0x07E0, 0x001F)))
+    packed = quadrants(
+        [(color[0] >> 3 << 11 | color[1] >> 2 << 5 | color[2] >> 3,) for color in FLAG], np.uint16
+    )
+    write(
+        "rgb-565.bmp",
+        bmp(16, 3, packed[::-1].astype("<u2").tobytes(), struct.pack("<III", 0xF800, 0x07E0, 0x001F)),
+    )
     table = b"".join(bytes([color[2], color[1], color[0], 0]) for color in FLAG)
-    runs = b"".join(bytes([24, 2, 24, 3, 0, 0]) for _ in range(16)) + b"".join(bytes([24, 0, 24, 1, 0, 0]) for _ in range(16))
+    runs = b"".join(bytes([24, 2, 24, 3, 0, 0]) for _ in range(16)) + b"".join(
+        bytes([24, 0, 24, 1, 0, 0]) for _ in range(16)
+    )
     write("rle8.bmp", bmp(8, 1, runs + b"\0\1", table))
 
 

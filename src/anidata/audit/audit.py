@@ -33,7 +33,9 @@ from anidata.engine.engine import Engine, Limits
 from anidata.lineart import color_leak
 from anidata.recipe import Amount, Count, Positive, Share
 
-HASH = re.compile(r"[0-9a-f]{24}")  # a key made from content: the same one in two data sets is the same picture; a number may recur
+HASH = re.compile(
+    r"[0-9a-f]{24}"
+)  # a key made from content: the same one in two data sets is the same picture; a number may recur
 CHUNK = 2048  # samples that a worker decodes in one go; it walks the headers before them again
 
 
@@ -67,7 +69,9 @@ class Report:
     shards: int
     findings: list[Finding]  # the first of each code
     counts: dict[str, int]  # all of each code
-    told: dict[str, dict[str, float]]  # suffix of lines → `gray` and `binarized`: R² at which they predict color; no finding
+    told: dict[
+        str, dict[str, float]
+    ]  # suffix of lines → `gray` and `binarized`: R² at which they predict color; no finding
 
     @property
     def sound(self) -> bool:
@@ -106,22 +110,43 @@ def run(datasets: Sequence[Path], config: Config, engine: Engine) -> Report:
     return _report(found, splits, shards, notes, told)
 
 
-def _report(datasets: list[Dataset], splits: list[Split], shards: list[_Shard], notes: Notes, told: dict[str, dict[str, float]]) -> Report:
+def _report(
+    datasets: list[Dataset],
+    splits: list[Split],
+    shards: list[_Shard],
+    notes: Notes,
+    told: dict[str, dict[str, float]],
+) -> Report:
     samples: Counter[str] = Counter()
     for shard in shards:
         samples[datasets[shard.dataset].prefix + splits[shard.split].name] += shard.scan.samples
-    findings = [Finding(code, where, text) for code, kept in sorted(notes.kept.items()) for where, text in kept]
+    findings = [
+        Finding(code, where, text) for code, kept in sorted(notes.kept.items()) for where, text in kept
+    ]
     return Report(dict(samples), len(shards), findings, dict(sorted((+notes.counts).items())), told)
 
 
 # --- headers -------------------------------------------------------------------------------------------------------------------------
 
 
-def _scan(datasets: list[Dataset], notes: Notes, config: Config, engine: Engine) -> tuple[list[Split], list[_Shard]]:
+def _scan(
+    datasets: list[Dataset], notes: Notes, config: Config, engine: Engine
+) -> tuple[list[Split], list[_Shard]]:
     """The splits, those of training first, and all tars in the order of their names."""
-    tars = [(number, tar) for number, dataset in enumerate(datasets) for tar in _readable(dataset, notes, config)]
+    tars = [
+        (number, tar) for number, dataset in enumerate(datasets) for tar in _readable(dataset, notes, config)
+    ]
     given = files.limits(tar.path for _, tar in tars)
-    scans = dict(engine.map(audit_tar.scan, [tar for _, tar in tars], limits=given, label="headers", total=len(tars), unit="tars"))
+    scans = dict(
+        engine.map(
+            audit_tar.scan,
+            [tar for _, tar in tars],
+            limits=given,
+            label="headers",
+            total=len(tars),
+            unit="tars",
+        )
+    )
     split_of = {tar: _split(datasets[number], number, tar) for number, tar in tars}
     splits = sorted(set(split_of.values()), key=lambda s: (s.role != "train", s.dataset, s.name))
     shards = [_Shard(tar, number, splits.index(split_of[tar]), scans[tar]) for number, tar in tars]
@@ -133,7 +158,9 @@ def _scan(datasets: list[Dataset], notes: Notes, config: Config, engine: Engine)
 def _readable(dataset: Dataset, notes: Notes, config: Config) -> Iterator[Tar]:
     for path in dataset.tars:
         if dataset.strays(path) or not path.is_file():
-            notes.add("tar", dataset.where(path), "is no file, or a link that leads out of the data set: not read")
+            notes.add(
+                "tar", dataset.where(path), "is no file, or a link that leads out of the data set: not read"
+            )
         else:
             yield Tar(path, dataset.where(path), dataset.beside(path, "index", ".idx"), config.examples)
 
@@ -152,12 +179,16 @@ def _check_suffixes(scans: list[Scan], names: list[str], notes: Notes) -> None:
     for scan, name in zip(scans, names, strict=True):
         for layout, (count, keys) in sorted(scan.layouts.items(), key=lambda entry: entry[1][1]):
             if layout != usual:
-                _add_all(notes, "suffixes", [f"{name}/{key}" for key in keys], _difference(layout, usual), count)
+                _add_all(
+                    notes, "suffixes", [f"{name}/{key}" for key in keys], _difference(layout, usual), count
+                )
 
 
 def _difference(layout: frozenset[str], usual: frozenset[str]) -> str:
     lacks, has = ", ".join(sorted(usual - layout)), ", ".join(sorted(layout - usual))
-    return " and ".join([f"lacks {lacks}"] * bool(lacks) + [f"has {has}"] * bool(has)) + ", unlike most samples"
+    return (
+        " and ".join([f"lacks {lacks}"] * bool(lacks) + [f"has {has}"] * bool(has)) + ", unlike most samples"
+    )
 
 
 def _add_all(notes: Notes, code: str, where: list[str], message: str, count: int) -> None:
@@ -173,7 +204,9 @@ def _check_keys(shards: list[_Shard], splits: list[Split], notes: Notes) -> None
     for shard in shards:
         here, bit = splits[shard.split], 1 << shard.split
         within = sum(1 << n for n, s in enumerate(splits) if s.dataset == here.dataset and s != here)
-        across = sum(1 << n for n, s in enumerate(splits) if s.dataset != here.dataset and audit_leaks.apart(s, here))
+        across = sum(
+            1 << n for n, s in enumerate(splits) if s.dataset != here.dataset and audit_leaks.apart(s, here)
+        )
         for key in dict.fromkeys(shard.scan.runs):
             met = seen.get(key, 0)
             seen[key] = met | bit
@@ -181,13 +214,19 @@ def _check_keys(shards: list[_Shard], splits: list[Split], notes: Notes) -> None
                 notes.add("repeated", f"{shard.tar.name}/{key}", "another tar has a sample of this name")
             if met & (within | (across if HASH.fullmatch(key) else 0)):
                 others = [s.name for n, s in enumerate(splits) if met >> n & 1 and audit_leaks.apart(s, here)]
-                notes.add("leak_key", f"{shard.tar.name}/{key}", f"{', '.join(others)} and {here.name} have a sample of this name")
+                notes.add(
+                    "leak_key",
+                    f"{shard.tar.name}/{key}",
+                    f"{', '.join(others)} and {here.name} have a sample of this name",
+                )
 
 
 # --- contents ------------------------------------------------------------------------------------------------------------------------
 
 
-def _check_contents(shards: list[_Shard], splits: list[Split], notes: Notes, config: Config, engine: Engine) -> dict[str, dict[str, float]]:
+def _check_contents(
+    shards: list[_Shard], splits: list[Split], notes: Notes, config: Config, engine: Engine
+) -> dict[str, dict[str, float]]:
     """Look into the samples; what comes back is what their lines give away."""
     spool, found = Spool(), dict[Chunk, Seen]()
     number = {shard.tar: n for n, shard in enumerate(shards)}
@@ -215,12 +254,18 @@ def _told(found: list[audit_samples.Told]) -> dict[str, dict[str, float]]:
         sums = np.sum([told[suffix] for told in found if suffix in told], axis=0)
         worst = [color_leak.leak(part).worst for part in sums]
         if not np.isnan(worst).any():
-            answers[suffix] = {name: round(value, 4) for name, value in zip(("gray", "binarized"), worst, strict=True)}
+            answers[suffix] = {
+                name: round(value, 4) for name, value in zip(("gray", "binarized"), worst, strict=True)
+            }
     return answers
 
 
 def _look(shards: list[_Shard], config: Config, engine: Engine) -> Iterator[tuple[Chunk, Seen]]:
-    chunks = [Chunk(s.tar, n, n + CHUNK, config.max_pixels, config.max_bytes) for s in shards for n in range(0, len(s.scan.runs), CHUNK)]
+    chunks = [
+        Chunk(s.tar, n, n + CHUNK, config.max_pixels, config.max_bytes)
+        for s in shards
+        for n in range(0, len(s.scan.runs), CHUNK)
+    ]
     total = sum(len(s.scan.runs) for s in shards)
     given = Limits(config.time_limit, config.memory_limit)
     return engine.map(audit_samples.look, chunks, limits=given, label="pictures", total=total, unit="samples")
@@ -231,23 +276,32 @@ def _check_schemas(found: list[Schemas], notes: Notes) -> None:
     first: dict[str, dict[str, str]] = {}
     for (suffix, schema), (count, where) in (entry for schemas in found for entry in schemas.items()):
         known = first.setdefault(suffix, dict(schema))
-        if odd := [n for n, kind in schema if not _fits(kind, known.get(n))] + sorted(known.keys() - dict(schema).keys()):
+        if odd := [n for n, kind in schema if not _fits(kind, known.get(n))] + sorted(
+            known.keys() - dict(schema).keys()
+        ):
             _add_all(notes, "json", where, f"other names or types than the first: {', '.join(odd)}", count)
         else:
             first[suffix] = known | {n: kind for n, kind in schema if kind not in audit_samples.UNTYPED}
 
 
 def _fits(kind: str, known: str | None) -> bool:
-    return known is not None and (kind == known or kind in audit_samples.UNTYPED or known in audit_samples.UNTYPED)
+    return known is not None and (
+        kind == known or kind in audit_samples.UNTYPED or known in audit_samples.UNTYPED
+    )
 
 
-def _check_leaks(pictures: Pictures, shards: list[_Shard], splits: list[Split], notes: Notes, config: Config) -> None:
+def _check_leaks(
+    pictures: Pictures, shards: list[_Shard], splits: list[Split], notes: Notes, config: Config
+) -> None:
     split = np.array([s.split for s in shards], np.int64)[pictures.tar]
     for ours, theirs in audit_leaks.rivals(split, splits):
         same = audit_leaks.exact(pictures, ours, theirs)
         rest = np.setdiff1d(ours, same.ours)
         near = audit_leaks.near(pictures, rest, theirs, config.max_distance, config.min_likeness)
-        for code, leaks, likeness in (("leak_exact", same, "the same file as"), ("leak_near", near, "a near-duplicate of")):
+        for code, leaks, likeness in (
+            ("leak_exact", same, "the same file as"),
+            ("leak_near", near, "a near-duplicate of"),
+        ):
             told = slice(0, config.examples)
             where = [_where(pictures, shards, i) for i in leaks.ours[told].tolist()]
             there = [f"{likeness} {_where(pictures, shards, i)}" for i in leaks.theirs[told].tolist()]

@@ -67,10 +67,14 @@ def _tars(path: Path, root: Path) -> list[Path]:
     if root.is_file():
         return [root]
     if not root.is_dir():
-        raise WorkspaceError(f"{path}: there is no such folder or tar. Name a folder with *.tar files in it, or one tar.")
+        raise WorkspaceError(
+            f"{path}: there is no such folder or tar. Name a folder with *.tar files in it, or one tar."
+        )
     found = [p for p in _files(root) if p.suffix.lower() == ".tar"]
     if not found:
-        raise WorkspaceError(f"{path} has no *.tar in it. Name the folder of a data set, or make one: anidata shard WORK {path}")
+        raise WorkspaceError(
+            f"{path} has no *.tar in it. Name the folder of a data set, or make one: anidata shard WORK {path}"
+        )
     return found
 
 
@@ -78,7 +82,9 @@ def _files(root: Path) -> Iterator[Path]:
     """All files below a folder, sorted; links to folders are not followed."""
 
     def fail(error: OSError) -> None:
-        raise StorageError(f"{error.filename} can't be read ({error.strerror}). Give read access, then run the same command again.")
+        raise StorageError(
+            f"{error.filename} can't be read ({error.strerror}). Give read access, then run the same command again."
+        )
 
     for folder, folders, names in os.walk(root, onerror=fail):
         folders.sort()
@@ -121,7 +127,10 @@ def check_manifest(dataset: Dataset, notes: Notes, engine: Engine) -> None:
         raise FormatError(
             f"{path} is of data set format {manifest['format']}; this version of anidata reads {FORMAT}. Use the one that made it."
         )
-    sums = [_Sum(dataset.root / name, name, entry.get("bytes"), entry.get("sha256")) for name, entry in sorted(manifest["files"].items())]
+    sums = [
+        _Sum(dataset.root / name, name, entry.get("bytes"), entry.get("sha256"))
+        for name, entry in sorted(manifest["files"].items())
+    ]
     listed = {s.path for s in sums}
     for extra in _files(dataset.root):
         if extra.is_relative_to(dataset.root / "data") and extra not in listed:
@@ -130,7 +139,11 @@ def check_manifest(dataset: Dataset, notes: Notes, engine: Engine) -> None:
 
 
 def _is_ours(manifest: Any) -> bool:
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int) or not isinstance(manifest.get("files"), dict):
+    if (
+        not isinstance(manifest, dict)
+        or not isinstance(manifest.get("format"), int)
+        or not isinstance(manifest.get("files"), dict)
+    ):
         return False
     return all(isinstance(entry, dict) for entry in manifest["files"].values())
 
@@ -150,18 +163,30 @@ def _check_sums(dataset: Dataset, sums: list[_Sum], notes: Notes, engine: Engine
     same = []
     for entry in sums:
         if dataset.strays(entry.path):
-            notes.add("unsafe_name", f"{dataset.prefix}manifest.json", f"lists {entry.name}, which lies outside the data set")
+            notes.add(
+                "unsafe_name",
+                f"{dataset.prefix}manifest.json",
+                f"lists {entry.name}, which lies outside the data set",
+            )
         elif not entry.path.is_file():
             notes.add("missing", dataset.prefix + entry.name, "is in the manifest but not there")
         elif entry.path.stat().st_size != entry.size:
-            notes.add("checksum", dataset.prefix + entry.name, f"has {entry.path.stat().st_size} bytes; the manifest says {entry.size}")
+            notes.add(
+                "checksum",
+                dataset.prefix + entry.name,
+                f"has {entry.path.stat().st_size} bytes; the manifest says {entry.size}",
+            )
         else:
             same.append(entry)
     given = limits(e.path for e in same)
     done = engine.map(_digest, same, limits=given, label="checksums", total=len(same), unit="files")
     for entry, found in sorted(done, key=lambda pair: pair[0].name):
         if found != entry.digest:
-            notes.add("checksum", dataset.prefix + entry.name, f"has SHA-256 {found}; the manifest says {entry.digest}")
+            notes.add(
+                "checksum",
+                dataset.prefix + entry.name,
+                f"has SHA-256 {found}; the manifest says {entry.digest}",
+            )
 
 
 def _digest(entry: _Sum, watch: Watch) -> str:
@@ -210,7 +235,9 @@ def _count_rows(table: Path, watch: Watch) -> int | str:
 def _shard_index(path: Path, samples: Mapping[Path, int]) -> str:
     """What is wrong with a shard index, or nothing."""
     try:
-        told = {s["url"].rpartition("/")[2]: (s["nsamples"], s["filesize"]) for s in _parsed(path)["shardlist"]}
+        told = {
+            s["url"].rpartition("/")[2]: (s["nsamples"], s["filesize"]) for s in _parsed(path)["shardlist"]
+        }
     except (ValueError, OSError, RecursionError, LookupError, TypeError, AttributeError) as error:
         return f"can't be read: {type(error).__name__}: {error}"
     there = {tar.name: (count, tar.stat().st_size) for tar, count in samples.items()}

@@ -73,9 +73,15 @@ class Spool:
         self._thumbs.write(np.stack([p.thumbs for p in found]).tobytes())
         digest = np.frombuffer(b"".join(p.digest for p in found), np.uint64).reshape(-1, 2)
         words = [np.array([getattr(p, name) for p in found], np.uint64) for name in ("codes", "flips")]
-        run, suffix = np.array([p.run for p in found], np.int64), np.array([p.suffix for p in found], np.object_)
+        run, suffix = (
+            np.array([p.run for p in found], np.int64),
+            np.array([p.suffix for p in found], np.object_),
+        )
         place = [np.full(len(found), tar, np.int64), run, suffix]
-        flat, box = np.array([p.degenerate for p in found], np.bool_), np.array([p.box for p in found], np.int16)
+        flat, box = (
+            np.array([p.degenerate for p in found], np.bool_),
+            np.array([p.box for p in found], np.int16),
+        )
         self._columns.append([*place, digest, *words, flat, box])
 
     def pictures(self) -> Pictures | None:
@@ -83,7 +89,9 @@ class Spool:
         if not self._columns:
             return None
         self._thumbs.flush()
-        tar, run, suffix, digest, codes, flips, flat, box = (np.concatenate(column) for column in zip(*self._columns, strict=True))
+        tar, run, suffix, digest, codes, flips, flat, box = (
+            np.concatenate(column) for column in zip(*self._columns, strict=True)
+        )
         order = np.lexsort((run, tar)).astype(np.int64)  # stable: pictures of one sample stay as they came
         thumbs = np.memmap(self._thumbs, np.uint8, "r", shape=(len(order), 2, SIDE, SIDE))
         words = digest[order], codes[order], flips[order]
@@ -147,14 +155,18 @@ def _codes(pictures: Pictures, chosen: Index, *, flips: bool) -> _Codes:
             words.append(codes[sound, trimmed])
             places.append(np.stack([sound, np.full(len(sound), trimmed), np.full(len(sound), mirrored)]))
     picture, trim, mirror = np.concatenate(places, axis=1)
-    return _Codes(pair_arrays.grouped(np.concatenate(words)), picture, _Looks(picture, trim, mirror.astype(np.bool_)))
+    return _Codes(
+        pair_arrays.grouped(np.concatenate(words)), picture, _Looks(picture, trim, mirror.astype(np.bool_))
+    )
 
 
 def _looks(codes: _Codes, chosen: Index) -> _Looks:
     return _Looks(codes.looks.picture[chosen], codes.looks.trimmed[chosen], codes.looks.mirrored[chosen])
 
 
-def _candidates(left: pair_arrays.Groups, right: pair_arrays.Groups, bits: int) -> Iterator[tuple[Index, Index]]:
+def _candidates(
+    left: pair_arrays.Groups, right: pair_arrays.Groups, bits: int
+) -> Iterator[tuple[Index, Index]]:
     """(i, j): every member of `right` with up to MOST_TWINS members of each group of `left` whose code is near; a CHUNK at once."""
     pairs = hamming.cross_within(left.codes, right.codes, bits)
     (order, start, count), (other, low, size) = _layout(left), _layout(right)
@@ -182,30 +194,48 @@ def _likeness(pictures: Pictures, a: _Looks, b: _Looks) -> NDArray[np.float32]:
 
     Two whole pictures within equal borders are compared without them: a white padding's edge outweighs all that is in it.
     """
-    framed = (a.trimmed == 0) & (b.trimmed == 0) & (np.abs(_box(pictures, a) - _box(pictures, b)).max(axis=1, initial=0) <= SAME_BOX)
+    framed = (
+        (a.trimmed == 0)
+        & (b.trimmed == 0)
+        & (np.abs(_box(pictures, a) - _box(pictures, b)).max(axis=1, initial=0) <= SAME_BOX)
+    )
     inner = _outlines(_thumbs(pictures, a, framed)[:, 1:-1, 1:-1])
     other = _thumbs(pictures, b, framed)
     windows = [other[:, y : y + SIDE - 2, x : x + SIDE - 2] for y in range(3) for x in range(3)]
-    shifted: list[NDArray[np.float32]] = [np.einsum("ij,ij->i", inner, _outlines(window)) for window in windows]
+    shifted: list[NDArray[np.float32]] = [
+        np.einsum("ij,ij->i", inner, _outlines(window)) for window in windows
+    ]
     best: NDArray[np.float32] = np.stack(shifted).max(axis=0)
     return best
 
 
 def _box(pictures: Pictures, looks: _Looks) -> NDArray[np.int16]:
     top, bottom, left, right = pictures.box[looks.picture].T
-    return np.stack([top, bottom, np.where(looks.mirrored, 255 - right, left), np.where(looks.mirrored, 255 - left, right)], axis=1)
+    return np.stack(
+        [
+            top,
+            bottom,
+            np.where(looks.mirrored, 255 - right, left),
+            np.where(looks.mirrored, 255 - left, right),
+        ],
+        axis=1,
+    )
 
 
 def _thumbs(pictures: Pictures, looks: _Looks, framed: Flags) -> NDArray[np.float32]:
     """float32 (m, 32, 32): luma, mirrored where that is asked for."""
-    thumbs = pictures.thumbs[pictures.row[looks.picture], np.where(framed, 1, looks.trimmed)].astype(np.float32)
+    thumbs = pictures.thumbs[pictures.row[looks.picture], np.where(framed, 1, looks.trimmed)].astype(
+        np.float32
+    )
     thumbs[looks.mirrored] = thumbs[looks.mirrored, :, ::-1]
     return thumbs
 
 
 def _outlines(thumbs: NDArray[np.float32]) -> NDArray[np.float32]:
     """float32 (m, d): first differences along both axes, of mean 0 and length 1."""
-    steps = np.concatenate([np.diff(thumbs, axis=axis).reshape(len(thumbs), (SIDE - 2) * (SIDE - 3)) for axis in (1, 2)], axis=1)
+    steps = np.concatenate(
+        [np.diff(thumbs, axis=axis).reshape(len(thumbs), (SIDE - 2) * (SIDE - 3)) for axis in (1, 2)], axis=1
+    )
     steps -= steps.mean(axis=1, keepdims=True)
     scaled: NDArray[np.float32] = steps / np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-6)
     return scaled

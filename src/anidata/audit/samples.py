@@ -22,7 +22,18 @@ from anidata.imaging import decode
 from anidata.lineart import color_leak, selection
 from anidata.tar.writer import Member
 
-PICTURES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "jp2")  # last suffixes of what has to decode
+PICTURES = (
+    "jpg",
+    "jpeg",
+    "png",
+    "webp",
+    "gif",
+    "bmp",
+    "tif",
+    "tiff",
+    "avif",
+    "jp2",
+)  # last suffixes of what has to decode
 LOSSY = ("jpg", "jpeg", "webp")  # a map of labels is never stored so
 FLAT = 16  # levels of 255 within which a row or column at the rim is border: JPEG's ringing stays below
 GRAY_8 = b"\x08\0"  # bits and color type in a PNG's header
@@ -33,8 +44,12 @@ MIN_TRIMMED = 16  # px: of less than that no code is made
 
 Pixels = NDArray[np.uint8]
 Schema = tuple[tuple[str, str], ...]  # name and type of each field of a JSON object, sorted
-Schemas = dict[tuple[str, Schema], tuple[int, list[str]]]  # suffix and schema → how many files have it, and the first of them
-Told = dict[str, color_leak.Sums]  # suffix of lines → what the leak test needs, of the lines as they are and binarized: (2, folds, 12)
+Schemas = dict[
+    tuple[str, Schema], tuple[int, list[str]]
+]  # suffix and schema → how many files have it, and the first of them
+Told = dict[
+    str, color_leak.Sums
+]  # suffix of lines → what the leak test needs, of the lines as they are and binarized: (2, folds, 12)
 UNTYPED = ("null", "empty list")
 
 
@@ -58,7 +73,9 @@ class Picture(NamedTuple):
     codes: tuple[int, int]  # phash
     flips: tuple[int, int]  # of the mirrored picture
     degenerate: tuple[bool, bool]
-    box: tuple[int, int, int, int]  # top, bottom, left and right of what is within the borders, 0 to 255 across the page
+    box: tuple[
+        int, int, int, int
+    ]  # top, bottom, left and right of what is within the borders, 0 to 255 across the page
     thumbs: Pixels  # (2, 32, 32) luma
 
 
@@ -124,7 +141,9 @@ class _Sample:
     @property
     def _is_pair(self) -> bool:
         """Whether this is our own layout."""
-        return any(s.startswith("color.") for s in self.members) and any(s.startswith("lineart.") for s in self.members)
+        return any(s.startswith("color.") for s in self.members) and any(
+            s.startswith("lineart.") for s in self.members
+        )
 
     def _is_line(self, suffix: str) -> bool:
         return self._is_pair and suffix.startswith("lineart.")
@@ -133,7 +152,11 @@ class _Sample:
         color = next((shape for suffix, shape in shapes.items() if suffix.startswith("color.")), None)
         for suffix, shape in shapes.items():
             if color and self._is_line(suffix) and shape[:2] != color[:2]:
-                self._add("size", self.members[suffix], f"{shape[1]} × {shape[0]} px, its color picture {color[1]} × {color[0]}")
+                self._add(
+                    "size",
+                    self.members[suffix],
+                    f"{shape[1]} × {shape[0]} px, its color picture {color[1]} × {color[0]}",
+                )
 
     def _probe(self, lines: dict[str, Pixels], rgb: Pixels) -> None:
         """What the gray of lines gives away of color."""
@@ -167,12 +190,16 @@ class _Sample:
             self._add("polarity", member, "lineart is a PNG of 8-bit gray")
         elif np.count_nonzero(line < 128) > MOSTLY * line.size and not self._is_gray(member):
             self._add(
-                "polarity", member, "mostly ink: lineart is black ink (0) on white paper (255), unless its JSON states white_on_black"
+                "polarity",
+                member,
+                "mostly ink: lineart is black ink (0) on white paper (255), unless its JSON states white_on_black",
             )
 
     def _is_gray(self, member: Member) -> bool:
         """Whether a line is one that is gray by nature: a dark page is no sign of the wrong polarity."""
-        style = member.name.removesuffix(".png").rpartition(".lineart")[2].removeprefix(".") or self._about.get("style", "")
+        style = member.name.removesuffix(".png").rpartition(".lineart")[2].removeprefix(
+            "."
+        ) or self._about.get("style", "")
         return isinstance(style, str) and style in registry.names("styles") and selection.is_soft(style)
 
     def _check_json(self, suffix: str, member: Member) -> None:
@@ -182,10 +209,15 @@ class _Sample:
             self._add("json", member, f"can't be parsed: {error}")
             return
         if self._is_pair and (empty := [name for name, kind in schema if kind in UNTYPED]):
-            self._add("json", member, f"{', '.join(empty)}: null or an empty list, whose type a loader has to guess")
+            self._add(
+                "json", member, f"{', '.join(empty)}: null or an empty list, whose type a loader has to guess"
+            )
         count, where = self.seen.schemas.get((suffix, schema), (0, []))
         most = len(where) >= self.chunk.tar.most
-        self.seen.schemas[suffix, schema] = count + 1, where if most else [*where, clipped(f"{self.chunk.tar.name}/{member.name}")]
+        self.seen.schemas[suffix, schema] = (
+            count + 1,
+            where if most else [*where, clipped(f"{self.chunk.tar.name}/{member.name}")],
+        )
 
     def _read(self, member: Member, limit: int) -> bytes:
         at = storage.Reference(storage.uri_of(self.chunk.tar.path), member.offset, member.size)
@@ -241,7 +273,11 @@ def content_box(rgb: Pixels) -> tuple[int, int, int, int]:
         top, bottom = top + first, top + last
         first, last = _busy(gray[top:bottom, left:right], 0)
         left, right = left + first, left + last
-    return (top, bottom, left, right) if min(bottom - top, right - left) >= MIN_TRIMMED else (0, gray.shape[0], 0, gray.shape[1])
+    return (
+        (top, bottom, left, right)
+        if min(bottom - top, right - left) >= MIN_TRIMMED
+        else (0, gray.shape[0], 0, gray.shape[1])
+    )
 
 
 def _busy(gray: Pixels, axis: int) -> tuple[int, int]:

@@ -54,7 +54,9 @@ class Scan:
     notes: Notes
     runs: list[str] = field(default_factory=list)  # key of each run of adjacent members
     samples: int = 0
-    layouts: dict[frozenset[str], tuple[int, list[str]]] = field(default_factory=dict)  # suffixes → how many samples, the first keys
+    layouts: dict[frozenset[str], tuple[int, list[str]]] = field(
+        default_factory=dict
+    )  # suffixes → how many samples, the first keys
 
 
 def clipped(text: str) -> str:
@@ -87,7 +89,9 @@ def _scan(tar: Tar, found: Scan) -> None:
             found.notes.add("unsafe_name", f"{tar.name}/{member.name}", unsafe)
     _gather(tar, listed, found)
     if tar.index and not _agrees(tar.index, writer.index_text(listed)):
-        found.notes.add("index", tar.name, f"{tar.index.name} tells other members or other places than the tar has")
+        found.notes.add(
+            "index", tar.name, f"{tar.index.name} tells other members or other places than the tar has"
+        )
 
 
 def _walk(file: BinaryIO, listed: list[Member]) -> str:
@@ -124,9 +128,15 @@ def _gather(tar: Tar, listed: list[Member], found: Scan) -> None:
         suffixes = {suffix_of(m) for m in members}
         before = known.get(key)
         if len(suffixes) < len(members) or (before and before & suffixes):
-            found.notes.add("repeated", f"{tar.name}/{key}", "this sample or a file of it is in the tar twice")
+            found.notes.add(
+                "repeated", f"{tar.name}/{key}", "this sample or a file of it is in the tar twice"
+            )
         elif before:
-            found.notes.add("scattered", f"{tar.name}/{key}", "its files don't stand side by side: a reader makes several samples of it")
+            found.notes.add(
+                "scattered",
+                f"{tar.name}/{key}",
+                "its files don't stand side by side: a reader makes several samples of it",
+            )
         found.samples += not before or bool(before & suffixes)
         known[key] = suffixes | (before or set())
     for key, suffixes in known.items():

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 BATCH = 2048  # rows of an answer that is streamed
 
 
-_IDLE: dict[tuple[str, bool], "duckdb.DuckDBPyConnection"] = {}  # by the folder it spills into, and whether it is sealed; at most one
+_IDLE: dict[
+    tuple[str, bool], "duckdb.DuckDBPyConnection"
+] = {}  # by the folder it spills into, and whether it is sealed; at most one
 
 
 @lru_cache(maxsize=10)  # as many as there are tables
@@ -58,20 +60,32 @@ class Catalog:
         made = {n for n in ("clean", "dedup", "lineart") if (folder("decisions") / f"{n}.parquet").exists()}
         self._home = str(folder("tmp")), self.sealed
         idle = _IDLE.pop(self._home, None)
-        self._connection = idle or _connection(self._home[0], {} if self.sealed else {"threads": "1"})  # a thread takes 10 to 20 MB
+        self._connection = idle or _connection(
+            self._home[0], {} if self.sealed else {"threads": "1"}
+        )  # a thread takes 10 to 20 MB
         for name in ("records", "images", "edges", "relations", "pairs", "fetched"):
             self._register(f"_{name}", files_of(workspace, name), schema_of(name))
         decisions = folder("decisions")
-        for name, schema in (("clean", CLEAN), ("dedup", DEDUP), ("lineart", LINEART), ("splits", SPLITS), ("samples", SAMPLES)):
+        for name, schema in (
+            ("clean", CLEAN),
+            ("dedup", DEDUP),
+            ("lineart", LINEART),
+            ("splits", SPLITS),
+            ("samples", SAMPLES),
+        ):
             self._register(f"_{name}", [decisions / f"{name}.parquet"], schema)
         self._ranks()
         # the views merge rows and join reasons for the exceptions alone: mostly they are few, and to do it for all would take much more memory
         undecided = made != {"lineart"}  # which has a row for those alone that it rejects
         state = f"{workspace.path}|{state_of(*(part for name in ('records', 'images') for part in files_of(workspace, name)))}"
-        for name, found in exceptions.tables(self.select, state, joined=decided, decided=decided and undecided).items():
+        for name, found in exceptions.tables(
+            self.select, state, joined=decided, decided=decided and undecided
+        ).items():
             self._add(name, found)
         if not idle:
-            seal = ("SET enable_external_access = false", "SET lock_configuration = true") if self.sealed else ()
+            seal = (
+                ("SET enable_external_access = false", "SET lock_configuration = true") if self.sealed else ()
+            )
             for statement in (*views.statements([*measures(), *(name for name, _ in CODES)]), *seal):
                 self._connection.execute(statement)
 
@@ -150,8 +164,12 @@ class Catalog:
         """A view of files that are read in each query anew: by DuckDB itself, which takes less memory and time than by way of Arrow."""
         alike: dict[tuple[str, ...], list[str]] = {}  # columns → files; an older part may lack some
         for path in paths:
-            alike.setdefault(_columns(path, path.stat().st_mtime_ns), []).append("'" + str(path).replace("'", "''") + "'")
-        scans = [f"FROM read_parquet([{', '.join(found)}], hive_partitioning = false)" for found in alike.values()]
+            alike.setdefault(_columns(path, path.stat().st_mtime_ns), []).append(
+                "'" + str(path).replace("'", "''") + "'"
+            )
+        scans = [
+            f"FROM read_parquet([{', '.join(found)}], hive_partitioning = false)" for found in alike.values()
+        ]
         self._add(f"{name}_without_rows", schema.empty_table())
         columns = ", ".join(f'"{field.name}"' for field in schema)
         whole = " UNION ALL BY NAME ".join([f"FROM {name}_without_rows", *scans])
@@ -161,8 +179,14 @@ class Catalog:
     def _ranks(self) -> None:
         """Tables that tell how strict each license and rating is that occurs."""
         for column, rank in (("license", licenses.license_rank), ("rating", licenses.rating_rank)):
-            words = self.select(f"SELECT DISTINCT {column} AS word FROM _records WHERE {column} IS NOT NULL").column("word").to_pylist()
-            ranked = pa.table({"word": pa.array(words, pa.string()), "rank": pa.array([rank(w) for w in words], pa.int32())})
+            words = (
+                self.select(f"SELECT DISTINCT {column} AS word FROM _records WHERE {column} IS NOT NULL")
+                .column("word")
+                .to_pylist()
+            )
+            ranked = pa.table(
+                {"word": pa.array(words, pa.string()), "rank": pa.array([rank(w) for w in words], pa.int32())}
+            )
             self._add(f"_{column}_rank", ranked)
 
     def _add(self, name: str, content: Any) -> None:
@@ -188,7 +212,9 @@ class Sealed(Catalog):
             raise QueryError(f"{error}") from error
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise QueryError(
-                "one SELECT over the views " + ", ".join(VIEWS) + ", and nothing else, for example: SELECT file, keep FROM records"
+                "one SELECT over the views "
+                + ", ".join(VIEWS)
+                + ", and nothing else, for example: SELECT file, keep FROM records"
             )
         try:
             return self.select(sql)
@@ -217,8 +243,14 @@ def _connection(spill: str, more: dict[str, str]) -> "duckdb.DuckDBPyConnection"
     """An empty database in memory; what doesn't fit there goes into the folder `spill`, else it would land where the command was typed."""
     import duckdb  # noqa: PLC0415
 
-    settings = {"python_enable_replacements": "false", "autoinstall_known_extensions": "false", "temp_directory": spill}
+    settings = {
+        "python_enable_replacements": "false",
+        "autoinstall_known_extensions": "false",
+        "temp_directory": spill,
+    }
     # joins are done as they are written: the right side, the smaller one, is held in memory; DuckDB's guesses from a first part are far off
-    settings["allocator_bulk_deallocation_flush_threshold"] = "256KB"  # a block: what a query lets go of doesn't wait for the next one
+    settings["allocator_bulk_deallocation_flush_threshold"] = (
+        "256KB"  # a block: what a query lets go of doesn't wait for the next one
+    )
     settings["disabled_optimizers"] = "join_order,build_side_probe_side"
     return duckdb.connect(":memory:", config=settings | more)

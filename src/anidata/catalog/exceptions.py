@@ -34,8 +34,13 @@ def tables(select: Select, state: str, *, joined: bool, decided: bool) -> dict[s
         return found | {"_unjoined": _none(), "_undecided": _none()}
     pictures = _hashes(select, "key", "_images")
     unjoined = _missing(pictures, _hashes(select, "key", "_dedup"))
-    undecided = _missing(unjoined, _hashes(select, "key", "_clean")) if decided and unjoined.size else pictures[:0]
-    return found | {"_unjoined": _keys(select, unjoined, pictures.size), "_undecided": _keys(select, undecided, pictures.size)}
+    undecided = (
+        _missing(unjoined, _hashes(select, "key", "_clean")) if decided and unjoined.size else pictures[:0]
+    )
+    return found | {
+        "_unjoined": _keys(select, unjoined, pictures.size),
+        "_undecided": _keys(select, undecided, pictures.size),
+    }
 
 
 def _steady(select: Select) -> dict[str, pa.Table]:
@@ -72,11 +77,16 @@ def _keys(select: Select, hashes: Hashes, whole: int) -> pa.Table:
         return _none()
     if hashes.size == whole:
         return select("SELECT DISTINCT key FROM _images")
-    return select("SELECT DISTINCT key FROM _images WHERE hash(key) IN (SELECT hash FROM _wanted)", _wanted=pa.table({"hash": hashes}))
+    return select(
+        "SELECT DISTINCT key FROM _images WHERE hash(key) IN (SELECT hash FROM _wanted)",
+        _wanted=pa.table({"hash": hashes}),
+    )
 
 
 def _hashes(select: Select, column: str, table: str, **asked: pa.Table) -> Hashes:
-    found = select(f"SELECT hash({column}) AS hash FROM {table} WHERE {column} IS NOT NULL", **asked).column("hash")
+    found = select(f"SELECT hash({column}) AS hash FROM {table} WHERE {column} IS NOT NULL", **asked).column(
+        "hash"
+    )
     return np.sort(found.to_numpy())
 
 

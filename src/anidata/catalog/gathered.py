@@ -26,7 +26,11 @@ def gather(workspace: Workspace, name: str) -> None:
         return
     try:
         with storage.publishing(path) as file:
-            _write_gathered(file, found, schema_of(name).with_metadata({b"anidata": json.dumps({"state": state}).encode()}))
+            _write_gathered(
+                file,
+                found,
+                schema_of(name).with_metadata({b"anidata": json.dumps({"state": state}).encode()}),
+            )
     except pa.ArrowInvalid as error:
         raise StorageError(f"{name} can't be read: {error}") from error
 
@@ -70,4 +74,10 @@ def is_small(found: Sequence[Path]) -> bool:
 
 def schema_of(name: str) -> pa.Schema:
     """Of a table that has parts."""
-    return {"records": RECORDS, "pairs": PAIRS, "edges": EDGES, "relations": RELATIONS, "fetched": FETCHED}.get(name) or images_schema()
+    return {
+        "records": RECORDS,
+        "pairs": PAIRS,
+        "edges": EDGES,
+        "relations": RELATIONS,
+        "fetched": FETCHED,
+    }.get(name) or images_schema()

@@ -6,10 +6,25 @@ RATINGS = ("g", "s", "q", "e")  # general, sensitive, questionable, explicit
 
 # From free to strict, by what they forbid: nothing; to hide the author; to close what is made of it, in two degrees; to change it;
 # to earn by it, alone and with the others. What nothing here knows comes next, and last that all rights are reserved.
-_PUBLIC, _PERMISSIVE, _BY, _SHARE_ALIKE, _COPYLEFT, _NO_CHANGES, _UNPAID, _UNPAID_ALIKE, _UNPAID_NO_CHANGES, UNKNOWN, RESERVED = range(11)
+(
+    _PUBLIC,
+    _PERMISSIVE,
+    _BY,
+    _SHARE_ALIKE,
+    _COPYLEFT,
+    _NO_CHANGES,
+    _UNPAID,
+    _UNPAID_ALIKE,
+    _UNPAID_NO_CHANGES,
+    UNKNOWN,
+    RESERVED,
+) = range(11)
 _NAMES = (
     (_PUBLIC, r"\bcc-?0\b|publicdomain|public.domain|\bpdm?\b|\bunlicense\b|\bwtfpl\b|\b0bsd\b"),
-    (_PERMISSIVE, r"(?:^|[^a-z])mit(?=$|[ -]licen|[,/|)]| or | and )|\bbsd\b|\bisc\b|\bapache\b|\bzlib\b|\bexpat\b"),
+    (
+        _PERMISSIVE,
+        r"(?:^|[^a-z])mit(?=$|[ -]licen|[,/|)]| or | and )|\bbsd\b|\bisc\b|\bapache\b|\bzlib\b|\bexpat\b",
+    ),
     (_SHARE_ALIKE, r"\bofl\b|\boga[ -]?by"),
     (_COPYLEFT, r"gpl|gfdl|gnu (?:general|free|lesser|affero)|copyleft|\bfal\b|free art licen[cs]e"),
 )
@@ -25,7 +40,9 @@ _SPELLED = (
     (r"\bshare-? ?alike\b", "sa"),
     (r"\b(by|nc|nd|sa)(?=(?:nc|nd|sa)+\b)", r"\1-"),
 )
-_RESERVED = r"\ball rights reserved|\bproprietary|\bno licen[cs]e|\bunlicensed|\bnot (?:in the |in )?public.domain"
+_RESERVED = (
+    r"\ball rights reserved|\bproprietary|\bno licen[cs]e|\bunlicensed|\bnot (?:in the |in )?public.domain"
+)
 _OWNED = r"copyright|©|\(c\)"  # beside a license, it only says whose it is
 
 

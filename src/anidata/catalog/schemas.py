@@ -23,38 +23,113 @@ SIGHTINGS = pa.schema(
     ]
     + [(f"at_{n}", t) for n, t in REFERENCE]
     + [(f"line_{n}", t) for n, t in REFERENCE]
-    + [("error", pa.string()), ("message", pa.string()), ("stamp", pa.string()), ("url", pa.string()), ("license", pa.string())]
-    + [("artist", pa.string()), ("rating", pa.string()), ("tags", pa.list_(pa.string())), ("caption", pa.string())]
+    + [
+        ("error", pa.string()),
+        ("message", pa.string()),
+        ("stamp", pa.string()),
+        ("url", pa.string()),
+        ("license", pa.string()),
+    ]
+    + [
+        ("artist", pa.string()),
+        ("rating", pa.string()),
+        ("tags", pa.list_(pa.string())),
+        ("caption", pa.string()),
+    ]
     + [("extra", pa.string())]  # what else the source says, as JSON
     + [("line_error", pa.string())]  # why there is no lineart though the source names one
-    + [("referer", pa.string()), ("line_referer", pa.string())]  # sent to the hosts of pictures that the source names with one
+    + [
+        ("referer", pa.string()),
+        ("line_referer", pa.string()),
+    ]  # sent to the hosts of pictures that the source names with one
 )
 FETCHED = pa.schema(
     [("record", pa.string()), ("generation", pa.int32()), ("url", pa.string()), ("final_url", pa.string())]
-    + [("asked", pa.timestamp("us", "UTC")), ("http", pa.int32()), ("error", pa.string()), ("message", pa.string())]
+    + [
+        ("asked", pa.timestamp("us", "UTC")),
+        ("http", pa.int32()),
+        ("error", pa.string()),
+        ("message", pa.string()),
+    ]
     + [(f"at_{n}", t) for n, t in REFERENCE]
-    + [("redirects", pa.int32()), ("tries", pa.int32()), ("etag", pa.string()), ("modified", pa.string()), ("type", pa.string())]
-    + [("robots_tag", pa.string()), ("tdm_reservation", pa.string()), ("tdm_policy", pa.string()), ("content_usage", pa.string())]
+    + [
+        ("redirects", pa.int32()),
+        ("tries", pa.int32()),
+        ("etag", pa.string()),
+        ("modified", pa.string()),
+        ("type", pa.string()),
+    ]
+    + [
+        ("robots_tag", pa.string()),
+        ("tdm_reservation", pa.string()),
+        ("tdm_policy", pa.string()),
+        ("content_usage", pa.string()),
+    ]
     + [("ignored", pa.string())]
 )
 RECORDS = pa.schema([*SIGHTINGS, pa.field("key", pa.string()), pa.field("line_key", pa.string())])
-PICTURE = [("key", pa.string()), ("error", pa.string()), ("message", pa.string()), ("bytes", pa.int64()), ("format", pa.string())]
-PICTURE += [("width", pa.int32()), ("height", pa.int32()), ("frames", pa.int32()), ("transparency", pa.float32())]
-CODES = [("phash", pa.uint64()), ("phash_flip", pa.uint64()), ("colors", pa.binary()), ("pixels", pa.binary()), ("degenerate", pa.bool_())]
+PICTURE = [
+    ("key", pa.string()),
+    ("error", pa.string()),
+    ("message", pa.string()),
+    ("bytes", pa.int64()),
+    ("format", pa.string()),
+]
+PICTURE += [
+    ("width", pa.int32()),
+    ("height", pa.int32()),
+    ("frames", pa.int32()),
+    ("transparency", pa.float32()),
+]
+CODES = [
+    ("phash", pa.uint64()),
+    ("phash_flip", pa.uint64()),
+    ("colors", pa.binary()),
+    ("pixels", pa.binary()),
+    ("degenerate", pa.bool_()),
+]
 CODES += [("content", pa.float32())]  # share of the frame that lies within plain borders
-WINDOWS = ("windows", pa.binary())  # windows.CODE, one behind the other; in no view, for it tells nobody anything
-RELATIONS = pa.schema([("a", pa.string()), ("b", pa.string()), ("mirrored", pa.string()), ("relation", pa.string())])
+WINDOWS = (
+    "windows",
+    pa.binary(),
+)  # windows.CODE, one behind the other; in no view, for it tells nobody anything
+RELATIONS = pa.schema(
+    [("a", pa.string()), ("b", pa.string()), ("mirrored", pa.string()), ("relation", pa.string())]
+)
 EDGES = RELATIONS.append(pa.field("distance", pa.int32()))
 CLEAN = pa.schema([("key", pa.string()), ("reasons", pa.list_(pa.string()))])
 DEDUP = pa.schema(
-    [("key", pa.string()), ("cluster", pa.string()), ("keeper", pa.string()), ("relation", pa.string()), ("distance", pa.int32())]
+    [
+        ("key", pa.string()),
+        ("cluster", pa.string()),
+        ("keeper", pa.string()),
+        ("relation", pa.string()),
+        ("distance", pa.int32()),
+    ]
     + [("reasons", pa.list_(pa.string()))]
 )
 LINEART = pa.schema([("key", pa.string()), ("reasons", pa.list_(pa.string())), ("message", pa.string())])
 PAIRS = pa.schema(
-    [("key", pa.string()), ("style", pa.string()), ("fingerprint", pa.string()), ("suffix", pa.string()), ("tar", pa.string())]
-    + [("offset", pa.int64()), ("size", pa.int64()), ("width", pa.int32()), ("height", pa.int32()), ("drawn", pa.string())]
-    + [("ink", pa.float32()), ("stroke_width", pa.float32()), ("components", pa.int32()), ("specks", pa.int32())]
+    [
+        ("key", pa.string()),
+        ("style", pa.string()),
+        ("fingerprint", pa.string()),
+        ("suffix", pa.string()),
+        ("tar", pa.string()),
+    ]
+    + [
+        ("offset", pa.int64()),
+        ("size", pa.int64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("drawn", pa.string()),
+    ]
+    + [
+        ("ink", pa.float32()),
+        ("stroke_width", pa.float32()),
+        ("components", pa.int32()),
+        ("specks", pa.int32()),
+    ]
 )
 SPLITS = pa.schema([("key", pa.string()), ("split", pa.string()), ("since", pa.int32())])
 SAMPLES = pa.schema([("key", pa.string()), ("split", pa.string()), ("shard", pa.string())])

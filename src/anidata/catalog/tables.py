@@ -10,7 +10,10 @@ import pyarrow.parquet as pq
 
 from anidata import storage
 
-SLICE, SLICES = 1 << 13, 16  # rows of a slice at least, and slices at most: each costs a look at the whole tables
+SLICE, SLICES = (
+    1 << 13,
+    16,
+)  # rows of a slice at least, and slices at most: each costs a look at the whole tables
 
 
 def write(path: Path, table: pa.Table, made_from: dict[str, Any] | None = None) -> None:
@@ -20,10 +23,15 @@ def write(path: Path, table: pa.Table, made_from: dict[str, Any] | None = None) 
         pq.write_table(table.replace_schema_metadata(meta), file, compression="zstd")
 
 
-def write_batches(path: Path, batches: Iterator[pa.RecordBatch], schema: pa.Schema, made_from: dict[str, Any]) -> int:
+def write_batches(
+    path: Path, batches: Iterator[pa.RecordBatch], schema: pa.Schema, made_from: dict[str, Any]
+) -> int:
     """Publish a table that is made a piece at a time, never all of it in memory; how many rows it has."""
     count, meta = 0, {b"anidata": json.dumps(made_from, sort_keys=True).encode()}
-    with storage.publishing(path) as file, pq.ParquetWriter(file, schema.with_metadata(meta), compression="zstd") as writer:
+    with (
+        storage.publishing(path) as file,
+        pq.ParquetWriter(file, schema.with_metadata(meta), compression="zstd") as writer,
+    ):
         for batch in batches:
             writer.write_batch(batch)
             count += batch.num_rows
@@ -44,7 +52,12 @@ def read(path: Path, schema: pa.Schema) -> pa.Table:
         return schema.empty_table()
     with pq.ParquetFile(path) as file:
         found = file.read()
-    columns = [found.column(f.name).cast(f.type) if f.name in found.column_names else pa.nulls(found.num_rows, f.type) for f in schema]
+    columns = [
+        found.column(f.name).cast(f.type)
+        if f.name in found.column_names
+        else pa.nulls(found.num_rows, f.type)
+        for f in schema
+    ]
     return pa.table(columns, schema=schema)
 
 
@@ -71,10 +84,21 @@ def slices(rows: pa.Table) -> Iterator[pa.Table]:
 
 def keys_of(found: pa.Table, *columns: str) -> pa.Table:
     """The keys in some columns of a table, each once, as a table of one column."""
-    return pa.table({"key": pa.chunked_array([c for name in columns for c in found.column(name).chunks], pa.string()).unique()})
+    return pa.table(
+        {
+            "key": pa.chunked_array(
+                [c for name in columns for c in found.column(name).chunks], pa.string()
+            ).unique()
+        }
+    )
 
 
-def write_groups(path: Path, groups: Iterator[list[dict[str, Any]]], schema: pa.Schema, made_from: dict[str, Any] | None = None) -> None:
+def write_groups(
+    path: Path,
+    groups: Iterator[list[dict[str, Any]]],
+    schema: pa.Schema,
+    made_from: dict[str, Any] | None = None,
+) -> None:
     """Publish lists of rows as the row groups of one file; `made_from` may grow while they are made."""
     with storage.publishing(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for group in groups:

@@ -44,7 +44,12 @@ class Commands(typer.core.TyperGroup):
 
 
 app = typer.Typer(
-    name="anidata", cls=Commands, help=anidata.__doc__, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
+    name="anidata",
+    cls=Commands,
+    help=anidata.__doc__,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 
 
@@ -55,7 +60,13 @@ def _is_interrupt(error: BaseException | None) -> bool:
 
 @contextmanager
 def held_workspace(
-    work: Path, recipe: str | None, settings: list[str] | None, sources: Sequence[str] = (), *, create: bool = False, add: bool = False
+    work: Path,
+    recipe: str | None,
+    settings: list[str] | None,
+    sources: Sequence[str] = (),
+    *,
+    create: bool = False,
+    add: bool = False,
 ) -> "Iterator[tuple[Workspace, Recipe]]":
     """The workspace, locked for this command, with its resolved recipe, which it will remember. `add`: the sources join those it knows."""
     from anidata import pipeline
@@ -63,7 +74,9 @@ def held_workspace(
     from anidata import workspace as folder
 
     if create:
-        pipeline.resolve(None, recipe, settings or (), sources)  # a typing error shouldn't leave a folder behind
+        pipeline.resolve(
+            None, recipe, settings or (), sources
+        )  # a typing error shouldn't leave a folder behind
         pipeline.check_sources(sources)
     workspace = folder.create(work) if create else folder.open_workspace(work)
     with workspace.locked():
@@ -80,7 +93,9 @@ def training_imports() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "anidata":
             raise
-        raise MissingExtra(f"training needs {error.name}, which isn't installed. Install it with: pip install 'anidata[train]'") from error
+        raise MissingExtra(
+            f"training needs {error.name}, which isn't installed. Install it with: pip install 'anidata[train]'"
+        ) from error
 
 
 @contextmanager

@@ -13,10 +13,16 @@ from anidata.cli.options import Json, Limit, RecipeName, Refresh, Settings, Sour
 
 @app.command()
 def run(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name (see: anidata list pipelines) or path.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe by name (see: anidata list pipelines) or path.")
+    ],
     work: Work,
-    sources: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE…]", help="In place of the recipe's sources.")] = None,
-    dataset: Annotated[Path | None, typer.Option("--dataset", help="Where the data set goes; WORK/dataset unless told.")] = None,
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE…]", help="In place of the recipe's sources.")
+    ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option("--dataset", help="Where the data set goes; WORK/dataset unless told.")
+    ] = None,
     limit: Limit = 0,
     refresh: Refresh = False,
     workers: Workers = 0,
@@ -27,12 +33,19 @@ def run(
     from anidata import pipeline
     from anidata.reports import terminal
 
-    with held_workspace(work, recipe, settings, sources or (), create=True) as (workspace, chosen), started_engine(workers) as engine:
+    with (
+        held_workspace(work, recipe, settings, sources or (), create=True) as (workspace, chosen),
+        started_engine(workers) as engine,
+    ):
         place = dataset or workspace.folder("dataset")
         request = pipeline.Request(chosen.sources, limit, refresh)
         counts = pipeline.run(workspace, chosen, engine, request, place)
         summary = terminal.after_run(workspace, place, changed=any(counts.values()))
-    show({"done": counts, **summary.to_json()}, as_json, lambda: terminal.show(summary, changed=any(counts.values())))
+    show(
+        {"done": counts, **summary.to_json()},
+        as_json,
+        lambda: terminal.show(summary, changed=any(counts.values())),
+    )
 
 
 @app.command()
@@ -56,12 +69,20 @@ def ingest(
         "fetch.ignore_opt_out": ignore_opt_out,
         "fetch.allow_private": allow_private,
     }
-    settings = [*(settings or ()), *(f"ingest.{name}={json.dumps(value)}" for name, value in given.items() if value is not None)]
+    settings = [
+        *(settings or ()),
+        *(f"ingest.{name}={json.dumps(value)}" for name, value in given.items() if value is not None),
+    ]
     with (
-        held_workspace(work, recipe, settings, sources or (), create=bool(sources), add=True) as (workspace, chosen),
+        held_workspace(work, recipe, settings, sources or (), create=bool(sources), add=True) as (
+            workspace,
+            chosen,
+        ),
         started_engine(workers) as engine,
     ):
-        counts = stage.run(workspace, chosen.ingest, engine, pipeline.Request(tuple(sources or ()), limit, refresh, retry))
+        counts = stage.run(
+            workspace, chosen.ingest, engine, pipeline.Request(tuple(sources or ()), limit, refresh, retry)
+        )
         show_stage(workspace, "ingest", counts, as_json)
 
 
@@ -83,7 +104,9 @@ def clean(
         show_stage(workspace, "clean", stage.run(workspace, chosen.clean, pipeline.target(chosen)), as_json)
 
 
-def _weigh(work: Path, recipe: str | None, settings: list[str] | None, explain: str, sweep: str, *, as_json: bool) -> None:
+def _weigh(
+    work: Path, recipe: str | None, settings: list[str] | None, explain: str, sweep: str, *, as_json: bool
+) -> None:
     """Look at clean's rules; nothing is decided, nor are the settings remembered."""
     from anidata import pipeline
     from anidata.reports import terminal
@@ -93,12 +116,21 @@ def _weigh(work: Path, recipe: str | None, settings: list[str] | None, explain: 
     workspace = open_workspace(work)
     chosen = pipeline.resolve(workspace, recipe, settings or ())
     words = workspace, chosen.clean, pipeline.target(chosen)
-    rules, costs = explaining.explain(*words, explain) if explain else {}, explaining.sweep(*words, sweep) if sweep else []
+    rules, costs = (
+        explaining.explain(*words, explain) if explain else {},
+        explaining.sweep(*words, sweep) if sweep else [],
+    )
     show(explaining.to_json(rules, costs), as_json, lambda: terminal.show_weighed(rules, costs))
 
 
 @app.command()
-def dedup(work: Work, workers: Workers = 0, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False) -> None:
+def dedup(
+    work: Work,
+    workers: Workers = 0,
+    recipe: RecipeName = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
     """Find copies, and keep the best of each cluster."""
     from anidata.stages.dedup import stage
 
@@ -118,9 +150,14 @@ def extract_lineart(
     from anidata.stages.extract_lineart import stage
 
     given = {"styles": json.dumps(style) if style else None, "size": size, "fit": fit}
-    settings = [*(settings or ()), *(f"lineart.{name}={value}" for name, value in given.items() if value is not None)]
+    settings = [
+        *(settings or ()),
+        *(f"lineart.{name}={value}" for name, value in given.items() if value is not None),
+    ]
     with held_workspace(work, recipe, settings) as (workspace, chosen), started_engine(workers) as engine:
-        show_stage(workspace, "extract-lineart", stage.run(workspace, chosen.lineart, chosen.ingest, engine), as_json)
+        show_stage(
+            workspace, "extract-lineart", stage.run(workspace, chosen.lineart, chosen.ingest, engine), as_json
+        )
 
 
 @app.command()

@@ -12,7 +12,10 @@ from anidata.cli.options import Form, Json, RecipeName, Settings, Shelf, Work, W
 
 @app.command()
 def audit(
-    datasets: Annotated[list[Path], typer.Argument(metavar="DATASET…", help="Folders of WebDataset tars, of anidata or anyone.")],
+    datasets: Annotated[
+        list[Path],
+        typer.Argument(metavar="DATASET…", help="Folders of WebDataset tars, of anidata or anyone."),
+    ],
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
@@ -29,7 +32,12 @@ def audit(
 @app.command()
 def query(
     work: Work,
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT over the views records, images, pairs, samples and fetches.")],
+    sql: Annotated[
+        str,
+        typer.Argument(
+            metavar="SQL", help="One SELECT over the views records, images, pairs, samples and fetches."
+        ),
+    ],
     form: Annotated[Form, typer.Option("--format", help="How the answer is written.")] = Form.TABLE,
 ) -> None:
     """Ask the catalog; nothing else can be read or written by it."""
@@ -68,7 +76,9 @@ def report_page(
 
     workspace = open_workspace(work)
     with started_engine(workers) as engine:
-        done = page.write(workspace, pipeline.resolve(workspace, None, ()), engine, output or workspace.path / "report.html")
+        done = page.write(
+            workspace, pipeline.resolve(workspace, None, ()), engine, output or workspace.path / "report.html"
+        )
     show(done.to_json(), as_json, lambda: print(done))
 
 

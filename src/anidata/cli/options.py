@@ -8,19 +8,40 @@ import typer
 import typer.core
 
 Work = Annotated[Path, typer.Argument(metavar="WORK", help="The workspace's folder.")]
-Sources = Annotated[list[str], typer.Argument(metavar="SOURCE…", help="A folder, an archive, or KIND:REST such as sample:")]
+Sources = Annotated[
+    list[str], typer.Argument(metavar="SOURCE…", help="A folder, an archive, or KIND:REST such as sample:")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-Workers = Annotated[int, typer.Option("--workers", min=0, help="Worker processes; 0: one for each processor.", show_default=False)]
+Workers = Annotated[
+    int,
+    typer.Option("--workers", min=0, help="Worker processes; 0: one for each processor.", show_default=False),
+]
 RecipeName = Annotated[
-    str | None, typer.Option("--recipe", metavar="NAME|PATH", help="Start from this recipe, not from the workspace's last one.")
+    str | None,
+    typer.Option(
+        "--recipe", metavar="NAME|PATH", help="Start from this recipe, not from the workspace's last one."
+    ),
 ]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="STAGE.KEY=VALUE", help="Change one setting; may be given many times.")
+    list[str] | None,
+    typer.Option("--set", metavar="STAGE.KEY=VALUE", help="Change one setting; may be given many times."),
 ]
 Limit = Annotated[
-    int, typer.Option("--limit", min=0, metavar="N", help="Look at no more than N pictures in all: for a try-out.", show_default=False)
+    int,
+    typer.Option(
+        "--limit",
+        min=0,
+        metavar="N",
+        help="Look at no more than N pictures in all: for a try-out.",
+        show_default=False,
+    ),
 ]
-Refresh = Annotated[bool, typer.Option("--refresh", help="Look again at files and sidecars that have changed; ask URLs for what has.")]
+Refresh = Annotated[
+    bool,
+    typer.Option(
+        "--refresh", help="Look again at files and sidecars that have changed; ask URLs for what has."
+    ),
+]
 
 
 class Form(StrEnum):
@@ -44,4 +65,6 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
-DeviceName = Annotated[Device, typer.Option("--device", help="What to compute on; auto: a GPU where there is one.")]
+DeviceName = Annotated[
+    Device, typer.Option("--device", help="What to compute on; auto: a GPU where there is one.")
+]

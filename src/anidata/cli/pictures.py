@@ -28,7 +28,11 @@ def draw(
 
     nothing: recipe.Document = {}
     document = reduce(recipe.assigned, settings or (), nothing)
-    done = drawing.compare_files(images, output, size, document) if compare else drawing.draw_files(images, output, style, size, document)
+    done = (
+        drawing.compare_files(images, output, size, document)
+        if compare
+        else drawing.draw_files(images, output, style, size, document)
+    )
     show(done.to_json(), as_json, lambda: print(f"{len(images) - len(done.failed)} drawn into {output}"))
     for path, why in done.failed.items():
         print(f"{path}: {why}", file=sys.stderr)

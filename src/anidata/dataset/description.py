@@ -50,13 +50,18 @@ class Description:
         """
         if split in self.splits:
             return self.splits[split]
-        there = ", ".join(f"{name} ({sum(s.samples for s in shards):,})" for name, shards in self.splits.items()) or "none"
+        there = (
+            ", ".join(f"{name} ({sum(s.samples for s in shards):,})" for name, shards in self.splits.items())
+            or "none"
+        )
         if split in self.planned:
             raise DatasetError(
                 f"{self.place}: the split '{split}' has no samples. Choose among: {there}; "
                 f"or add pictures, or give it a larger share: anidata shard WORK --set 'shard.splits={{…}}'"
             )
-        raise UnknownPart(f"{self.place}: there is no split '{split}'.{registry.nearest(split, self.splits)} There are: {there}")
+        raise UnknownPart(
+            f"{self.place}: there is no split '{split}'.{registry.nearest(split, self.splits)} There are: {there}"
+        )
 
     def choose(self, styles: Sequence[str] | None) -> tuple[str, ...]:
         """The styles asked for; of None the first.
@@ -116,7 +121,9 @@ def describe(place: str, manifest: bytes, index: bytes) -> Description:
     """Raises: FormatError: of another format number. DatasetError: documents that aren't ours, or are damaged."""
     number = _parsed(place, MANIFEST, manifest, _Format).format
     if number != FORMAT:
-        raise FormatError(f"{place} is of data set format {number}; this version of anidata reads {FORMAT}. Use the one that made it.")
+        raise FormatError(
+            f"{place} is of data set format {number}; this version of anidata reads {FORMAT}. Use the one that made it."
+        )
     recipe = _parsed(place, MANIFEST, manifest, _Manifest).recipe
     splits: dict[str, list[Shard]] = defaultdict(list)
     for entry in _parsed(place, INDEX, index, _Index).shardlist:
@@ -129,7 +136,11 @@ def describe(place: str, manifest: bytes, index: bytes) -> Description:
 def _shard(place: str, entry: _Entry) -> Shard:
     named = TAR.fullmatch(entry.url)
     if not named or entry.nsamples < 0 or entry.filesize < 0:
-        damaged(place, INDEX, f"{entry.url!r} with {entry.nsamples} samples in {entry.filesize} bytes isn't a shard")
+        damaged(
+            place,
+            INDEX,
+            f"{entry.url!r} with {entry.nsamples} samples in {entry.filesize} bytes isn't a shard",
+        )
     return Shard(named[1], entry.nsamples, entry.filesize)
 
 

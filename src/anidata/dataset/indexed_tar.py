@@ -94,7 +94,11 @@ class IndexedTar:
         """
         block = self.files.read(self.root / self.shard.tar, member.offset - BLOCK, BLOCK + member.size)
         if len(block) < BLOCK + member.size or not _is_header(block, member):
-            damaged(str(self.root), self.shard.tar, f"{member.name} isn't at byte {member.offset:,}, where the index has it")
+            damaged(
+                str(self.root),
+                self.shard.tar,
+                f"{member.name} isn't at byte {member.offset:,}, where the index has it",
+            )
         return block[BLOCK:]
 
     def read_keys(self) -> list[str]:
@@ -120,7 +124,11 @@ class IndexedTar:
         ends = np.flatnonzero(np.frombuffer(text, np.uint8) == NEWLINE) + 1
         if not text.startswith(head) or not text.endswith(b"\n") or len(ends) != self.shard.samples + 1:
             told = f"begins with {text[:40]!r} and has {len(ends):,} lines"
-            damaged(str(self.root), self.shard.index, f"{told}; an index of {self.shard.samples:,} samples begins with {head!r}")
+            damaged(
+                str(self.root),
+                self.shard.index,
+                f"{told}; an index of {self.shard.samples:,} samples begins with {head!r}",
+            )
         return ends
 
 
@@ -136,11 +144,15 @@ def _members(line: bytes, size: int) -> dict[str, Member]:
     words = line.decode().split()
     quads = zip(*[iter(words)] * 4, strict=True)
     found = {suffix: Member(name, int(offset), int(length)) for suffix, offset, length, name in quads}
-    if not found or not all(m.offset >= BLOCK and m.size >= 0 and m.offset + m.size <= size for m in found.values()):
+    if not found or not all(
+        m.offset >= BLOCK and m.size >= 0 and m.offset + m.size <= size for m in found.values()
+    ):
         raise ValueError(f"it has no files, or one outside the tar's {size:,} bytes")
     return found
 
 
 def _is_header(block: bytes, member: Member) -> bool:
     """Whether a tar's header as anidata writes it, with this name and size, begins the block."""
-    return block[:100] == member.name.encode().ljust(100, b"\0") and block[124:136] == b"%011o\0" % member.size
+    return (
+        block[:100] == member.name.encode().ljust(100, b"\0") and block[124:136] == b"%011o\0" % member.size
+    )

@@ -28,7 +28,9 @@ def split_mix(start: int, count: int) -> NDArray[np.uint64]:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def part(whole: NDArray[np.int64], rank: int, ranks: int, worker: int = 0, workers: int = 1) -> NDArray[np.int64]:
+def part(
+    whole: NDArray[np.int64], rank: int, ranks: int, worker: int = 0, workers: int = 1
+) -> NDArray[np.int64]:
     """Every ranks-th place from `rank` on, and of those every workers-th: the parts are disjoint, make the whole, and are equally long ±1."""
     if not (0 <= rank < ranks and 0 <= worker < workers):
         raise ValueError(f"rank {rank} of {ranks}, worker {worker} of {workers}: they count from 0")

@@ -26,7 +26,9 @@ class Sample(TypedDict):
 
     key: str
     color: Pixels  # (h, w, 3), RGB
-    lineart: dict[str, Pixels]  # style → (h, w): black ink (0) on white paper (255), whatever the polarity they are stored in
+    lineart: dict[
+        str, Pixels
+    ]  # style → (h, w): black ink (0) on white paper (255), whatever the polarity they are stored in
     meta: dict[str, Any]  # the sample's JSON
 
 
@@ -52,11 +54,20 @@ def decode(place: str, name: str, files: Mapping[str, bytes], lines: Mapping[str
     lineart = {style: _line(place, f"{name}.{suffix}", files[suffix]) for style, suffix in lines.items()}
     for style, line in lineart.items():
         if line.shape != color.shape[:2]:
-            damaged(place, f"{name}.{lines[style]}", f"{line.shape[::-1]} px, its color picture {color.shape[1::-1]}")
+            damaged(
+                place,
+                f"{name}.{lines[style]}",
+                f"{line.shape[::-1]} px, its color picture {color.shape[1::-1]}",
+            )
     meta = _meta(place, name, files[META])
     if meta.get("polarity") == INVERTED:
         lineart = {style: 255 - line for style, line in lineart.items()}
-    return Sample(key=name.rpartition("/")[2], color=_own(color), lineart={s: _own(line) for s, line in lineart.items()}, meta=meta)
+    return Sample(
+        key=name.rpartition("/")[2],
+        color=_own(color),
+        lineart={s: _own(line) for s, line in lineart.items()},
+        meta=meta,
+    )
 
 
 def _picture(place: str, name: str, data: bytes) -> image.Image:
@@ -73,9 +84,15 @@ def _line(place: str, name: str, data: bytes) -> Pixels:
 
 def _plain_gray(data: bytes) -> Pixels | None:
     """A PNG of 8-bit gray, as lineart is, without the way by RGB: half the time, a quarter of the memory. None of others and damaged ones."""
-    with suppress(Exception):  # kornia-rs raises no other kind; the decoder of all forms, that comes next, says what is wrong
+    with suppress(
+        Exception
+    ):  # kornia-rs raises no other kind; the decoder of all forms, that comes next, says what is wrong
         found = png.read(data, MAX_PIXELS)
-        if data.startswith(png.MAGIC) and (found.depth, found.color) == GRAY_8 and not (found.clear or found.icc or found.exif):
+        if (
+            data.startswith(png.MAGIC)
+            and (found.depth, found.color) == GRAY_8
+            and not (found.clear or found.icc or found.exif)
+        ):
             return np.asarray(png.pixels(found), np.uint8)
     return None
 

@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from anidata import storage
 from anidata.dataset import order as sample_order
-from anidata.dataset.description import INDEX, MANIFEST, MAX_JSON, Description, Shard, damaged, describe, unknown_style
+from anidata.dataset.description import (
+    INDEX,
+    MANIFEST,
+    MAX_JSON,
+    Description,
+    Shard,
+    damaged,
+    describe,
+    unknown_style,
+)
 from anidata.dataset.indexed_tar import Files, IndexedTar, key_of, missing, refused
 from anidata.dataset.sample import META, Sample, color_suffix, decode, line_suffix
 from anidata.errors import DatasetError, MissingExtra, UnknownPart
@@ -26,7 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["Sample", "Samples", "load_dataset"]
 
 
-def load_dataset(place: str | Path, split: str = "train", *, styles: Sequence[str] | None = None) -> "Samples | Stream":
+def load_dataset(
+    place: str | Path, split: str = "train", *, styles: Sequence[str] | None = None
+) -> "Samples | Stream":
     """A split of a data set: `Samples` of a folder, a `Stream` of a URL. `styles`: the lineart to decode; the first style unless told.
 
     Raises: DatasetError: no data set, an empty split, missing or damaged files. FormatError: of another format number.
@@ -34,13 +45,17 @@ def load_dataset(place: str | Path, split: str = "train", *, styles: Sequence[st
     """
     text = str(place)
     if "://" not in text or text.startswith(storage.FILE):
-        return Samples(storage.path_of(text, Path()) if text.startswith(storage.FILE) else Path(place), split, styles)
+        return Samples(
+            storage.path_of(text, Path()) if text.startswith(storage.FILE) else Path(place), split, styles
+        )
     try:
         from anidata.dataset.stream import open_stream  # noqa: PLC0415 webdataset, and torch with it
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "webdataset":
             raise
-        raise MissingExtra("streaming from a URL needs webdataset. Install it with: pip install 'anidata[train]'") from error
+        raise MissingExtra(
+            "streaming from a URL needs webdataset. Install it with: pip install 'anidata[train]'"
+        ) from error
     return open_stream(text, split, styles)
 
 
@@ -112,7 +127,9 @@ class Samples:
         """The keys of all samples, in order; each index is read from end to end."""
         return (key for tar in self._tars for key in tar.read_keys())
 
-    def order(self, seed: int, epoch: int, rank: int = 0, ranks: int = 1, worker: int = 0, workers: int = 1) -> NDArray[np.int64]:
+    def order(
+        self, seed: int, epoch: int, rank: int = 0, ranks: int = 1, worker: int = 0, workers: int = 1
+    ) -> NDArray[np.int64]:
         """The samples' numbers in the order of an epoch, shuffled exactly: int64 (n,); to resume, leave out those already seen.
 
         A rank's part, and a worker's part of that, are disjoint from the others', make the whole with them, and are equally long ±1.

@@ -29,7 +29,12 @@ from anidata.errors import DatasetError, MissingExtra
 STALL = 60.0  # seconds without a byte, after which a connection is given up
 TRIES = 3  # at a shard: connections break in the hours that a training takes
 BUFFER = 1000  # samples, packed, among which a stream is shuffled; about 75 MB at 512 px
-PROGRAMS = gopen_schemes.keys() - {"http", "https", "pipe", "__default__"}  # schemes for which webdataset runs a program
+PROGRAMS = gopen_schemes.keys() - {
+    "http",
+    "https",
+    "pipe",
+    "__default__",
+}  # schemes for which webdataset runs a program
 
 Raw = dict[str, Any]  # webdataset's: __key__, __url__, and suffix → bytes
 
@@ -54,7 +59,9 @@ def open_stream(place: str, split: str, styles: Sequence[str] | None) -> "Stream
 class Stream(IterableDataset):  # type: ignore[misc]  # Any to mypy, which has no types of webdataset: torch's class, or a stand-in
     """The samples of a split behind a URL, one after the other; a DataLoader's workers read shards of their own."""
 
-    def __init__(self, description: Description, split: str, chosen: tuple[str, ...], part: Part | None = None) -> None:
+    def __init__(
+        self, description: Description, split: str, chosen: tuple[str, ...], part: Part | None = None
+    ) -> None:
         super().__init__()
         self.place, self.split, self.styles = description.place, split, description.styles
         self._description, self._chosen, self._part = description, chosen, part or Part()
@@ -167,6 +174,8 @@ def _by_fsspec(url: str) -> Iterator[IO[bytes]]:
 
         file = fsspec.open(url, "rb")
     except ImportError as error:  # of fsspec itself, or of what it needs for this scheme, which it names
-        raise MissingExtra(f"{url}: {error}. Such URLs are read by fsspec and a package for each scheme: install what is named.") from error
+        raise MissingExtra(
+            f"{url}: {error}. Such URLs are read by fsspec and a package for each scheme: install what is named."
+        ) from error
     with file as stream:
         yield stream

@@ -106,7 +106,10 @@ def likeness(a: View, b: View, fit: Affine, side: int = OUTLINE) -> float:
         matrix = in_pixels(fit, a.rgb, b.rgb)
         over, shown = warped(a.luma, matrix, b.luma), covered(matrix, a.luma, b.luma) > 0
         both = np.concatenate([(shown[:, 1:] & shown[:, :-1]).ravel(), (shown[1:] & shown[:-1]).ravel()])
-        one, other = np.concatenate([np.diff(over, axis=1).ravel(), np.diff(over, axis=0).ravel()])[both], b.outline[both]
+        one, other = (
+            np.concatenate([np.diff(over, axis=1).ravel(), np.diff(over, axis=0).ravel()])[both],
+            b.outline[both],
+        )
     size = float(np.linalg.norm(one) * np.linalg.norm(other))
     return float(one @ other) / size if size > 1e-3 else float(not one.any() and not other.any())
 
@@ -145,7 +148,9 @@ def _descended(a: Plane, b: Plane, start: Affine, steps: int) -> Affine:
         return start
     (height, width), fit, light = b.shape, start, np.array([1.0, 0.0])
     x, y = _centers(width), _centers(height)[:, None]
-    slopes = np.ones((8, height, width), np.float32)  # of a's light, by each of the six numbers of the fit, gain and offset
+    slopes = np.ones(
+        (8, height, width), np.float32
+    )  # of a's light, by each of the six numbers of the fit, gain and offset
     scratch = np.empty((8, height * width), np.float32)
     for _ in range(steps):
         matrix = in_pixels(fit, a, b)
@@ -168,7 +173,9 @@ def _descended(a: Plane, b: Plane, start: Affine, steps: int) -> Affine:
 
 def _step(slopes: Plane, rest: Plane, shown: Mask, scratch: Plane) -> NDArray[np.float64]:
     """(8,): what takes the rest away, by weighted least squares, slightly damped."""
-    scale = max(4.0, 2 * float(np.linalg.norm(rest)) / math.sqrt(rest.size))  # grey levels: what is off by more may be drawn otherwise
+    scale = max(
+        4.0, 2 * float(np.linalg.norm(rest)) / math.sqrt(rest.size)
+    )  # grey levels: what is off by more may be drawn otherwise
     weighed = np.multiply(slopes, shown / (1 + np.square(rest / np.float32(scale))), out=scratch)
     normal = (weighed @ slopes.T).astype(np.float64)
     damping = np.full(8, 1e-4 * np.trace(normal[:6, :6]) / 6 + 1e-6)
@@ -190,7 +197,10 @@ def _content(plane: Plane) -> Span:
     """From -1 to 1, of what lies within plain borders; the frame where hardly anything does."""
     height, width = plane.shape
     sides = [(width, plane.T), (height, plane)]
-    cuts = np.array([(fitting.plain_rows(rows), size - fitting.plain_rows(rows[::-1])) for size, rows in sides], np.float64)
+    cuts = np.array(
+        [(fitting.plain_rows(rows), size - fitting.plain_rows(rows[::-1])) for size, rows in sides],
+        np.float64,
+    )
     if (cuts[:, 1] - cuts[:, 0] < LEAST).any():
         return np.array([-1.0, -1.0]), np.array([1.0, 1.0])
     low, high = (cuts * 2 / np.array([[width], [height]]) - 1).T
@@ -232,7 +242,11 @@ def in_pixels(fit: Affine, a: NDArray[Any], b: NDArray[Any]) -> Affine:
 
 def warped(a: NDArray[Any], matrix: Affine, b: NDArray[Any], how: int = cv2.INTER_LINEAR) -> NDArray[Any]:
     """A on b's grid."""
-    return np.asarray(cv2.warpAffine(a, matrix, b.shape[1::-1], flags=how | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE))
+    return np.asarray(
+        cv2.warpAffine(
+            a, matrix, b.shape[1::-1], flags=how | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        )
+    )
 
 
 def covered(matrix: Affine, a: NDArray[Any], b: NDArray[Any]) -> Mask:
@@ -242,7 +256,10 @@ def covered(matrix: Affine, a: NDArray[Any], b: NDArray[Any]) -> Mask:
     if min(x.min(), y.min()) > 0 and x.max() < width - 1 and y.max() < height - 1:  # all of it
         return np.ones(b.shape[:2], np.uint8)
     frame = np.ones(a.shape[:2], np.uint8)
-    return np.asarray(cv2.warpAffine(frame, matrix, b.shape[1::-1], flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP), np.uint8)
+    return np.asarray(
+        cv2.warpAffine(frame, matrix, b.shape[1::-1], flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP),
+        np.uint8,
+    )
 
 
 def _shrunk(a: NDArray[Any], side: int) -> NDArray[Any]:

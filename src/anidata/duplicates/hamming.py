@@ -95,7 +95,11 @@ def _joined(a: Words, b: Words | None, bits: int, share: Share | None = None) ->
         return concatenated([NO_PAIRS, *_agreeing(a, b, bits, _edges(blocks), choice, (rest, passes))])
 
     i, j, distance = concatenated([NO_PAIRS, *_each(found, len(work), len(a), share)])
-    return sorted_pairs(np.minimum(i, j), np.maximum(i, j), distance) if b is None else sorted_pairs(i, j, distance)
+    return (
+        sorted_pairs(np.minimum(i, j), np.maximum(i, j), distance)
+        if b is None
+        else sorted_pairs(i, j, distance)
+    )
 
 
 def _each(found: Callable[[int], Pairs], count: int, size: int, share: Share | None) -> Iterator[Pairs]:
@@ -108,7 +112,9 @@ def _each(found: Callable[[int], Pairs], count: int, size: int, share: Share | N
         yield from threads.map(found, range(count))
 
 
-def _agreeing(a: Words, b: Words | None, bits: int, edges: list[int], choice: tuple[int, ...], rest: Share) -> Iterator[Pairs]:
+def _agreeing(
+    a: Words, b: Words | None, bits: int, edges: list[int], choice: tuple[int, ...], rest: Share
+) -> Iterator[Pairs]:
     """Pairs whose first agreeing blocks are those of the choice, of the codes whose keys leave this rest."""
     keys, order = _by_key(a, edges, choice, rest)
     if b is None:
@@ -125,9 +131,13 @@ def _agreeing(a: Words, b: Words | None, bits: int, edges: list[int], choice: tu
         yield Pairs(order[columns[near]], other[rows[near]], distance[near])
 
 
-def _by_key(codes: Words, edges: list[int], choice: tuple[int, ...], rest: Share = (0, 1)) -> tuple[Words, Index]:
+def _by_key(
+    codes: Words, edges: list[int], choice: tuple[int, ...], rest: Share = (0, 1)
+) -> tuple[Words, Index]:
     """The keys of codes (n,), sorted: the bits of the chosen blocks; and where each came from. rest: of the keys with this rest alone."""
-    packed = np.concatenate([_packed(codes, start, edges, choice, rest) for start in range(0, max(len(codes), 1), PASS)])
+    packed = np.concatenate(
+        [_packed(codes, start, edges, choice, rest) for start in range(0, max(len(codes), 1), PASS)]
+    )
     packed.sort()
     return packed >> np.uint64(KEY), (packed & np.uint64((1 << KEY) - 1)).astype(np.int64)
 
@@ -139,7 +149,9 @@ def _packed(codes: Words, start: int, edges: list[int], choice: tuple[int, ...],
     for block in choice:
         width = min(edges[block + 1] - edges[block], room)  # what finds no room only makes runs longer
         if width:
-            keys = keys << np.uint64(width) | some >> np.uint64(WIDTH - edges[block] - width) & np.uint64((1 << width) - 1)
+            keys = keys << np.uint64(width) | some >> np.uint64(WIDTH - edges[block] - width) & np.uint64(
+                (1 << width) - 1
+            )
         room -= width
     packed = keys << np.uint64(KEY) | np.arange(start, start + len(some), dtype=np.uint64)
     return packed if rest == (0, 1) else packed[keys % np.uint64(rest[1]) == rest[0]]
@@ -177,7 +189,9 @@ def _plan(a: Words, b: Words | None, bits: int) -> tuple[int, int]:
 
 def _foretold(a: Words, b: Words | None, blocks: int, agreeing: int) -> float:
     """Candidates of one choice, on average, counted on samples."""
-    some = list(islice(combinations(range(blocks), agreeing), 0, None, max(1, comb(blocks, agreeing) // TRIALS)))
+    some = list(
+        islice(combinations(range(blocks), agreeing), 0, None, max(1, comb(blocks, agreeing) // TRIALS))
+    )
     left, right = _sample(a), None if b is None else _sample(b)
     counted = 0
     for choice in some:
@@ -186,7 +200,9 @@ def _foretold(a: Words, b: Words | None, blocks: int, agreeing: int) -> float:
             counted += int((_run_ends(keys) - np.arange(1, len(keys) + 1)).sum())
         else:
             wanted, _ = _by_key(right, _edges(blocks), choice)
-            counted += int((np.searchsorted(keys, wanted, "right") - np.searchsorted(keys, wanted, "left")).sum())
+            counted += int(
+                (np.searchsorted(keys, wanted, "right") - np.searchsorted(keys, wanted, "left")).sum()
+            )
     share = len(a) / len(left) * (len(a) / len(left) if b is None or right is None else len(b) / len(right))
     return counted / len(some) * share
 
@@ -194,7 +210,9 @@ def _foretold(a: Words, b: Words | None, blocks: int, agreeing: int) -> float:
 def _sample(codes: Words) -> Words:
     if len(codes) <= SAMPLE:
         return codes
-    return codes[np.random.default_rng(0).choice(len(codes), SAMPLE, replace=False)]  # a plan changes time, never pairs
+    return codes[
+        np.random.default_rng(0).choice(len(codes), SAMPLE, replace=False)
+    ]  # a plan changes time, never pairs
 
 
 def _edges(blocks: int) -> list[int]:

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint64]
 Index = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-Share = tuple[int, int]  # the k-th of n: one share takes every n-th choice; all n together find every pair once
+Share = tuple[
+    int, int
+]  # the k-th of n: one share takes every n-th choice; all n together find every pair once
 CHUNK = 1 << 18  # candidates compared at once: their arrays stay in the cache
 
 
@@ -48,10 +50,17 @@ def expanded(pairs: Pairs, groups: Groups, share: Share | None = None) -> Pairs:
     if share and share[0] > 0:
         return sorted_pairs(np.minimum(i, j), np.maximum(i, j), distance)
     order, _, stop = _layout(groups)
-    behind = ranges(np.arange(1, len(order) + 1), stop[groups.of[order]])  # each member with those behind it in its group
-    within = np.concatenate([np.stack([order[rows], order[columns]]) for rows, columns in behind] or [np.empty((2, 0), np.int64)], axis=1)
+    behind = ranges(
+        np.arange(1, len(order) + 1), stop[groups.of[order]]
+    )  # each member with those behind it in its group
+    within = np.concatenate(
+        [np.stack([order[rows], order[columns]]) for rows, columns in behind] or [np.empty((2, 0), np.int64)],
+        axis=1,
+    )
     i, j = np.concatenate([i, within[0]]), np.concatenate([j, within[1]])
-    return sorted_pairs(np.minimum(i, j), np.maximum(i, j), np.concatenate([distance, np.zeros(within.shape[1], np.uint8)]))
+    return sorted_pairs(
+        np.minimum(i, j), np.maximum(i, j), np.concatenate([distance, np.zeros(within.shape[1], np.uint8)])
+    )
 
 
 def components(n: int, i: Index, j: Index) -> Index:

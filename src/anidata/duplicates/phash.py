@@ -42,7 +42,14 @@ def codes(rgb: NDArray[np.uint8]) -> Codes:
     """All codes of a picture as seen: uint8 (h, w, 3), sRGB, upright, alpha on white."""
     small = luma(rgb)
     low, colors = _low(small), _colors(rgb)
-    return Codes(_sign_bits(low), _sign_bits(_low(small[:, ::-1])), colors, _digest(rgb, small, colors), not are_firm(low[None])[0], small)
+    return Codes(
+        _sign_bits(low),
+        _sign_bits(_low(small[:, ::-1])),
+        colors,
+        _digest(rgb, small, colors),
+        not are_firm(low[None])[0],
+        small,
+    )
 
 
 def warm() -> None:
@@ -63,13 +70,17 @@ def distance(a: int, b: int) -> int:
 def luma(rgb: NDArray[np.uint8]) -> Gray:
     """uint8 (32, 32): equal to Pillow's convert("L").resize((32, 32), LANCZOS) of the whole picture."""
     height, width = rgb.shape[:2]
-    if height - SIDE > 2 * (width - SIDE) or not _sums_as_pillow():  # so tall: Pillow from 13 on does the rows first
+    if (
+        height - SIDE > 2 * (width - SIDE) or not _sums_as_pillow()
+    ):  # so tall: Pillow from 13 on does the rows first
         return _resized(_gray(rgb))
     return _summed(rgb)
 
 
 def _gray(rgb: NDArray[np.uint8]) -> Image.Image:
-    padded = cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA)  # four bytes a pixel is how Pillow stores RGB: it can look at them in place
+    padded = cv2.cvtColor(
+        rgb, cv2.COLOR_RGB2RGBA
+    )  # four bytes a pixel is how Pillow stores RGB: it can look at them in place
     height, width = padded.shape[:2]
     return Image.frombuffer("RGBX", (width, height), padded, "raw", "RGBX", 0, 1).convert("L")
 
@@ -107,7 +118,9 @@ def _bands(width: int) -> Bands:
     """Weights from the pixels of a row to its 32 columns, in whole UNITs as Pillow rounds them, cut into bands of columns."""
     spread = max(width / SIDE, 1.0)
     centers = (np.arange(SIDE) + 0.5) * width / SIDE
-    start = np.maximum(centers - LOBES * spread + 0.5, 0).astype(np.int64)  # the pixels that a column looks at
+    start = np.maximum(centers - LOBES * spread + 0.5, 0).astype(
+        np.int64
+    )  # the pixels that a column looks at
     stop = np.minimum(centers + LOBES * spread + 0.5, width).astype(np.int64)
     pixels = start + np.arange((stop - start).max())[:, None]
     x = (pixels - centers + 0.5) / spread
@@ -140,7 +153,9 @@ def _colors(rgb: NDArray[np.uint8]) -> bytes:
     (height, width), means = rgb.shape[:2], np.empty((GRID, GRID, 3), np.uint8)
     across = _cuts(width)
     for row, rows in enumerate(_cuts(height)):
-        sums = cv2.reduce(rgb[rows], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0]  # (w, 3): exact below 8 million rows
+        sums = cv2.reduce(rgb[rows], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[
+            0
+        ]  # (w, 3): exact below 8 million rows
         for column, columns in enumerate(across):
             count = (rows.stop - rows.start) * (columns.stop - columns.start)
             means[row, column] = (sums[columns].sum(axis=0, dtype=np.int64) + count // 2) // count
@@ -149,7 +164,9 @@ def _colors(rgb: NDArray[np.uint8]) -> bytes:
 
 def _cuts(length: int) -> list[slice]:
     """Quarters of a side; below four pixels they overlap."""
-    return [slice(i * length // GRID, max((i + 1) * length // GRID, i * length // GRID + 1)) for i in range(GRID)]
+    return [
+        slice(i * length // GRID, max((i + 1) * length // GRID, i * length // GRID + 1)) for i in range(GRID)
+    ]
 
 
 def _digest(rgb: NDArray[np.uint8], small: Gray, colors: bytes) -> bytes:

@@ -18,11 +18,20 @@ from anidata.imaging import fit as fitting
 VERSION = 5  # raised when the same two pictures would get another relation, by retouch too
 SPOT = 11.5  # L* of 100: 99 of 100 copies stay below 10.4; other expressions begin at 19, one (a mouth of a single line) is 8.4
 PLAINLY = 2.0  # times SPOT: redrawn, whichever of the two lies on the other
-QUIET = 6.0, 16.0  # L*, and times the noise: copies reach 13, that mouth 19: a lone spot in a clean difference was drawn
+QUIET = (
+    6.0,
+    16.0,
+)  # L*, and times the noise: copies reach 13, that mouth 19: a lone spot in a clean difference was drawn
 RANGE = 50.0  # L* from a picture's darkest to its lightest, below which a spot counts for more: night scenes are drawn in few levels
 TINT = 7.0  # a*b* units: copies reach 6.7 (GIF), 19 of 20 recolors begin at 7.5; nearly gray pictures have no tint to lose
-STAIN = 10.0, 0.04  # a*b* units that are another tint, and the share of a picture that may have one: copies .03; cards on other paper .8
-COLORED = 12.0, 24  # chroma that counts as color, and samples of it (one of nine px) that there must be to speak of a tint
+STAIN = (
+    10.0,
+    0.04,
+)  # a*b* units that are another tint, and the share of a picture that may have one: copies .03; cards on other paper .8
+COLORED = (
+    12.0,
+    24,
+)  # chroma that counts as color, and samples of it (one of nine px) that there must be to speak of a tint
 REFRAMED = 0.012  # half sides: rounding of sizes moves a corner by up to .008, a rotation by 1° by .016
 IN_PLACE = 0.97  # likeness of what lies frame on frame, whatever the colors: a crop of 2 % has less
 THIN, EVEN = 0.08, 0.012  # of the short side: how wide a border may be, and by how much its sides may differ
@@ -31,7 +40,10 @@ BORDER = 4  # px along the rim of what a crop shows, where inside and outside bl
 CLOSE = 96  # px at which those of what is no copy are too: round shapes and flags are alike from afar; 19 of 20 variants stay above .6
 LEAST = 8  # samples from which light can be fitted
 GRAY = 128  # a* and b* of gray, as OpenCV packs them
-CLIPPED, LIGHT_STEPS = 16, 5  # grey levels from black or white that clipping may have reached; rounds of the fit of light
+CLIPPED, LIGHT_STEPS = (
+    16,
+    5,
+)  # grey levels from black or white that clipping may have reached; rounds of the fit of light
 GAIN = 2.0  # times the light, either way, that is still the same picture
 
 Relation = Literal["reencoded", "crop", "flip", "recolor", "variant", "unrelated"]
@@ -80,7 +92,13 @@ def relation(a: View, b: View, flipped: bool = False) -> Relation:
     alike = []
     for one in _tries(a, b):
         if one.found.is_copy:
-            return "flip" if flipped else "crop" if alignment.moved(one.fit) > REFRAMED and not _is_framed(one) else "reencoded"
+            return (
+                "flip"
+                if flipped
+                else "crop"
+                if alignment.moved(one.fit) > REFRAMED and not _is_framed(one)
+                else "reencoded"
+            )
         if one.found.likeness >= LIKENESS:
             alike.append(one)
     if not any(alignment.likeness(one.laid, one.ground, one.fit, CLOSE) >= LIKENESS for one in alike):
@@ -119,10 +137,15 @@ def _tries(a: View, b: View) -> Iterator[_Try]:
 def _is_framed(one: _Try) -> bool:
     """Whether the ground, or else what is laid on it, is the other one in a thin plain border, equal on all four sides."""
     ground, fit = one.ground, one.fit
-    outer, places = (ground.rgb, alignment.inverse(fit)) if np.linalg.det(fit[:, :2]) > 1 else (one.laid.rgb, fit)
+    outer, places = (
+        (ground.rgb, alignment.inverse(fit)) if np.linalg.det(fit[:, :2]) > 1 else (one.laid.rgb, fit)
+    )
     (height, width), corners = outer.shape[:2], places @ alignment.CORNERS
     low, high = corners.min(axis=1), corners.max(axis=1)
-    margins = np.array([1 + low[0], 1 - high[0]]) * width / 2, np.array([1 + low[1], 1 - high[1]]) * height / 2
+    margins = (
+        np.array([1 + low[0], 1 - high[0]]) * width / 2,
+        np.array([1 + low[1], 1 - high[1]]) * height / 2,
+    )
     sides = np.concatenate(margins)  # px: left, right, top, bottom
     least = min(height, width)
     if sides.min() < 1 or sides.max() > THIN * least or np.ptp(sides) > max(1.0, EVEN * least):
@@ -155,7 +178,9 @@ def difference(a: View, b: View, fit: Affine) -> Difference:
     lit = _left(alignment.lab_of(_lit(over, b.rgb, shown)), lab_b, shown, likeness, spread)
     if lit.is_copy:
         return lit
-    relit = alignment.lab_of(_lit(b.rgb, over, shown))  # what is clipped in one can be told from the other alone
+    relit = alignment.lab_of(
+        _lit(b.rgb, over, shown)
+    )  # what is clipped in one can be told from the other alone
     other = _left(lab_a, relit, shown, likeness, spread)
     return min(found, lit, other, key=lambda left: left.noise)
 
@@ -171,14 +196,24 @@ def _left(a: Lab, b: Lab, shown: Mask, likeness: float, spread: float) -> Differ
     chroma = np.maximum(np.hypot(*(one[1:] - GRAY)), np.hypot(*(other[1:] - GRAY)))
     off = np.hypot(*left[1:])
     tint, stained = off[chroma > COLORED[0]], float(np.count_nonzero(off > STAIN[0])) / max(1, off.size)
-    return Difference(max(-low, high), noise, float(np.median(tint)) if tint.size >= COLORED[1] else 0.0, level, spread, stained, likeness)
+    return Difference(
+        max(-low, high),
+        noise,
+        float(np.median(tint)) if tint.size >= COLORED[1] else 0.0,
+        level,
+        spread,
+        stained,
+        likeness,
+    )
 
 
 def _lit(a: Pixels, b: Pixels, shown: Mask) -> Pixels:
     """The first with the gain and offset that bring it nearest to the second, clipped as light is; unchanged where that is beyond GAIN."""
     few = shown[::3, ::3] > 0
     x, y = (p[::3, ::3][few].astype(np.float32).ravel() for p in (a, b))
-    free = (np.minimum(x, y) > CLIPPED) & (np.maximum(x, y) < 255 - CLIPPED)  # what is clipped in neither tells the gain at once
+    free = (np.minimum(x, y) > CLIPPED) & (
+        np.maximum(x, y) < 255 - CLIPPED
+    )  # what is clipped in neither tells the gain at once
     gain, offset = 1.0, 0.0
     for _ in range(LIGHT_STEPS):
         rest = y - np.clip(gain * x + offset, 0, 255)
@@ -187,7 +222,9 @@ def _lit(a: Pixels, b: Pixels, shown: Mask) -> Pixels:
         if total < LEAST:
             return a
         mean_x, mean_rest = float(weight @ x) / total, float(weight @ rest) / total
-        slope = float(weight @ ((x - mean_x) * (rest - mean_rest))) / (float(weight @ np.square(x - mean_x)) + 4 * total)
+        slope = float(weight @ ((x - mean_x) * (rest - mean_rest))) / (
+            float(weight @ np.square(x - mean_x)) + 4 * total
+        )
         gain, offset = gain + slope, offset + mean_rest - slope * mean_x
         free = np.abs(gain * x + offset - 127.5) < 131  # then all that the gain doesn't clip
     if not 1 / GAIN < gain < GAIN:

@@ -52,7 +52,11 @@ PARTS = (
     *(Window("frame", degrees=degrees) for degrees in (-TURN, TURN)),
     Window("content", AROUND, AROUND, AROUND, AROUND),
 )
-WINDOWS = (*WHOLES, *(whole._replace(mirrored=True) for whole in WHOLES), *PARTS)  # by their kind; a new order needs a new VERSION
+WINDOWS = (
+    *WHOLES,
+    *(whole._replace(mirrored=True) for whole in WHOLES),
+    *PARTS,
+)  # by their kind; a new order needs a new VERSION
 CODE = np.dtype([("kind", "u1"), ("code", "<u8"), ("fine", "<u8", 4)])
 
 
@@ -74,10 +78,16 @@ def codes(picture: Image, luma: Gray, phash: int, phash_flip: int) -> tuple[NDAr
     low = np.concatenate([low[: len(grounds)], _mirrored(low[: len(grounds)]), low[len(grounds) :]])
     coarse = low[:, : hashing.LOW, : hashing.LOW]
     found = np.empty(len(kinds), CODE)
-    found["kind"], found["code"], found["fine"] = kinds, _signs(coarse).view(">u8")[:, 0], _signs(low).view(">u8")
+    found["kind"], found["code"], found["fine"] = (
+        kinds,
+        _signs(coarse).view(">u8")[:, 0],
+        _signs(low).view(">u8"),
+    )
     found["code"][kinds == 0], found["code"][kinds == len(WHOLES)] = phash, phash_flip
     firm = hashing.are_firm(coarse)
-    flat = {WINDOWS[kind].base for kind in kinds[~firm] if kind < len(WHOLES)}  # turned, they tell of white corners alone
+    flat = {
+        WINDOWS[kind].base for kind in kinds[~firm] if kind < len(WHOLES)
+    }  # turned, they tell of white corners alone
     return found[firm & [WINDOWS[kind].base not in flat for kind in kinds]], share
 
 
@@ -122,7 +132,9 @@ def _seen(ground: Gray, window: Window, shape: int) -> NDArray[np.int32]:
 
 
 @lru_cache(maxsize=256)
-def _sampling(window: Window, shape: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
+def _sampling(
+    window: Window, shape: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
     """Places in the (32, 32) luma and weights, both (1024, 4), of what a window sees; and what lies outside: what was turned has white corners."""
     side = hashing.SIDE
     u = (np.arange(side) + 0.5) * 2 / side - 1
@@ -134,11 +146,25 @@ def _sampling(window: Window, shape: int = 0) -> tuple[NDArray[np.int64], NDArra
     )
     long = 2 ** (shape / SHAPES)  # width over height: what is square here isn't there
     seen = np.cos(turn) * x - np.sin(turn) * y / long, np.sin(turn) * x * long + np.cos(turn) * y
-    across, down = (np.rint(np.clip((axis.ravel() + 1) / 2 * side - 0.5, 0, side - 1) * UNIT).astype(np.int64) for axis in seen)
+    across, down = (
+        np.rint(np.clip((axis.ravel() + 1) / 2 * side - 0.5, 0, side - 1) * UNIT).astype(np.int64)
+        for axis in seen
+    )
     (column, right), (row, below) = np.divmod(across, UNIT), np.divmod(down, UNIT)
     next_column, next_row = np.minimum(column + 1, side - 1), np.minimum(row + 1, side - 1)
-    places = np.stack([row * side + column, row * side + next_column, next_row * side + column, next_row * side + next_column], axis=1)
-    weights = np.stack([(UNIT - below) * (UNIT - right), (UNIT - below) * right, below * (UNIT - right), below * right], axis=1)
+    places = np.stack(
+        [
+            row * side + column,
+            row * side + next_column,
+            next_row * side + column,
+            next_row * side + next_column,
+        ],
+        axis=1,
+    )
+    weights = np.stack(
+        [(UNIT - below) * (UNIT - right), (UNIT - below) * right, below * (UNIT - right), below * right],
+        axis=1,
+    )
     return places, weights.astype(np.int32), (np.abs(seen) > 1).any(axis=0).ravel()
 
 

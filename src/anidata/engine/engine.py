@@ -60,13 +60,17 @@ class Engine:
     def __init__(self, workers: int = 0) -> None:
         self.workers = workers or processors()
         self._pool, self._idle = Pool(), list[Worker]()
-        self._under_way = ExitStack()  # what a map must undo, here so that `close` can, even where a traceback keeps the map alive
+        self._under_way = (
+            ExitStack()
+        )  # what a map must undo, here so that `close` can, even where a traceback keeps the map alive
         self._mapping = False
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -106,7 +110,9 @@ class Engine:
             display = stack.enter_context(closing(progress.display(label, total, unit)))
             yield from _shown(run, presses, display)
         if presses:
-            raise Interrupted(f"{label or 'the run'} stopped: {progress.count(run.done, total, unit)} are done. The same command goes on.")
+            raise Interrupted(
+                f"{label or 'the run'} stopped: {progress.count(run.done, total, unit)} are done. The same command goes on."
+            )
 
     def _ended(self) -> None:
         self._mapping = False
@@ -128,7 +134,13 @@ class _Run(Generic[P, R]):
     """One map under way."""
 
     def __init__(
-        self, pool: Pool, idle: list[Worker], workers: int, function: Callable[[P, Watch], R], parts: Iterator[P], limits: Limits
+        self,
+        pool: Pool,
+        idle: list[Worker],
+        workers: int,
+        function: Callable[[P, Watch], R],
+        parts: Iterator[P],
+        limits: Limits,
     ) -> None:
         self._pool, self._idle, self._workers = pool, idle, workers
         self._function, self._parts, self._limits = function, map(_Part, parts), limits
@@ -174,7 +186,9 @@ class _Run(Generic[P, R]):
             part = self._again.pop() if self._again else next(self._parts, None)
             if part is None:
                 return
-            message = pickle.dumps(Task(self._function, part.value, self._limits, part.known), pickle.HIGHEST_PROTOCOL)
+            message = pickle.dumps(
+                Task(self._function, part.value, self._limits, part.known), pickle.HIGHEST_PROTOCOL
+            )
             worker = self._free_worker()
             self.busy[worker] = part
             worker.give(message)
@@ -211,7 +225,9 @@ class _Run(Generic[P, R]):
 
     def _overdue(self, worker: Worker) -> bool:
         since = worker.board.since
-        return bool(self._limits.seconds and since) and time.monotonic_ns() - since > self._limits.seconds * 1e9
+        return (
+            bool(self._limits.seconds and since) and time.monotonic_ns() - since > self._limits.seconds * 1e9
+        )
 
     def _bury(self, worker: Worker) -> None:
         """Find out what a worker died of, and put its part back."""
@@ -235,7 +251,10 @@ class _Run(Generic[P, R]):
         if late:
             return Failure("timeout", f"took longer than {self._limits.seconds:g} s, twice")
         if _is_kill(code):
-            return Failure("killed", f"its worker was killed from outside, {KILLS} times: the machine may be short of memory")
+            return Failure(
+                "killed",
+                f"its worker was killed from outside, {KILLS} times: the machine may be short of memory",
+            )
         return Failure("crashed", f"ended its worker twice ({_cause(code)})")
 
 
@@ -271,7 +290,9 @@ def _ctrl_c(label: str) -> Iterator[list[int]]:
         presses.append(number)
         if len(presses) > 1:
             signal.signal(signal.SIGINT, previous)
-            raise Interrupted(f"{label} stopped at once; parts in flight are dropped. The same command goes on.")
+            raise Interrupted(
+                f"{label} stopped at once; parts in flight are dropped. The same command goes on."
+            )
 
     previous = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or previous in (None, signal.SIG_IGN):

@@ -17,7 +17,9 @@ from anidata.errors import StorageError, WorkerError
 
 PROGRAM = "from anidata.engine.worker import template; template()"
 ONE_THREAD = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1"),
+    **dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1"
+    ),
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # the only thread that importing pyarrow starts
     # glibc gives each freed picture back to the system, and fresh pages cost more than filling them: keep the last 256 MB
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
@@ -68,7 +70,10 @@ class Pool:
         """
         if self._template is None:
             self._start_template(module)
-        board, log = _scratch(BOARD_BYTES), _scratch()  # the board's pages are there: a full disk fails here, not as a bus error later
+        board, log = (
+            _scratch(BOARD_BYTES),
+            _scratch(),
+        )  # the board's pages are there: a full disk fails here, not as a bus error later
         ours, theirs = socket.socketpair()
         with theirs:
             pid = self._ask(START, [theirs.fileno(), board.fileno(), log.fileno()])

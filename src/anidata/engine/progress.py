@@ -69,7 +69,12 @@ class Lines:
     """A plain line every ten seconds at most, and one at the end."""
 
     def __init__(
-        self, label: str, total: int, unit: str, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        label: str,
+        total: int,
+        unit: str,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._label, self._total, self._unit = label, total, unit
         self._stream, self._clock = stream or sys.stderr, clock
@@ -96,7 +101,12 @@ class Bar:
     """A bar on the terminal, with the same words beside it."""
 
     def __init__(
-        self, label: str, total: int, unit: str, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        label: str,
+        total: int,
+        unit: str,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         from rich.console import Console  # noqa: PLC0415  a tenth of a second, needed on terminals only
         from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
@@ -104,14 +114,24 @@ class Bar:
         self._label, self._total, self._unit, self._clock = label, total, unit, clock
         self._begun, self._done = clock(), 0
         console = Console(file=stream or sys.stderr, force_terminal=True)
-        columns = TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[words]}", markup=False)
-        self._bars = Progress(*columns, console=console, redirect_stdout=False)  # stdout carries results: rich would send it to stderr
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[words]}", markup=False),
+        )
+        self._bars = Progress(
+            *columns, console=console, redirect_stdout=False
+        )  # stdout carries results: rich would send it to stderr
         self._task = self._bars.add_task(label, total=total or None, words="")
         self._bars.start()
 
     def update(self, done: int) -> None:
         self._done = done
-        self._bars.update(self._task, completed=done, words=described(done, self._total, self._clock() - self._begun, self._unit))
+        self._bars.update(
+            self._task,
+            completed=done,
+            words=described(done, self._total, self._clock() - self._begun, self._unit),
+        )
 
     def note(self, text: str) -> None:
         self._bars.console.print(f"{self._label}: {text}", markup=False, highlight=False)

@@ -41,7 +41,9 @@ class Limits:
     """What one worker may take."""
 
     seconds: float = 60  # for one item; 0: no limit
-    memory: int = 4 << 30  # bytes of private writable memory for one item, beyond what the worker holds when its first begins; 0: no limit
+    memory: int = (
+        4 << 30
+    )  # bytes of private writable memory for one item, beyond what the worker holds when its first begins; 0: no limit
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ class Board:
 class Watch:
     """Handed to the function in the worker: walks a part's items under guard."""
 
-    def __init__(self, board: Board | None = None, known: Mapping[int, Failure] | None = None, memory: int = 0) -> None:
+    def __init__(
+        self, board: Board | None = None, known: Mapping[int, Failure] | None = None, memory: int = 0
+    ) -> None:
         self._board, self._known = board or Board(), known or {}
         self._memory = memory
 
@@ -107,7 +111,9 @@ class Watch:
                 _limit_memory(most)
             yield item, failure
             if most:
-                _limit_memory(0)  # what the part takes for itself, such as the threads that read its table, is no item's
+                _limit_memory(
+                    0
+                )  # what the part takes for itself, such as the threads that read its table, is no item's
             self._board.since = 0  # not where the block raises: what ends the worker on its way up, such as a panic in Rust, was this item
             self._board.done += 1
 
@@ -177,7 +183,9 @@ def _fork(control: socket.socket, handles: list[int]) -> int:
 def _work(parent: int, connection: int, board: int, log: int) -> None:
     """A worker's life: parts in, results out, until the main process closes the connection."""
     _die_with(parent)
-    os.dup2(log, 1)  # a decoder's chatter would tear the progress display, and a print would spoil the results on stdout
+    os.dup2(
+        log, 1
+    )  # a decoder's chatter would tear the progress display, and a print would spoil the results on stdout
     os.dup2(log, 2)
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a decoder's crash is an expected event
@@ -197,7 +205,10 @@ def _answer(message: bytes, board: Board) -> bytes:
     try:
         task: Task = pickle.loads(message)  # noqa: S301  the other end is this program
         _limit_memory(0)
-        return pickle.dumps((True, task.function(task.part, Watch(board, task.known, task.limits.memory))), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(
+            (True, task.function(task.part, Watch(board, task.known, task.limits.memory))),
+            pickle.HIGHEST_PROTOCOL,
+        )
     except Exception as error:  # noqa: BLE001  not caught: carried to the main process and raised there
         return _packed(error)
     except SystemExit as error:  # raised as it is, it would end the main process as if all were well

@@ -30,7 +30,9 @@ class Config:
     idle_time: Amount = 20.0  # seconds without a byte; 0: no limit
     total_time: Amount = 300.0  # seconds for one request; 0: no limit
     max_redirects: Count = 5
-    ignore_opt_out: bool = False  # take pictures whose hosts forbid it by robots.txt, noai, TDM reservation or Content-Usage
+    ignore_opt_out: bool = (
+        False  # take pictures whose hosts forbid it by robots.txt, noai, TDM reservation or Content-Usage
+    )
     allow_private: bool = False  # ask hosts in private networks and on this machine too
 
     @property
@@ -106,4 +108,6 @@ def require() -> None:
     """Raises: MissingExtra: what the fetcher needs isn't installed."""
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
-            raise MissingExtra(f"fetching needs {name}, which isn't installed. Install it with: pip install 'anidata[web]'")
+            raise MissingExtra(
+                f"fetching needs {name}, which isn't installed. Install it with: pip install 'anidata[web]'"
+            )

@@ -28,7 +28,9 @@ _CLOSED_4 = [
     )
 ]  # fmt: skip
 _OPEN_6 = ipaddress.IPv6Network("2000::/3")  # all that has been given out
-_CLOSED_6 = [ipaddress.IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20", "2620:4f:8000::/48")]
+_CLOSED_6 = [
+    ipaddress.IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20", "2620:4f:8000::/48")
+]
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -79,7 +81,9 @@ class Addresses(AbstractResolver):
         try:
             found = [host] if _is_address(host) else await self._lookup(host)
         except (OSError, UnicodeError) as error:
-            raise Unfetched("unresolved", f"{host} has no address ({error})", again=not isinstance(error, UnicodeError)) from error
+            raise Unfetched(
+                "unresolved", f"{host} has no address ({error})", again=not isinstance(error, UnicodeError)
+            ) from error
         if not found:
             raise Unfetched("unresolved", f"{host} has no address")
         self._check(found)
@@ -88,9 +92,14 @@ class Addresses(AbstractResolver):
     def _check(self, found: list[str]) -> None:
         closed = [] if self._allow_private else [address for address in found if not is_public(address)]
         if closed:
-            raise Unfetched("private_address", f"{closed[0]} is no address of the open internet; --allow-private asks it all the same")
+            raise Unfetched(
+                "private_address",
+                f"{closed[0]} is no address of the open internet; --allow-private asks it all the same",
+            )
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:  # noqa: ARG002  aiohttp's
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:  # noqa: ARG002  aiohttp's
         found = await self.check(host)
         return [_resolved(host, address, port) for address in found]
 
@@ -105,7 +114,9 @@ class Addresses(AbstractResolver):
 
     def connector(self) -> aiohttp.TCPConnector:
         """A connector that reaches checked addresses alone."""
-        return aiohttp.TCPConnector(resolver=self, use_dns_cache=False, limit=0, keepalive_timeout=10, socket_factory=self.make_socket)
+        return aiohttp.TCPConnector(
+            resolver=self, use_dns_cache=False, limit=0, keepalive_timeout=10, socket_factory=self.make_socket
+        )
 
 
 def _is_address(host: str) -> bool:
@@ -119,5 +130,10 @@ def _is_address(host: str) -> bool:
 def _resolved(host: str, address: str, port: int) -> ResolveResult:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     return ResolveResult(
-        hostname=host, host=address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        hostname=host,
+        host=address,
+        port=port,
+        family=family,
+        proto=0,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
     )

@@ -90,7 +90,9 @@ class _Taking:
         if self.size > self._bounds.max_bytes:
             raise Unfetched("bomb" if packed else "too_large", f"more than {self._bounds.max_bytes:,} bytes")
         if packed and self.size > max(FREE, self._came * self._bounds.max_ratio):
-            raise Unfetched("bomb", f"{self._came:,} bytes unpack to more than {self._bounds.max_ratio} times as many")
+            raise Unfetched(
+                "bomb", f"{self._came:,} bytes unpack to more than {self._bounds.max_ratio} times as many"
+            )
 
     def _look(self) -> None:
         if sniff(self._head) is None:
@@ -113,7 +115,9 @@ def _pieces(unpacker: "zlib._Decompress | None", chunk: bytes) -> Iterator[bytes
         return
     try:
         piece = b" " * STEP
-        while not unpacker.eof and (chunk or len(piece) == STEP):  # a full piece may not be all that the last bytes hold
+        while not unpacker.eof and (
+            chunk or len(piece) == STEP
+        ):  # a full piece may not be all that the last bytes hold
             yield (piece := unpacker.decompress(chunk, STEP))
             chunk = unpacker.unconsumed_tail
     except zlib.error as error:

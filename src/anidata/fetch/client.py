@@ -48,7 +48,9 @@ def session(config: Config, addresses: Addresses) -> aiohttp.ClientSession:
         connector=addresses.connector(),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": config.user_agent, "Accept-Encoding": "identity"},
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=config.connect_time or None, sock_read=config.idle_time or None),
+        timeout=aiohttp.ClientTimeout(
+            total=None, sock_connect=config.connect_time or None, sock_read=config.idle_time or None
+        ),
         auto_decompress=False,
         max_line_size=HEADER_LIMIT,
         max_field_size=HEADER_LIMIT,
@@ -65,7 +67,12 @@ class Fetcher:
     """
 
     def __init__(
-        self, config: Config, bounds: Bounds, folder: Path, mine: Callable[[str], bool] = lambda _: True, lookup: Lookup = system_lookup
+        self,
+        config: Config,
+        bounds: Bounds,
+        folder: Path,
+        mine: Callable[[str], bool] = lambda _: True,
+        lookup: Lookup = system_lookup,
     ) -> None:
         self._config, self._bounds, self._folder, self._mine = config, bounds, folder, mine
         self._addresses = Addresses(allow_private=config.allow_private, lookup=lookup)
@@ -76,7 +83,9 @@ class Fetcher:
         self._session = session(self._config, self._addresses)
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for task in self._welcomes.values():
             task.cancel()
         await self._session.close()
@@ -103,19 +112,34 @@ class Fetcher:
         if why.wait:
             self._host(answer.final_url).pause(why.wait)
         else:
-            share = int.from_bytes(hashlib.sha256(f"{answer.url}\0{answer.tries}".encode()).digest()[:4], "big") / 2**32
-            await asyncio.sleep(min(self._config.max_wait, self._config.backoff * 2 ** (answer.tries - 1)) * (1 + share) / 2)
+            share = (
+                int.from_bytes(hashlib.sha256(f"{answer.url}\0{answer.tries}".encode()).digest()[:4], "big")
+                / 2**32
+            )
+            await asyncio.sleep(
+                min(self._config.max_wait, self._config.backoff * 2 ** (answer.tries - 1)) * (1 + share) / 2
+            )
         return True
 
     async def _follow(self, wish: Wish, answer: Answer) -> None:
         """From hop to hop until there is a picture. Raises: Unfetched, Elsewhere."""
         url, answer.redirects = wish.at or wish.url, wish.redirects
-        since = {"If-None-Match": wish.etag} if wish.etag else {"If-Modified-Since": wish.modified} if wish.modified else {}
+        since = (
+            {"If-None-Match": wish.etag}
+            if wish.etag
+            else {"If-Modified-Since": wish.modified}
+            if wish.modified
+            else {}
+        )
         take = partial(self._take, answer, conditional=bool(since))
         while True:
             answer.final_url = url
             await self._check(url, answer)
-            referer = {"Referer": wish.referer} if wish.referer and authority_of(url) == authority_of(wish.url) else {}
+            referer = (
+                {"Referer": wish.referer}
+                if wish.referer and authority_of(url) == authority_of(wish.url)
+                else {}
+            )
             found = await self._exchange(url, {"Accept": ACCEPT, **since, **referer}, take)
             if found is None:
                 return
@@ -150,10 +174,14 @@ class Fetcher:
         host = self._host(url)
         async with host:
             if host.lost >= GIVEN_UP:
-                raise Unfetched("given_up", f"{GIVEN_UP} requests in a row were lost, so its host is left alone")
+                raise Unfetched(
+                    "given_up", f"{GIVEN_UP} requests in a row were lost, so its host is left alone"
+                )
             try:
                 async with asyncio.timeout(self._config.total_time or None):
-                    async with self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False) as response:
+                    async with self._session.get(
+                        URL(url, encoded=True), headers=headers, allow_redirects=False
+                    ) as response:
                         host.lost = 0
                         if response.status in REDIRECTS and (location := response.headers.get("Location")):
                             return response.status, joined(url, location)
@@ -203,7 +231,9 @@ class Fetcher:
             if not why.code.startswith("http_"):
                 raise
             return opt_out.Welcome(forbidden=f"its robots.txt can't be had: {why.message}")
-        found = opt_out.Welcome() if text is None else opt_out.from_robots(text.decode("utf-8-sig", "replace"))
+        found = (
+            opt_out.Welcome() if text is None else opt_out.from_robots(text.decode("utf-8-sig", "replace"))
+        )
         if found.refusal(at := authority + opt_out.TDM_PATH, opt_out.TDM_PATH) is None:
             with suppress(Unfetched):  # what can't be had reserves nothing
                 found = opt_out.with_rules(found, await self._rules(at, opt_out.TDM_LIMIT) or b"")
@@ -228,7 +258,9 @@ class Fetcher:
         found: list[tuple[int, bytes]] = []
 
         async def take(response: aiohttp.ClientResponse) -> None:
-            found.append((response.status, await body.read_text(response, limit) if response.status == 200 else b""))
+            found.append(
+                (response.status, await body.read_text(response, limit) if response.status == 200 else b"")
+            )
 
         for _ in range(RULES_REDIRECTS + 1):
             if not self._mine(url):

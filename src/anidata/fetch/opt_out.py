@@ -31,7 +31,9 @@ class Welcome:
     robots: Protego | None = None  # None: nothing is forbidden
     forbidden: str = ""  # why nothing may be asked for at all
     usages: tuple[tuple[str, str], ...] = ()  # (path, preference) of robots.txt
-    reserved: tuple[tuple[str, bool], ...] = field(default=())  # (location, whether it is reserved) of tdmrep.json
+    reserved: tuple[tuple[str, bool], ...] = field(
+        default=()
+    )  # (location, whether it is reserved) of tdmrep.json
 
     @property
     def delay(self) -> float:
@@ -44,7 +46,9 @@ class Welcome:
             return "robots", self.forbidden
         if self.robots is not None and not self.robots.can_fetch(url, AGENT):
             return "robots", "its robots.txt forbids it"
-        usage = [text for at, text in sorted(self.usages) if path.startswith(at)]  # the longest path speaks last
+        usage = [
+            text for at, text in sorted(self.usages) if path.startswith(at)
+        ]  # the longest path speaks last
         if usage and _forbids(usage[-1]):
             return "content_usage", f"its robots.txt says {usage[-1]}"
         if self._is_reserved(path):
@@ -57,7 +61,11 @@ class Welcome:
         TDMRep, section on the file: the most specific match counts, and that is the first in sequence. Many files have it elsewhere. So a
         reservation by either reading is heeded.
         """
-        found = [(_specificity(location), reserved) for location, reserved in self.reserved if _matches(location, path)]
+        found = [
+            (_specificity(location), reserved)
+            for location, reserved in self.reserved
+            if _matches(location, path)
+        ]
         return bool(found) and (found[0][1] or max(found)[1])
 
 
@@ -78,7 +86,11 @@ def tdm_rules(data: bytes) -> tuple[tuple[str, bool], ...]:
     except (ValueError, RecursionError):
         return ()
     found = [rule for rule in (rules if isinstance(rules, list) else [rules]) if isinstance(rule, dict)]
-    return tuple((rule["location"], _is_one(rule.get("tdm-reservation"))) for rule in found if isinstance(rule.get("location"), str))
+    return tuple(
+        (rule["location"], _is_one(rule.get("tdm-reservation")))
+        for rule in found
+        if isinstance(rule.get("location"), str)
+    )
 
 
 def header_refusal(headers: Mapping[str, list[str]]) -> Refusal | None:
@@ -102,7 +114,11 @@ def _is_one(value: Any) -> bool:
 def _tags(value: str) -> set[str]:
     """The words of an X-Robots-Tag that are meant for all, or for us: 'noai', 'otherbot: noindex, noai'."""
     agent, colon, rest = value.partition(":")
-    if colon and re.fullmatch(r"[\w*-]+", agent.strip()) and agent.strip().lower() not in ("unavailable_after", "max-snippet"):
+    if (
+        colon
+        and re.fullmatch(r"[\w*-]+", agent.strip())
+        and agent.strip().lower() not in ("unavailable_after", "max-snippet")
+    ):
         if agent.strip().lower() not in ("*", AGENT):
             return set()
         value = rest

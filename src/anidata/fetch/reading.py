@@ -73,7 +73,9 @@ class WebFile(io.RawIOBase):
         try:
             data = self._tried(partial(self._some, len(view)))
         except Unfetched as why:
-            raise OSError(errno.ECONNABORTED, why.message) from why  # with a number: decompressors' errors have none
+            raise OSError(
+                errno.ECONNABORTED, why.message
+            ) from why  # with a number: decompressors' errors have none
         view[: len(data)] = data
         self._place += len(data)
         return len(data)
@@ -122,7 +124,10 @@ class WebFile(io.RawIOBase):
     async def _resumed(self) -> aiohttp.ClientResponse:
         same = (self.etag if not self.etag.startswith("W/") else "") or self.modified
         if not same:
-            raise Unfetched("cut_short", "the connection was lost, and the server doesn't say whether the file is still the same")
+            raise Unfetched(
+                "cut_short",
+                "the connection was lost, and the server doesn't say whether the file is still the same",
+            )
         response = await self._asked({"Range": f"bytes={self._place}-", "If-Range": same})
         found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
         if response.status != 206 or not found or int(found[1]) != self._place:
@@ -162,5 +167,7 @@ class WebFile(io.RawIOBase):
 def _good(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
     if response.status not in (200, 206):
         response.close()
-        raise Unfetched(f"http_{response.status}", f"the server says {response.status}", again=response.status in PASSING)
+        raise Unfetched(
+            f"http_{response.status}", f"the server says {response.status}", again=response.status in PASSING
+        )
     return response

@@ -91,4 +91,6 @@ def _host(parts: SplitResult) -> str:
 def _escaped(text: str) -> str:
     """Percent-encoded where it must be; what is encoded stays so."""
     text = re.sub("[\ud800-\udfff]", "\ufffd", text)
-    return re.sub("%(?![0-9A-Fa-f]{2})", "%25", quote(text, safe=_KEPT)).replace("[", "%5B").replace("]", "%5D")
+    return (
+        re.sub("%(?![0-9A-Fa-f]{2})", "%25", quote(text, safe=_KEPT)).replace("[", "%5B").replace("]", "%5D")
+    )

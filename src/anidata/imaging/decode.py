@@ -36,9 +36,13 @@ SRGB_TOLERANCE = 2  # levels of 255: within it a profile is another writing of s
 JPEG_END = b"\xff\xd9"
 UNFIT = "its color profile is broken, or not for its channels: ignored"
 SRGB = ImageCms.createProfile("sRGB")
-ENOUGH = 2  # times the side that is asked for: without it the worst picture was 5.3 levels off on average, not 2.1
+ENOUGH = (
+    2  # times the side that is asked for: without it the worst picture was 5.3 levels off on average, not 2.1
+)
 STRIP = 1 << 18  # pixels put on white at once: what lies between stays in the cache
-LOADED = 1 << 23  # pixels that Pillow converts at once: each conversion is a copy, and becoming an array takes two
+LOADED = (
+    1 << 23
+)  # pixels that Pillow converts at once: each conversion is a copy, and becoming an array takes two
 PADDING = 16  # bytes: encoders that pad a JPEG's last scan add a few; a stream that lost its way leaves more
 Noted = tuple[Pixels, str]
 
@@ -85,11 +89,22 @@ def decode(data: bytes, max_pixels: int, side: int = 0) -> Image:
     if form is None:
         raise BadImage("not_an_image", f"begins with {data[:8]!r}: none of {', '.join(OPENERS)}")
     decoded = (
-        _png(data, max_pixels) if form == "png" else _jpeg(data, max_pixels, side) if form == "jpeg" else _other(data, form, max_pixels)
+        _png(data, max_pixels)
+        if form == "png"
+        else _jpeg(data, max_pixels, side)
+        if form == "jpeg"
+        else _other(data, form, max_pixels)
     )
     rgb, transparency = _on_white(decoded.pixels)
     turn = TURNS.get(_orientation(decoded.exif))
-    return Image(np.ascontiguousarray(turn(rgb) if turn else rgb), form, decoded.frames, transparency, decoded.quality, decoded.note)
+    return Image(
+        np.ascontiguousarray(turn(rgb) if turn else rgb),
+        form,
+        decoded.frames,
+        transparency,
+        decoded.quality,
+        decoded.note,
+    )
 
 
 def _png(data: bytes, limit: int) -> Decoded:
@@ -124,9 +139,13 @@ def _turbo(data: bytes, head: headers.Jpeg, side: int = 0) -> Noted:
         return _to_srgb(samples[..., 0] if head.channels == 1 else samples, head.icc)
     if not head.icc:
         black = cv2.cvtColor(cv2.extractChannel(samples, 3), cv2.COLOR_GRAY2RGB)
-        return np.asarray(cv2.multiply(cv2.cvtColor(samples, cv2.COLOR_RGBA2RGB), black, scale=1 / 255), np.uint8), ""
+        return np.asarray(
+            cv2.multiply(cv2.cvtColor(samples, cv2.COLOR_RGBA2RGB), black, scale=1 / 255), np.uint8
+        ), ""
     cv2.bitwise_not(samples, samples)  # inverted in the file, as Adobe began and all followed
-    return _channels(PIL.Image.frombuffer("CMYK", samples.shape[1::-1], samples, "raw", "CMYK", 0, 1), head.icc)
+    return _channels(
+        PIL.Image.frombuffer("CMYK", samples.shape[1::-1], samples, "raw", "CMYK", 0, 1), head.icc
+    )
 
 
 def _reduction(long: int, side: int) -> int:
@@ -145,14 +164,18 @@ def _mended(data: bytes, head: headers.Jpeg, complaint: str, limit: int) -> Note
     Raises: BadImage: `truncated` or `corrupt`.
     """
     extra = re.search(r"(\d+) extraneous bytes", complaint)
-    if (extra and int(extra[1]) <= PADDING) or "subsampling" in complaint:  # a rare subsampling, that Pillow knows
+    if (
+        extra and int(extra[1]) <= PADDING
+    ) or "subsampling" in complaint:  # a rare subsampling, that Pillow knows
         return _channels(_load(data, "jpeg", limit), head.icc)
     if "Premature end of JPEG file" not in complaint and head.ended:
         raise BadImage("corrupt", complaint)
     if not head.alone:
         raise BadImage("truncated", "the JPEG ends before its last scan")
     try:
-        return _turbo(data + JPEG_END, head)  # with an end mark, libjpeg only complains where pixels are missing
+        return _turbo(
+            data + JPEG_END, head
+        )  # with an end mark, libjpeg only complains where pixels are missing
     except BadImage as error:
         raise BadImage("truncated", "the JPEG ends before its picture does") from error
 
@@ -169,9 +192,13 @@ def _other(data: bytes, form: str, limit: int) -> Decoded:
         headers.check_boxes(data)
     opened: Any = _load(data, form, limit)
     frames = opened.n_frames if form == "avif" else frames
-    exif = opened.info.get("exif", b"") if form in ("avif", "webp") else b""  # Pillow has turned a TIFF already
+    exif = (
+        opened.info.get("exif", b"") if form in ("avif", "webp") else b""
+    )  # Pillow has turned a TIFF already
     pixels, note = _channels(opened, opened.info.get("icc_profile", b""))
-    return Decoded(_framed(pixels, *opened.dispose_extent) if form == "gif" else pixels, frames, exif, note=note)
+    return Decoded(
+        _framed(pixels, *opened.dispose_extent) if form == "gif" else pixels, frames, exif, note=note
+    )
 
 
 def _framed(pixels: Pixels, left: int, top: int, right: int, bottom: int) -> Pixels:
@@ -198,7 +225,12 @@ def _load(data: bytes, form: str, limit: int) -> PIL.Image.Image:
 
 def _check_strips(opened: Any, size: int) -> None:
     for places, lengths in ((273, 279), (324, 325)):  # strips, tiles
-        ends = [place + length for place, length in zip(opened.tag_v2.get(places, ()), opened.tag_v2.get(lengths, ()), strict=False)]
+        ends = [
+            place + length
+            for place, length in zip(
+                opened.tag_v2.get(places, ()), opened.tag_v2.get(lengths, ()), strict=False
+            )
+        ]
         if max(ends, default=0) > size:
             raise BadImage("truncated", f"the TIFF lacks its last {max(ends) - size:,} bytes")
 
@@ -206,16 +238,26 @@ def _check_strips(opened: Any, size: int) -> None:
 def _channels(opened: PIL.Image.Image, icc: bytes = b"") -> Noted:
     """A loaded picture as 8-bit gray, RGB or RGBA, in sRGB."""
     if opened.mode in ("F", "I", "LAB"):
-        raise BadImage("not_an_image", f"samples of Pillow's mode {opened.mode}: measurements, with no agreed black and white")
+        raise BadImage(
+            "not_an_image",
+            f"samples of Pillow's mode {opened.mode}: measurements, with no agreed black and white",
+        )
     if opened.mode.startswith("I;16"):
         return _to_srgb(_eight_bits(np.asarray(opened)), icc)
-    mode = "RGBA" if opened.has_transparency_data else {"1": "L", "L": "L", "CMYK": "CMYK"}.get(opened.mode, "RGB")
+    mode = (
+        "RGBA"
+        if opened.has_transparency_data
+        else {"1": "L", "L": "L", "CMYK": "CMYK"}.get(opened.mode, "RGB")
+    )
     with _foreign():
         to_srgb, note = _transform(icc, mode) if icc else (None, "")
         width, height, rows = *opened.size, max(1, LOADED // opened.width)
         if rows >= height:
             return _converted(opened, mode, to_srgb), note
-        strips = (_converted(opened.crop((0, top, width, min(height, top + rows))), mode, to_srgb) for top in range(0, height, rows))
+        strips = (
+            _converted(opened.crop((0, top, width, min(height, top + rows))), mode, to_srgb)
+            for top in range(0, height, rows)
+        )
         first = next(strips)
         whole, end = np.empty((height, *first.shape[1:]), np.uint8), 0
         for strip in chain([first], strips):
@@ -244,7 +286,11 @@ def _transform(icc: bytes, mode: str) -> tuple[ImageCms.ImageCmsTransform | None
         return None, UNFIT
     if mode not in ("RGB", "RGBA"):
         return to_srgb, ""
-    grid = np.stack(np.meshgrid(*[np.arange(0, 256, 17)] * 3, [255]), axis=-1).reshape(64, 64, 4).astype(np.uint8)
+    grid = (
+        np.stack(np.meshgrid(*[np.arange(0, 256, 17)] * 3, [255]), axis=-1)
+        .reshape(64, 64, 4)
+        .astype(np.uint8)
+    )
     colors = PIL.Image.fromarray(grid[..., : len(mode)])
     moved = np.asarray(ImageCms.applyTransform(colors, to_srgb), np.int16) - np.asarray(colors, np.int16)
     return (to_srgb if np.abs(moved).max() > SRGB_TOLERANCE else None), ""
@@ -252,7 +298,11 @@ def _transform(icc: bytes, mode: str) -> tuple[ImageCms.ImageCmsTransform | None
 
 def _eight_bits(pixels: NDArray[Any]) -> Pixels:
     """The high bytes."""
-    high = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).view(np.uint8)[..., 1::2] if pixels.dtype != np.uint8 else pixels
+    high = (
+        pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).view(np.uint8)[..., 1::2]
+        if pixels.dtype != np.uint8
+        else pixels
+    )
     return np.ascontiguousarray(high)
 
 
@@ -310,6 +360,8 @@ def _foreign() -> Iterator[None]:
         raise BadImage("too_large", "its pixels don't fit in memory") from error
     except Exception as error:  # struct.error, SyntaxError, KeyError, OverflowError … each from some plugin
         text = str(error) or type(error).__name__
-        raise BadImage("truncated" if "truncated" in text.lower() or isinstance(error, EOFError) else "corrupt", text) from error
+        raise BadImage(
+            "truncated" if "truncated" in text.lower() or isinstance(error, EOFError) else "corrupt", text
+        ) from error
     finally:
         PIL.Image.MAX_IMAGE_PIXELS = limit

@@ -42,7 +42,12 @@ def fit(rgb: Pixels, size: int, how: Fit, filter: Filter, at: float = 0.5) -> Pi
     ratios = page[0] / width, page[1] / height
     scale = min(ratios) if how == "pad" else max(ratios)
     limit = min if how == "pad" else max  # rounding may neither leave the page nor fail to cover it
-    resized = resize(rgb, max(1, limit(page[0], round(width * scale))), max(1, limit(page[1], round(height * scale))), filter)
+    resized = resize(
+        rgb,
+        max(1, limit(page[0], round(width * scale))),
+        max(1, limit(page[1], round(height * scale))),
+        filter,
+    )
     return _pad(resized, *page) if how == "pad" else _crop(resized, *page, at)
 
 
@@ -106,7 +111,9 @@ def shrink(rgb: Pixels, width: int, height: int) -> Pixels:
         rgb = halved(rgb)
     if rgb.shape[:2] == (height, width):
         return rgb
-    return halved(np.asarray(cv2.resize(rgb, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8))
+    return halved(
+        np.asarray(cv2.resize(rgb, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8)
+    )
 
 
 def halved(rgb: Pixels) -> Pixels:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from anidata.errors import BadImage
 
-MAX_BLOCKS = 1 << 20  # chunks, sub-blocks or pages that are walked: 8 GB of ordinary PNG, 256 MB of ordinary GIF
+MAX_BLOCKS = (
+    1 << 20
+)  # chunks, sub-blocks or pages that are walked: 8 GB of ordinary PNG, 256 MB of ordinary GIF
 MAX_PAGES = 10_000  # of a TIFF; beyond, the count stops
 MAX_SCANS = 500  # of a JPEG: each costs a pass over the whole picture, and real ones have ten
 BITMAP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # sizes in bytes, from OS/2 to BITMAPV5HEADER
@@ -24,7 +26,10 @@ LUMA = (
     + (18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99)
 )  # fmt: skip
 LUMA_SUMS = [
-    sum(min(255, max(1, (entry * (5000 // quality if quality < 50 else 200 - 2 * quality) + 50) // 100)) for entry in LUMA)
+    sum(
+        min(255, max(1, (entry * (5000 // quality if quality < 50 else 200 - 2 * quality) + 50) // 100))
+        for entry in LUMA
+    )
     for quality in range(1, 101)
 ]  # by quality from 1
 
@@ -116,7 +121,11 @@ def _luma_sum(body: bytes) -> int | None:
 
 def _quality(luma: int | None) -> int:
     """The quality at which libjpeg's own table has the nearest sum; the highest of equals."""
-    return 100 if luma is None else min(range(100, 0, -1), key=lambda quality: abs(LUMA_SUMS[quality - 1] - luma))
+    return (
+        100
+        if luma is None
+        else min(range(100, 0, -1), key=lambda quality: abs(LUMA_SUMS[quality - 1] - luma))
+    )
 
 
 def read_gif(data: bytes, limit: int) -> int:
@@ -140,7 +149,11 @@ def read_webp(data: bytes, limit: int) -> int:
     missing = 8 + int.from_bytes(data[4:8], "little") - len(data)
     size, frames, place = None, 0, 12
     for _ in range(MAX_BLOCKS):
-        name, length, body = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "little"), data[place + 8 : place + 18]
+        name, length, body = (
+            data[place : place + 4],
+            int.from_bytes(data[place + 4 : place + 8], "little"),
+            data[place + 8 : place + 18],
+        )
         if len(body) < 10 and size is None:
             break
         size = size or _webp_size(name, body)
@@ -186,8 +199,13 @@ def read_tiff(data: bytes) -> tuple[int, bytes]:
 def _tiff_end(data: bytes, order: str, big: bool, place: int) -> int:
     """Where the last value ends of those that a page's directory, which is whole, keeps outside itself; Pillow ignores all tags after one it lacks."""
     count_form, entry_form, room = ("Q", "HHQQ", 8) if big else ("H", "HHII", 4)
-    (entries,), start = struct.unpack_from(order + count_form, data, place), place + struct.calcsize(count_form)
-    told = struct.iter_unpack(order + entry_form, data[start : start + entries * struct.calcsize(order + entry_form)])
+    (entries,), start = (
+        struct.unpack_from(order + count_form, data, place),
+        place + struct.calcsize(count_form),
+    )
+    told = struct.iter_unpack(
+        order + entry_form, data[start : start + entries * struct.calcsize(order + entry_form)]
+    )
     spans = [(at, count * TIFF_SIZES.get(kind, 0)) for tag, kind, count, at in told if tag <= TIFF_LAST]
     return max((at + size for at, size in spans if size > room), default=0)
 

@@ -29,7 +29,9 @@ BLOCK = 8  # px: the window begins on a JPEG's block border, so that blocks fall
 RASTER = 512  # px: the longest side of the small picture that coarse measures look at; it is over half of that wherever the picture is
 
 Pixels = NDArray[np.uint8]
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # a library's remarks about one file are not for the user's terminal
+logging.getLogger("PIL").addHandler(
+    logging.NullHandler()
+)  # a library's remarks about one file are not for the user's terminal
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ class Image:
     def window(self) -> Pixels:
         """Luma of the central window at full resolution, at most WINDOW px a side."""
         top, left = (max(0, side - WINDOW) // 2 // BLOCK * BLOCK for side in self.rgb.shape[:2])
-        return np.asarray(cv2.cvtColor(self.rgb[top : top + WINDOW, left : left + WINDOW], cv2.COLOR_RGB2GRAY), np.uint8)
+        return np.asarray(
+            cv2.cvtColor(self.rgb[top : top + WINDOW, left : left + WINDOW], cv2.COLOR_RGB2GRAY), np.uint8
+        )
 
     @cached_property
     def raster(self) -> Pixels:

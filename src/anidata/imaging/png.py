@@ -23,9 +23,18 @@ MAX_PROFILE = 16 << 20  # bytes of an unpacked ICC profile
 BROKEN = 64  # bytes of an ICC profile that can't be unpacked
 MAGIC = b"\x89PNG\r\n\x1a\n"
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6  # color types
-DEPTHS = {GRAY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GRAY_ALPHA: (8, 16), RGBA: (8, 16)}  # bits a sample
+DEPTHS = {
+    GRAY: (1, 2, 4, 8, 16),
+    RGB: (8, 16),
+    PALETTE: (1, 2, 4, 8),
+    GRAY_ALPHA: (8, 16),
+    RGBA: (8, 16),
+}  # bits a sample
 MODES = {GRAY: "mono", RGB: "rgb", RGBA: "rgba"}  # kornia-rs's names
-STANDS_FOR = {(GRAY_ALPHA, 8): (16, GRAY), (GRAY_ALPHA, 16): (8, RGBA)}  # (depth, color type) with as many bytes a pixel
+STANDS_FOR = {
+    (GRAY_ALPHA, 8): (16, GRAY),
+    (GRAY_ALPHA, 16): (8, RGBA),
+}  # (depth, color type) with as many bytes a pixel
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,9 @@ def pixels(png: Png) -> NDArray[Any]:
 
     Raises: Exception: of kornia-rs, where the rows are damaged.
     """
-    depth, color = STANDS_FOR.get((png.color, png.depth), (max(8, png.depth), GRAY if png.color == PALETTE else png.color))
+    depth, color = STANDS_FOR.get(
+        (png.color, png.depth), (max(8, png.depth), GRAY if png.color == PALETTE else png.color)
+    )
     width = (png.width * png.depth + 7) // 8 if png.depth < 8 else png.width
     unpack = kornia_rs.io.decode_image_png_u16 if depth == 16 else kornia_rs.io.decode_image_png_u8
     samples = unpack(_written(png, width, depth, color), (png.height, width), MODES[color])
@@ -102,7 +113,9 @@ def pixels(png: Png) -> NDArray[Any]:
 def plain(png: Png) -> bytes:
     """The same picture in the chunks that its pixels need, but for a transparent gray: `keyed` sees to that."""
     chunks = ((b"PLTE", png.palette), (b"tRNS", png.clear if png.color == PALETTE else b""))
-    return _written(png, png.width, png.depth, png.color, b"".join(_chunk(name, body) for name, body in chunks if body))
+    return _written(
+        png, png.width, png.depth, png.color, b"".join(_chunk(name, body) for name, body in chunks if body)
+    )
 
 
 def _written(png: Png, width: int, depth: int, color: int, extra: bytes = b"") -> bytes:
@@ -164,7 +177,9 @@ def _looked_up(indices: NDArray[np.uint8], png: Png) -> NDArray[np.uint8]:
 
 def _gray_alpha(samples: NDArray[Any], depth: int) -> NDArray[np.uint8]:
     """8-bit RGBA from what stood for it: 16-bit gray (gray and alpha in its two bytes) or RGBA (the high bytes at 0 and 2)."""
-    first, last = (samples[..., 0] >> 8, samples[..., 0] & 255) if depth == 8 else (samples[..., 0], samples[..., 2])
+    first, last = (
+        (samples[..., 0] >> 8, samples[..., 0] & 255) if depth == 8 else (samples[..., 0], samples[..., 2])
+    )
     gray, alpha = first.astype(np.uint8), last.astype(np.uint8)
     return np.asarray(cv2.merge([gray, gray, gray, alpha]), np.uint8)
 

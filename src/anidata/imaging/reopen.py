@@ -33,11 +33,18 @@ class Reader:
         last = BadImage("missing", "no place is known where it lies")
         for place in places:
             try:
-                data = storage.read(Reference(place["uri"], place["offset"] or 0, place["size"]), self.workspace.path, self.max_bytes)
+                data = storage.read(
+                    Reference(place["uri"], place["offset"] or 0, place["size"]),
+                    self.workspace.path,
+                    self.max_bytes,
+                )
             except BadImage as error:
                 last = error
                 continue
             if storage.key_of(data) == key:
                 return data
-            last = BadImage("changed", "the source has changed since it was read; look again with: anidata ingest WORK SOURCE --refresh")
+            last = BadImage(
+                "changed",
+                "the source has changed since it was read; look again with: anidata ingest WORK SOURCE --refresh",
+            )
         raise last

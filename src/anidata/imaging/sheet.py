@@ -64,7 +64,9 @@ HUES: tuple[tuple[Color, Color], ...] = (  # of plain captions, in the order of 
 )
 
 
-def draw(title: str, summary: Sequence[tuple[str, str]], sections: Sequence[Section], width: int = FULL) -> Pixels:
+def draw(
+    title: str, summary: Sequence[tuple[str, str]], sections: Sequence[Section], width: int = FULL
+) -> Pixels:
     """The sheet, (h, width, 3): a title, figures as (label, value), and the sections.
 
     Raises: ValueError: narrower than MIN_WIDTH.
@@ -86,7 +88,15 @@ def _blank(width: int, height: int) -> Pixels:
 
 def _heading(title: str, width: int) -> Pixels:
     strip = PIL.Image.fromarray(_blank(width, 2 * TITLE + 60))
-    write_text(ImageDraw.Draw(strip), (margin(width), 2 * TITLE + 14), title, TITLE, INK, width - 2 * margin(width), bold=0.6)
+    write_text(
+        ImageDraw.Draw(strip),
+        (margin(width), 2 * TITLE + 14),
+        title,
+        TITLE,
+        INK,
+        width - 2 * margin(width),
+        bold=0.6,
+    )
     return np.asarray(strip)
 
 
@@ -135,7 +145,9 @@ def _row(row: Row, places: Grid, touching: bool, width: int, hues: Hues) -> Pixe
     """Cards as high as the highest picture of the row asks."""
     cells, columns = [cell for group in row for cell in group], list(accumulate(map(len, row), initial=0))
     boxes = [boxes(group, column, places, touching) for group, column in zip(row, columns, strict=False)]
-    room = max(round(LOWEST * places.cell), *(box.height + 2 * rim(cell) for group in boxes for cell, box in group))
+    room = max(
+        round(LOWEST * places.cell), *(box.height + 2 * rim(cell) for group in boxes for cell, box in group)
+    )
     badged, noted = any(c.caption or c.detail for c in cells), any(c.note for c in cells)
     text = AIR * (badged or noted) + BADGE * badged + LINE * noted
     strip = PIL.Image.fromarray(_blank(width, room + text + 2 * INSET + GAP))
@@ -154,7 +166,12 @@ def _row(row: Row, places: Grid, touching: bool, width: int, hues: Hues) -> Pixe
 
 def _picture(strip: PIL.Image.Image, pen: ImageDraw.ImageDraw, cell: Cell, box: Box, top: int) -> None:
     frame, right, bottom = rim(cell), box.left + box.width - 1, top + box.height - 1
-    pen.rectangle((box.left - frame, top - frame, right + frame, bottom + frame), PAPER, FRAMES.get(cell.tone, RULE), frame)
+    pen.rectangle(
+        (box.left - frame, top - frame, right + frame, bottom + frame),
+        PAPER,
+        FRAMES.get(cell.tone, RULE),
+        frame,
+    )
     if cell.picture is None:
         pen.line((box.left, top, right, bottom), RULE, 2)
         pen.line((box.left, bottom, right, top), RULE, 2)
@@ -163,7 +180,9 @@ def _picture(strip: PIL.Image.Image, pen: ImageDraw.ImageDraw, cell: Cell, box: 
         strip.paste(shown.convert("RGB"), (box.left, top))
 
 
-def _words(pen: ImageDraw.ImageDraw, cell: Cell, at: tuple[int, int], width: int, above: int, hues: Hues) -> None:
+def _words(
+    pen: ImageDraw.ImageDraw, cell: Cell, at: tuple[int, int], width: int, above: int, hues: Hues
+) -> None:
     """A badge with its detail, and `above` px lower the note."""
     (x, y), used = at, 0
     if cell.caption:

@@ -117,7 +117,11 @@ def boxes(group: Sequence[Cell], column: int, places: Grid, touching: bool) -> l
 def _apart(group: Sequence[Cell], column: int, places: Grid) -> Iterator[Box]:
     """Each picture centered in its own column."""
     for number, cell in enumerate(group, column):
-        (width, height), room, left = _shape(cell), places.cell - 2 * rim(cell), places.card(number)[0] + INSET
+        (width, height), room, left = (
+            _shape(cell),
+            places.cell - 2 * rim(cell),
+            places.card(number)[0] + INSET,
+        )
         scale = min(room / width, TALLEST * room / height, _most(cell))
         shown = _scaled(width, scale)
         yield Box(left + (places.cell - shown) // 2, shown, _scaled(height, scale), left, places.cell)
@@ -125,14 +129,21 @@ def _apart(group: Sequence[Cell], column: int, places: Grid) -> Iterator[Box]:
 
 def _joined(group: Sequence[Cell], column: int, places: Grid) -> Iterator[Box]:
     """Pictures of one height side by side, a hairline between them, centered in their card; texts stand below in equal parts."""
-    left, right = (edge + inset for edge, inset in zip(places.card(column, len(group)), (INSET, -INSET), strict=True))
+    left, right = (
+        edge + inset for edge, inset in zip(places.card(column, len(group)), (INSET, -INSET), strict=True)
+    )
     shapes, rims = [_shape(cell) for cell in group], [rim(cell) for cell in group]
     room = right - left - rims[0] - sum(rims)
     height = min(
-        room / sum(w / h for w, h in shapes), TALLEST * places.cell, *(h * _most(c) for (_, h), c in zip(shapes, group, strict=True))
+        room / sum(w / h for w, h in shapes),
+        TALLEST * places.cell,
+        *(h * _most(c) for (_, h), c in zip(shapes, group, strict=True)),
     )
     widths = [_scaled(w, height / h) for w, h in shapes]
-    starts = accumulate((w + rim for w, rim in zip(widths, rims, strict=True)), initial=left + rims[0] + (room - sum(widths)) // 2)
+    starts = accumulate(
+        (w + rim for w, rim in zip(widths, rims, strict=True)),
+        initial=left + rims[0] + (room - sum(widths)) // 2,
+    )
     for number, (start, width) in enumerate(zip(starts, widths, strict=False)):
         text, end = (left + (right - left) * n // len(group) for n in (number, number + 1))
         yield Box(start, width, _scaled(1, height), text, min(end - text - AIR, places.cell))
@@ -148,7 +159,9 @@ def _most(cell: Cell) -> float:
 
 
 def _scaled(side: int, scale: float) -> int:
-    return max(1, math.floor(side * scale + 1e-6))  # what should fill its place exactly does, whatever the quotient lost
+    return max(
+        1, math.floor(side * scale + 1e-6)
+    )  # what should fill its place exactly does, whatever the quotient lost
 
 
 def rim(cell: Cell) -> int:

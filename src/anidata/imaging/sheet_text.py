@@ -45,7 +45,15 @@ def _drawable(char: str) -> str:
     return base or ("" if unicodedata.combining(char) else "?")
 
 
-def write_text(pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, size: int, color: Color, width: int, bold: float = 0) -> int:
+def write_text(
+    pen: ImageDraw.ImageDraw,
+    at: tuple[int, int],
+    text: str,
+    size: int,
+    color: Color,
+    width: int,
+    bold: float = 0,
+) -> int:
     """Write on a base line; returns the length in px. `bold` thickens strokes by that many px on each side."""
     short = fitted(text, size, width)
     pen.text(at, short, color, font(size), anchor="ls", stroke_width=bold)

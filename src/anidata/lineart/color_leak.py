@@ -52,7 +52,9 @@ def tally(line: Pixels, rgb: Pixels, fold: int) -> Sums:
     lab, sums = _lab(rgb), np.zeros((2, FOLDS, 12))
     for n, drawn in enumerate((line, binarized(line))):
         x, y = _regions(drawn, lab)
-        sums[n, fold % FOLDS] = np.column_stack([np.ones(len(x)), x, x * x, y, y * y, y * x[:, None]]).sum(axis=0)
+        sums[n, fold % FOLDS] = np.column_stack([np.ones(len(x)), x, x * x, y, y * y, y * x[:, None]]).sum(
+            axis=0
+        )
     return sums
 
 
@@ -89,7 +91,9 @@ def leak(sums: Sums) -> Leak:
             slope, offset = _fit(rest)
             missed += _squares(held, slope, offset)
             spread += _squares(held, np.zeros(3), rest[3:6] / rest[0])
-    return Leak(*(max(0.0, float(1 - m / s)) if s > 0 else float("nan") for m, s in zip(missed, spread, strict=True)))
+    return Leak(
+        *(max(0.0, float(1 - m / s)) if s > 0 else float("nan") for m, s in zip(missed, spread, strict=True))
+    )
 
 
 def _fit(sums: Sums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -103,10 +107,14 @@ def _fit(sums: Sums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def _squares(sums: Sums, slope: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
     """Σ (y − slope·x − offset)² of each channel."""
     n, x, xx, y, yy, xy = sums[0], sums[1], sums[2], sums[3:6], sums[6:9], sums[9:12]
-    return np.asarray(yy - 2 * (slope * xy + offset * y) + slope**2 * xx + 2 * slope * offset * x + n * offset**2)
+    return np.asarray(
+        yy - 2 * (slope * xy + offset * y) + slope**2 * xx + 2 * slope * offset * x + n * offset**2
+    )
 
 
 def _tiles(values: NDArray[np.generic]) -> NDArray[np.float64]:
     """Sums over tiles of TILE × TILE px, row by row; what is left at the right and below makes smaller ones."""
     rows, columns = (np.arange(0, side, TILE) for side in values.shape)
-    return np.asarray(np.add.reduceat(np.add.reduceat(values.astype(np.float64), rows, axis=0), columns, axis=1).ravel())
+    return np.asarray(
+        np.add.reduceat(np.add.reduceat(values.astype(np.float64), rows, axis=0), columns, axis=1).ravel()
+    )

@@ -51,7 +51,9 @@ def pen(name: str, config: Any) -> Callable[[np.ndarray], np.ndarray]:
     return lambda rgb: module.draw(rgb, config)
 
 
-def draw_files(paths: Sequence[Path], folder: Path, style: str, size: int, settings: Mapping[str, Any]) -> Drawn:
+def draw_files(
+    paths: Sequence[Path], folder: Path, style: str, size: int, settings: Mapping[str, Any]
+) -> Drawn:
     """Draw each file as folder/STEM.png (STEM.EXT.png where two files share a stem); `size` px on the long side, 0 for its own.
 
     settings: {style: parameters}, as --set gives them.
@@ -72,26 +74,43 @@ def compare_files(paths: Sequence[Path], folder: Path, size: int, settings: Mapp
     """Draw each file in every style that needs no argument, all on one sheet, folder/styles.png; `size` px on the long side, 0 for 512."""
     pens = {name: pen(*chosen(name, settings.get(name, {}))) for name in selection.plain()}
     done = Drawn()
-    sections = [sheet_layout.Section(path.name, [_cells(_sized(rgb, size or SHOWN), pens)]) for path, rgb in _read(paths, done)]
+    sections = [
+        sheet_layout.Section(path.name, [_cells(_sized(rgb, size or SHOWN), pens)])
+        for path, rgb in _read(paths, done)
+    ]
     if sections:
         storage.publish(folder / SHEET, encode.encode_png(sheet.draw("Styles of lineart", [], sections)))
         done.written.append(folder / SHEET)
     return done
 
 
-def _cells(rgb: np.ndarray, pens: Mapping[str, Callable[[np.ndarray], np.ndarray]]) -> list[sheet_layout.Cell]:
-    return [sheet_layout.Cell(rgb, caption="color"), *(sheet_layout.Cell(drawn(rgb), caption=name) for name, drawn in pens.items())]
+def _cells(
+    rgb: np.ndarray, pens: Mapping[str, Callable[[np.ndarray], np.ndarray]]
+) -> list[sheet_layout.Cell]:
+    return [
+        sheet_layout.Cell(rgb, caption="color"),
+        *(sheet_layout.Cell(drawn(rgb), caption=name) for name, drawn in pens.items()),
+    ]
 
 
 def _read(paths: Sequence[Path], done: Drawn) -> Iterator[tuple[Path, np.ndarray]]:
     """The pictures that can be read; the others are noted."""
     for path in paths:
         try:
-            yield path, decode.decode(storage.read(storage.Reference(storage.uri_of(path)), Path(), MAX_BYTES), MAX_PIXELS).rgb
+            yield (
+                path,
+                decode.decode(
+                    storage.read(storage.Reference(storage.uri_of(path)), Path(), MAX_BYTES), MAX_PIXELS
+                ).rgb,
+            )
         except BadImage as error:
             done.failed[str(path)] = str(error)
 
 
 def _sized(rgb: np.ndarray, size: int) -> np.ndarray:
     scale = size / max(rgb.shape[:2]) if size else 1
-    return rgb if scale == 1 else fit.resize(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)), "area")
+    return (
+        rgb
+        if scale == 1
+        else fit.resize(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)), "area")
+    )

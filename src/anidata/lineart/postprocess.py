@@ -15,7 +15,9 @@ INK, PAPER = 128, 255  # grey levels: what is darker than INK is ink
 DEEP = 9  # px: what is farther inside is no stroke but a black area
 SPECK = 8  # px: a smaller component is a speck
 PASSES = 64  # of thinning at most; a stroke loses two px of its width in each
-AROUND = np.array([[1, 2, 4], [128, 0, 8], [64, 32, 16]], np.float32)  # the bits of a pixel's neighbors, clockwise from above left
+AROUND = np.array(
+    [[1, 2, 4], [128, 0, 8], [64, 32, 16]], np.float32
+)  # the bits of a pixel's neighbors, clockwise from above left
 
 Line = NDArray[np.uint8]
 Mask = NDArray[np.uint8]  # 0 or 1
@@ -27,7 +29,9 @@ class Finish:
 
     binarize: Count = 0  # grey level below which a line is ink, all else paper; 0: as drawn
     despeckle: Count = 0  # px: smaller components of ink are wiped; 0: none is
-    width: Amount = 0.0  # px: strokes are drawn anew at this width, along their middle; 0: as wide as they are
+    width: Amount = (
+        0.0  # px: strokes are drawn anew at this width, along their middle; 0: as wide as they are
+    )
     polarity: Literal["black_on_white", "white_on_black"] = "black_on_white"  # of what is stored
 
 
@@ -81,10 +85,13 @@ def thinned(ink: Mask) -> Mask:
 def _tables() -> tuple[Mask, Mask]:
     """Whether a pixel stays (1) in either half of a pass, by the bits of its neighbors."""
     bits = np.arange(256)[:, None] >> np.arange(8) & 1  # clockwise from above left
-    p = {n: bits[:, (n - 1) % 8] for n in range(2, 10)}  # as in the paper: p2 above, p4 right, p6 below, p8 left
+    p = {
+        n: bits[:, (n - 1) % 8] for n in range(2, 10)
+    }  # as in the paper: p2 above, p4 right, p6 below, p8 left
     corners = sum((1 - p[n]) & (p[n + 1] | p[n + 2 if n < 8 else 2]) for n in (2, 4, 6, 8))
     ends = np.minimum(
-        (p[9] | p[2]) + (p[3] | p[4]) + (p[5] | p[6]) + (p[7] | p[8]), (p[2] | p[3]) + (p[4] | p[5]) + (p[6] | p[7]) + (p[8] | p[9])
+        (p[9] | p[2]) + (p[3] | p[4]) + (p[5] | p[6]) + (p[7] | p[8]),
+        (p[2] | p[3]) + (p[4] | p[5]) + (p[6] | p[7]) + (p[8] | p[9]),
     )
     rim = (corners == 1) & (ends >= 2) & (ends <= 3)
     first = rim & ((p[2] | p[3] | (1 - p[5])) & p[4] == 0)

@@ -12,7 +12,9 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 Slopes = npt.NDArray[np.float32]
 
-THRESHOLD = 0.925  # 180 true pairs: .962 and more; false ones: .89 and less, reached by pictures that hardly differ
+THRESHOLD = (
+    0.925  # 180 true pairs: .962 and more; false ones: .89 and less, reached by pictures that hardly differ
+)
 SIZE = 512  # px: the longest side at which the two are compared
 ASPECT = 0.01  # relative difference of the two aspect ratios that rounding of sizes may leave
 REACH = 2  # px at SIZE by which an edge may be off
@@ -38,7 +40,11 @@ def registration(line: Pixels, rgb: Pixels) -> float:
         return 0.0
     edges = np.pad(_edges(*_slopes(_fitted(rgb, size))), FAR)  # what leaves the frame meets nothing
     moves = range(0, 2 * FAR + 1, STEP)
-    shares = {(y, x): float(np.count_nonzero(edges[rows + y, columns + x] & kinds)) / rows.size for y in moves for x in moves}
+    shares = {
+        (y, x): float(np.count_nonzero(edges[rows + y, columns + x] & kinds)) / rows.size
+        for y in moves
+        for x in moves
+    }
     here, best = shares[FAR, FAR], max(shares.values())
     return here * here / best if best else 0.0
 
@@ -55,7 +61,10 @@ def _fitted(image: Pixels, size: tuple[int, int]) -> Pixels:
 def _slopes(gray: Pixels) -> tuple[Slopes, Slopes]:
     """(steepness in grey levels a px, angle in classes: 0 to ANGLES over half a turn), each (h, w)."""
     smooth = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), BLUR)
-    across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
+    across, down = (
+        cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8),
+        cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8),
+    )
     angle = np.asarray(cv2.phase(across, down), np.float32) * np.float32(ANGLES / np.pi) % ANGLES
     return np.asarray(cv2.magnitude(across, down), np.float32), angle
 

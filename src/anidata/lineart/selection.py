@@ -20,7 +20,9 @@ Settings = Mapping[str, Any]
 
 def plain() -> list[str]:
     """The styles of the shelf that need no argument."""
-    return [name for name in registry.names("styles") if not hasattr(registry.load("styles", name), "ARGUMENT")]
+    return [
+        name for name in registry.names("styles") if not hasattr(registry.load("styles", name), "ARGUMENT")
+    ]
 
 
 def split(text: str) -> tuple[str, str]:
@@ -30,7 +32,9 @@ def split(text: str) -> tuple[str, str]:
     """
     name, _, rest = text.partition(":")
     if rest and name not in {ARTIST, MIX} and not hasattr(registry.load("styles", name), "ARGUMENT"):
-        raise RecipeError(f"--style {text}: the style '{name}' takes nothing behind a colon. Type: --style {name}")
+        raise RecipeError(
+            f"--style {text}: the style '{name}' takes nothing behind a colon. Type: --style {name}"
+        )
     return name, rest
 
 
@@ -42,7 +46,9 @@ def spelled(names: Iterable[str], tables: Mapping[str, Settings]) -> tuple[list[
         given = settings.get(name, {})
         if rest and isinstance(given, Mapping):  # else it is told of when the recipe is built
             module = registry.load("styles", name)
-            settings[name] = {key: value for key, value in given.items() if key != module.PIN} | {module.ARGUMENT: rest}
+            settings[name] = {key: value for key, value in given.items() if key != module.PIN} | {
+                module.ARGUMENT: rest
+            }
         found.append(name)
     return found, settings
 
@@ -112,7 +118,9 @@ def jittered(name: str, config: Any, share: float, key: str, seed: int) -> Any:
     for field, value in values.items():
         if isinstance(value, int | float) and not isinstance(value, bool) and value:
             factor = math.exp((2 * chance(seed, name, field, key) - 1) * math.log1p(share))
-            changed = values | {field: value * factor if isinstance(value, float) else max(1, round(value * factor))}
+            changed = values | {
+                field: value * factor if isinstance(value, float) else max(1, round(value * factor))
+            }
             try:
                 recipe.build(module.Config, changed, name)
             except RecipeError:

@@ -32,7 +32,9 @@ def _bars(gray: npt.NDArray[np.uint8]) -> tuple[int, int]:
         return 0, 0
     tone = int(gray[0, 0])
     same = cv2.inRange(gray, max(0, tone - TOLERANCE), min(255, tone + TOLERANCE))
-    down, across = (1 - cv2.reduce(same, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() / 255 for axis in (1, 0))
+    down, across = (
+        1 - cv2.reduce(same, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() / 255 for axis in (1, 0)
+    )
     return _bar(down, np.mean(across > SPECKS)), _bar(across, np.mean(down > SPECKS))
 
 

@@ -19,11 +19,16 @@ from anidata.imaging.image import BLOCK, Image
 TYPE, VERSION = pa.float32(), 1
 LONE = 2  # grey levels that a step must have over its neighbors
 MOST = 11.0  # a stronger grid is no worse
-NOTHING, COARSE = 5, 22  # |c| in units of the 8-bit orthonormal DCT: below, rounding leaves it; a coarse table's first step
+NOTHING, COARSE = (
+    5,
+    22,
+)  # |c| in units of the 8-bit orthonormal DCT: below, rounding leaves it; a coarse table's first step
 WEIGHT = 1.5  # of g, which is .6 to .9 in fresh pictures
 LITTLE = 0.5 / 512  # lone steps to a pixel that chance gives
 LEAST = 4 * BLOCK  # px of a side that a grid can be told from
-COSINES = (np.sqrt(BLOCK) / 2 * np.cos(np.outer(2 * np.arange(BLOCK) + 1, np.arange(1, 5)) * np.pi / 16)).astype(np.float32)
+COSINES = (
+    np.sqrt(BLOCK) / 2 * np.cos(np.outer(2 * np.arange(BLOCK) + 1, np.arange(1, 5)) * np.pi / 16)
+).astype(np.float32)
 
 
 def measure(image: Image) -> float:
@@ -53,6 +58,8 @@ def _coefficients(gray: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """How many coefficients of the blocks' first rows are fine, and coarse."""
     height, width = (side // BLOCK * BLOCK for side in gray.shape)
     rows = gray[:height, :width].reshape(height // BLOCK, BLOCK, width).mean(axis=1, dtype=np.float32)
-    found = np.abs(np.einsum("nk,kc->nc", rows.reshape(-1, BLOCK), COSINES))  # no BLAS: OpenCV's dies where it gets no 32 MB for a buffer
+    found = np.abs(
+        np.einsum("nk,kc->nc", rows.reshape(-1, BLOCK), COSINES)
+    )  # no BLAS: OpenCV's dies where it gets no 32 MB for a buffer
     coarse = np.count_nonzero(found >= COARSE)
     return np.array([np.count_nonzero(found >= NOTHING) - coarse, coarse])

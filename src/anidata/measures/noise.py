@@ -34,7 +34,10 @@ def measure(image: Image) -> float:
     if full is None or full < AUDIBLE:
         return full or 0.0
     height, width = (side // 2 for side in image.window.shape)
-    half = _second(np.asarray(cv2.resize(image.window, (width, height), interpolation=cv2.INTER_AREA), np.uint8)) or 0.0
+    half = (
+        _second(np.asarray(cv2.resize(image.window, (width, height), interpolation=cv2.INTER_AREA), np.uint8))
+        or 0.0
+    )
     found = float(np.sqrt(max(0.0, full**2 - EXCESS * max(0.0, half**2 - full**2))))
     return found * DITHERED if _is_of_few_colors(image) else found
 
@@ -58,4 +61,6 @@ def _is_of_few_colors(image: Image) -> bool:
     step = max(1, round(np.sqrt(image.rgb.size / 3 / SAMPLE)))
     red, green, blue = cv2.split(np.ascontiguousarray(image.rgb[::step, ::step]).astype(np.int32))
     colors = np.unique((red << 16) + (green << 8) + blue)
-    return colors.size <= PALETTE and bool(np.any(colors // 0x10101 * 0x10101 != colors))  # no gray is colored
+    return colors.size <= PALETTE and bool(
+        np.any(colors // 0x10101 * 0x10101 != colors)
+    )  # no gray is colored

@@ -43,7 +43,9 @@ def _edge_width(window: npt.NDArray[np.uint8], counts: npt.NDArray[np.float32]) 
         return None
     widths = spread[edges] / np.maximum(_largest_step(window)[::EVERY, ::EVERY][edges], 1, dtype=np.float32)
     rank = int(QUARTER * (widths.size - 1))
-    return max(1.0, float(np.partition(widths, rank)[rank]))  # a step at the very rim of the 9×9 may top the range within
+    return max(
+        1.0, float(np.partition(widths, rank)[rank])
+    )  # a step at the very rim of the 9×9 may top the range within
 
 
 def _largest_step(window: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -51,7 +51,9 @@ def _standing(ink: npt.NDArray[np.uint8], axis: int) -> float:
 def _profile(mask: npt.NDArray[np.uint8], axis: int, start: int, end: int) -> npt.NDArray[np.float32]:
     """Of a strip, the share of every row that a mask of 0 and 255 takes."""
     strip = mask[:, start:end] if axis else mask[start:end]
-    return np.asarray(cv2.reduce(strip, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F), np.float32).ravel() / np.float32(255)
+    return np.asarray(
+        cv2.reduce(strip, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F), np.float32
+    ).ravel() / np.float32(255)
 
 
 def _lettered(share: npt.NDArray[np.float32], borders: npt.NDArray[np.float32]) -> float:

@@ -50,11 +50,16 @@ def _pairs(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
     shown = f"SELECT key, file FROM _merged JOIN (SELECT key FROM _decided WHERE keep ORDER BY key LIMIT {PAIRS}) USING (key)"
     sql = f"""SELECT key, file, list({{style: style, tar: tar, "offset": p.offset, size: size}} ORDER BY style <> 'color', style) AS files
         FROM (SELECT DISTINCT ON (key, style) * FROM _pairs JOIN ({shown}) USING (key) ORDER BY tar DESC) p GROUP BY ALL ORDER BY key"""
-    return [[_stored(workspace, entry, row["file"]) for entry in row["files"]] for row in views.select(sql).to_pylist()]
+    return [
+        [_stored(workspace, entry, row["file"]) for entry in row["files"]]
+        for row in views.select(sql).to_pylist()
+    ]
 
 
 def _stored(workspace: Workspace, entry: Row, file: str) -> Cell:
-    data = storage.read(Reference(f"pairs/{entry['tar']}", entry["offset"], entry["size"]), workspace.path, entry["size"])
+    data = storage.read(
+        Reference(f"pairs/{entry['tar']}", entry["offset"], entry["size"]), workspace.path, entry["size"]
+    )
     picture = decode.decode(data, LIMIT).rgb
     return Cell(picture, note=file if entry["style"] == schemas.COLOR else entry["style"])
 
@@ -69,7 +74,9 @@ def _rejected(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
 
 
 def _clusters(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
-    few = f"SELECT cluster FROM _related GROUP BY cluster HAVING count(*) > 1 ORDER BY cluster LIMIT {CLUSTERS}"
+    few = (
+        f"SELECT cluster FROM _related GROUP BY cluster HAVING count(*) > 1 ORDER BY cluster LIMIT {CLUSTERS}"
+    )
     sql = f"""SELECT key, file, cluster, relation, distance, keep FROM _merged JOIN (FROM _decided JOIN ({few}) USING (cluster)) USING (key)
         ORDER BY cluster, relation <> 'keeper', NOT keep, distance, key"""
     rows = views.select(sql).to_pylist()
@@ -81,7 +88,9 @@ def _clusters(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
 
 
 def _member(picture: np.ndarray | None, row: Row) -> Cell:
-    tone: sheet_layout.Tone = "keeper" if row["relation"] == "keeper" else "kept" if row["keep"] else "dropped"
+    tone: sheet_layout.Tone = (
+        "keeper" if row["relation"] == "keeper" else "kept" if row["keep"] else "dropped"
+    )
     detail = "" if row["distance"] is None else f"{row['distance']} bits"
     return Cell(picture, note=row["file"], caption=row["relation"], detail=detail, tone=tone)
 

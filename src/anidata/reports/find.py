@@ -52,7 +52,9 @@ class Answer:
     error: str = ""  # why it can't be read
 
     def to_json(self) -> Row:
-        return {"path": str(self.path), "found": [asdict(near) for near in self.found]} | ({"error": self.error} if self.error else {})
+        return {"path": str(self.path), "found": [asdict(near) for near in self.found]} | (
+            {"error": self.error} if self.error else {}
+        )
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,17 @@ def find(workspace: Workspace, recipe: Recipe, paths: Sequence[Path], most: int)
     reader = Reader(workspace, recipe.ingest.max_bytes, recipe.ingest.max_pixels)
     loose = list(_opened(answers, reader))
     with catalog.Catalog(workspace) as views, TemporaryDirectory() as folder:
-        keys = views.select("SELECT key FROM _seen WHERE error IS NULL ORDER BY key").column("key").to_pylist()
+        keys = (
+            views.select("SELECT key FROM _seen WHERE error IS NULL ORDER BY key").column("key").to_pylist()
+        )
         candidates.spread(views, Path(folder))
         met = _met(Path(folder), len(keys), loose, recipe)
         for place, one in enumerate(loose):
-            near = {keys[i]: (int(d), int(w)) for i, j, d, w in zip(*met, strict=True) if j == len(keys) + place and i < len(keys)}
+            near = {
+                keys[i]: (int(d), int(w))
+                for i, j, d, w in zip(*met, strict=True)
+                if j == len(keys) + place and i < len(keys)
+            }
             one.answer.found = _told(views, reader, one, near)[:most]
     return answers
 
@@ -93,7 +101,9 @@ def _opened(answers: Sequence[Answer], reader: Reader) -> Iterator[_Loose]:
 
 
 def _picture(reader: Reader, path: Path) -> image.Image:
-    return decode.decode(storage.read(storage.Reference(storage.uri_of(path)), Path(), reader.max_bytes), reader.max_pixels)
+    return decode.decode(
+        storage.read(storage.Reference(storage.uri_of(path)), Path(), reader.max_bytes), reader.max_pixels
+    )
 
 
 def _met(folder: Path, known: int, loose: Sequence[_Loose], recipe: Recipe) -> Found:
@@ -106,20 +116,35 @@ def _met(folder: Path, known: int, loose: Sequence[_Loose], recipe: Recipe) -> F
     return candidates.near(candidates.mapped(folder), np.ones(len(new), np.bool_), new, part)
 
 
-def _told(views: catalog.Catalog, reader: Reader, one: _Loose, near: dict[str, tuple[int, int]]) -> list[Neighbor]:
+def _told(
+    views: catalog.Catalog, reader: Reader, one: _Loose, near: dict[str, tuple[int, int]]
+) -> list[Neighbor]:
     """Neighbors by their distance; those that a look at both pictures doesn't find related are none."""
     equal = views.keys(f"SELECT key FROM _seen WHERE error IS NULL AND pixels = '{_blob(one.pixels)}'::BLOB")
     near |= dict.fromkeys(equal, (0, candidates.EQUAL))
     asked = pa.table({"key": pa.array(sorted(near), pa.string())})
-    rows = {row["key"]: row for row in views.select(f"SELECT {TOLD} FROM images SEMI JOIN _asked USING (key)", _asked=asked).to_pylist()}
-    found = views.select("SELECT key, places FROM _places SEMI JOIN _asked USING (key)", _asked=asked).to_pylist()
+    rows = {
+        row["key"]: row
+        for row in views.select(
+            f"SELECT {TOLD} FROM images SEMI JOIN _asked USING (key)", _asked=asked
+        ).to_pylist()
+    }
+    found = views.select(
+        "SELECT key, places FROM _places SEMI JOIN _asked USING (key)", _asked=asked
+    ).to_pylist()
     places = {row["key"]: row["places"] for row in found}
     told = []
     for key, (distance, way) in near.items():
-        name = "exact" if way == candidates.EQUAL else _relation(reader, one, key, places.get(key, []), WAYS[way])
+        name = (
+            "exact"
+            if way == candidates.EQUAL
+            else _relation(reader, one, key, places.get(key, []), WAYS[way])
+        )
         if name != "unrelated":
             told.append(Neighbor(relation=name, distance=distance, **rows[key]))
-    return sorted(told, key=lambda neighbor: (neighbor.distance, NEAREST.index(neighbor.relation), neighbor.key))
+    return sorted(
+        told, key=lambda neighbor: (neighbor.distance, NEAREST.index(neighbor.relation), neighbor.key)
+    )
 
 
 def _relation(reader: Reader, one: _Loose, key: str, places: list[Row], mirrored: str) -> str:

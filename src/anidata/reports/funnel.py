@@ -24,9 +24,7 @@ PICTURES = """SELECT coalesce(r.error, f.error, CASE WHEN list_contains(l.reason
     LEFT JOIN _related d USING (key) LEFT JOIN _lineart l USING (key)"""
 FATE = "CASE WHEN error IS NOT NULL THEN 'failed' WHEN reason = 'duplicate' THEN 'duplicates' WHEN reason IS NOT NULL THEN 'rejected' ELSE 'kept' END"
 WHY = "CASE WHEN error IS NOT NULL THEN error WHEN reason = 'duplicate' THEN relation ELSE reason END"
-PAIRED = (
-    "SELECT count(*) AS n FROM _seen SEMI JOIN (SELECT key FROM _pairs) USING (key) ANTI JOIN _rejected USING (key) WHERE error IS NULL"
-)
+PAIRED = "SELECT count(*) AS n FROM _seen SEMI JOIN (SELECT key FROM _pairs) USING (key) ANTI JOIN _rejected USING (key) WHERE error IS NULL"
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,9 @@ def _path(workspace: Workspace) -> Path:
 
 def measure(views: Catalog) -> Funnel:
     """The funnel of a workspace as it stands."""
-    rows = views.select(f"SELECT {FATE} AS fate, {WHY} AS why, count(*) AS n FROM ({PICTURES}) GROUP BY ALL").to_pylist()
+    rows = views.select(
+        f"SELECT {FATE} AS fate, {WHY} AS why, count(*) AS n FROM ({PICTURES}) GROUP BY ALL"
+    ).to_pylist()
     found = views.select("SELECT count(*) AS n FROM _sightings").column("n")[0].as_py()
     samples = views.select("SELECT split, count(*) AS n FROM samples GROUP BY split").to_pylist()
     return Funnel(
@@ -99,8 +99,14 @@ def lines(funnel: Funnel) -> list[tuple[str, str, str]]:
         ("rejected", sum(funnel.rejected.values()), funnel.rejected),
         ("duplicates dropped", sum(funnel.duplicates.values()), funnel.duplicates),
     ]
-    found += [("kept", funnel.kept, {}), ("pairs", funnel.pairs, {}), ("samples", sum(funnel.samples.values()), funnel.samples)]
-    return [(what, f"{n:,}", " · ".join(f"{name} {k:,}" for name, k in parts.items())) for what, n, parts in found]
+    found += [
+        ("kept", funnel.kept, {}),
+        ("pairs", funnel.pairs, {}),
+        ("samples", sum(funnel.samples.values()), funnel.samples),
+    ]
+    return [
+        (what, f"{n:,}", " · ".join(f"{name} {k:,}" for name, k in parts.items())) for what, n, parts in found
+    ]
 
 
 def table(funnel: Funnel) -> Table:

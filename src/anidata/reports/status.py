@@ -18,7 +18,13 @@ from anidata.stages.shard import stage as shard
 from anidata.workspace import FOLDERS, Workspace
 
 PLACES = (*FOLDERS, "dataset")
-COMMANDS = {"ingest": "ingest", "clean": "clean", "dedup": "dedup", "lineart": "extract-lineart", "shard": "shard"}
+COMMANDS = {
+    "ingest": "ingest",
+    "clean": "clean",
+    "dedup": "dedup",
+    "lineart": "extract-lineart",
+    "shard": "shard",
+}
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,19 @@ def _stages(workspace: Workspace, recipe: pipeline.Recipe) -> dict[str, str]:
     }
     run = {
         name: (decisions / f"{file}.parquet").exists()
-        for name, file in (("clean", "clean"), ("dedup", "dedup"), ("lineart", "lineart"), ("shard", "samples"))
+        for name, file in (
+            ("clean", "clean"),
+            ("dedup", "dedup"),
+            ("lineart", "lineart"),
+            ("shard", "samples"),
+        )
     }
     first = f"{len(parts)} part{'s' * (len(parts) > 1)} open" if parts else "up to date"
     if not workspace.folder("plan").exists():
         first = "not run"
-    return {"ingest": first} | {n: "up to date" if ok else "stale" if run[n] else "not run" for n, ok in current.items()}
+    return {"ingest": first} | {
+        n: "up to date" if ok else "stale" if run[n] else "not run" for n, ok in current.items()
+    }
 
 
 def _bytes_in(folder: Path) -> int:

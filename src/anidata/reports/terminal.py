@@ -45,7 +45,11 @@ class Summary:
     sheet: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
-        places = {n: str(p) for n, p in (("workspace", self.workspace), ("dataset", self.dataset), ("sheet", self.sheet)) if p}
+        places = {
+            n: str(p)
+            for n, p in (("workspace", self.workspace), ("dataset", self.dataset), ("sheet", self.sheet))
+            if p
+        }
         return {"funnel": self.funnel.to_json(), **places}
 
 
@@ -99,7 +103,10 @@ def show_status(workspace: Workspace, status: "Status") -> None:
     parts_of = " · ".join(f"{name} {_bytes(n)}" for name, n in status.disk.items())
     console.print(f"disk  {_bytes(total)}  [dim]{parts_of}[/dim]", highlight=False)
     if status.to_retry or status.changed:
-        console.print(f"{status.to_retry:,} to be tried again · {status.changed:,} changed at their source", highlight=False)
+        console.print(
+            f"{status.to_retry:,} to be tried again · {status.changed:,} changed at their source",
+            highlight=False,
+        )
     next_one = status.next_command or "nothing: everything is up to date"
     console.print(f"next  {escape(next_one)}", soft_wrap=True, highlight=False)
     console.print(f"[dim]{escape(str(workspace.path))}[/dim]", soft_wrap=True, highlight=False)
@@ -110,12 +117,17 @@ def show_audit(found: "Report") -> None:
     splits = ", ".join(f"{n:,} {split}" for split, n in found.samples.items())
     console.print(f"{found.shards:,} shards, {splits or 'no samples'}", highlight=False)
     for finding in found.findings:
-        console.print(f"{finding.code}  {escape(finding.where)}  {escape(finding.message)}", soft_wrap=True, highlight=False)
+        console.print(
+            f"{finding.code}  {escape(finding.where)}  {escape(finding.message)}",
+            soft_wrap=True,
+            highlight=False,
+        )
     for code, n in found.counts.items():
         console.print(f"{n:,} × {code}", highlight=False)
     for suffix, r2 in found.told.items():
         console.print(
-            f"{suffix}: its gray tells {r2['gray']:.2f} of the color's variance, binarized {r2['binarized']:.2f}", highlight=False
+            f"{suffix}: its gray tells {r2['gray']:.2f} of the color's variance, binarized {r2['binarized']:.2f}",
+            highlight=False,
         )
     console.print("sound" if found.sound else "not sound")
 
@@ -123,13 +135,31 @@ def show_audit(found: "Report") -> None:
 def show_weighed(rules: "Mapping[str, list[Weighed]]", costs: "Sequence[Cost]") -> None:
     """Pictures against clean's rules; what a rule's other thresholds would cost."""
     for key, rows in rules.items():
-        table = Table("rule", "value", "setting", "threshold", "verdict", box=None, pad_edge=False, title=key, title_justify="left")
+        table = Table(
+            "rule",
+            "value",
+            "setting",
+            "threshold",
+            "verdict",
+            box=None,
+            pad_edge=False,
+            title=key,
+            title_justify="left",
+        )
         for row in rows:
             verdict = f"{row.verdict} by {row.margin:.0%}" if row.margin else row.verdict
-            table.add_row(row.rule, "" if row.value is None else f"{row.value:.4g}", row.setting, f"{row.threshold:g}", verdict)
+            table.add_row(
+                row.rule,
+                "" if row.value is None else f"{row.value:.4g}",
+                row.setting,
+                f"{row.threshold:g}",
+                verdict,
+            )
         Console().print(table)
     if costs:
-        table = Table("threshold", "kept", "rejected", "by this rule", "by it alone", box=None, pad_edge=False)
+        table = Table(
+            "threshold", "kept", "rejected", "by this rule", "by it alone", box=None, pad_edge=False
+        )
         for cost in costs:
             counts = (f"{n:,}" for n in (cost.kept, cost.rejected, cost.broken, cost.alone))
             table.add_row(f"{cost.threshold:g}" + " (now)" * cost.present, *counts)
@@ -146,7 +176,9 @@ def shelf(name: str) -> dict[str, str]:
     if name in registry.FOLDERS:
         return {p: _first_line(registry.find(name, p)) for p in registry.names(name)}
     if name == "metrics":
-        return {p: _first_line(registry.PACKAGE / registry.DEEPER[name] / f"{p}.py") for p in registry.names(name)}
+        return {
+            p: _first_line(registry.PACKAGE / registry.DEEPER[name] / f"{p}.py") for p in registry.names(name)
+        }
     return {p: registry.title(registry.load(name, p)) for p in registry.names(name)}
 
 
@@ -164,7 +196,14 @@ def show_found(found: Sequence["Answer"]) -> None:
         table = Table(box=None, pad_edge=False, show_header=False)
         for near in answer.found:
             fate = "" if near.keep is None else "kept" if near.keep else "dropped"
-            row = ("  " + near.relation, f"{near.distance} bits", near.key, _printable(near.file), fate, near.split or "")
+            row = (
+                "  " + near.relation,
+                f"{near.distance} bits",
+                near.key,
+                _printable(near.file),
+                fate,
+                near.split or "",
+            )
             table.add_row(*map(escape, row))
         if answer.found:
             Console(width=None if sys.stdout.isatty() else WIDE).print(table)
@@ -208,7 +247,9 @@ def _distinct(names: Sequence[str]) -> list[str]:
     found: list[str] = []
     for name in names:
         again = (f"{name}_{n}" for n in count(2))
-        found.append(name if name not in found else next(a for a in again if a not in found and a not in names))
+        found.append(
+            name if name not in found else next(a for a in again if a not in found and a not in names)
+        )
     return found
 
 

@@ -21,14 +21,18 @@ class Options:
     """What a source may need to know of the recipe and the workspace."""
 
     base: Path  # the workspace: references without a scheme lie below it
-    lines: str = "*_line.*"  # file names of true lineart; * stands for the stem of its color picture; empty: none
+    lines: str = (
+        "*_line.*"  # file names of true lineart; * stands for the stem of its color picture; empty: none
+    )
     colors: str = "*_color.*"  # file names of those color pictures, tried before the bare stem
     max_bytes: int = 256 << 20  # bytes of one picture
     max_ratio: int = 200  # bytes unpacked for each byte of an archive's member, beyond the first MiB
     max_unpacked: int = 1 << 40  # bytes unpacked from one archive
     url_column: str = ""  # of a list of URLs; empty: the first that is called as such columns are
     allow_private: bool = False  # galleries in private networks and on this machine too
-    line_column: str = ""  # of a table of pictures, or of a list of URLs: the artist's own lineart; empty: none
+    line_column: str = (
+        ""  # of a table of pictures, or of a list of URLs: the artist's own lineart; empty: none
+    )
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,12 @@ class Record:
     rating: str | None = None  # g, s, q, e, or as found
     tags: tuple[str, ...] = ()
     caption: str | None = None
-    line: Reference | None = None  # the artist's own lineart of this very picture; one to http(s) is fetched too
+    line: Reference | None = (
+        None  # the artist's own lineart of this very picture; one to http(s) is fetched too
+    )
     line_error: str | None = None  # a code: why there is none though the source names one
-    referer: str | None = None  # the URL that a picture's host wants to have been come from; sent to that host alone
+    referer: str | None = (
+        None  # the URL that a picture's host wants to have been come from; sent to that host alone
+    )
     line_referer: str | None = None  # the same for the lineart
     extra: str | None = None  # what else the source says, as a JSON object

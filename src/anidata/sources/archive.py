@@ -28,9 +28,13 @@ def state(text: str, options: Options) -> str:  # noqa: ARG001  the shelf's cont
 def records(text: str, options: Options) -> Iterator[Record]:
     path = Path(text.removeprefix(PREFIX))
     if not is_file(path):
-        raise SourceError(f"{path}: there is no such archive. Type the path of a zip, cbz, 7z, tar or tar.gz: {EXAMPLE}")
+        raise SourceError(
+            f"{path}: there is no such archive. Type the path of a zip, cbz, 7z, tar or tar.gz: {EXAMPLE}"
+        )
     if os.access(path, os.R_OK) and kind_of(path) is None:
-        raise SourceError(f"{path}: this is no zip, 7z or tar. A picture or a folder goes without a prefix: anidata ingest WORK {path}")
+        raise SourceError(
+            f"{path}: this is no zip, 7z or tar. A picture or a folder goes without a prefix: anidata ingest WORK {path}"
+        )
     found = members(path, options)
     again = 1 + sum(one.path == path.name for one in found)  # a member may have the archive's own name
     found = [one if one.path else replace(one, path=path.name, again=again) for one in found]

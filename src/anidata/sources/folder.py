@@ -28,9 +28,13 @@ def records(text: str, options: Options) -> Iterator[Record]:
     try:
         os.scandir(path).close()
     except PermissionError as error:
-        raise SourceError(f"{path}: can't be read. Give yourself access to it, then run the same command again.") from error
+        raise SourceError(
+            f"{path}: can't be read. Give yourself access to it, then run the same command again."
+        ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise SourceError(f"{path}: there is no such folder. Type the path of a folder or of a picture: {EXAMPLE}") from error
+        raise SourceError(
+            f"{path}: there is no such folder. Type the path of a folder or of a picture: {EXAMPLE}"
+        ) from error
     yield from walk(path, uri_of(path), options)
 
 

@@ -29,9 +29,20 @@ from anidata.storage import Reference, encode
 EXAMPLE = "gallery:https://danbooru.donmai.us/posts?tags=1girl"
 PREFIX = "gallery:"  # also the root of all: a picture in two galleries is one sighting
 URL = re.compile(r"(?:(?P<kind>[A-Za-z][\w.-]*):)?(?P<url>https?://\S+)", re.IGNORECASE)
-REFUSED = ("recursive", "r", "generic", "g", "oauth", "ytdl", "cache", "noop")  # read any page or file, or nothing
+REFUSED = (
+    "recursive",
+    "r",
+    "generic",
+    "g",
+    "oauth",
+    "ytdl",
+    "cache",
+    "noop",
+)  # read any page or file, or nothing
 OTHERS = {
-    **dict.fromkeys(("mp4", "webm", "mkv", "mov", "avi", "m4v", "flv", "swf", "ogv", "m3u8", "mpd"), "a video"),
+    **dict.fromkeys(
+        ("mp4", "webm", "mkv", "mov", "avi", "m4v", "flv", "swf", "ogv", "m3u8", "mpd"), "a video"
+    ),
     **dict.fromkeys(("zip", "rar", "7z", "tar", "gz"), "an archive"),
     **dict.fromkeys(("mp3", "ogg", "oga", "wav", "m4a", "flac", "opus"), "sound"),
     **dict.fromkeys(("pdf", "txt", "html", "htm", "json", "doc", "docx", "epub"), "a document"),
@@ -82,7 +93,9 @@ def _listed(text: str, place: str, home: str) -> Generator[tuple[str, Record], N
             raise SourceError(f"{scrubbed(text)}: {_remedy(why)}") from why
         yield "", _broken_off(place, len(seen), why)
     if not seen:
-        raise SourceError(f"{scrubbed(text)}: nothing is listed there. Type the URL of a gallery with pictures: {EXAMPLE}")
+        raise SourceError(
+            f"{scrubbed(text)}: nothing is listed there. Type the URL of a gallery with pictures: {EXAMPLE}"
+        )
 
 
 def _site_name(row: Row) -> str:
@@ -96,7 +109,9 @@ def _place_and_url(text: str) -> tuple[str, str]:
     place = text.removeprefix(PREFIX)
     match = URL.fullmatch(place)
     if match is None or (match["kind"] or "").lower() in REFUSED:
-        raise SourceError(f"{PREFIX}{scrubbed(place)}: no gallery's URL. Type one that begins with http: {EXAMPLE}")
+        raise SourceError(
+            f"{PREFIX}{scrubbed(place)}: no gallery's URL. Type one that begins with http: {EXAMPLE}"
+        )
     if has_secrets(place):
         raise SourceError(
             f"{PREFIX}{url_without_secrets(place)}: credentials don't belong into a URL. Put them into gallery-dl's own config,"
@@ -118,7 +133,9 @@ def _check_public(host: str) -> None:
     try:
         asyncio.run(_addresses(Addresses, host))
     except fetch.Unfetched as why:
-        raise SourceError(f"{host}: {why.message}. Type another gallery's URL, or allow this one: --allow-private") from why
+        raise SourceError(
+            f"{host}: {why.message}. Type another gallery's URL, or allow this one: --allow-private"
+        ) from why
 
 
 async def _addresses(checked: Any, host: str) -> None:
@@ -129,7 +146,12 @@ def _record(row: Row, home: str) -> Record:
     if "_unread" in row:
         url = url_without_secrets(row["_unread"])
         return Record(
-            PREFIX, encode(url), _file(url), error="unread_gallery", message="a gallery within, which gallery-dl can't read", url=url
+            PREFIX,
+            encode(url),
+            _file(url),
+            error="unread_gallery",
+            message="a gallery within, which gallery-dl can't read",
+            url=url,
         )
     found = clean(str(row.get("_url") or ""))
     fields = {clean(str(name)).lower(): value for name, value in without_secrets(row).items()}
@@ -148,7 +170,11 @@ def _record(row: Row, home: str) -> Record:
 def _referer(row: Row, home: str) -> str | None:
     """Where a picture is asked for from: what gallery-dl says, or else the site that lists it, as a browser would. None with credentials in it."""
     headers = row.get("_http_headers")
-    found = next((value for name, value in headers.items() if name.lower() == "referer"), home) if isinstance(headers, dict) else home
+    found = (
+        next((value for name, value in headers.items() if name.lower() == "referer"), home)
+        if isinstance(headers, dict)
+        else home
+    )
     try:
         return canonical(found) if isinstance(found, str) and not has_secrets(found) else None
     except BadURL:
@@ -171,9 +197,17 @@ def _at(found: str, fields: Row) -> tuple[str, str | None, str | None]:
 def _notes(fields: Row) -> Notes:
     """By the names of boorus, Pixiv and their kin, then by those of MediaWiki; a title where there is no other text."""
     wiki = fields.get("extmetadata")
-    told = {name: one.get("value") for name, one in wiki.items() if isinstance(one, dict)} if isinstance(wiki, dict) else {}
+    told = (
+        {name: one.get("value") for name, one in wiki.items() if isinstance(one, dict)}
+        if isinstance(wiki, dict)
+        else {}
+    )
     texts = {name: re.sub(r"<[^>]*>", "", value) for name, value in told.items() if isinstance(value, str)}
-    more = {"license": texts.get("LicenseShortName"), "artist": texts.get("Artist"), "caption": texts.get("ImageDescription")}
+    more = {
+        "license": texts.get("LicenseShortName"),
+        "artist": texts.get("Artist"),
+        "caption": texts.get("ImageDescription"),
+    }
     return from_fields(fields).over(from_fields(more)).over(from_fields({"caption": fields.get("title")}))
 
 

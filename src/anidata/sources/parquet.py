@@ -18,7 +18,9 @@ from anidata.storage import WEB, Reference, encode, uri_of
 EXAMPLE = "parquet:data/train.parquet"
 PREFIX = "parquet:"
 
-Files = tuple[str, list[tuple[str, str]]]  # root, and for each file its place and its name below the root, with a slash
+Files = tuple[
+    str, list[tuple[str, str]]
+]  # root, and for each file its place and its name below the root, with a slash
 
 
 def accepts(text: str) -> bool:
@@ -50,12 +52,19 @@ def records(text: str, options: Options) -> Iterator[Record]:
             lines = pictures(table, options, options.line_column)[1] if options.line_column else {}
             for number, row in enumerate(rows(table, column, options.line_column)):
                 record = _record(root, f"{below}{number}", row, places.get(number), table.stamp)
-                yield replace(record, line=lines.get(number), stamp=f"{record.stamp}-line") if number in lines else record
+                yield (
+                    replace(record, line=lines.get(number), stamp=f"{record.stamp}-line")
+                    if number in lines
+                    else record
+                )
 
 
 def _here(text: str) -> Files:
     top = Path(text.removeprefix(PREFIX))
-    return uri_of(top), [(str(path), encode(path.relative_to(top).as_posix()) + "/" if path != top else "") for path in _files(text)]
+    return uri_of(top), [
+        (str(path), encode(path.relative_to(top).as_posix()) + "/" if path != top else "")
+        for path in _files(text)
+    ]
 
 
 def _elsewhere(text: str) -> Files:
@@ -65,7 +74,10 @@ def _elsewhere(text: str) -> Files:
     root = url if len(places) == 1 else url[: url.index("{")].rpartition("/")[0]
     if len(places) == 1 and not url.startswith(WEB):
         places = _below(url)
-    return root, [(place, encode(place.removeprefix(root).lstrip("/")) + "/" if place != root else "") for place in places]
+    return root, [
+        (place, encode(place.removeprefix(root).lstrip("/")) + "/" if place != root else "")
+        for place in places
+    ]
 
 
 def _below(url: str) -> list[str]:
@@ -73,18 +85,31 @@ def _below(url: str) -> list[str]:
     system, path = system_of(url)
     if not system.isdir(path):
         return [url]
-    found = sorted(f"{url.rstrip('/')}/{name.removeprefix(path).lstrip('/')}" for name in system.glob(f"{path.rstrip('/')}/**/*.parquet"))
+    found = sorted(
+        f"{url.rstrip('/')}/{name.removeprefix(path).lstrip('/')}"
+        for name in system.glob(f"{path.rstrip('/')}/**/*.parquet")
+    )
     if not found:
-        raise SourceError(f"{scrubbed(url)}: no parquet file in that folder. Type its URL: {PREFIX}s3://bucket/train.parquet")
+        raise SourceError(
+            f"{scrubbed(url)}: no parquet file in that folder. Type its URL: {PREFIX}s3://bucket/train.parquet"
+        )
     return found
 
 
 def _files(text: str) -> list[Path]:
     """Raises: SourceError: there are none."""
     place = Path(text.removeprefix(PREFIX))
-    found = sorted(path for path in place.rglob("*.parquet") if path.is_file()) if place.is_dir() else [place] if place.is_file() else []
+    found = (
+        sorted(path for path in place.rglob("*.parquet") if path.is_file())
+        if place.is_dir()
+        else [place]
+        if place.is_file()
+        else []
+    )
     if text == PREFIX or not found:
-        raise SourceError(f"{text}: there is no such parquet file, or none in that folder. Type its path: {EXAMPLE}")
+        raise SourceError(
+            f"{text}: there is no such parquet file, or none in that folder. Type its path: {EXAMPLE}"
+        )
     return found
 
 

@@ -62,7 +62,12 @@ def _with_line(row: Row, columns: tuple[str, str], place: str) -> Record:
         line, error = Reference(canonical(text)), None
     except BadURL:
         line, error = None, "bad_url"
-    return replace(record, line=line, line_error=error, stamp=hashlib.sha256(f"{record.stamp} {text}".encode()).hexdigest()[:12])
+    return replace(
+        record,
+        line=line,
+        line_error=error,
+        stamp=hashlib.sha256(f"{record.stamp} {text}".encode()).hexdigest()[:12],
+    )
 
 
 def _text(row: Row, column: str) -> str:
@@ -72,13 +77,21 @@ def _text(row: Row, column: str) -> str:
 
 def _record(row: Row, columns: tuple[str, str], line: str) -> Record:
     found = _text(row, columns[0])
-    others = {clean(str(name)).lower(): value for name, value in row.items() if name is not None and name not in columns}
+    others = {
+        clean(str(name)).lower(): value
+        for name, value in row.items()
+        if name is not None and name not in columns
+    }
     notes = from_fields(others)
     extra = extra_of(others)
     said = hashlib.sha256(repr((notes, extra)).encode()).hexdigest()[:12]
     try:
         url = canonical(found)
-        place, file, why = Reference(url), clean(unquote(path_of(url).partition("?")[0].rpartition("/")[2])), None
+        place, file, why = (
+            Reference(url),
+            clean(unquote(path_of(url).partition("?")[0].rpartition("/")[2])),
+            None,
+        )
     except BadURL as error:
         url, place, file, why = "", None, "", f"{line}: {error}" if found else f"{line} has no URL"
     return Record(

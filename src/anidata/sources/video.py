@@ -32,10 +32,27 @@ def records(text: str, options: Options) -> Iterator[Record]:
         for frame in frames(path, options):
             name = f"{below}{frame.name}"
             if frame.at is None:
-                yield Record(root=uri_of(top), name=name, file=shown, error=frame.error, message=frame.message, stamp=stamp)
+                yield Record(
+                    root=uri_of(top),
+                    name=name,
+                    file=shown,
+                    error=frame.error,
+                    message=frame.message,
+                    stamp=stamp,
+                )
                 continue
-            extra = json.dumps({"frame": frame.number, "scene": frame.scene, "time": frame.time, "video": shown}, sort_keys=True)
-            yield Record(root=uri_of(top), name=name, file=f"{shown}.{frame.name}", at=frame.at, stamp=stamp, extra=extra)
+            extra = json.dumps(
+                {"frame": frame.number, "scene": frame.scene, "time": frame.time, "video": shown},
+                sort_keys=True,
+            )
+            yield Record(
+                root=uri_of(top),
+                name=name,
+                file=f"{shown}.{frame.name}",
+                at=frame.at,
+                stamp=stamp,
+                extra=extra,
+            )
 
 
 def _files(text: str) -> tuple[Path, list[Path]]:

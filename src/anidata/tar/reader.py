@@ -12,12 +12,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 BLOCK = 512  # bytes: a tar's header, and what members are padded to
-HEADER_LIMIT = 1 << 20  # bytes of a long name or a pax header; an attribute that Linux stores has up to 64 KiB, and there are several
+HEADER_LIMIT = (
+    1 << 20
+)  # bytes of a long name or a pax header; an attribute that Linux stores has up to 64 KiB, and there are several
 SIZE_DIGITS = 18  # of a size in a pax header: an exabyte
 GNU = b"ustar  \0"  # magic of tars that have dates where others have the front of a long name
 PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.XGLTYPE)
-LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, *PAX)  # headers that speak of the next member, or of all
-PAX_KEYS = {b"path": "name", b"GNU.sparse.name": "name", b"size": "size"}  # the later of two with the same meaning wins
+LONG = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    *PAX,
+)  # headers that speak of the next member, or of all
+PAX_KEYS = {
+    b"path": "name",
+    b"GNU.sparse.name": "name",
+    b"size": "size",
+}  # the later of two with the same meaning wins
 
 Said = dict[str, bytes]  # what such headers say of a member: name, size, sparse
 
@@ -75,13 +85,18 @@ def headers(file: File, end: int | None = None) -> Iterator[Header]:
         promised = block.type in LONG and (promised or block.type != tarfile.XGLTYPE)
         place, size = place + BLOCK, block.size
         if block.type in LONG:
-            said = _said(block, _payload(file, block, place)) | said  # tarfile too goes by the first of several
+            said = (
+                _said(block, _payload(file, block, place)) | said
+            )  # tarfile too goes by the first of several
         else:
             place += _skip_map(file, block)
             header = _header(block, said, place)
             size, said = header.size, Said()
             if end is not None and place + size > end:
-                raise BadTar("truncated", f"cut short: {place + size - end:,} bytes of the member at byte {place:,} are missing")
+                raise BadTar(
+                    "truncated",
+                    f"cut short: {place + size - end:,} bytes of the member at byte {place:,} are missing",
+                )
             yield header
         place += size + -size % BLOCK
         file.seek(place)
@@ -112,7 +127,9 @@ def _next(file: File, place: int, promised: bool) -> _Block | None:
         raise Unended("truncated", "cut short: the end mark is missing")
     if promised or any(block):
         return _parse(block, place)
-    second = file.read(BLOCK)  # of the end mark; tarfile is content with one, and so takes a header lost to zeros for the end
+    second = file.read(
+        BLOCK
+    )  # of the end mark; tarfile is content with one, and so takes a header lost to zeros for the end
     if any(second):
         raise BadTar("corrupt", f"damaged at byte {place:,}: zeros where a header should be")
     if len(second) < BLOCK:
@@ -130,7 +147,9 @@ def _info(block: bytes) -> tarfile.TarInfo | None:
 def _parse(block: bytes, place: int) -> _Block:
     info = _info(block)
     if info is None:
-        raise BadTar("corrupt", f"damaged or no tar at byte {place:,}: neither a header nor the end mark is there")
+        raise BadTar(
+            "corrupt", f"damaged or no tar at byte {place:,}: neither a header nor the end mark is there"
+        )
     if info.size < 0:
         raise BadTar("corrupt", f"damaged at byte {place:,}: a negative size")
     name = block[:100].split(b"\0")[0] if block[257:265] == GNU else os.fsencode(info.name)
@@ -152,7 +171,9 @@ def _said(block: _Block, payload: bytes) -> Said:
     if any(key.startswith(b"GNU.sparse.") for key in found):
         said["sparse"] = b"1"
     if said and block.type == tarfile.XGLTYPE:
-        raise BadTar("corrupt", "a pax header gives all members the same name or size")  # on which readers disagree
+        raise BadTar(
+            "corrupt", "a pax header gives all members the same name or size"
+        )  # on which readers disagree
     return said
 
 
@@ -177,12 +198,20 @@ def _header(block: _Block, said: Said, place: int) -> Header:
     # links, folders and devices have no bytes, whatever is said
     bare = block.type in tarfile.SUPPORTED_TYPES and block.type not in tarfile.REGULAR_TYPES
     kind = _kind(block.type, name, "sparse" in said)
-    return Header(name.rstrip(b"/") if kind == "folder" else name, kind, place, 0 if bare else int(size or block.size))
+    return Header(
+        name.rstrip(b"/") if kind == "folder" else name, kind, place, 0 if bare else int(size or block.size)
+    )
 
 
 def _kind(code: bytes, name: bytes, sparse: bool) -> str:
     if code in tarfile.REGULAR_TYPES:
-        return "sparse" if sparse or code == tarfile.GNUTYPE_SPARSE else "folder" if name.endswith(b"/") else "file"
+        return (
+            "sparse"
+            if sparse or code == tarfile.GNUTYPE_SPARSE
+            else "folder"
+            if name.endswith(b"/")
+            else "file"
+        )
     if code == tarfile.DIRTYPE:
         return "folder"
     return "link" if code in (tarfile.LNKTYPE, tarfile.SYMTYPE) else "device"

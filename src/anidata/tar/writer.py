@@ -80,7 +80,9 @@ def members(file: BinaryIO) -> Iterator[Member]:
     file.seek(0)
     for header in reader.headers(file, end):
         if header.kind == "sparse":
-            raise reader.BadTar("corrupt", f"a sparse file at byte {header.offset:,}: its bytes don't lie side by side")
+            raise reader.BadTar(
+                "corrupt", f"a sparse file at byte {header.offset:,}: its bytes don't lie side by side"
+            )
         if header.kind == "file":
             yield Member(os.fsdecode(header.name), header.offset, header.size)
 

@@ -22,14 +22,16 @@ class Batch:
     """Pictures as a model sees them."""
 
     color: Tensor  # float32 (b, 3, h, w) in [-1, 1]
-    condition: (
-        Tensor  # float32 (b, c, h, w) in [-1, 1]: lineart, gray, hints … side by side in the recipe's order; zeros where there is none
-    )
+    condition: Tensor  # float32 (b, c, h, w) in [-1, 1]: lineart, gray, hints … side by side in the recipe's order; zeros where there is none
     keys: tuple[str, ...] = ()
 
-    def to(self, device: torch.device | str, memory_format: torch.memory_format = torch.contiguous_format) -> Self:
+    def to(
+        self, device: torch.device | str, memory_format: torch.memory_format = torch.contiguous_format
+    ) -> Self:
         """The same batch on a device."""
-        color, condition = (x.to(device, non_blocking=True, memory_format=memory_format) for x in (self.color, self.condition))
+        color, condition = (
+            x.to(device, non_blocking=True, memory_format=memory_format) for x in (self.color, self.condition)
+        )
         return type(self)(color, condition, self.keys)
 
 

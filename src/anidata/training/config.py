@@ -29,11 +29,15 @@ class Config:
     images: Positive = 1_000_000  # to see in all, each as often as it comes around
     minutes: Amount = 0  # of training after which to stop, validation not counted; 0: no limit
     batch: Positive = 16  # images of a step, over all processes and parts
-    accumulate: Positive = 1  # parts in which a process computes its share of a step, one after another, where memory is short
+    accumulate: Positive = (
+        1  # parts in which a process computes its share of a step, one after another, where memory is short
+    )
     size: Positive = 256  # px of a side, as the model sees pictures
     seed: Count = 0
     split: str = "train"
-    conditions: tuple[str, ...] = ("lineart",)  # lineart, gray, hints, reference, none; side by side in this order
+    conditions: tuple[str, ...] = (
+        "lineart",
+    )  # lineart, gray, hints, reference, none; side by side in this order
     styles: Literal["first", "random"] = "first"  # of the lineart, where the data set has several
     augment: Augment = field(default_factory=Augment)
     workers: Count = 2  # processes that read pictures; 0: none but this one
@@ -45,7 +49,9 @@ class Config:
     )
     warmup: Count = 0  # images over which the learning rate rises from 0
     clip: Amount = 1.0  # norm that an optimizer's gradient is cut down to; 0: never
-    max_skipped: Positive = 20  # steps running in which a gradient may be nan or infinite before training stops
+    max_skipped: Positive = (
+        20  # steps running in which a gradient may be nan or infinite before training stops
+    )
     ema: Count = 20_000  # images in which half of the weights' average is renewed; 0: no average
     validation: str = "val"  # split
     validate_every: Count = 50_000  # images; 0: never
@@ -79,11 +85,17 @@ def resolve(module: ModuleType, names: tuple[str, str, str], settings: Sequence[
     Raises: UnknownPart: no such preset. RecipeError: no such table or setting, or a value of the wrong type or range.
     """
     given, preset, dataset = names
-    baseline = given if given in registry.names("models") else str(Path(given).absolute())  # the run may be used from elsewhere
-    document = reduce(recipe.assigned, settings, {"train": dict(getattr(module, "TRAIN", {}).get(preset, {})), "model": {}})
+    baseline = (
+        given if given in registry.names("models") else str(Path(given).absolute())
+    )  # the run may be used from elsewhere
+    document = reduce(
+        recipe.assigned, settings, {"train": dict(getattr(module, "TRAIN", {}).get(preset, {})), "model": {}}
+    )
     for name in document:
         if name not in TABLES:
-            raise RecipeError(f"--set {name}.…: no such table.{registry.nearest(name, TABLES)} Write train.KEY=VALUE or model.KEY=VALUE.")
+            raise RecipeError(
+                f"--set {name}.…: no such table.{registry.nearest(name, TABLES)} Write train.KEY=VALUE or model.KEY=VALUE."
+            )
     train = recipe.build(Config, document["train"], "--set, [train]")
     check_batch(train)
     model = models.configure(module, preset, document["model"], channels(train.conditions), train.size)

@@ -36,7 +36,9 @@ class Processes:
         flat = torch.cat([used, *(_flat_gradient(p) for p in parameters)])
         distributed.all_reduce(flat)
         means = torch.split(flat[len(parameters) :] / self.ranks, [p.numel() for p in parameters])
-        for parameter, mean, anywhere in zip(parameters, means, flat[: len(parameters)].tolist(), strict=True):
+        for parameter, mean, anywhere in zip(
+            parameters, means, flat[: len(parameters)].tolist(), strict=True
+        ):
             parameter.grad = mean.view_as(parameter).to(parameter.dtype) if anywhere else None
 
     def total(self, numbers: Tensor) -> Tensor:
@@ -81,7 +83,11 @@ def join(device: str) -> Processes:
 
 
 def _flat_gradient(parameter: nn.Parameter) -> Tensor:
-    return torch.zeros(parameter.numel(), device=parameter.device) if parameter.grad is None else parameter.grad.flatten().float()
+    return (
+        torch.zeros(parameter.numel(), device=parameter.device)
+        if parameter.grad is None
+        else parameter.grad.flatten().float()
+    )
 
 
 def _tensors(networks: Mapping[str, nn.Module]) -> Iterable[Tensor]:

@@ -16,7 +16,10 @@ Tensors = dict[str, dict[str, Tensor]]  # by network and name
 
 def tensors(networks: Mapping[str, nn.Module]) -> Tensors:
     """Parameters and buffers as they are in the networks; one that has two names goes by its first."""
-    return {name: dict(chain(network.named_parameters(), network.named_buffers())) for name, network in networks.items()}
+    return {
+        name: dict(chain(network.named_parameters(), network.named_buffers()))
+        for name, network in networks.items()
+    }
 
 
 def decay(step: int, seen: int, half_life: int) -> float:
@@ -29,7 +32,10 @@ class Ema:
 
     def __init__(self, networks: Mapping[str, nn.Module], half_life: int) -> None:
         self._networks, self._half_life = networks, half_life
-        self.tensors = {name: {key: t.detach().clone() for key, t in found.items()} for name, found in tensors(networks).items()}
+        self.tensors = {
+            name: {key: t.detach().clone() for key, t in found.items()}
+            for name, found in tensors(networks).items()
+        }
 
     @torch.no_grad()
     def update(self, step: int, seen: int) -> None:

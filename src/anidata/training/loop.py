@@ -62,10 +62,14 @@ class Updater:
 
     def __call__(self, loss: Tensor, name: str) -> None:
         parameters = [p for group in self.baseline.optimizers[name].param_groups for p in group["params"]]
-        with torch.autocast(self.processes.device.type, enabled=False):  # backward takes each forward's own precision
+        with torch.autocast(
+            self.processes.device.type, enabled=False
+        ):  # backward takes each forward's own precision
             (loss / self.config.accumulate).backward(inputs=parameters)  # type: ignore[no-untyped-call]
         spoiled = next((p.grad for p in parameters if p.grad is not None), loss.new_zeros(()))
-        spoiled += loss.detach() * 0  # a loss that isn't finite counts as such a gradient, though an absolute value's isn't
+        spoiled += (
+            loss.detach() * 0
+        )  # a loss that isn't finite counts as such a gradient, though an absolute value's isn't
         if self.last:
             self._step(name)
 
@@ -86,7 +90,9 @@ class Updater:
 
 def prepare(baseline: Baseline, config: Config, processes: Processes = ALONE) -> None:
     """Networks onto the device, in the memory format that is asked for; those that sample are compiled where that is asked for."""
-    torch.backends.cudnn.benchmark = True  # all batches are of one size: the fastest kernels are looked for once
+    torch.backends.cudnn.benchmark = (
+        True  # all batches are of one size: the fastest kernels are looked for once
+    )
     for network in baseline.networks.values():
         network.to(processes.device)
         if config.channels_last:
@@ -95,7 +101,9 @@ def prepare(baseline: Baseline, config: Config, processes: Processes = ALONE) ->
         baseline.networks[name].compile()  # others may be differentiated twice, which compiled ones can't
 
 
-def train(baseline: Baseline, batches: Iterator[Batch], config: Config, state: State, processes: Processes = ALONE) -> Iterator[Progress]:
+def train(
+    baseline: Baseline, batches: Iterator[Batch], config: Config, state: State, processes: Processes = ALONE
+) -> Iterator[Progress]:
     """Train until `config.images` are seen; a Progress for each step. A batch has the pictures of one process and part.
 
     Raises: TrainingError: gradients haven't been finite in `config.max_skipped` steps running, or torch.compile can't do it.
@@ -129,13 +137,17 @@ def compiling() -> Iterator[None]:
     except RuntimeError as error:
         if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             why = str(error).strip().splitlines()[0]
-            raise TrainingError(f"torch.compile fails ({why}). The same command goes on without it: --set train.compile=false") from error
+            raise TrainingError(
+                f"torch.compile fails ({why}). The same command goes on without it: --set train.compile=false"
+            ) from error
         raise
 
 
 def autocast(config: Config, device: torch.device) -> torch.autocast:
     """Mixed precision where it is asked for. No cache of cast weights: within a step weights change, and some forwards need no gradient."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16", cache_enabled=False)
+    return torch.autocast(
+        device.type, torch.bfloat16, enabled=config.precision == "bf16", cache_enabled=False
+    )
 
 
 def placed(batch: Batch, config: Config, device: torch.device) -> Batch:
@@ -155,7 +167,9 @@ def set_rates(baseline: Baseline, factor: float) -> None:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
 
-def _step(updater: Updater, batches: Iterator[Batch], generator: torch.Generator, images: int) -> tuple[dict[str, Tensor], float]:
+def _step(
+    updater: Updater, batches: Iterator[Batch], generator: torch.Generator, images: int
+) -> tuple[dict[str, Tensor], float]:
     """One step in its parts: the losses' means over them, and the seconds waited for data."""
     config, processes = updater.config, updater.processes
     updater.broken.clear()

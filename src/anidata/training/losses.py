@@ -54,14 +54,20 @@ class Features(nn.Module):
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
         weights = {name.removeprefix("features."): weight for name, weight in weights.items()}
-        places = sorted(int(name.removesuffix(".weight")) for name in weights if name.endswith(".weight") and weights[name].ndim == 4)
+        places = sorted(
+            int(name.removesuffix(".weight"))
+            for name in weights
+            if name.endswith(".weight") and weights[name].ndim == 4
+        )
         stages = [[_conv(weights["0.weight"], weights["0.bias"])]]
         for before, place in itertools.pairwise(places):
             if place - before == 3:  # past a pooling
                 stages.append([])
             stages[-1].append(_conv(weights[f"{place}.weight"], weights[f"{place}.bias"]))
         self.stages = nn.ModuleList(nn.ModuleList(stage) for stage in stages[:STAGES])
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None])  # of ImageNet, in [0, 1]
+        self.register_buffer(
+            "mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+        )  # of ImageNet, in [0, 1]
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
         self.requires_grad_(requires_grad=False)
 
@@ -89,7 +95,9 @@ def style(output: list[Tensor], truth: list[Tensor]) -> Tensor:
 
     Source: Johnson, Alahi, Li 2016, eq. 3 and 4, arXiv 1603.08155
     """
-    distances = [(gram(o) - gram(t)).square().sum(dim=(1, 2)).mean() for o, t in zip(output, truth, strict=True)]
+    distances = [
+        (gram(o) - gram(t)).square().sum(dim=(1, 2)).mean() for o, t in zip(output, truth, strict=True)
+    ]
     return torch.stack(distances).mean()
 
 
@@ -108,14 +116,18 @@ def load_features(path: str, sha256: str) -> Features:
     from safetensors.torch import load  # noqa: PLC0415
 
     if not path:
-        raise RecipeError(f"the losses perceptual and style compare features of a VGG, whose weights you bring. {GUIDE}.")
+        raise RecipeError(
+            f"the losses perceptual and style compare features of a VGG, whose weights you bring. {GUIDE}."
+        )
     file = Path(path).expanduser()
     if not file.is_file():
         raise RecipeError(f"{path}: no such file, for the losses perceptual and style. {GUIDE}.")
     data = file.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != sha256.lower():
-        raise RecipeError(f"{path}: its SHA-256 is {found}, not {sha256 or 'given'}. If you trust it, set model.loss.sha256={found}")
+        raise RecipeError(
+            f"{path}: its SHA-256 is {found}, not {sha256 or 'given'}. If you trust it, set model.loss.sha256={found}"
+        )
     try:
         return Features(load(data))
     except (SafetensorError, KeyError, ValueError, IndexError) as error:
@@ -141,7 +153,9 @@ class Comparison:
     def __init__(self, weights: Weights) -> None:
         """Raises: RecipeError: perceptual or style without the weights of their network."""
         self.weights = weights
-        self.features = load_features(weights.features, weights.sha256) if weights.perceptual or weights.style else None
+        self.features = (
+            load_features(weights.features, weights.sha256) if weights.perceptual or weights.style else None
+        )
 
     def __call__(self, output: Tensor, truth: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum, and each term by its name without its weight, detached."""
@@ -152,12 +166,17 @@ class Comparison:
                 aim = network(truth)
             seen = network(output)
             terms |= {name: loss(seen, aim) for name, loss in FEATURES.items() if getattr(self.weights, name)}
-        total = sum((getattr(self.weights, name) * term for name, term in terms.items()), start=output.new_zeros(()))
+        total = sum(
+            (getattr(self.weights, name) * term for name, term in terms.items()), start=output.new_zeros(())
+        )
         return total, {name: term.detach() for name, term in terms.items()}
 
 
 PIXELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "l2": l2, "gradient": gradient}
-FEATURES: dict[str, Callable[[list[Tensor], list[Tensor]], Tensor]] = {"perceptual": perceptual, "style": style}
+FEATURES: dict[str, Callable[[list[Tensor], list[Tensor]], Tensor]] = {
+    "perceptual": perceptual,
+    "style": style,
+}
 
 
 class Adversarial(NamedTuple):
@@ -169,11 +188,19 @@ class Adversarial(NamedTuple):
 
 ADVERSARIAL = {
     # Goodfellow et al. 2014, arXiv 1406.2661: minimax; the generator maximizes log D, as its section 3 advises
-    "vanilla": Adversarial(lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean(), lambda fake: F.softplus(-fake).mean()),
+    "vanilla": Adversarial(
+        lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean(),
+        lambda fake: F.softplus(-fake).mean(),
+    ),
     # Mao et al. 2017, eq. 9 without its halves, as CycleGAN weighs it, arXiv 1611.04076
-    "lsgan": Adversarial(lambda real, fake: (real - 1).square().mean() + fake.square().mean(), lambda fake: (fake - 1).square().mean()),
+    "lsgan": Adversarial(
+        lambda real, fake: (real - 1).square().mean() + fake.square().mean(),
+        lambda fake: (fake - 1).square().mean(),
+    ),
     # Lim, Ye 2017, arXiv 1705.02894; Miyato et al. 2018, eq. 16 and 17, arXiv 1802.05957
-    "hinge": Adversarial(lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(), lambda fake: -fake.mean()),
+    "hinge": Adversarial(
+        lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(), lambda fake: -fake.mean()
+    ),
 }
 
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from anidata.training.baseline import Baseline
 
 HOLDS = ("Config", "PRESETS", "build")
-Widths = Annotated[tuple[recipe.Positive, ...], msgspec.Meta(min_length=1)]  # channels of each level of a network, from the full size down
+Widths = Annotated[
+    tuple[recipe.Positive, ...], msgspec.Meta(min_length=1)
+]  # channels of each level of a network, from the full size down
 
 
 def load(name_or_path: str) -> ModuleType:
@@ -55,10 +57,14 @@ def configure(module: ModuleType, preset: str, settings: Mapping[str, Any], cond
         if name in settings:
             raise RecipeError(f"{where}, [model] {name}: follows from the training. Set {instead} instead.")
     document = _merged(recipe.document_of(module.PRESETS[preset]), settings)
-    return recipe.build(module.Config, {**document, "condition": condition, "size": size}, f"{where}, [model]")
+    return recipe.build(
+        module.Config, {**document, "condition": condition, "size": size}, f"{where}, [model]"
+    )
 
 
-def build(module: ModuleType, preset: str, settings: Mapping[str, Any], condition: int, size: int) -> "Baseline":
+def build(
+    module: ModuleType, preset: str, settings: Mapping[str, Any], condition: int, size: int
+) -> "Baseline":
     """A baseline from a preset with `settings` on top; its weights are drawn from PyTorch's global generator."""
     baseline: Baseline = module.build(configure(module, preset, settings, condition, size))
     return baseline
@@ -75,7 +81,9 @@ def check_sides(shape: Sequence[int], multiple: int, remedy: str) -> None:
     wrong = height if height % multiple or not height else width
     sizes = sorted({max(1, wrong // multiple) * multiple, (wrong // multiple + 1) * multiple})
     near = " or ".join(f"train.size={size}" for size in sizes)
-    raise RecipeError(f"pictures of {width}×{height} px: this model takes sides that are multiples of {multiple}. Set {near}{remedy}.")
+    raise RecipeError(
+        f"pictures of {width}×{height} px: this model takes sides that are multiples of {multiple}. Set {near}{remedy}."
+    )
 
 
 def _check(module: ModuleType, path: Path) -> None:

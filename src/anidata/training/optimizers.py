@@ -21,12 +21,18 @@ HOLD = 0.5  # of the images after the warm-up: how long `linear` keeps its full 
 SCHEDULES: dict[str, Callable[[float], float]] = {  # share of the images after the warm-up → factor
     "constant": lambda _: 1.0,
     "linear": lambda gone: min(1.0, (1 - gone) / (1 - HOLD)),
-    "cosine": lambda gone: (1 + math.cos(math.pi * gone)) / 2,  # Loshchilov, Hutter 2017, eq. 5, one period, arXiv 1608.03983
+    "cosine": lambda gone: (
+        (1 + math.cos(math.pi * gone)) / 2
+    ),  # Loshchilov, Hutter 2017, eq. 5, one period, arXiv 1608.03983
 }
 
 
 def build(
-    name: str, parameters: Iterable[Parameter], lr: float, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.0
+    name: str,
+    parameters: Iterable[Parameter],
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    weight_decay: float = 0.0,
 ) -> optim.Optimizer:
     """An optimizer of those parameters that need a gradient. Each group keeps `lr` as its `initial_lr`, which schedules refer to.
 
@@ -34,7 +40,12 @@ def build(
     sgd has no use for the second.
     Raises: RecipeError: an unknown name.
     """
-    group = {"params": [p for p in parameters if p.requires_grad], "lr": lr, "initial_lr": lr, "weight_decay": weight_decay}
+    group = {
+        "params": [p for p in parameters if p.requires_grad],
+        "lr": lr,
+        "initial_lr": lr,
+        "weight_decay": weight_decay,
+    }
     match name:  # fused: one pass over the weights where there would be ten
         case "adam":
             return optim.Adam([group], betas=betas, fused=True)
@@ -55,7 +66,9 @@ def schedule(name: str, seen: int, total: int, warmup: int = 0) -> float:
     Raises: RecipeError: an unknown name.
     """
     if name not in SCHEDULES:
-        raise RecipeError(f"schedule: there is no '{name}'.{nearest(name, SCHEDULES)} There are: {', '.join(SCHEDULES)}")
+        raise RecipeError(
+            f"schedule: there is no '{name}'.{nearest(name, SCHEDULES)} There are: {', '.join(SCHEDULES)}"
+        )
     if seen < warmup:
         return (seen + 1) / (warmup + 1)  # the first step moves too
     return SCHEDULES[name](min(1.0, (seen - warmup) / max(1, total - warmup)))

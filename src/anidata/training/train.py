@@ -36,7 +36,9 @@ def run(order: Order) -> Outcome:
     team = distributed.join(order.device)
     module = models.load(order.baseline)
     chosen = config.resolve(module, (order.baseline, order.preset, order.dataset), order.settings)
-    session = Session(folder.Run(order.run.absolute()), chosen, team, _baseline(module, chosen), _data(chosen, team))
+    session = Session(
+        folder.Run(order.run.absolute()), chosen, team, _baseline(module, chosen), _data(chosen, team)
+    )
     with folder.held(session.run, team):
         if team.first and (told := folder.begin(session.run, chosen, _surroundings(session))):
             session.notes.append(told)
@@ -59,7 +61,9 @@ def _data(chosen: config.Recipe, team: distributed.Processes) -> tuple[Loader, L
     training = _loader(chosen, train_config.split, team, team.device)
     if not train_config.validate_every:
         return training, None
-    return training, _loader(chosen, train_config.validation, team, torch.device("cpu"))  # many wait there for their turn
+    return training, _loader(
+        chosen, train_config.validation, team, torch.device("cpu")
+    )  # many wait there for their turn
 
 
 def _loader(chosen: config.Recipe, split: str, team: distributed.Processes, device: torch.device) -> Loader:

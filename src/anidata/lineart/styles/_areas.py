@@ -39,7 +39,9 @@ def ink_color(rgb: npt.NDArray[np.uint8], strength: Gray, luma: Gray) -> Color |
     table = np.maximum(np.ceil(BOTTOM * np.arange(256)), round(STRONG * FULL)).astype(np.uint8)
     bottoms = cv2.compare(strength, cv2.LUT(peaks(strength), table), cv2.CMP_GE)
     if cv2.countNonZero(bottoms) < FEW * bottoms.size:
-        half, bright = (cv2.resize(v, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for v in (luma, brightest(rgb)))
+        half, bright = (
+            cv2.resize(v, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for v in (luma, brightest(rgb))
+        )
         wide = cv2.compare(ridges(half, bright, radius=4), round(STRONG * FULL), cv2.CMP_GE)
         bottoms = cv2.bitwise_or(bottoms, cv2.resize(wide, luma.shape[::-1], interpolation=cv2.INTER_NEAREST))
     at = places(bottoms)
@@ -58,7 +60,11 @@ def _commonest(colors: npt.NDArray[np.uint8]) -> Color | None:
     fullest = np.array(np.unravel_index(counts.argmax(), counts.shape))
     within = (np.abs(cells.astype(np.int8) - fullest) <= 1).all(axis=1)
     color, share = np.median(colors[within], axis=0), float(within.mean())
-    return Color(color.astype(np.uint8), share) if share >= COMMON and color @ (0.299, 0.587, 0.114) <= DARK else None
+    return (
+        Color(color.astype(np.uint8), share)
+        if share >= COMMON and color @ (0.299, 0.587, 0.114) <= DARK
+        else None
+    )
 
 
 def find(rgb: npt.NDArray[np.uint8], black: Mask, color: Color | None, tolerance: int, solid: bool) -> Areas:
@@ -87,7 +93,10 @@ def _hollow(area: Mask, whole: Mask) -> Mask:
 
 def crisp(area: Mask, luma: Gray) -> Mask:
     """Those parts of an area that have a crisp border, grown to where it is half as dark: blurred rims belong to them."""
-    darkest, lightest = cv2.erode(luma, np.ones((5, 5), np.uint8)), cv2.dilate(luma, np.ones((5, 5), np.uint8))
+    darkest, lightest = (
+        cv2.erode(luma, np.ones((5, 5), np.uint8)),
+        cv2.dilate(luma, np.ones((5, 5), np.uint8)),
+    )
     found = _crisp_parts(area, cv2.subtract(lightest, darkest))
     dark = cv2.compare(cv2.subtract(luma, darkest), cv2.subtract(lightest, luma), cv2.CMP_LE)
     return np.asarray(found | (cv2.dilate(found, SQUARE) & dark), np.uint8)
@@ -96,6 +105,10 @@ def crisp(area: Mask, luma: Gray) -> Mask:
 def _crisp_parts(area: Mask, steps: Gray) -> Mask:
     found = components.of(area)
     rim = cv2.subtract(area, cv2.erode(area, SQUARE)).ravel()[found.places] > 0
-    sharp = np.bincount(found.labels[rim], weights=steps.ravel()[found.places[rim]] >= CRISP, minlength=found.end)
-    least = np.bincount(found.labels[rim], minlength=found.end) / 2  # 0 where there is no rim: that is all of the picture
+    sharp = np.bincount(
+        found.labels[rim], weights=steps.ravel()[found.places[rim]] >= CRISP, minlength=found.end
+    )
+    least = (
+        np.bincount(found.labels[rim], minlength=found.end) / 2
+    )  # 0 where there is no rim: that is all of the picture
     return components.kept(area, found, sharp >= least)

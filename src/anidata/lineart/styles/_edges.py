@@ -14,7 +14,10 @@ APART = np.ones((7, 7), np.uint8)  # an edge within 3 px of a line is its flank
 TEXTURE, BUSY = 0.92, 0.045  # so few edges explained, by lines that cover so much of the picture,
 FAINT, LOWER = 0.28, 0.4  # so faint in so large a share of them,
 SHORT = 250  # and of so few px each: foliage, not ink
-HEAVY, GRAIN = 0.15, 4  # of so much ink, paper in whose median 5 × 5 px there are so many grey levels shows a photograph
+HEAVY, GRAIN = (
+    0.15,
+    4,
+)  # of so much ink, paper in whose median 5 × 5 px there are so many grey levels shows a photograph
 AWAY = np.ones((7, 7), np.uint8)  # from ink: what is within 3 px of it is no paper
 LINES, STEEPEST = 0.075, 0.09  # share of a painting that lines may cover, and that may be steep
 LEAST, MOST = 48, 400  # Sobel's sums between which that share puts the threshold

@@ -16,7 +16,9 @@ REACH = 3  # sigmas on each side; the weight beyond is below half a part
 def blur(gray: npt.NDArray[np.uint8], sigma: float) -> npt.NDArray[np.float32]:
     """Blur by `sigma` px (0: not at all), the picture mirrored at its borders; (h, w), in parts of 1 / 256² grey level."""
     weights = _kernel(sigma)
-    return np.asarray(cv2.sepFilter2D(gray, cv2.CV_32F, weights, weights, borderType=cv2.BORDER_REFLECT_101), np.float32)
+    return np.asarray(
+        cv2.sepFilter2D(gray, cv2.CV_32F, weights, weights, borderType=cv2.BORDER_REFLECT_101), np.float32
+    )
 
 
 def soften(gray: npt.NDArray[np.uint8], sigma: float) -> npt.NDArray[np.uint8]:

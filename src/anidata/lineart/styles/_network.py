@@ -96,7 +96,9 @@ def _session(data: bytes, path: str, provider: str) -> "onnxruntime.InferenceSes
     try:
         session = ort.InferenceSession(data, _options(ort), providers=[wanted])
     except _failures() as error:
-        raise RecipeError(f"{path}: can't be opened as an ONNX network that is whole in one file ({_line(error)}).") from error
+        raise RecipeError(
+            f"{path}: can't be opened as an ONNX network that is whole in one file ({_line(error)})."
+        ) from error
     if wanted not in session.get_providers():  # where CUDA's own libraries are missing, it goes on without
         raise RecipeError(missing)
     return session
@@ -106,7 +108,10 @@ def _failures() -> tuple[type[Exception], ...]:
     """What onnxruntime raises: a dozen classes without a base of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415 - as above
 
-    return (RuntimeError, *(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)))
+    return (
+        RuntimeError,
+        *(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)),
+    )
 
 
 def _options(ort: Any) -> Any:
@@ -146,7 +151,9 @@ def run(network: Network, rgb: npt.NDArray[np.uint8], wanted: Wanted) -> npt.NDA
     try:
         found = np.asarray(network.session.run([output], {network.name: tensor})[0])
     except _failures() as error:
-        raise RecipeError(f"{network.path}: fails on a picture of {framed.shape[1]} × {framed.shape[0]} px ({_line(error)}).") from error
+        raise RecipeError(
+            f"{network.path}: fails on a picture of {framed.shape[1]} × {framed.shape[0]} px ({_line(error)})."
+        ) from error
     if found.size != framed.shape[0] * framed.shape[1] or found.shape[-2:] != framed.shape[:2]:
         raise RecipeError(
             f"{network.path}: gives {found.shape} where (1, 1, {framed.shape[0]}, {framed.shape[1]}) is a line of the picture."
@@ -155,7 +162,9 @@ def run(network: Network, rgb: npt.NDArray[np.uint8], wanted: Wanted) -> npt.NDA
     return _resized(line, height, width)
 
 
-def _fit(rgb: npt.NDArray[np.uint8], fixed: tuple[int, int] | None, wanted: Wanted) -> tuple[tuple[int, int], npt.NDArray[np.uint8]]:
+def _fit(
+    rgb: npt.NDArray[np.uint8], fixed: tuple[int, int] | None, wanted: Wanted
+) -> tuple[tuple[int, int], npt.NDArray[np.uint8]]:
     """The size at which a network sees the picture, and the picture at that size within the sides that it takes."""
     height, width = rgb.shape[:2]
     long = max(height, width)
@@ -163,14 +172,20 @@ def _fit(rgb: npt.NDArray[np.uint8], fixed: tuple[int, int] | None, wanted: Want
     inner = max(1, round(height * scale)), max(1, round(width * scale))
     outer = fixed or tuple(-(-side // wanted.multiple) * wanted.multiple for side in inner)
     small = _resized(rgb, *inner)
-    return inner, np.asarray(cv2.copyMakeBorder(small, 0, outer[0] - inner[0], 0, outer[1] - inner[1], cv2.BORDER_REPLICATE), np.uint8)
+    return inner, np.asarray(
+        cv2.copyMakeBorder(small, 0, outer[0] - inner[0], 0, outer[1] - inner[1], cv2.BORDER_REPLICATE),
+        np.uint8,
+    )
 
 
 def _resized(picture: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:
     if picture.shape[:2] == (height, width):
         return picture
     smaller = height * width < picture.shape[0] * picture.shape[1]
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR), picture.dtype)
+    return np.asarray(
+        cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR),
+        picture.dtype,
+    )
 
 
 def _tensor(rgb: npt.NDArray[np.uint8], network: Network, inputs: str) -> npt.NDArray[Any]:

@@ -13,7 +13,9 @@ FULL = 255
 FLOOR = 40  # grey levels added to a tone, so that noise in the dark is no contrast
 BESIDE, PEAK = 3, 2  # px: radius in which both sides of a stroke lie, and within which it has its peak
 SQUARE = np.ones((3, 3), np.uint8)
-TWICE = np.minimum(2 * np.arange(256), FULL).astype(np.uint8)  # as far as luma must agree with the largest channel
+TWICE = np.minimum(2 * np.arange(256), FULL).astype(
+    np.uint8
+)  # as far as luma must agree with the largest channel
 HALF = np.array([(n + 1) // 2 for n in range(256)], np.uint8)  # of the peak: what a stroke is as wide as
 
 
@@ -57,5 +59,7 @@ def trace(strength: Gray, contrast: float) -> Mask:
 def worthy(ink: Mask, strength: Gray, mass: float, specks: int) -> Mask:
     """Ink without the components that are too faint for their length, or mere specks."""
     found = components.of(ink)
-    enough = np.bincount(found.labels, weights=strength.ravel()[found.places], minlength=found.end) >= FULL * mass
+    enough = (
+        np.bincount(found.labels, weights=strength.ravel()[found.places], minlength=found.end) >= FULL * mass
+    )
     return components.kept(ink, found, enough & (components.sizes(found) >= specks))

@@ -22,7 +22,9 @@ from anidata.lineart.styles import _areas, _edges, _strokes
 
 VERSION = 1
 LEAST = 16  # px of a side
-SMOOTH = np.array([0.125, 0.75, 0.125], np.float32)  # single noisy pixels sink, hairlines stay; exact in float32
+SMOOTH = np.array(
+    [0.125, 0.75, 0.125], np.float32
+)  # single noisy pixels sink, hairlines stay; exact in float32
 
 
 @dataclass(frozen=True)
@@ -30,20 +32,30 @@ class Config:
     """The artist's own lines, or the edges of a painting."""
 
     contrast: float = 0.08  # of the tone beside it, that a line is darker by; 1: only areas are drawn
-    mass: float = 4.0  # px of full contrast that a stroke sums up to, so that faint ones must be longer; 0: any
+    mass: float = (
+        4.0  # px of full contrast that a stroke sums up to, so that faint ones must be longer; 0: any
+    )
     black: int = 45  # grey level below which an area is black; 0: none is
-    tolerance: int = 24  # grey levels from the ink's color that are the ink still; 0: its color is not looked for
+    tolerance: int = (
+        24  # grey levels from the ink's color that are the ink still; 0: its color is not looked for
+    )
     blacks: Literal["solid", "outline"] = "solid"  # what is drawn of areas of ink wider than about 18 px
     specks: int = 8  # px: smaller components are wiped; 0: none is
-    explained: float = 0.5  # share of edges that lines must explain, or the picture is a painting; 0: it never is
+    explained: float = (
+        0.5  # share of edges that lines must explain, or the picture is a painting; 0: it never is
+    )
 
 
 def draw(rgb: npt.NDArray[np.uint8], config: Config) -> npt.NDArray[np.uint8]:
     """(h, w, 3) → (h, w): black ink (0) on white (255)."""
     height, width = rgb.shape[:2]
-    down, right = (max(side % 2, LEAST - side) for side in (height, width))  # so that there is a picture of half the size
+    down, right = (
+        max(side % 2, LEAST - side) for side in (height, width)
+    )  # so that there is a picture of half the size
     even = cv2.copyMakeBorder(rgb, 0, down, 0, right, cv2.BORDER_REPLICATE)
-    smooth = np.asarray(cv2.sepFilter2D(even, -1, SMOOTH, SMOOTH, borderType=cv2.BORDER_REFLECT_101), np.uint8)
+    smooth = np.asarray(
+        cv2.sepFilter2D(even, -1, SMOOTH, SMOOTH, borderType=cv2.BORDER_REFLECT_101), np.uint8
+    )
     return np.asarray(cv2.bitwise_not(_ink(smooth, config))[:height, :width], np.uint8)
 
 
@@ -56,6 +68,8 @@ def _ink(rgb: npt.NDArray[np.uint8], config: Config) -> _strokes.Mask:
     solid = _areas.crisp(areas.mask, luma)
     strength = cv2.max(ridges, solid)  # an area's pixels have full strength
     drawn = np.asarray(cv2.bitwise_or(_strokes.trace(ridges, config.contrast), solid), np.uint8)
-    ink = _strokes.worthy(drawn, cv2.add(strength, cv2.bitwise_and(strength, areas.like)), config.mass, config.specks)
+    ink = _strokes.worthy(
+        drawn, cv2.add(strength, cv2.bitwise_and(strength, areas.like)), config.mass, config.specks
+    )
     painting = config.explained > 0 and _edges.is_painting(luma, ink, strength, config.explained)
     return _edges.sketch(luma, ink, ridges) if painting else ink

@@ -31,14 +31,20 @@ class Config:
     """Lines by a network of your own."""
 
     path: str = ""  # of the ONNX file
-    sha256: str = ""  # of its bytes, 64 hex digits; empty: whatever lies there, and pinned when a recipe is settled
+    sha256: str = (
+        ""  # of its bytes, 64 hex digits; empty: whatever lies there, and pinned when a recipe is settled
+    )
     size: Count = 0  # px of the long side that it is run at; 0: the picture's own
     multiple: Positive = 8  # px that both sides are made a multiple of, by repeating the border; 1: none
-    inputs: Literal["unit", "signed", "byte", "imagenet"] = "unit"  # 0 to 1 · −1 to 1 · 0 to 255 · ImageNet's mean 0 and deviation 1
+    inputs: Literal["unit", "signed", "byte", "imagenet"] = (
+        "unit"  # 0 to 1 · −1 to 1 · 0 to 255 · ImageNet's mean 0 and deviation 1
+    )
     outputs: Literal["unit", "signed", "byte"] = "unit"  # what it gives: 0 to 1 · −1 to 1 · 0 to 255
     output: str = ""  # name of the output that is the line; empty: the first
     polarity: Literal["black_on_white", "white_on_black"] = "black_on_white"  # what it gives
-    threshold: Count = 0  # grey level below which a line is ink, and all else paper; 0: gray, as it gives them
+    threshold: Count = (
+        0  # grey level below which a line is ink, and all else paper; 0: gray, as it gives them
+    )
     provider: Literal["cpu", "cuda"] = "cpu"  # cuda: needs onnxruntime-gpu, and gives slightly other grays
 
 
@@ -68,7 +74,9 @@ def draw(rgb: npt.NDArray[np.uint8], config: Config) -> npt.NDArray[np.uint8]:
 def _levels(values: npt.NDArray[np.float32], outputs: str) -> npt.NDArray[np.uint8]:
     """Grey levels of 255 of what a network gives."""
     if not np.isfinite(values).all():
-        raise BadImage("not_finite", "the network of the style 'onnx' gives what is no number for this picture")
+        raise BadImage(
+            "not_finite", "the network of the style 'onnx' gives what is no number for this picture"
+        )
     scaled = {"unit": values * 255, "signed": (values + 1) * 127.5, "byte": values}[outputs]
     return np.asarray(np.rint(np.clip(scaled, 0, 255)), np.uint8)
 
@@ -76,7 +84,9 @@ def _levels(values: npt.NDArray[np.float32], outputs: str) -> npt.NDArray[np.uin
 def _named(config: Config) -> Path:
     """The file's absolute path."""
     if not config.path:
-        raise RecipeError("[lineart.style.onnx] path: which network? Name its file: --style onnx:MODEL.onnx, or path = 'MODEL.onnx'")
+        raise RecipeError(
+            "[lineart.style.onnx] path: which network? Name its file: --style onnx:MODEL.onnx, or path = 'MODEL.onnx'"
+        )
     return Path(config.path).expanduser().absolute()
 
 

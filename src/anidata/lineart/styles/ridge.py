@@ -32,9 +32,13 @@ PEAK = float(np.sqrt(2 / np.pi) * np.exp(-0.5))  # of σ²·λ in the middle of 
 class Config:
     """Ink by the bend of the picture."""
 
-    scales: Scales = 3  # octaves from 1 px up; strokes to about 2·2^scales px are found; 1: the finest scale alone
+    scales: Scales = (
+        3  # octaves from 1 px up; strokes to about 2·2^scales px are found; 1: the finest scale alone
+    )
     threshold: Amount = 12.0  # grey levels of 255 by which a stroke is darker than beside it; 256: no ink
-    slope: Amount = 0.7  # of the slope, that is taken off the bend; 0: none, borders of fills are drawn as well
+    slope: Amount = (
+        0.7  # of the slope, that is taken off the bend; 0: none, borders of fills are drawn as well
+    )
     reach: Count = 8  # px in which the darkest and the lightest are looked for; 0: strokes come out as wide as their scale
     full: Amount = 0.0  # grey levels from which on soft lines are black; 0: hard, black and white only
 
@@ -46,7 +50,11 @@ def draw(rgb: npt.NDArray[np.uint8], config: Config) -> npt.NDArray[np.uint8]:
     if config.reach > 0:
         strength = cv2.bitwise_and(strength, _dark(luma, 2 * config.reach + 1))
     ramp = np.arange(256)
-    soft = 255 - np.minimum(np.rint(ramp * (255 / config.full)), 255) if config.full > 0 else np.where(ramp >= config.threshold, 0, 255)
+    soft = (
+        255 - np.minimum(np.rint(ramp * (255 / config.full)), 255)
+        if config.full > 0
+        else np.where(ramp >= config.threshold, 0, 255)
+    )
     return np.asarray(cv2.LUT(strength, soft.astype(np.uint8)), np.uint8)
 
 
@@ -54,7 +62,9 @@ def _strength(luma: npt.NDArray[np.uint8], config: Config) -> npt.NDArray[np.uin
     """The strongest bend of all scales, in grey levels."""
     height, width = luma.shape
     multiple = 1 << (config.scales - 1)
-    halved = [cv2.copyMakeBorder(luma, 0, -height % multiple, 0, -width % multiple, cv2.BORDER_REPLICATE)]  # so that halves are whole
+    halved = [
+        cv2.copyMakeBorder(luma, 0, -height % multiple, 0, -width % multiple, cv2.BORDER_REPLICATE)
+    ]  # so that halves are whole
     for _ in range(config.scales - 1):
         halved.append(cv2.resize(halved[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
     found = np.zeros((1, 1), np.uint8)
@@ -78,10 +88,14 @@ def _bend_within(framed: npt.NDArray[np.int16], slope: float) -> npt.NDArray[np.
     middle, across, down = framed[1:-1, 1:-1] * 2, framed[:, 2:] - framed[:, :-2], framed[2:] - framed[:-2]
     xx = framed[1:-1, 2:] + framed[1:-1, :-2] - middle
     yy = framed[2:, 1:-1] + framed[:-2, 1:-1] - middle
-    found = _length(xx - yy, across[2:] - across[:-2], 0.5)  # the cross difference spans 2 px twice: it is 4 times I_xy
+    found = _length(
+        xx - yy, across[2:] - across[:-2], 0.5
+    )  # the cross difference spans 2 px twice: it is 4 times I_xy
     found += xx + yy
     if slope > 0:
-        found -= np.float32(slope) * _length(across[1:-1], down[:, 1:-1])  # these span 2 px, as the sum above is twice the bend
+        found -= np.float32(slope) * _length(
+            across[1:-1], down[:, 1:-1]
+        )  # these span 2 px, as the sum above is twice the bend
     found *= np.float32(1 / (2 * PEAK * FINE))
     return np.clip(found, 0, 255, out=found).astype(np.uint8)
 
@@ -100,4 +114,6 @@ def _dark(luma: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
     square = np.ones((side, side), np.uint8)
     lightest = cv2.morphologyEx(luma, cv2.MORPH_CLOSE, square, borderType=cv2.BORDER_REPLICATE)
     darkest = cv2.erode(luma, square, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.compare(cv2.subtract(luma, darkest), cv2.subtract(lightest, luma), cv2.CMP_LE), np.uint8)
+    return np.asarray(
+        cv2.compare(cv2.subtract(luma, darkest), cv2.subtract(lightest, luma), cv2.CMP_LE), np.uint8
+    )

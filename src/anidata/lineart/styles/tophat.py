@@ -34,7 +34,9 @@ def draw(rgb: npt.NDArray[np.uint8], config: Config) -> npt.NDArray[np.uint8]:
     """(h, w, 3) → (h, w): black ink (0) on white (255)."""
     gray = soften(np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8), config.sigma)
     side = 2 * config.radius + 1
-    closed = cv2.morphologyEx(gray, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    closed = cv2.morphologyEx(
+        gray, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8), borderType=cv2.BORDER_REPLICATE
+    )
     depth = cv2.subtract(closed, gray)
     enough = cv2.LUT(closed, _at_least(config.share))
     deepest = cv2.LUT(cv2.dilate(depth, NEARBY, borderType=cv2.BORDER_REPLICATE), _at_least(config.peak))

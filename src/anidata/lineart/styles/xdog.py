@@ -25,8 +25,12 @@ class Config:
 
     sigma: float = 0.6  # px: the blur that noise is fought with; 0: none
     k: float = 4.0  # wide blur / narrow blur; strokes up to about 2·k·sigma px are found by their contrast, wider ones by being black; 1: no sharpening
-    p: float = 6.0  # sharpening, how far darker-than-around is pushed to black; 0: none, a plain threshold of luma
-    epsilon: float = 0.015  # of white squared: what is below is ink; 0: only what sharpening pushed below black
+    p: float = (
+        6.0  # sharpening, how far darker-than-around is pushed to black; 0: none, a plain threshold of luma
+    )
+    epsilon: float = (
+        0.015  # of white squared: what is below is ink; 0: only what sharpening pushed below black
+    )
     phi: float = 0.0  # steepness of a soft edge, 10 to 200 for gray rims; 0: hard, black and white only
 
 

@@ -14,7 +14,9 @@ from anidata.reports.page.layout import Written as Written
 from anidata.workspace import Workspace
 
 
-def write(workspace: Workspace, recipe: Recipe, engine: Engine, path: Path, config: Config = Config()) -> Written:  # noqa: B008  frozen
+def write(
+    workspace: Workspace, recipe: Recipe, engine: Engine, path: Path, config: Config = Config()
+) -> Written:  # noqa: B008  frozen
     """Write the page of a workspace as it stands.
 
     Raises: StorageError: there is no room, or no access.

@@ -39,7 +39,9 @@ class Reason:
     name: str
     rules: list[Threshold]  # that give it
     count: int
-    shown: list[Row]  # key, value, also (its other reasons), message: the nearest to the threshold first, copies last
+    shown: list[
+        Row
+    ]  # key, value, also (its other reasons), message: the nearest to the threshold first, copies last
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Cluster:
     @property
     def more(self) -> int:
         """Pictures that aren't shown."""
-        return self.count - len({key for group in self.members for row in group for key in (row["key"], row["keeper"])})
+        return self.count - len(
+            {key for group in self.members for row in group for key in (row["key"], row["keeper"])}
+        )
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,9 @@ class Choice:
     kept: list[Row]
     clusters: list[Cluster]
     all_clusters: int
-    files: dict[str, Row]  # key → file, width, height, format, bytes, of all that is shown; null where nothing is known of it any more
+    files: dict[
+        str, Row
+    ]  # key → file, width, height, format, bytes, of all that is shown; null where nothing is known of it any more
     places: dict[str, list[Row]]  # key → where its bytes lie
 
 
@@ -85,7 +91,13 @@ def choose(workspace: Workspace, recipe: Recipe, config: Config) -> Choice:
         ).to_pylist()
         clusters = list(_clusters(views, config))
         keys = {row["key"] for reason in reasons for row in reason.shown} | {row["key"] for row in kept}
-        keys |= {key for c in clusters for group in c.members for row in group for key in (row["key"], row["keeper"])}
+        keys |= {
+            key
+            for c in clusters
+            for group in c.members
+            for row in group
+            for key in (row["key"], row["keeper"])
+        }
         files, places = _told(views, sorted(keys))
         return Choice(
             funnel=found,
@@ -104,7 +116,10 @@ def choose(workspace: Workspace, recipe: Recipe, config: Config) -> Choice:
 
 def _stages(workspace: Workspace, recipe: Recipe) -> dict[str, str]:
     decisions = workspace.folder("decisions")
-    current = {"clean": thresholds.is_current(workspace, recipe), "dedup": dedup.is_current(workspace, recipe.dedup)}
+    current = {
+        "clean": thresholds.is_current(workspace, recipe),
+        "dedup": dedup.is_current(workspace, recipe.dedup),
+    }
     run = {name: (decisions / f"{name}.parquet").exists() for name in current}
     return {name: "up to date" if current[name] else "stale" if run[name] else "not run" for name in current}
 
@@ -184,4 +199,6 @@ def _told(views: Catalog, keys: list[str]) -> tuple[dict[str, Row], dict[str, li
     )
     places = views.select("SELECT key, places FROM _places SEMI JOIN _shown USING (key)", _shown=shown)
     unknown = {key: dict.fromkeys(files.column_names) for key in keys}
-    return unknown | {r["key"]: r for r in files.to_pylist()}, {r["key"]: r["places"] for r in places.to_pylist()}
+    return unknown | {r["key"]: r for r in files.to_pylist()}, {
+        r["key"]: r["places"] for r in places.to_pylist()
+    }

@@ -30,7 +30,12 @@ def compared(keeper: Pixels, member: Pixels, mirrored: bool | None) -> Heat:
     found = max((_laid(keeper, member, way) for way in tries), key=lambda laid: laid.likeness)
     apart = distance(found.member, found.keeper) * found.shown
     spot = cv2.blur(apart, (SPOT, SPOT), borderType=cv2.BORDER_REFLECT_101)
-    return Heat(colored(apart, found.shown), float(apart.sum() / max(1, found.shown.sum())), float(spot.max()), found.mirrored)
+    return Heat(
+        colored(apart, found.shown),
+        float(apart.sum() / max(1, found.shown.sum())),
+        float(spot.max()),
+        found.mirrored,
+    )
 
 
 def distance(a: Pixels, b: Pixels) -> NDArray[np.float32]:
@@ -61,4 +66,9 @@ def _laid(keeper: Pixels, member: Pixels, mirrored: bool) -> _Laid:
     other = alignment.View(member)
     ground, other = alignment.matched(alignment.View(keeper), other.mirrored if mirrored else other)
     fit = alignment.aligned(other, ground)
-    return _Laid(ground.rgb, *alignment.laid(other, ground, fit), relation.difference(other, ground, fit).likeness, mirrored)
+    return _Laid(
+        ground.rgb,
+        *alignment.laid(other, ground, fit),
+        relation.difference(other, ground, fit).likeness,
+        mirrored,
+    )

@@ -79,7 +79,11 @@ def ticks(low: float, high: float, count: int = 5) -> Iterator[float]:
 
 
 def _columns() -> list[str]:
-    return [name for name, kind in schemas.measures().items() if pa.types.is_integer(kind) or pa.types.is_floating(kind)]
+    return [
+        name
+        for name, kind in schemas.measures().items()
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    ]
 
 
 def _named(value: str, rules: Sequence[Threshold]) -> tuple[str, str]:
@@ -146,7 +150,9 @@ def _spread(views: Catalog, value: str, rules: Sequence[Threshold]) -> dict[str,
     return found
 
 
-def _counts(views: Catalog, value: str, rules: Sequence[Threshold], place: str, ends: tuple[int, int]) -> dict[int, tuple[int, int]]:
+def _counts(
+    views: Catalog, value: str, rules: Sequence[Threshold], place: str, ends: tuple[int, int]
+) -> dict[int, tuple[int, int]]:
     """The bin's number → pictures in it, and those of them that break a rule; what lies beyond counts beside the ends."""
     broken = " OR ".join(rule.broken for rule in rules) or "false"
     sql = f"""SELECT least(greatest({place}, {ends[0] - 1}), {ends[1] + 1})::INTEGER AS bin, count(*) AS n, count(*) FILTER ({broken}) AS broken

@@ -33,10 +33,19 @@ class Written:
     shown: dict[str, int]  # what → how many of it are on the page
 
     def to_json(self) -> dict[str, Any]:
-        return {"path": str(self.path), "bytes": self.bytes, "funnel": self.funnel.to_json(), "counts": self.shown}
+        return {
+            "path": str(self.path),
+            "bytes": self.bytes,
+            "funnel": self.funnel.to_json(),
+            "counts": self.shown,
+        }
 
     def __str__(self) -> str:
-        gone = f" · {self.shown['unreadable']:,} of them can't be read any more" if self.shown["unreadable"] else ""
+        gone = (
+            f" · {self.shown['unreadable']:,} of them can't be read any more"
+            if self.shown["unreadable"]
+            else ""
+        )
         return f"{self.path}  {size(self.bytes)}, {self.shown['pictures']:,} pictures{gone}"
 
 
@@ -109,7 +118,11 @@ def sentence(funnel: Funnel) -> str:
         "is a copy of a better one" if copies == 1 else "are copies of a better one": copies,
     }
     fates = [f"{n:,} {fate}" for fate, n in out.items() if n]
-    made = [f"{n:,} {what}" for what, n in (("pairs of lineart and color were drawn", funnel.pairs), ("samples packed", samples)) if n]
+    made = [
+        f"{n:,} {what}"
+        for what, n in (("pairs of lineart and color were drawn", funnel.pairs), ("samples packed", samples))
+        if n
+    ]
     return " ".join(f"{', '.join(clauses)}." for clauses in (fates, made) if clauses) or "Nothing fell out."
 
 
@@ -141,7 +154,9 @@ def count(n: int, noun: str, many: str = "") -> str:
 def share(n: int, of: int) -> str:
     """'3.1 %'; what is more than nothing is never 0 %."""
     percent = 100 * n / max(1, of)
-    return "less than 0.1 %" if 0 < percent < 0.1 else f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
+    return (
+        "less than 0.1 %" if 0 < percent < 0.1 else f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
+    )
 
 
 def plain(text: object) -> str:
@@ -179,8 +194,19 @@ def _shown(chosen: Choice, opened: Opened) -> dict[str, int]:
 
 def _environment() -> jinja2.Environment:
     found = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    found.filters |= {"number": number, "count": count, "share": share, "plain": plain, "uri": data_uri, "shape": shape}
+    found.filters |= {
+        "number": number,
+        "count": count,
+        "share": share,
+        "plain": plain,
+        "uri": data_uri,
+        "shape": shape,
+    }
     found.globals |= {"bars": bars, "at": at, "ticks": histograms.ticks}
     return found

@@ -11,7 +11,9 @@ from anidata.stages.clean import stage as clean
 from anidata.stages.clean.rules import RULES
 from anidata.workspace import Workspace
 
-COLUMN = re.compile(r"(?:CASE WHEN .+ THEN )?(\w+)(?: END)?")  # of the measure that a rule looks at, if only of some pictures
+COLUMN = re.compile(
+    r"(?:CASE WHEN .+ THEN )?(\w+)(?: END)?"
+)  # of the measure that a rule looks at, if only of some pictures
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,14 @@ def of(views: Catalog, recipe: Recipe) -> list[Threshold]:
     values = clean.expressions(views, recipe.clean, pipeline.target(recipe))
     limits = {rule.reason: float(getattr(recipe.clean, rule.setting)) for rule in RULES}
     return [
-        Threshold(rule.reason, rule.setting, rule.value.removeprefix("$"), values[rule.reason], limits[rule.reason], rule.least)
+        Threshold(
+            rule.reason,
+            rule.setting,
+            rule.value.removeprefix("$"),
+            values[rule.reason],
+            limits[rule.reason],
+            rule.least,
+        )
         for rule in RULES
         if limits[rule.reason] != rule.off
     ]

@@ -62,7 +62,9 @@ class Opened:
     """What workers made of the chosen pictures."""
 
     pictures: dict[str, Thumbnail] = field(default_factory=dict)  # key → thumbnail
-    differences: dict[Pair, Difference] = field(default_factory=dict)  # of those whose pictures could both be opened
+    differences: dict[Pair, Difference] = field(
+        default_factory=dict
+    )  # of those whose pictures could both be opened
 
     def add(self, other: "Opened") -> None:
         self.pictures |= other.pictures
@@ -75,10 +77,15 @@ class Opened:
 
 def open_all(workspace: Workspace, recipe: Recipe, engine: Engine, chosen: Choice) -> Opened:
     """Thumbnails of all that was chosen, under the limits with which it was first read."""
-    opened, todo = Opened(), list(parts(chosen, Reader(workspace, recipe.ingest.max_bytes, recipe.ingest.max_pixels)))
+    opened, todo = (
+        Opened(),
+        list(parts(chosen, Reader(workspace, recipe.ingest.max_bytes, recipe.ingest.max_pixels))),
+    )
     if todo:
         total = sum(len(part.places) for part in todo)
-        for _, found in engine.map(open_part, todo, limits=config.limits(recipe.ingest), label="report", total=total):
+        for _, found in engine.map(
+            open_part, todo, limits=config.limits(recipe.ingest), label="report", total=total
+        ):
             opened.add(found)
     return opened
 
@@ -117,7 +124,9 @@ def open_part(part: Part, watch: Watch) -> Opened:
     for (keeper, member), name in part.pairs.items():
         if keeper in seen and member in seen:
             found = heat.compared(seen[keeper], seen[member], None if name in DOUBTFUL else name == "flip")
-            opened.differences[keeper, member] = Difference(small(found.pixels), found.mean, found.spot, found.mirrored)
+            opened.differences[keeper, member] = Difference(
+                small(found.pixels), found.mean, found.spot, found.mirrored
+            )
     return opened
 
 

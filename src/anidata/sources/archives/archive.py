@@ -26,10 +26,32 @@ from anidata.storage import Reference, decode, encode, publishing, uri_of
 from anidata.tar.reader import BLOCK, is_header
 
 VERSION = 2  # raised when the same archive would be listed otherwise
-ENDING_KINDS = {".tgz": "gz", ".tbz2": "bz2", ".txz": "xz", ".tar.gz": "gz", ".tar.bz2": "bz2", ".tar.xz": "xz"}
+ENDING_KINDS = {
+    ".tgz": "gz",
+    ".tbz2": "bz2",
+    ".txz": "xz",
+    ".tar.gz": "gz",
+    ".tar.bz2": "bz2",
+    ".tar.xz": "xz",
+}
 PACKED_TAR = tuple(ENDING_KINDS)
-ENDINGS = (".zip", ".cbz", ".7z", ".cb7", ".tar", ".cbt", *PACKED_TAR)  # what is opened where it lies among pictures
-MAGIC = {b"PK\3\4": "zip", b"PK\5\6": "zip", b"7z\xbc\xaf\x27\x1c": "7z", b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\0": "xz"}
+ENDINGS = (
+    ".zip",
+    ".cbz",
+    ".7z",
+    ".cb7",
+    ".tar",
+    ".cbt",
+    *PACKED_TAR,
+)  # what is opened where it lies among pictures
+MAGIC = {
+    b"PK\3\4": "zip",
+    b"PK\5\6": "zip",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"\x1f\x8b": "gz",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\0": "xz",
+}
 UNPACKERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     "gz": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
     "bz2": lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
@@ -62,7 +84,13 @@ def _packed_kind(kind: str, path: Path, file: IO[bytes]) -> str | None:
     file.seek(0)
     try:
         return kind if is_header(UNPACKERS[kind](file).read(BLOCK)) else None
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, MemoryError):  # what the decompressors raise on hostile bytes
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        MemoryError,
+    ):  # what the decompressors raise on hostile bytes
         return kind if path.name.lower().endswith(PACKED_TAR) else None
 
 
@@ -86,12 +114,16 @@ def members(path: Path, options: Options) -> list[Found]:
             unpacking.refuse("", why)
         except OSError as error:  # reading; a failure to write is a StorageError
             unpacking.refuse("", Broken(blame(error), os.strerror(error.errno or errno.EIO)))
-    if not any(one.error == "unreadable" for one in unpacking.found):  # that may pass, and leaves size and date as they were
+    if not any(
+        one.error == "unreadable" for one in unpacking.found
+    ):  # that may pass, and leaves size and date as they were
         _save(listing, unpacking.found)
     return unpacking.found
 
 
-def streamed(uri: str, size: int, stamp: str, opened: Callable[[], AbstractContextManager[IO[bytes]]], options: Options) -> list[Found]:
+def streamed(
+    uri: str, size: int, stamp: str, opened: Callable[[], AbstractContextManager[IO[bytes]]], options: Options
+) -> list[Found]:
     """The members of a tar that lies elsewhere, packed if its name says so: read once from front to end, and copied; as `members` gives them.
 
     size: bytes, as its server says; stamp: changes when the tar does. What is cut short is read again by the next run.
@@ -108,7 +140,13 @@ def streamed(uri: str, size: int, stamp: str, opened: Callable[[], AbstractConte
         except Broken as why:
             unpacking.refuse("", why)
         except OSError as error:
-            unpacking.refuse("", Broken("unreadable", os.strerror(error.errno) if error.errno else str(error) or type(error).__name__))
+            unpacking.refuse(
+                "",
+                Broken(
+                    "unreadable",
+                    os.strerror(error.errno) if error.errno else str(error) or type(error).__name__,
+                ),
+            )
     if not any(one.error in ("unreadable", "truncated") for one in unpacking.found):
         _save(listing, unpacking.found)
     return unpacking.found
@@ -119,7 +157,11 @@ def _known(listing: Path, blob: Path) -> list[Found] | None:
     if not listing.is_file():
         return None
     found = _load(listing)
-    return found if blob.is_file() or not any(file.at and not file.at.uri.startswith("file:") for file in found) else None
+    return (
+        found
+        if blob.is_file() or not any(file.at and not file.at.uri.startswith("file:") for file in found)
+        else None
+    )
 
 
 def _places(uri: str, stamp: str, options: Options) -> tuple[Path, Path]:
@@ -146,7 +188,10 @@ def _save(listing: Path, found: list[Found]) -> None:
     with publishing(listing) as file:
         for one in found:
             at = (one.at.uri, one.at.offset, one.at.size) if one.at else None
-            file.write(json.dumps((encode(one.path), at, one.stamp, one.error, one.message, one.again)).encode() + b"\n")
+            file.write(
+                json.dumps((encode(one.path), at, one.stamp, one.error, one.message, one.again)).encode()
+                + b"\n"
+            )
 
 
 def _load(listing: Path) -> list[Found]:

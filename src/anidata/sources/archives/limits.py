@@ -61,7 +61,9 @@ class Unpacking:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stack.__exit__(kind, error, trace)
 
     @property
@@ -107,7 +109,9 @@ class Unpacking:
         try:
             member = self._writer.add(encode(path) + (f"#{again}" if again > 1 else ""), data)
         except OSError as error:  # told apart from what reading the archive may raise
-            raise StorageError(f"{self.blob}: can't be written ({error.strerror}). Make room, then run the same command again.") from error
+            raise StorageError(
+                f"{self.blob}: can't be written ({error.strerror}). Make room, then run the same command again."
+            ) from error
         self._add(
             Found(
                 path,

@@ -120,9 +120,13 @@ def _open(file: _Steps, unpacking: Unpacking) -> tuple["SevenZipFile", list[Any]
         methods = set(archive.archiveinfo().method_names) if infos else set()
     except py7zr.PasswordRequired as error:
         raise Broken("encrypted", "the archive is encrypted") from error
-    except Exception as error:  # py7zr raises whatever its parser stumbles on: IndexError, struct.error, AssertionError …
+    except (
+        Exception
+    ) as error:  # py7zr raises whatever its parser stumbles on: IndexError, struct.error, AssertionError …
         code = "truncated" if _is_cut(file, unpacking.size) else "corrupt"
-        raise Broken(code, f"the archive's header can't be read: {str(error) or type(error).__name__}") from error
+        raise Broken(
+            code, f"the archive's header can't be read: {str(error) or type(error).__name__}"
+        ) from error
     if odd := {str(method) for method in methods} - METHODS:
         raise Broken("corrupt", f"packed with {', '.join(sorted(odd))}, which isn't read")
     file.step = STEP
@@ -133,14 +137,19 @@ def _is_cut(file: _Steps, size: int) -> bool:
     """Whether the header, which lies at a 7z's end, would lie behind the file's end."""
     file.seek(12)
     numbers = file.read(16)
-    return len(numbers) < 16 or 32 + int.from_bytes(numbers[:8], "little") + int.from_bytes(numbers[8:], "little") > size
+    return (
+        len(numbers) < 16
+        or 32 + int.from_bytes(numbers[:8], "little") + int.from_bytes(numbers[8:], "little") > size
+    )
 
 
 def _wanted(archive: "SevenZipFile", infos: list[Any], unpacking: Unpacking) -> Iterator[tuple[int, Member]]:
     """The members to unpack, by index; rows for the others. Each is renamed to its index: names may be doubled, or lead astray."""
     block, packed, run, total = -1, 0, 0, 0
     for index, info in enumerate(infos):
-        if info.uncompressed and info.compressed is not None:  # only the first member of a block says how much was packed
+        if (
+            info.uncompressed and info.compressed is not None
+        ):  # only the first member of a block says how much was packed
             block, packed, run = block + 1, info.compressed, 0
         run, total = run + info.uncompressed, total + info.uncompressed
         archive.files.files_list[index]["filename"] = str(index)
@@ -149,7 +158,9 @@ def _wanted(archive: "SevenZipFile", infos: list[Any], unpacking: Unpacking) -> 
             continue
         try:
             _refuse_by_header(archive, info)
-            unpacking.check_ratio(run if info.uncompressed else 0, packed)  # what stands before it in its block is unpacked with it
+            unpacking.check_ratio(
+                run if info.uncompressed else 0, packed
+            )  # what stands before it in its block is unpacked with it
             unpacking.check_size(info.uncompressed)
             unpacking.check_total(total)
         except Broken:

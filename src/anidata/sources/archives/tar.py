@@ -55,9 +55,13 @@ class Stream:
 
     def _count(self, packed: int) -> None:
         if self._place > FREE + self._unpacking.options.max_ratio * packed:
-            raise Broken("bomb", f"{self._place:,} bytes out of the first {packed:,}; the rest isn't read. {TRUST}")
+            raise Broken(
+                "bomb", f"{self._place:,} bytes out of the first {packed:,}; the rest isn't read. {TRUST}"
+            )
         if self._place > self._unpacking.total:
-            raise Broken("bomb", f"it unpacks to more than {self._unpacking.total:,} bytes; the rest isn't read")
+            raise Broken(
+                "bomb", f"it unpacks to more than {self._unpacking.total:,} bytes; the rest isn't read"
+            )
 
 
 def read(file: IO[bytes], unpacking: Unpacking) -> None:
@@ -65,7 +69,12 @@ def read(file: IO[bytes], unpacking: Unpacking) -> None:
 
     Raises: Broken: the rest can't be read.
     """
-    _read(file, unpacking.size, lambda path, header: unpacking.place(path, header.offset, header.size), unpacking)
+    _read(
+        file,
+        unpacking.size,
+        lambda path, header: unpacking.place(path, header.offset, header.size),
+        unpacking,
+    )
 
 
 def unpack(file: IO[bytes], packed: IO[bytes], unpacking: Unpacking) -> None:
@@ -74,10 +83,17 @@ def unpack(file: IO[bytes], packed: IO[bytes], unpacking: Unpacking) -> None:
     Raises: Broken: the rest can't be read.
     """
     stream = Stream(file, packed, unpacking)
-    _read(stream, None, lambda path, header: unpacking.keep(path, reader.exactly(stream, header.size)), unpacking)
+    _read(
+        stream,
+        None,
+        lambda path, header: unpacking.keep(path, reader.exactly(stream, header.size)),
+        unpacking,
+    )
 
 
-def _read(file: reader.File, end: int | None, take: Callable[[str, reader.Header], None], unpacking: Unpacking) -> None:
+def _read(
+    file: reader.File, end: int | None, take: Callable[[str, reader.Header], None], unpacking: Unpacking
+) -> None:
     try:
         for header in reader.headers(file, end):
             path = None if header.kind == "folder" else unpacking.path(header.name)

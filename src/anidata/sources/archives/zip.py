@@ -16,7 +16,16 @@ END = b"PK\5\6"  # what a directory ends with
 STEP = 1 << 20  # bytes read at a time
 SMALL_STEP = 4096  # the same where the standard library unpacks all that it has read: bzip2 makes 90 MB of that at most
 # What zipfile and its decompressors raise on hostile bytes.
-BAD = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError, struct.error, MemoryError)
+BAD = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    struct.error,
+    MemoryError,
+)
 
 
 def read(file: IO[bytes], unpacking: Unpacking) -> None:

@@ -7,7 +7,9 @@ from typing import IO
 
 from anidata.sources.archives.limits import Broken, Refused, Unpacking
 
-LOCAL = struct.Struct("<4s2xHH4xIIIHH")  # signature, flags, method, checksum, packed, size, lengths of name and extra
+LOCAL = struct.Struct(
+    "<4s2xHH4xIIIHH"
+)  # signature, flags, method, checksum, packed, size, lengths of name and extra
 HEADER = LOCAL.size  # 30 bytes
 SIGNATURE, DESCRIPTOR = b"PK\3\4", b"PK\7\b"
 ENCRYPTED, STREAMED = 0x2041, 0x8  # flags: any encryption; checksum and sizes follow the bytes
@@ -45,7 +47,12 @@ def read(file: IO[bytes], unpacking: Unpacking) -> None:
             if local.flags & STREAMED and not local.packed:
                 return  # nothing says where the next one begins
             if wanted:
-                unpacking.refuse(wanted, error if isinstance(error, Refused) else Refused("corrupt", f"it can't be unpacked: {error}"))
+                unpacking.refuse(
+                    wanted,
+                    error
+                    if isinstance(error, Refused)
+                    else Refused("corrupt", f"it can't be unpacked: {error}"),
+                )
 
 
 def _local(file: IO[bytes], place: int, size: int) -> Local | None:

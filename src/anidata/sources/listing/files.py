@@ -10,7 +10,15 @@ from pathlib import Path
 
 from anidata.errors import BadImage
 from anidata.sources import Options, Record
-from anidata.sources.listing.sidecars import METADATA_LIMIT, READERS, SIDECAR_LIMIT, BadSidecar, Notes, clean, from_metadata
+from anidata.sources.listing.sidecars import (
+    METADATA_LIMIT,
+    READERS,
+    SIDECAR_LIMIT,
+    BadSidecar,
+    Notes,
+    clean,
+    from_metadata,
+)
 from anidata.storage import Reference, encode, read, readable
 
 METADATA = ("metadata.csv", "metadata.jsonl")
@@ -58,7 +66,9 @@ def is_litter(name: str) -> bool:
 def open_scope(folder: str, files: list[Found], above: Scope, base: Path) -> tuple[Scope, list[Found]]:
     """The scope of a folder, and its files without the metadata files that have been read."""
     rest = []
-    for file in sorted(files, key=lambda file: file.path, reverse=True):  # .csv is opened last, and so asked first
+    for file in sorted(
+        files, key=lambda file: file.path, reverse=True
+    ):  # .csv is opened last, and so asked first
         rows = _metadata(file, base) if file.name in METADATA else None
         if rows is None:
             rest.append(file)
@@ -80,7 +90,9 @@ def tree_records(root: str, files: Iterable[Found], above: Scope, options: Optio
         yield from folder_records(root, rest, scope, options)
 
 
-def folder_records(root: str, files: list[Found], scope: Scope, options: Options, only: str | None = None) -> Iterator[Record]:
+def folder_records(
+    root: str, files: list[Found], scope: Scope, options: Options, only: str | None = None
+) -> Iterator[Record]:
     """The records of one folder's files, or of the one with a name, sorted by name."""
     files = sorted(files, key=lambda file: (file.path, file.again))
     sides, pictures = _sidecars(files)
@@ -88,7 +100,12 @@ def folder_records(root: str, files: list[Found], scope: Scope, options: Options
     drawn = {id(line) for line in lines.values()}
     for file in pictures:
         if id(file) not in drawn and only in (None, file.name):
-            yield _record(root, file, _notes(file, sides, scope, options.base), lines.get(file.path) if file.again == 1 else None)
+            yield _record(
+                root,
+                file,
+                _notes(file, sides, scope, options.base),
+                lines.get(file.path) if file.again == 1 else None,
+            )
 
 
 def _nearest(scopes: dict[str, Scope], folder: str, above: Scope) -> Scope:
@@ -135,7 +152,9 @@ def _sidecars(files: list[Found]) -> tuple[dict[tuple[str, str], Found], list[Fo
     return sides, [file for file in files if id(file) not in taken]
 
 
-def _notes(file: Found, sides: dict[tuple[str, str], Found], scope: Scope, base: Path) -> tuple[Notes, str | None]:
+def _notes(
+    file: Found, sides: dict[tuple[str, str], Found], scope: Scope, base: Path
+) -> tuple[Notes, str | None]:
     """What sidecars and metadata say of a file: the nearer first; and a word on a sidecar that can't be read."""
     if not sides or file.at is None:
         return scope.notes(file.path), None
@@ -157,10 +176,18 @@ def _lines(files: list[Found], options: Options) -> dict[str, Found]:
     if "*" not in options.lines:
         return {}
     pattern = stem_pattern(options.lines)
-    drawn = {match[1]: file for file in reversed(files) if file.at is not None and (match := pattern.match(file.name))}
+    drawn = {
+        match[1]: file
+        for file in reversed(files)
+        if file.at is not None and (match := pattern.match(file.name))
+    }
     if not drawn:
         return {}
-    stems = {_split(file.name)[0]: file for file in reversed(files) if file.at is not None and not pattern.match(file.name)}
+    stems = {
+        _split(file.name)[0]: file
+        for file in reversed(files)
+        if file.at is not None and not pattern.match(file.name)
+    }
     if "*" in options.colors:
         colors = stem_pattern(options.colors)
         stems |= {

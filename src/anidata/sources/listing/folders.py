@@ -30,7 +30,11 @@ def walk(top: Path, root: str, options: Options) -> Iterator[Record]:
         files, folders = scan(top, folder)
         scope, files = open_scope(folder, files, above, options.base)
         yield from _with_archives(top, root, files, scope, options)
-        folders = [name for name in folders if name != options.base.name or not _is_same(top / folder / name, options.base)]
+        folders = [
+            name
+            for name in folders
+            if name != options.base.name or not _is_same(top / folder / name, options.base)
+        ]
         waiting += ((f"{folder}{name}/", scope) for name in sorted(folders, reverse=True))
 
 
@@ -87,22 +91,31 @@ def scan(top: Path, folder: str) -> tuple[list[Found], list[str]]:
 def single(path: Path, root: str, options: Options) -> Iterator[Record]:
     """The record of one file, with its sidecars and true lineart, as a walk of its folder would give it."""
     files, _ = scan(path.parent, "")
-    scope, rest = open_scope("", [file for file in files if not _is_archive(path.parent, file)], Scope(), options.base)
+    scope, rest = open_scope(
+        "", [file for file in files if not _is_archive(path.parent, file)], Scope(), options.base
+    )
     listed = list(folder_records(root, rest, scope, options, only=path.name))
     alone = Found(path.name, Reference(_uri(path.parent, "") + encode(path.name)), _stamp(path.stat()))
     yield from listed or folder_records(root, [alone], scope, options)
 
 
-def _with_archives(top: Path, root: str, files: list[Found], scope: Scope, options: Options) -> Iterator[Record]:
+def _with_archives(
+    top: Path, root: str, files: list[Found], scope: Scope, options: Options
+) -> Iterator[Record]:
     packed = {file.path for file in files if _is_archive(top, file)}
     yield from folder_records(root, [file for file in files if file.path not in packed], scope, options)
     for path in sorted(packed):
-        found = (replace(one, path=f"{path}/{one.path}" if one.path else path) for one in members(top / path, options))
+        found = (
+            replace(one, path=f"{path}/{one.path}" if one.path else path)
+            for one in members(top / path, options)
+        )
         yield from tree_records(root, found, scope, options)
 
 
 def _is_archive(top: Path, file: Found) -> bool:
-    return file.at is not None and file.path.lower().endswith(ENDINGS) and kind_of(top / file.path) is not None
+    return (
+        file.at is not None and file.path.lower().endswith(ENDINGS) and kind_of(top / file.path) is not None
+    )
 
 
 def _found(entry: os.DirEntry[str], path: str, uri: str, top: Path) -> Found | None:

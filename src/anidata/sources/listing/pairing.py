@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from anidata.sources import Options, Record
 from anidata.sources.listing.files import stem_of, stem_pattern
 
-WINDOW = 64  # records held: the pictures of a post stand side by side, and a try-out of a few waits for no more
+WINDOW = (
+    64  # records held: the pictures of a post stand side by side, and a try-out of a few waits for no more
+)
 
 Place = tuple[str, str]  # kind (LINE, COLOR, BARE) and stem
 LINE, COLOR, BARE = "line", "color", "bare"
@@ -31,7 +33,10 @@ def paired(found: Iterable[tuple[str, Record]], options: Options) -> Iterator[Re
     if "*" not in options.lines:
         yield from (record for _, record in found)
         return
-    lines, colors = stem_pattern(options.lines), stem_pattern(options.colors) if "*" in options.colors else None
+    lines, colors = (
+        stem_pattern(options.lines),
+        stem_pattern(options.colors) if "*" in options.colors else None,
+    )
     window = _Window()
     for name, record in found:
         window.add(_Held(record, _places(name, record, lines, colors)))
@@ -41,7 +46,9 @@ def paired(found: Iterable[tuple[str, Record]], options: Options) -> Iterator[Re
         yield from window.leave()
 
 
-def _places(name: str, record: Record, lines: re.Pattern[str], colors: re.Pattern[str] | None) -> tuple[Place, ...]:
+def _places(
+    name: str, record: Record, lines: re.Pattern[str], colors: re.Pattern[str] | None
+) -> tuple[Place, ...]:
     if record.at is None:
         return ()
     if match := lines.match(name):
@@ -94,5 +101,7 @@ class _Window:
 
 def _join(color: _Held, line: _Held) -> None:
     color.is_claimed = line.is_claimed = True
-    stamp = hashlib.sha256(repr((color.record.stamp, line.record.at, line.record.stamp)).encode()).hexdigest()[:12]
+    stamp = hashlib.sha256(
+        repr((color.record.stamp, line.record.at, line.record.stamp)).encode()
+    ).hexdigest()[:12]
     color.record = replace(color.record, line=line.record.at, line_referer=line.record.referer, stamp=stamp)

@@ -9,7 +9,16 @@ from typing import Any
 from anidata.errors import BadImage
 from anidata.sources import Options, Record
 from anidata.sources.listing.files import Found
-from anidata.sources.listing.sidecars import SIDECAR_LIMIT, BadSidecar, Notes, clean, extra_of, from_fields, from_text, object_of
+from anidata.sources.listing.sidecars import (
+    SIDECAR_LIMIT,
+    BadSidecar,
+    Notes,
+    clean,
+    extra_of,
+    from_fields,
+    from_text,
+    object_of,
+)
 from anidata.storage import encode, read, readable
 from anidata.tar.writer import split_name
 
@@ -45,7 +54,9 @@ class Said:
     has_artist_lines: bool
 
 
-def samples(root: str, below: str, members: Iterable[Found], rows: dict[str, Row], options: Options) -> Iterator[Record]:
+def samples(
+    root: str, below: str, members: Iterable[Found], rows: dict[str, Row], options: Options
+) -> Iterator[Record]:
     """The records of one tar, in its order; then those of what its table says was never fetched.
 
     below: the tar's name below the root, with a slash. rows: of img2dataset's table, by key.
@@ -86,7 +97,9 @@ def _records(root: str, below: str, sample: Sample, row: Row | None, options: Op
     lines = sample.lines if said.has_artist_lines else []
     colored = next((p for p in sample.pictures if split_name(p.path)[1].lower().startswith("color.")), None)
     owner = colored or next(iter(sample.pictures), None)
-    pictures = sample.pictures or (lines if said.has_artist_lines else sample.lines)  # lineart alone is a picture like others
+    pictures = sample.pictures or (
+        lines if said.has_artist_lines else sample.lines
+    )  # lineart alone is a picture like others
     for picture in pictures:
         line = lines[0] if lines and picture is owner else None
         yield _record(root, below, picture, said, line)
@@ -109,14 +122,25 @@ def rest(root: str, below: str) -> Record:
 
 def _refused(root: str, below: str, member: Found) -> Record:
     name = _name(below, member) if member.path else rest(root, below).name
-    return Record(root=root, name=name, file=_file(member), error=member.error, message=member.message, stamp=member.stamp)
+    return Record(
+        root=root,
+        name=name,
+        file=_file(member),
+        error=member.error,
+        message=member.message,
+        stamp=member.stamp,
+    )
 
 
 def _unfetched(root: str, below: str, key: str, row: Row) -> Record:
     """A row of img2dataset's table without a picture in its tar."""
     notes, why = _from(row), clean(str(row.get("error_message") or ""))[:LONGEST]
     lost = row["status"] == FETCHED
-    message = "img2dataset says that it was fetched, and it isn't in the tar" if lost else f"img2dataset: {row['status']}: {why}"
+    message = (
+        "img2dataset says that it was fetched, and it isn't in the tar"
+        if lost
+        else f"img2dataset: {row['status']}: {why}"
+    )
     return Record(
         root=root, name=encode(f"{below}{key}") + "#row", file=clean(key) or "\ufffd", error="missing" if lost else "not_fetched", message=clean(message),
         stamp=str(row["status"]), url=notes.url, license=notes.license, artist=notes.artist, rating=notes.rating, tags=notes.tags,
@@ -150,7 +174,11 @@ def _said(sample: Sample, row: Row | None, options: Options) -> Said:
 
 def _told(suffix: str, data: bytes) -> Notes:
     """A text is a caption, unless it is a list of tags."""
-    return Notes(caption=clean(data.decode("utf-8-sig", "replace")) or None) if suffix.endswith("caption") else from_text(data)
+    return (
+        Notes(caption=clean(data.decode("utf-8-sig", "replace")) or None)
+        if suffix.endswith("caption")
+        else from_text(data)
+    )
 
 
 def _read(member: Found, options: Options) -> bytes:

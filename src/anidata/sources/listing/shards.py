@@ -45,12 +45,23 @@ def shards_of(text: str) -> tuple[str, list[Shard]]:
     if "://" in text:
         places = list(expanded(text))
         root = text if len(places) == 1 else text[: text.index("{")].rpartition("/")[0]
-        return root, [Shard(place, "" if place == root else place.removeprefix(root).lstrip("/") + "/") for place in places]
+        return root, [
+            Shard(place, "" if place == root else place.removeprefix(root).lstrip("/") + "/")
+            for place in places
+        ]
     if Path(text).is_dir():
-        found = sorted(path for path in Path(text).rglob("*") if path.name.endswith(ENDINGS) and path.is_file())
+        found = sorted(
+            path for path in Path(text).rglob("*") if path.name.endswith(ENDINGS) and path.is_file()
+        )
         if found:
-            return uri_of(Path(text)), [Shard(str(path), path.relative_to(text).as_posix() + "/") for path in found]
-    files = [Path(text)] if Path(text).is_file() else [path for place in expanded(text) if (path := Path(place)).is_file()]
+            return uri_of(Path(text)), [
+                Shard(str(path), path.relative_to(text).as_posix() + "/") for path in found
+            ]
+    files = (
+        [Path(text)]
+        if Path(text).is_file()
+        else [path for place in expanded(text) if (path := Path(place)).is_file()]
+    )
     if not files or not text:
         raise SourceError(
             f"{text}: there is no such tar, or none in that folder. Type a folder of tars, a tar or a pattern: webdataset:a-{{00..99}}.tar"
@@ -88,7 +99,9 @@ def rows_of(shard: Shard) -> dict[str, Row]:
                 return {}
             return {str(row["key"]): row for batch in table.iter_batches(BATCH) for row in batch.to_pylist()}
     except (pa.ArrowException, EOFError) as error:
-        raise SourceError(f"{path}: can't be read as parquet ({error}). Get the file anew, or move it away; then type the same") from error
+        raise SourceError(
+            f"{path}: can't be read as parquet ({error}). Get the file anew, or move it away; then type the same"
+        ) from error
 
 
 def _table_beside(place: str) -> Path:
@@ -110,7 +123,11 @@ def _all(text: str) -> Iterator[str]:
         return
     before, rest = text[: match.start()], text[match.end() :]
     numbers = re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", match[1])
-    choices = (f"{n:0{len(numbers[1])}d}" for n in range(int(numbers[1]), int(numbers[2]) + 1)) if numbers else iter(match[1].split(","))
+    choices = (
+        (f"{n:0{len(numbers[1])}d}" for n in range(int(numbers[1]), int(numbers[2]) + 1))
+        if numbers
+        else iter(match[1].split(","))
+    )
     for choice in choices:
         for tail in _all(rest):
             yield before + choice + tail

@@ -19,8 +19,18 @@ LICENSE = ("license", "licence", "license_name", "rights")
 ARTIST = ("artist", "artists", "tags_artist", "tag_string_artist", "author", "creator", "creators", "user")
 URL = ("url", "file_url", "source", "page_url", "post_url", "webpage_url")
 CAPTION = ("caption", "text", "description")
-KNOWN = {*LICENSE, *ARTIST, *CAPTION, "rating", "tags", "tag_string"}  # what has a column of its own; a URL may be another page's
-WORDS = ("tags_artist", "tag_string_artist")  # of these a text holds names parted by spaces, as boorus write them
+KNOWN = {
+    *LICENSE,
+    *ARTIST,
+    *CAPTION,
+    "rating",
+    "tags",
+    "tag_string",
+}  # what has a column of its own; a URL may be another page's
+WORDS = (
+    "tags_artist",
+    "tag_string_artist",
+)  # of these a text holds names parted by spaces, as boorus write them
 LONGEST_TAG = 8  # words: 'the legend of zelda: breath of the wild'; longer is prose
 LONGEST_PHRASE = 3  # words of a line with neither comma nor underscore: 'looking at viewer'; longer is prose
 
@@ -38,7 +48,9 @@ class Notes:
 
     def over(self, other: "Notes") -> "Notes":
         """These notes, and the other's where these say nothing."""
-        return Notes(**{field: getattr(self, field) or getattr(other, field) for field in self.__dataclass_fields__})
+        return Notes(
+            **{field: getattr(self, field) or getattr(other, field) for field in self.__dataclass_fields__}
+        )
 
 
 class BadSidecar(Exception):
@@ -88,7 +100,11 @@ def from_fields(fields: Mapping[str, Any]) -> Notes:
 
 def extra_of(fields: Mapping[str, Any]) -> str | None:
     """The fields that have no column of their own, as a JSON object; what says nothing, or is no text, is left out."""
-    found = {n: v for n, v in fields.items() if n not in KNOWN and v not in (None, "", []) and not isinstance(v, bytes)}
+    found = {
+        n: v
+        for n, v in fields.items()
+        if n not in KNOWN and v not in (None, "", []) and not isinstance(v, bytes)
+    }
     return clean(json.dumps(found, ensure_ascii=False, sort_keys=True, default=str)) if found else None
 
 
@@ -159,9 +175,20 @@ def _first(fields: Mapping[str, Any], names: Iterable[str]) -> str | None:
 def _texts(value: Any) -> tuple[str, ...]:
     """A text, a number, a name in an object, or a list of these, as texts."""
     if isinstance(value, list):
-        return _distinct(text for element in value if not isinstance(element, list) for text in _texts(element))
+        return _distinct(
+            text for element in value if not isinstance(element, list) for text in _texts(element)
+        )
     if isinstance(value, dict):
-        return _texts(next((value[key] for key in ("name", "username", "title", "tag") if isinstance(value.get(key), str)), None))
+        return _texts(
+            next(
+                (
+                    value[key]
+                    for key in ("name", "username", "title", "tag")
+                    if isinstance(value.get(key), str)
+                ),
+                None,
+            )
+        )
     if isinstance(value, str):
         return (clean(value),) if clean(value) else ()
     return (str(value),) if isinstance(value, int | float) and not isinstance(value, bool) else ()

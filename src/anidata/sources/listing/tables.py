@@ -65,7 +65,9 @@ def pictures(table: Table, options: Options, wanted: str = "") -> tuple[str, dic
         if not blob.exists():
             _copy(found, column, leaf, blob, options.max_bytes)
     with open(blob, "rb") as file:
-        places = {int(m.name): Reference(f"blobs/{blob.name}", m.offset, m.size) for m in writer.members(file)}
+        places = {
+            int(m.name): Reference(f"blobs/{blob.name}", m.offset, m.size) for m in writer.members(file)
+        }
     return column, places
 
 
@@ -73,7 +75,10 @@ def rows(table: Table, column: str, line_column: str = "") -> Iterator[Row]:
     """The rows without their pictures and lineart; of those the path, as `path`, where there is one."""
     with _read(table) as found:
         schema = found.schema_arrow
-        named = pa.types.is_struct(schema.field(column).type) and schema.field(column).type.get_field_index("path") >= 0
+        named = (
+            pa.types.is_struct(schema.field(column).type)
+            and schema.field(column).type.get_field_index("path") >= 0
+        )
         others = [name for name in schema.names if name not in (column, line_column)]
         for batch in found.iter_batches(ROWS, columns=[*others, *([f"{column}.path"] if named else [])]):
             for row in batch.to_pylist():
@@ -111,7 +116,9 @@ def _column(schema: pa.Schema, shown: str, wanted: str, line_column: str) -> tup
         raise SourceError(
             f"{shown}: no pictures in a column '{wanted}'. Type --set ingest.line_column= with one of: {', '.join(schema.names)}"
         )
-    raise SourceError(f"{shown}: no column of pictures (bytes, or a struct with bytes). For a list of URLs type: urls:{shown}")
+    raise SourceError(
+        f"{shown}: no column of pictures (bytes, or a struct with bytes). For a list of URLs type: urls:{shown}"
+    )
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
@@ -119,7 +126,9 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 
 def _id(table: Table, options: Options, column: str) -> str:
-    return hashlib.sha256(repr((VERSION, table.uri, *table.look, options.max_bytes, column)).encode()).hexdigest()[:24]
+    return hashlib.sha256(
+        repr((VERSION, table.uri, *table.look, options.max_bytes, column)).encode()
+    ).hexdigest()[:24]
 
 
 @contextmanager

@@ -77,7 +77,13 @@ class Scene:
 
 
 def _most(moment: Moment) -> int:
-    size: int = moment.frame.width * moment.frame.height * 3 // 2 * (1 if moment.frame.format.components[0].bits == 8 else 2)
+    size: int = (
+        moment.frame.width
+        * moment.frame.height
+        * 3
+        // 2
+        * (1 if moment.frame.format.components[0].bits == 8 else 2)
+    )
     return max(FEWEST, min(WAITING, MEMORY // max(1, size)))
 
 
@@ -86,7 +92,9 @@ def _add(found: list[Held], look: Look) -> None:
     sharpness = look.sharpness
     if found and _apart(found[-1].look.small, look.small) < HELD:
         last = replace(found[-1], looks=found[-1].looks + look.weight)
-        found[-1] = replace(last, look=look, sharpness=sharpness) if sharpness > 1.05 * last.sharpness else last
+        found[-1] = (
+            replace(last, look=look, sharpness=sharpness) if sharpness > 1.05 * last.sharpness else last
+        )
         return
     found.append(Held(look, look.weight, sharpness))
 

@@ -43,7 +43,13 @@ def small(frame: Raw, width: int) -> Bytes:
     high = max(1, round(frame.height * width / frame.width))
     flags = Interpolation.AREA if frame.width > width else Interpolation.BILINEAR
     reduced = frame.reformat(
-        width, high, "bgr24", interpolation=flags, src_colorspace=_matrix(frame), src_color_range=_range(frame), threads=1
+        width,
+        high,
+        "bgr24",
+        interpolation=flags,
+        src_colorspace=_matrix(frame),
+        src_color_range=_range(frame),
+        threads=1,
     )
     pixels: Bytes = reduced.to_ndarray()
     return pixels
@@ -55,7 +61,9 @@ def picture(moment: Moment, wide: float, combed: bool) -> Bytes:
     pixels = rgb(frame)
     if wide != 1:
         height, width = pixels.shape[:2]
-        pixels = cv2.resize(pixels, (max(1, round(width * wide)), height), interpolation=cv2.INTER_LANCZOS4).astype(np.uint8)
+        pixels = cv2.resize(
+            pixels, (max(1, round(width * wide)), height), interpolation=cv2.INTER_LANCZOS4
+        ).astype(np.uint8)
     return np.ascontiguousarray(np.rot90(pixels, round(moment.frame.rotation / 90)))
 
 
@@ -86,8 +94,16 @@ def is_combed(moment: Moment) -> bool:
 
     Stripes that are drawn don't move, and count for nothing.
     """
-    here, others = _luma(moment.frame), [_luma(frame) for frame in (moment.before, moment.after) if frame is not None]
-    if here is None or here.shape[0] < TOO_FINE or any(other is None or other.shape != here.shape for other in others) or not others:
+    here, others = (
+        _luma(moment.frame),
+        [_luma(frame) for frame in (moment.before, moment.after) if frame is not None],
+    )
+    if (
+        here is None
+        or here.shape[0] < TOO_FINE
+        or any(other is None or other.shape != here.shape for other in others)
+        or not others
+    ):
         return False
     moved = [cv2.absdiff(here, other) for other in others]
     change = cv2.max(moved[0], moved[-1])[2:-2]
@@ -144,7 +160,13 @@ def _untangled(moment: Moment, order: str) -> Raw:
 
 def _graph(frame: Raw, order: str) -> Any:
     graph = av.filter.Graph()
-    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
-    filters = [source, graph.add("bwdif", f"mode=send_frame:parity={order}:deint=all"), graph.add("buffersink")]
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    filters = [
+        source,
+        graph.add("bwdif", f"mode=send_frame:parity={order}:deint=all"),
+        graph.add("buffersink"),
+    ]
     graph.link_nodes(*filters).configure()
     return graph

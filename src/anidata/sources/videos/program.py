@@ -56,13 +56,18 @@ def _write(path: Path, max_pixels: int, tar: TarWriter) -> dict[str, str]:
                 taken += 1
     except Unusable as why:
         return {"error": why.args[0], "message": why.args[1]}
-    return film.complaint() or ({} if taken else {"error": "no_frames", "message": "nothing but plain frames"})
+    return film.complaint() or (
+        {} if taken else {"error": "no_frames", "message": "nothing but plain frames"}
+    )
 
 
 def _add(tar: TarWriter, held: Held, scene: int, wide: float) -> None:
     about = {"frame": held.number, "scene": scene, "time": round(held.look.moment.time, 3)}
     pixels = picture(held.look.moment, wide, held.look.combed)
-    tar.add(f"{held.number:08d}.png", bytes(cv2.imencode(".png", pixels[..., ::-1], (cv2.IMWRITE_PNG_COMPRESSION, 1))[1]))
+    tar.add(
+        f"{held.number:08d}.png",
+        bytes(cv2.imencode(".png", pixels[..., ::-1], (cv2.IMWRITE_PNG_COMPRESSION, 1))[1]),
+    )
     tar.add(f"{held.number:08d}.json", json.dumps(about, sort_keys=True).encode())
 
 
@@ -99,7 +104,9 @@ def _looks(moment: Moment, shrunk: Bytes) -> list[Look]:
     weight = math.ceil(moment.until / STEP) - math.ceil(moment.time / STEP)
     if weight < 1:
         return []
-    grey = cv2.resize(cv2.cvtColor(shrunk, cv2.COLOR_BGR2GRAY), (SMALL, SMALL), interpolation=cv2.INTER_AREA).astype(np.float32)
+    grey = cv2.resize(
+        cv2.cvtColor(shrunk, cv2.COLOR_BGR2GRAY), (SMALL, SMALL), interpolation=cv2.INTER_AREA
+    ).astype(np.float32)
     combed = is_combed(moment)
     return [Look(moment if combed else moment.alone(), grey, weight, combed)]
 

@@ -21,7 +21,14 @@ from anidata.storage import Reference, publishing, uri_of
 from anidata.tar import writer
 
 VERSION = 2  # raised when the same video would give other frames
-CONTAINERS = ((4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "))  # place, magic
+CONTAINERS = (
+    (4, b"ftyp"),
+    (4, b"moov"),
+    (4, b"mdat"),
+    (4, b"wide"),
+    (0, b"\x1aE\xdf\xa3"),
+    (8, b"AVI "),
+)  # place, magic
 END = "end.json"
 PIXELS = 50_000_000  # of one frame: more than 8k
 SECONDS = 4 * 3600  # for one video: a long one takes minutes
@@ -46,11 +53,19 @@ def frames(path: Path, options: Options, seconds: float = SECONDS) -> Iterator[F
     Raises: MissingExtra: no library for scenes. StorageError: the workspace can't be written.
     """
     if not all(map(importlib.util.find_spec, ("scenedetect", "av"))):
-        raise MissingExtra(f"{path}: videos need PySceneDetect and PyAV. Install it with: pip install 'anidata[video]'")
+        raise MissingExtra(
+            f"{path}: videos need PySceneDetect and PyAV. Install it with: pip install 'anidata[video]'"
+        )
     with open(path, "rb") as file:
         head = file.read(16)
-    if not any(head[place:].startswith(magic) for place, magic in CONTAINERS):  # no playlist, which may name other files and hosts
-        yield Frame("rest", error="corrupt" if head else "empty", message="no mp4, mkv, webm or avi by what it begins with")
+    if not any(
+        head[place:].startswith(magic) for place, magic in CONTAINERS
+    ):  # no playlist, which may name other files and hosts
+        yield Frame(
+            "rest",
+            error="corrupt" if head else "empty",
+            message="no mp4, mkv, webm or avi by what it begins with",
+        )
         return
     blob = options.base / "blobs" / f"video-{_id(path)}.tar"
     if not blob.exists() and (failed := _copy(path, blob, seconds)):
@@ -76,7 +91,9 @@ def _copy(path: Path, blob: Path, seconds: float) -> Frame | None:
 def _run(words: list[str], file: BinaryIO, seconds: float) -> None:
     """Raises: _Failed: it stalls, or ends in an error."""
     try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE, timeout=seconds, check=False)  # noqa: S603  our own program
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE, timeout=seconds, check=False
+        )  # noqa: S603  our own program
     except subprocess.TimeoutExpired as error:
         raise _Failed("timeout", f"choosing frames took more than {seconds:,.0f} s") from error
     if done.returncode:
@@ -104,4 +121,6 @@ def _copied(blob: Path) -> Iterator[Frame]:
 
 def _id(path: Path) -> str:
     status = path.stat()
-    return hashlib.sha256(repr((VERSION, uri_of(path), status.st_size, status.st_mtime_ns, PIXELS)).encode()).hexdigest()[:24]
+    return hashlib.sha256(
+        repr((VERSION, uri_of(path), status.st_size, status.st_mtime_ns, PIXELS)).encode()
+    ).hexdigest()[:24]

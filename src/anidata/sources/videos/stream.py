@@ -51,7 +51,9 @@ class Film:
         self.cut = False  # the container breaks off
         try:
             self.container = av.open(
-                str(path), metadata_errors="replace", options={"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+                str(path),
+                metadata_errors="replace",
+                options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
             )
         except av.FFmpegError as error:
             raise Unusable("corrupt", f"no video in it that can be decoded: {error.strerror}") from error
@@ -59,7 +61,11 @@ class Film:
         self._decoder(max_pixels)
 
     def _main(self) -> Any:
-        covers = [stream for stream in self.container.streams.video if stream.disposition & av.stream.Disposition.attached_pic]
+        covers = [
+            stream
+            for stream in self.container.streams.video
+            if stream.disposition & av.stream.Disposition.attached_pic
+        ]
         for stream in self.container.streams.video:
             if stream not in covers:
                 return stream
@@ -158,7 +164,9 @@ class Film:
 
     def _promised(self) -> float:
         """Seconds by what the container says of itself: its length or, of a file cut short, its count of frames."""
-        told = float((self.stream.duration or 0) * self.stream.time_base) or (self.container.duration or 0) / 1e6
+        told = (
+            float((self.stream.duration or 0) * self.stream.time_base) or (self.container.duration or 0) / 1e6
+        )
         count = self.stream.frames
         return max(told, count / self.fps if count < LONGEST else 0.0)
 
@@ -182,4 +190,7 @@ def _check_size(width: int, height: int, limit: int) -> None:
 def _check_colors(frame: Raw) -> None:
     if frame.color_trc in HDR or frame.color_primaries == WIDE:
         kind = HDR.get(frame.color_trc, "BT.2020")
-        raise Unusable("hdr", f"its colors are {kind}: without tone mapping they would look washed out. Convert it to BT.709 first")
+        raise Unusable(
+            "hdr",
+            f"its colors are {kind}: without tone mapping they would look washed out. Convert it to BT.709 first",
+        )

@@ -18,15 +18,27 @@ from anidata.sources.web.secrets import scrubbed
 from anidata.storage import WEB, unwritable
 
 MOST = 1 << 36  # bytes of a list or table
-STAMPS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created", "updated")  # what file systems say of a file's age
-UNSIZED = 1 << 50  # bytes that a tar is taken for whose server doesn't say: the limits of one archive still hold
+STAMPS = (
+    "ETag",
+    "etag",
+    "LastModified",
+    "last_modified",
+    "mtime",
+    "created",
+    "updated",
+)  # what file systems say of a file's age
+UNSIZED = (
+    1 << 50
+)  # bytes that a tar is taken for whose server doesn't say: the limits of one archive still hold
 BUFFER = 1 << 20  # bytes held of what comes
 
 
 def check_plain(place: str) -> None:
     """Raises: SourceError: http within another of fsspec's URLs, as in simplecache::http://, where nothing would be checked."""
     if re.search(r"::https?:", place, re.IGNORECASE):
-        raise SourceError(f"{scrubbed(place)}: a web address within another URL isn't read, as nothing would check it. Type it alone")
+        raise SourceError(
+            f"{scrubbed(place)}: a web address within another URL isn't read, as nothing would check it. Type it alone"
+        )
 
 
 def tar_members(url: str, options: Options) -> list[Found]:
@@ -37,7 +49,9 @@ def tar_members(url: str, options: Options) -> list[Found]:
     try:
         with opened(url, _config(options)) as file:
             stamp = f"{file.size}.{file.etag or file.modified}"
-            return streamed(url, file.size or UNSIZED, stamp, partial(io.BufferedReader, file, BUFFER), options)
+            return streamed(
+                url, file.size or UNSIZED, stamp, partial(io.BufferedReader, file, BUFFER), options
+            )
     except fetch.Unfetched as why:
         return [Found("", error=why.code, message=why.message)]
 
@@ -77,7 +91,9 @@ def system_of(place: str) -> tuple[Any, str]:
 
         found: tuple[Any, str] = fsspec.core.url_to_fs(place)
     except (ImportError, ValueError) as error:
-        raise MissingExtra(f"{scrubbed(place)}: {error}. Install what reads it with: pip install 'anidata[web]'") from error
+        raise MissingExtra(
+            f"{scrubbed(place)}: {error}. Install what reads it with: pip install 'anidata[web]'"
+        ) from error
     return found
 
 
@@ -92,7 +108,9 @@ def _opener(place: str, options: Options) -> Callable[[], AbstractContextManager
 
 
 def _unread(place: str, why: Exception) -> SourceError:
-    return SourceError(f"{scrubbed(place)}: {getattr(why, 'message', why)}. Check the URL, then run the same command again.")
+    return SourceError(
+        f"{scrubbed(place)}: {getattr(why, 'message', why)}. Check the URL, then run the same command again."
+    )
 
 
 def _temporary(folder: Path) -> IO[bytes]:
@@ -111,7 +129,9 @@ def _chunks(place: str, opened: Callable[[], AbstractContextManager[Any]]) -> It
             while chunk := file.read(BUFFER):
                 taken += len(chunk)
                 if taken > MOST:
-                    raise SourceError(f"{scrubbed(place)}: more than {MOST:,} bytes. Type the URL of a list: urls:https://…/list.csv")
+                    raise SourceError(
+                        f"{scrubbed(place)}: more than {MOST:,} bytes. Type the URL of a list: urls:https://…/list.csv"
+                    )
                 yield chunk
     except (fetch.Unfetched, OSError) as why:
         raise _unread(place, why) from why

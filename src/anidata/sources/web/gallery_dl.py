@@ -76,7 +76,9 @@ def program() -> list[str]:
         return [sys.executable, "-m", "gallery_dl"]
     found = shutil.which("gallery-dl")
     if found is None:
-        raise MissingExtra("galleries need gallery-dl, which isn't installed. Install it with: pip install 'anidata[web]'")
+        raise MissingExtra(
+            "galleries need gallery-dl, which isn't installed. Install it with: pip install 'anidata[web]'"
+        )
     return [found]
 
 
@@ -103,9 +105,17 @@ def rows(url: str) -> Generator[Row, None, None]:
 @contextmanager
 def _running(words: list[str], folder: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A program in a process group of its own, of which nothing is left in the end."""
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}  # a row is there when it is written, whatever comes then
+    environment = os.environ | {
+        "PYTHONUNBUFFERED": "1"
+    }  # a row is there when it is written, whatever comes then
     process = subprocess.Popen(  # noqa: S603  no shell; the URL stands after --
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder, env=environment, start_new_session=True
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        env=environment,
+        start_new_session=True,
     )
     try:
         with process:
@@ -128,7 +138,9 @@ class _Talk:
         """Its errors, or else its warnings: without secrets, on one line."""
         lines = scrubbed(clean(self._said.decode("utf-8", "replace"))).splitlines()
         chosen = [line for line in lines if line.startswith("error:")] or lines
-        return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", " ".join(chosen[-3:]).replace("error: ", "").removesuffix(" ."))[:MAX_WORDS].strip()
+        return re.sub(
+            r"[\x00-\x1f\x7f-\x9f]+", " ", " ".join(chosen[-3:]).replace("error: ", "").removesuffix(" .")
+        )[:MAX_WORDS].strip()
 
     def lines(self) -> Iterator[bytes]:
         """Raises: ListingFailed: it is silent, or takes longer, or says more than it may."""
@@ -154,7 +166,10 @@ class _Talk:
             while waiting.get_map():
                 ready = waiting.select(max(0.0, min(IDLE, end - time.monotonic())))
                 if not ready:
-                    raise ListingFailed(0, f"no word for {IDLE:g} seconds, or not done after {TOTAL:g}. {self.words()}".strip())
+                    raise ListingFailed(
+                        0,
+                        f"no word for {IDLE:g} seconds, or not done after {TOTAL:g}. {self.words()}".strip(),
+                    )
                 for key, _ in ready:
                     chunk = os.read(key.fd, CHUNK)
                     if not chunk:

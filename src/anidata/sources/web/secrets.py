@@ -29,7 +29,9 @@ def scrubbed(text: str) -> str:
 
 def url_without_secrets(url: str) -> str:
     """A URL without user, password and parameters that name a credential; another stays as it is."""
-    url = _LOGIN.sub("", url)  # after a prefix, as in Danbooru:https://, it stands where urlsplit doesn't look
+    url = _LOGIN.sub(
+        "", url
+    )  # after a prefix, as in Danbooru:https://, it stands where urlsplit doesn't look
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -47,7 +49,11 @@ def without_secrets(value: Any, depth: int = 0) -> Any:
     if depth > DEEPEST:
         return None
     if isinstance(value, dict):
-        return {str(name): without_secrets(one, depth + 1) for name, one in value.items() if not is_secret(str(name))}
+        return {
+            str(name): without_secrets(one, depth + 1)
+            for name, one in value.items()
+            if not is_secret(str(name))
+        }
     if isinstance(value, list):
         return [without_secrets(one, depth + 1) for one in value]
     return scrubbed(value) if isinstance(value, str) else value

@@ -16,8 +16,26 @@ from anidata.sources.listing.sidecars import clean
 from anidata.sources.web.files import check_plain, whole
 from anidata.storage import WEB
 
-COLUMNS = ("url", "image_url", "file_url", "img_url", "imageurl", "image", "src", "link", "uri")  # of URLs, the first found
-FORMS = {".txt": "txt", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+COLUMNS = (
+    "url",
+    "image_url",
+    "file_url",
+    "img_url",
+    "imageurl",
+    "image",
+    "src",
+    "link",
+    "uri",
+)  # of URLs, the first found
+FORMS = {
+    ".txt": "txt",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
 BATCH = 1024  # rows of a parquet read at once
 LONGEST = 1 << 24  # characters of one field
 ALONE = "url"  # the column of a list that has no others
@@ -44,7 +62,9 @@ def column_of(found: Iterable[str], wanted: str, place: str, option: str = "--ur
     for name in (wanted,) if wanted else COLUMNS:
         if name in names or name.lower() in by_name:
             return name if name in names else by_name[name.lower()]
-    raise SourceError(f"{place}: no column '{wanted or COLUMNS[0]}'. Type {option} with one of: {', '.join(names[:20])}")
+    raise SourceError(
+        f"{place}: no column '{wanted or COLUMNS[0]}'. Type {option} with one of: {', '.join(names[:20])}"
+    )
 
 
 @contextmanager
@@ -67,14 +87,18 @@ def _file(place: str, options: Options) -> AbstractContextManager[IO[bytes]]:
     if "://" not in place:
         path = Path(place)
         if not path.is_file():
-            raise SourceError(f"{place}: there is no such list. Type the path or URL of a txt, csv, tsv, jsonl or parquet: urls:list.csv")
+            raise SourceError(
+                f"{place}: there is no such list. Type the path or URL of a txt, csv, tsv, jsonl or parquet: urls:list.csv"
+            )
         return open(path, "rb")
     try:
         import fsspec  # noqa: PLC0415
 
         return cast("AbstractContextManager[IO[bytes]]", fsspec.open(place, "rb"))
     except ImportError as error:
-        raise MissingExtra(f"{place}: {error}. Install what reads it with: pip install 'anidata[web]'") from error
+        raise MissingExtra(
+            f"{place}: {error}. Install what reads it with: pip install 'anidata[web]'"
+        ) from error
     except ValueError as error:
         raise SourceError(f"{place}: {error}. Type the path or URL of a list: urls:list.csv") from error
 
@@ -95,11 +119,19 @@ def _text(form: str, file: IO[bytes]) -> Iterator[Row]:
     with nullcontext(lines):
         if form in ("csv", "tsv"):
             csv.field_size_limit(LONGEST)
-            yield from csv.DictReader((line.replace("\0", "") for line in lines), delimiter="\t" if form == "tsv" else ",")
+            yield from csv.DictReader(
+                (line.replace("\0", "") for line in lines), delimiter="\t" if form == "tsv" else ","
+            )
         else:
             for line in lines:
                 if text := clean(line):
-                    yield from _object(text) if form == "jsonl" else [{ALONE: text}] if not text.startswith("#") else []
+                    yield from (
+                        _object(text)
+                        if form == "jsonl"
+                        else [{ALONE: text}]
+                        if not text.startswith("#")
+                        else []
+                    )
     lines.detach()
 
 

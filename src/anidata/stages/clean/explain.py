@@ -14,7 +14,14 @@ from anidata.stages.clean.stage import Config, Target, columns, margins, values
 from anidata.workspace import Workspace
 
 FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)  # of the threshold; of a share's distance from 1
-REJECTED = (0.002, 0.01, 0.02, 0.05, 0.1, 0.2)  # shares that the thresholds of a rule that is off would reject
+REJECTED = (
+    0.002,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+)  # shares that the thresholds of a rule that is off would reject
 NAMED = "asked IN (key, record, file)"
 ASK = "List them with: anidata query WORK 'SELECT key, file FROM records'"
 SEEN = "_seen WHERE error IS NULL"
@@ -55,11 +62,15 @@ def explain(workspace: Workspace, config: Config, target: Target, name: str) -> 
             f"SELECT key, {columns(views, config, target)} FROM {SEEN} AND key IN (SELECT key FROM _sightings, _wanted WHERE {NAMED}) ORDER BY key",
             _wanted=wanted,
         )
-        failed = views.select(f"SELECT error FROM _told, _wanted WHERE error IS NOT NULL AND {NAMED}", _wanted=wanted)
+        failed = views.select(
+            f"SELECT error FROM _told, _wanted WHERE error IS NOT NULL AND {NAMED}", _wanted=wanted
+        )
     if not found.num_rows:
         known = failed.column("error").to_pylist()
         raise QueryError(
-            f"{name} failed as {known[0]}: it has no measures." if known else f"{name} is no picture's key, record or file name here. {ASK}"
+            f"{name} failed as {known[0]}: it has no measures."
+            if known
+            else f"{name} is no picture's key, record or file name here. {ASK}"
         )
     return {key: _weigh(found.slice(n, 1), config) for n, key in enumerate(found.column("key").to_pylist())}
 
@@ -69,7 +80,11 @@ def _weigh(picture: pa.Table, config: Config) -> list[Weighed]:
     for rule, far in zip(RULES, margins(picture, config)[:, 0].tolist(), strict=True):
         value, threshold = float(values(picture, rule)[0]), getattr(config, rule.setting)
         verdict = "off" if threshold == rule.off else "broken" if far > 0 else "kept"
-        rows.append(Weighed(rule.reason, None if np.isnan(value) else value, rule.setting, threshold, far or None, verdict))
+        rows.append(
+            Weighed(
+                rule.reason, None if np.isnan(value) else value, rule.setting, threshold, far or None, verdict
+            )
+        )
     return sorted(rows, key=lambda row: -(row.margin or 0))
 
 
@@ -79,7 +94,9 @@ def sweep(workspace: Workspace, config: Config, target: Target, name: str) -> li
     Raises: UnknownPart: no such rule.
     """
     rule = rule_of(name)
-    lit = replace(config, max_outlier=config.max_outlier or 1.0) if rule.setting == "max_outlier" else config  # its column costs a scan
+    lit = (
+        replace(config, max_outlier=config.max_outlier or 1.0) if rule.setting == "max_outlier" else config
+    )  # its column costs a scan
     with catalog.Catalog(workspace) as views:
         pictures = views.select(f"SELECT {columns(views, lit, target)} FROM {SEEN}")
     present, mine = getattr(config, rule.setting), values(pictures, rule)
@@ -94,7 +111,16 @@ def sweep(workspace: Workspace, config: Config, target: Target, name: str) -> li
         rejected = int(np.count_nonzero(broken | others))
         alone = int(np.count_nonzero(broken & ~others))
         shown = int(threshold) if whole else threshold
-        found.append(Cost(shown, len(mine) - rejected, rejected, int(np.count_nonzero(broken)), alone, threshold == present))
+        found.append(
+            Cost(
+                shown,
+                len(mine) - rejected,
+                rejected,
+                int(np.count_nonzero(broken)),
+                alone,
+                threshold == present,
+            )
+        )
     return found
 
 
@@ -105,7 +131,10 @@ def _thresholds(present: float, rule: Rule, found: np.ndarray) -> list[float]:
         around = [1 - (1 - present) * f for f in FACTORS] if rule.share else [present * f for f in FACTORS]
         tried = {present, *(round(t) if isinstance(present, int) else float(f"{t:.4g}") for t in around)}
     elif len(known):
-        tried = {rule.off, *(float(f"{np.quantile(known, s if rule.least else 1 - s):.4g}") for s in REJECTED)}
+        tried = {
+            rule.off,
+            *(float(f"{np.quantile(known, s if rule.least else 1 - s):.4g}") for s in REJECTED),
+        }
     else:
         tried = {rule.off}
     inside = {t for t in tried if t >= 0 and not (rule.share and t > 1)}
@@ -126,5 +155,8 @@ def rule_of(name: str) -> Rule:
 
 def to_json(rules: dict[str, list[Weighed]], costs: list[Cost]) -> dict[str, Any]:
     """What was looked at, as JSON has it."""
-    found = {"explain": {key: [asdict(row) for row in rows] for key, rows in rules.items()}, "sweep": [asdict(row) for row in costs]}
+    found = {
+        "explain": {key: [asdict(row) for row in rows] for key, rows in rules.items()},
+        "sweep": [asdict(row) for row in costs],
+    }
     return {name: rows for name, rows in found.items() if rows}

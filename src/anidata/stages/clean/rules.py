@@ -16,7 +16,9 @@ class Rule:
     setting: str
     value: str
     least: bool = False  # the setting is the least value allowed, not the most
-    share: bool = False  # the value is 1 at most, and a setting of 1 switches the rule off; others are off at 0
+    share: bool = (
+        False  # the value is 1 at most, and a setting of 1 switches the rule off; others are off at 0
+    )
 
     @property
     def off(self) -> float:
@@ -34,7 +36,12 @@ RULES = (  # of equal margins the first is the graver
     Rule("line_drawing", "max_line_drawing", "line_drawing", share=True),
     Rule("monochrome", "min_chroma", "chroma", least=True),
     Rule("dark", "min_white_point", f"CASE WHEN {TOLD} THEN white_point END", least=True),
-    Rule("washed_out", "min_contrast", f"CASE WHEN {TOLD} AND {LIGHT} THEN white_point - black_point END", least=True),
+    Rule(
+        "washed_out",
+        "min_contrast",
+        f"CASE WHEN {TOLD} AND {LIGHT} THEN white_point - black_point END",
+        least=True,
+    ),
     Rule("pixel_art", "max_pixel_art", "pixel_art", share=True),
     Rule("jpeg_blocks", "max_jpeg_blocks", "jpeg_blocks"),
     Rule("jpeg_quality", "min_jpeg_quality", "jpeg_quality", least=True),

@@ -36,19 +36,27 @@ class Config:
     """Which pictures are good enough; 0 (1 for a share that may not be exceeded) switches a rule off."""
 
     min_side: Count = 256  # px of the shorter side
-    max_enlargement: Amount = 0.0  # times that a picture may be enlarged to the data set's size (lineart.size)
+    max_enlargement: Amount = (
+        0.0  # times that a picture may be enlarged to the data set's size (lineart.size)
+    )
     max_aspect: Amount = 4.0  # long side over short side
     max_flatness: Share = 0.953  # 1 is a single tone; .953 leaves 12 of 255 grey levels
     min_chroma: Amount = 6.0  # grey levels between the channels in the most colorful 1 %: less is monochrome
     min_white_point: Amount = 30.0  # luma of the lightest 1 %: less is too dark to see
-    min_contrast: Amount = 24.0  # levels of luma between the darkest and the lightest 1 % of a light picture: less is washed out
+    min_contrast: Amount = (
+        24.0  # levels of luma between the darkest and the lightest 1 % of a light picture: less is washed out
+    )
     min_sharpness: Share = 0.16  # of edges, by their width: blurred and enlarged pictures lie below
-    max_jpeg_blocks: Amount = 0.45  # how plainly JPEG's blocks show: quality 10 has 1 and more, 25 from .4 upward
+    max_jpeg_blocks: Amount = (
+        0.45  # how plainly JPEG's blocks show: quality 10 has 1 and more, 25 from .4 upward
+    )
     max_noise: Amount = 2.8  # levels of luma
     max_line_drawing: Share = 0.75  # of what is drawn, that is mere line in one tone
     max_text_page: Share = 0.6  # of the ink, that stands in rows of letters
     max_pixel_art: Share = 0.7  # 1 is enlarged pixels
-    max_border: Share = 1.0  # of the picture, that is flat bars along its sides; .5 spares all but boxes on plain ground
+    max_border: Share = (
+        1.0  # of the picture, that is flat bars along its sides; .5 spares all but boxes on plain ground
+    )
     max_photo: Share = 1.0  # off: how much it looks like a photograph, a hint that fails one time in ten
     min_jpeg_quality: Count = 0  # of the file, 1 to 100; what it went through before shows in max_jpeg_blocks
     max_outlier: Amount = 0.0  # how far a picture may stand from the rest in all these numbers, in standard deviations: 4 is far
@@ -69,7 +77,9 @@ def run(workspace: Workspace, config: Config, target: Target = Target()) -> Coun
         return Counter()
     found = state(workspace, config, target)
     with catalog.Catalog(workspace, decided=False) as views:
-        decided = tables.write_batches(_path(workspace), decide(views, workspace, config, target), schemas.CLEAN, {"state": found})
+        decided = tables.write_batches(
+            _path(workspace), decide(views, workspace, config, target), schemas.CLEAN, {"state": found}
+        )
     dedup.decide_again(workspace)
     return Counter(decided=decided)
 
@@ -77,17 +87,23 @@ def run(workspace: Workspace, config: Config, target: Target = Target()) -> Coun
 def state(workspace: Workspace, config: Config, target: Target) -> str:
     """Changes with anything that the decisions depend on."""
     aim = target if config.max_enlargement else None
-    return recipe.fingerprint(VERSION, config, aim, tables.state_of(workspace.folder("images"), workspace.folder("records")))
+    return recipe.fingerprint(
+        VERSION, config, aim, tables.state_of(workspace.folder("images"), workspace.folder("records"))
+    )
 
 
 def is_current(workspace: Workspace, config: Config, target: Target = Target()) -> bool:
     return tables.made_from(_path(workspace)).get("state") == state(workspace, config, target)
 
 
-def decide(views: catalog.Catalog, workspace: Workspace, config: Config, target: Target) -> Iterator[pa.RecordBatch]:
+def decide(
+    views: catalog.Catalog, workspace: Workspace, config: Config, target: Target
+) -> Iterator[pa.RecordBatch]:
     """Key and reasons of every readable picture, the gravest (largest margin) first, a slice at a time."""
     failing = _failing(workspace, config.where)
-    for batch in _read_ahead(views.batches(f"SELECT key, {columns(views, config, target)} FROM _seen WHERE error IS NULL", SLICE)):
+    for batch in _read_ahead(
+        views.batches(f"SELECT key, {columns(views, config, target)} FROM _seen WHERE error IS NULL", SLICE)
+    ):
         keys, found = batch.column("key"), margins(batch, config)
         if len(failing):
             found = np.vstack([found, pc.is_in(keys, failing).to_numpy(zero_copy_only=False) * LEAST_MARGIN])
@@ -105,7 +121,9 @@ def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def columns(views: catalog.Catalog, config: Config, target: Target) -> str:
     """The SQL of every rule's value, as a column named by its reason."""
-    return ", ".join(f"({sql})::DOUBLE AS {reason}" for reason, sql in expressions(views, config, target).items())
+    return ", ".join(
+        f"({sql})::DOUBLE AS {reason}" for reason, sql in expressions(views, config, target).items()
+    )
 
 
 def expressions(views: catalog.Catalog, config: Config, target: Target) -> dict[str, str]:
@@ -148,10 +166,16 @@ def _named(found: Values) -> pa.ListArray:
 
 def _outlier(views: catalog.Catalog) -> str:
     """SQL of the root mean square of a picture's robust z-scores (distance from the median by the span of nine tenths), over the measures that vary."""
-    names = [name for name, kind in schemas.measures().items() if pa.types.is_floating(kind) or pa.types.is_integer(kind)]
+    names = [
+        name
+        for name, kind in schemas.measures().items()
+        if pa.types.is_floating(kind) or pa.types.is_integer(kind)
+    ]
     asked = ", ".join(f"quantile_cont({n}, [0.05, 0.5, 0.95])::DOUBLE[] AS {n}" for n in names)
     found = views.select(f"SELECT {asked} FROM _seen WHERE error IS NULL").to_pylist()[0]
-    spread = {n: (q[1], (q[2] - q[0]) / SPAN) for n, q in found.items() if q and q[2] > q[0]}  # null without pictures
+    spread = {
+        n: (q[1], (q[2] - q[0]) / SPAN) for n, q in found.items() if q and q[2] > q[0]
+    }  # null without pictures
     scores = [f"least(abs({n} - {middle!r}) / {unit!r}, {FAR}) ** 2" for n, (middle, unit) in spread.items()]
     return f"sqrt(({' + '.join(scores)}) / {len(scores)})" if scores else "NULL"
 

@@ -54,7 +54,11 @@ class Part:
 def join(workspace: Workspace, bits: int, *, flips: bool, engine: Engine) -> Counter[str]:
     """Add the edges between pictures that no earlier join has seen and all others; other settings begin anew."""
     folder = workspace.folder("edges")
-    settings = {"bits": bits, "flips": flips, "versions": [VERSION, decode.VERSION, phash.VERSION, windows.VERSION]}
+    settings = {
+        "bits": bits,
+        "flips": flips,
+        "versions": [VERSION, decode.VERSION, phash.VERSION, windows.VERSION],
+    }
     if any(tables.made_from(p).get("settings") != settings for p in tables.files(folder)):
         _begin_anew(folder)
     workspace.folder("tmp").mkdir(exist_ok=True)
@@ -70,7 +74,9 @@ def join(workspace: Workspace, bits: int, *, flips: bool, engine: Engine) -> Cou
         new = ~np.isin(keys, _seen(folder))
         np.save(Path(place) / "few.npy", few)
         np.save(Path(place) / "new.npy", new)
-        met = merged([*_shared_out(Part(Path(place), bits, flips, (0, 1)), engine), crowd, _same_pixels(pictures)])
+        met = merged(
+            [*_shared_out(Part(Path(place), bits, flips, (0, 1)), engine), crowd, _same_pixels(pictures)]
+        )
     found = _edges(keys, met, new)
     number = len(tables.files(folder))
     with storage.publishing(folder / f"{number:05d}.keys.npy") as file:
@@ -94,11 +100,16 @@ def near(seen: np.ndarray, few: np.ndarray, new: np.ndarray, part: Part) -> Foun
     used, fresh = few[owner], new[owner]
     if not part.flips:
         used &= ~MIRRORED[kind]
-    wholes, others = (np.flatnonzero(used & chosen) for chosen in (kind < len(windows.WHOLES), kind >= len(windows.WHOLES)))
+    wholes, others = (
+        np.flatnonzero(used & chosen) for chosen in (kind < len(windows.WHOLES), kind >= len(windows.WHOLES))
+    )
     met = [(wholes, wholes, hamming.pairs_within(code[wholes], part.bits, fresh[wholes], part.share))]
     for told, asking in ((wholes, others[fresh[others]]), (wholes[fresh[wholes]], others[~fresh[others]])):
         met.append((told, asking, hamming.cross_within(code[told], code[asking], part.bits, part.share)))
-    a, b, distance = (np.concatenate(c) for c in zip(*((told[p.i], asking[p.j], p.distance) for told, asking, p in met), strict=True))
+    a, b, distance = (
+        np.concatenate(c)
+        for c in zip(*((told[p.i], asking[p.j], p.distance) for told, asking, p in met), strict=True)
+    )
     alike = (owner[a] != owner[b]) & (np.bitwise_count(seen["fine"][a] ^ seen["fine"][b]).sum(axis=1) <= FAR)
     a, b, distance = a[alike], b[alike], distance[alike]
     way = np.where(MIRRORED[kind[b]], TURNED, STRAIGHT).astype(np.uint8)
@@ -124,7 +135,10 @@ def crowds(seen: np.ndarray, count: int) -> tuple[np.ndarray, Found]:
         owner, groups = some["owner"].astype(np.int64), pairs.grouped(np.ascontiguousarray(some["code"]))
         order = np.argsort(groups.of, kind="stable")  # owners ascend, and so within their group
         rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order)) - np.searchsorted(groups.of[order], np.arange(len(groups.codes)))[groups.of[order]]
+        rank[order] = (
+            np.arange(len(order))
+            - np.searchsorted(groups.of[order], np.arange(len(groups.codes)))[groups.of[order]]
+        )
         rest = np.flatnonzero(rank >= CROWD)
         few[owner[rest]] = False
         stars.append(_star(owner[groups.first[groups.of[rest]]], owner[rest], STRAIGHT))
@@ -132,7 +146,12 @@ def crowds(seen: np.ndarray, count: int) -> tuple[np.ndarray, Found]:
 
 
 def _star(center: np.ndarray, rest: np.ndarray, way: int) -> Found:
-    return Found(np.minimum(center, rest), np.maximum(center, rest), np.zeros(len(rest), np.uint8), np.full(len(rest), way, np.uint8))
+    return Found(
+        np.minimum(center, rest),
+        np.maximum(center, rest),
+        np.zeros(len(rest), np.uint8),
+        np.full(len(rest), way, np.uint8),
+    )
 
 
 _NONE = _star(np.empty(0, np.int64), np.empty(0, np.int64), STRAIGHT)
@@ -156,7 +175,10 @@ def spread(views: catalog.Catalog, folder: Path) -> tuple[np.ndarray, int]:
         for batch in views.batches("SELECT windows FROM _seen WHERE error IS NULL ORDER BY key", BATCH):
             found = batch.column("windows").to_pylist()
             counts = [len(codes) // windows.CODE.itemsize for codes in found]
-            some = entries(np.frombuffer(b"".join(found), windows.CODE), np.repeat(np.arange(start, start + len(found)), counts))
+            some = entries(
+                np.frombuffer(b"".join(found), windows.CODE),
+                np.repeat(np.arange(start, start + len(found)), counts),
+            )
             file.write(some.tobytes())
             wholes.append(repack_fields(some[some["kind"] < len(windows.WHOLES)][COARSE]))
             start, lone = start + len(found), lone + counts.count(0)
@@ -199,11 +221,16 @@ def _edges(keys: np.ndarray, found: Found, new: np.ndarray) -> pa.Table:
         "mirrored": np.select([way & both == both, way & TURNED > 0], ["both", "yes"], "no"),
         "relation": np.array([None, "exact"])[(way & EQUAL > 0).astype(int)],
     }
-    return pa.table({n: pa.array(v, schemas.EDGES.field(n).type) for n, v in columns.items()}, schema=schemas.EDGES)
+    return pa.table(
+        {n: pa.array(v, schemas.EDGES.field(n).type) for n, v in columns.items()}, schema=schemas.EDGES
+    )
 
 
 def _begin_anew(folder: Path) -> None:
-    for path in [*reversed(tables.files(folder)), *folder.glob("*.keys.npy")]:  # killed within, it leaves the first joins: whole ones
+    for path in [
+        *reversed(tables.files(folder)),
+        *folder.glob("*.keys.npy"),
+    ]:  # killed within, it leaves the first joins: whole ones
         storage.delete(path)
 
 

@@ -14,7 +14,9 @@ import numpy as np
 from anidata.duplicates import pairs
 
 LOSSLESS = ("png", "bmp", "tiff")
-SAME_SIZE = 0.85  # of the area within plain borders, which ringing moves: pictures as large as that are of one size
+SAME_SIZE = (
+    0.85  # of the area within plain borders, which ringing moves: pictures as large as that are of one size
+)
 FRAMED = ("exact", "reencoded", "flip")  # relations of pictures that show the same
 ENLARGED = 1.15  # times its scale that an enlargement is softer, at least; copies at half size are never crisper by as much
 
@@ -26,12 +28,16 @@ class Cluster(NamedTuple):
     """Pictures that candidate pairs connect."""
 
     members: list[Row]
-    links: dict[str, dict[str, Row]]  # key → other key → link, both ways; a link whose relation is None has no verdict yet
+    links: dict[
+        str, dict[str, Row]
+    ]  # key → other key → link, both ways; a link whose relation is None has no verdict yet
 
 
 class Decision(NamedTuple):
     rows: list[Row]  # by key: cluster, keeper, relation, distance and, where it is dropped, the reason
-    wanted: set[Pair]  # without verdicts on these the rows are provisional: what may be a copy is kept, and in one cluster
+    wanted: set[
+        Pair
+    ]  # without verdicts on these the rows are provisional: what may be a copy is kept, and in one cluster
 
 
 def clusters(pictures: Sequence[Row], links: Iterable[Row]) -> Iterator[Cluster]:
@@ -59,19 +65,32 @@ def decide(cluster: Cluster, drop: frozenset[str], *, eager: bool = False) -> De
     size = tiers([member["area"] for member in cluster.members])
     for broken in (False, True):
         some = [member for member in cluster.members if (member["broken"] > 0) == broken]
-        enlarged = [m for m in sorted(some, key=lambda m: (size[m["area"]], worth(m))) if not choice.place(m, cluster.members)]
+        enlarged = [
+            m
+            for m in sorted(some, key=lambda m: (size[m["area"]], worth(m)))
+            if not choice.place(m, cluster.members)
+        ]
         for member in enlarged:
             choice.place(member)
     label = _labels(cluster, settled=not choice.wanted)
     if not choice.wanted:
-        choice.wanted |= {_pair(a, b) for a, b, link in _links(cluster) if link["relation"] is None and label[a] != label[b]}
+        choice.wanted |= {
+            _pair(a, b) for a, b, link in _links(cluster) if link["relation"] is None and label[a] != label[b]
+        }
         if choice.wanted:
             label = _labels(cluster, settled=False)
     elif eager:
         open_ = {row["key"] for row in choice.rows if not row["reasons"]}
-        choice.wanted |= {_pair(a, b) for a, b, link in _links(cluster) if link["relation"] is None and {a, b} <= open_}
+        choice.wanted |= {
+            _pair(a, b) for a, b, link in _links(cluster) if link["relation"] is None and {a, b} <= open_
+        }
     sizes = Counter(label.values())
-    rows = [row | {"cluster": label[row["key"]]} | ({"relation": "single"} if sizes[label[row["key"]]] == 1 else {}) for row in choice.rows]
+    rows = [
+        row
+        | {"cluster": label[row["key"]]}
+        | ({"relation": "single"} if sizes[label[row["key"]]] == 1 else {})
+        for row in choice.rows
+    ]
     return Decision(sorted(rows, key=lambda row: str(row["key"])), choice.wanted)
 
 
@@ -81,7 +100,9 @@ class _Choice:
     def __init__(self, links: dict[str, dict[str, Row]], drop: frozenset[str]) -> None:
         self._links, self._drop = links, drop
         self._keepers: list[str] = []
-        self._twins: dict[bytes, str] = {}  # pixels → keeper; equal pixels are linked as a star alone, and are near whatever its center
+        self._twins: dict[
+            bytes, str
+        ] = {}  # pixels → keeper; equal pixels are linked as a star alone, and are near whatever its center
         self.rows: list[Row] = []
         self.wanted: set[Pair] = set()
 
@@ -99,7 +120,11 @@ class _Choice:
                 return True
             if relation != "unrelated" and related is None:
                 related = keeper
-        if any(is_enlarged(member, rival) and self._shows_the_same(key, rival["key"]) for rival in rivals if rival["key"] in near):
+        if any(
+            is_enlarged(member, rival) and self._shows_the_same(key, rival["key"])
+            for rival in rivals
+            if rival["key"] in near
+        ):
             return False
         self._keepers.append(key)
         self._twins.setdefault(member["pixels"], key)
@@ -112,7 +137,9 @@ class _Choice:
     def _settle(self, key: str, keeper: str, link: Row) -> None:
         if link["relation"] is None:
             self.wanted.add(_pair(key, keeper))
-        self._add(key, keeper, link["relation"] or "variant", link["distance"], dropped=link["relation"] is not None)
+        self._add(
+            key, keeper, link["relation"] or "variant", link["distance"], dropped=link["relation"] is not None
+        )
 
     def _shows_the_same(self, key: str, other: str) -> bool:
         relation = self._links[key][other]["relation"]
@@ -120,9 +147,20 @@ class _Choice:
             self.wanted.add(_pair(key, other))
         return relation in FRAMED
 
-    def _add(self, key: str, keeper: str, relation: str, distance: int | None = None, *, dropped: bool = False) -> None:
+    def _add(
+        self, key: str, keeper: str, relation: str, distance: int | None = None, *, dropped: bool = False
+    ) -> None:
         reasons = ["duplicate"] if dropped else []
-        self.rows.append({"key": key, "cluster": key, "keeper": keeper, "relation": relation, "distance": distance, "reasons": reasons})
+        self.rows.append(
+            {
+                "key": key,
+                "cluster": key,
+                "keeper": keeper,
+                "relation": relation,
+                "distance": distance,
+                "reasons": reasons,
+            }
+        )
 
 
 def is_enlarged(picture: Row, other: Row) -> bool:
@@ -157,7 +195,9 @@ def _labels(cluster: Cluster, *, settled: bool) -> dict[str, str]:
         if link["relation"] != "unrelated" and not (settled and link["relation"] is None)
     ]
     i, j = np.array(ends, np.int64).reshape(-1, 2).T
-    return {key: keys[root] for key, root in zip(keys, pairs.components(len(keys), i, j).tolist(), strict=True)}
+    return {
+        key: keys[root] for key, root in zip(keys, pairs.components(len(keys), i, j).tolist(), strict=True)
+    }
 
 
 def _links(cluster: Cluster) -> Iterator[tuple[str, str, Row]]:

@@ -28,10 +28,14 @@ from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
 
 VERSION = 2
-SPARING = 2  # rounds in which a cluster's pairs are asked about one after the other: mostly all are settled then
+SPARING = (
+    2  # rounds in which a cluster's pairs are asked about one after the other: mostly all are settled then
+)
 Row = dict[str, Any]
 Pair = tuple[str, str]
-Verify = Callable[[list[Row]], dict[Pair, str]]  # links without a relation → by their keys the relations that could be told
+Verify = Callable[
+    [list[Row]], dict[Pair, str]
+]  # links without a relation → by their keys the relations that could be told
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,12 @@ class Config:
 
     max_distance: Count = 8  # bits of 64 in which a window of a picture and another picture may differ
     flips: bool = True  # match mirror images too
-    drop: tuple[str, ...] = ("exact", "reencoded", "flip", "crop")  # relations that are dropped; others are kept, in one split
+    drop: tuple[str, ...] = (
+        "exact",
+        "reencoded",
+        "flip",
+        "crop",
+    )  # relations that are dropped; others are kept, in one split
 
 
 def run(workspace: Workspace, config: Config, reading: ingest.Config, engine: Engine) -> Counter[str]:
@@ -54,20 +63,29 @@ def run(workspace: Workspace, config: Config, reading: ingest.Config, engine: En
     for path in tables.files(workspace.folder("relations")):
         if tables.made_from(path).get("version") != _eye():
             path.unlink()
-    return counts + _decide(workspace, config, _pictures(workspace), _verifier(workspace, reading, engine, counts))
+    return counts + _decide(
+        workspace, config, _pictures(workspace), _verifier(workspace, reading, engine, counts)
+    )
 
 
 def decide_again(workspace: Workspace) -> None:
     """After another stage's decision: choose keepers anew, by the settings of the last time, if there was one."""
     made = tables.made_from(_path(workspace))
     if made:
-        _decide(workspace, recipe.build(Config, made["settings"], "the last dedup"), made["joined"], lambda _: {})
+        _decide(
+            workspace, recipe.build(Config, made["settings"], "the last dedup"), made["joined"], lambda _: {}
+        )
 
 
 def is_current(workspace: Workspace, config: Config) -> bool:
     """Whether the decisions are of today, all pictures are joined, and no pair waits for a look."""
     made = tables.made_from(_path(workspace))
-    return bool(made) and made["state"] == state(workspace, config) and made["joined"] == _pictures(workspace) and not made["waiting"]
+    return (
+        bool(made)
+        and made["state"] == state(workspace, config)
+        and made["joined"] == _pictures(workspace)
+        and not made["waiting"]
+    )
 
 
 def state(workspace: Workspace, config: Config) -> str:
@@ -75,7 +93,9 @@ def state(workspace: Workspace, config: Config) -> str:
     folder = workspace.folder
     clean = folder("decisions") / "clean.parquet"
     seen = tables.state_of(folder("images"), folder("records"), folder("edges"), folder("relations"), clean)
-    return recipe.fingerprint(VERSION, candidates.VERSION, *_eye(), phash.VERSION, windows.VERSION, config, seen)
+    return recipe.fingerprint(
+        VERSION, candidates.VERSION, *_eye(), phash.VERSION, windows.VERSION, config, seen
+    )
 
 
 def _pictures(workspace: Workspace) -> str:
@@ -100,8 +120,15 @@ def _decide(workspace: Workspace, config: Config, joined: str, verify: Verify) -
         everyone = views.select("SELECT key FROM _seen WHERE error IS NULL ORDER BY key").column("key")
     among, waiting = settle(keepers.clusters(pictures.to_pylist(), links.to_pylist()), config.drop, verify)
     linked = tables.table(among, schemas.DEDUP)
-    decided = pa.concat_tables([linked, _single(everyone.filter(pc.invert(pc.is_in(everyone, linked.column("key")))))]).sort_by("key")
-    made = {"state": state(workspace, config), "settings": recipe.document_of(config), "joined": joined, "waiting": waiting}
+    decided = pa.concat_tables(
+        [linked, _single(everyone.filter(pc.invert(pc.is_in(everyone, linked.column("key")))))]
+    ).sort_by("key")
+    made = {
+        "state": state(workspace, config),
+        "settings": recipe.document_of(config),
+        "joined": joined,
+        "waiting": waiting,
+    }
     tables.write(_path(workspace), decided, made)
     return Counter(decided=decided.num_rows)
 
@@ -115,7 +142,9 @@ def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> 
     waiting, relations, rounds = 0, frozenset(drop), 0
     undecided = list(clusters)
     while undecided:
-        found = [(cluster, keepers.decide(cluster, relations, eager=rounds >= SPARING)) for cluster in undecided]
+        found = [
+            (cluster, keepers.decide(cluster, relations, eager=rounds >= SPARING)) for cluster in undecided
+        ]
         rounds += 1
         wanted = [cluster.links[a][b] for cluster, decision in found for a, b in sorted(decision.wanted)]
         given = verify(wanted) if wanted else {}
@@ -136,10 +165,14 @@ def _verifier(workspace: Workspace, reading: ingest.Config, engine: Engine, coun
     reader = Reader(workspace, reading.max_bytes, reading.max_pixels)
 
     def verify(links: list[Row]) -> dict[Pair, str]:
-        todo = verifying.plan(reader, [{name: link[name] for name in ("a", "b", "mirrored")} for link in links])
+        todo = verifying.plan(
+            reader, [{name: link[name] for name in ("a", "b", "mirrored")} for link in links]
+        )
         given: dict[Pair, str] = {}
         total = sum(len(part.places) for part in todo)
-        for _, rows in engine.map(verifying.verify_part, todo, limits=ingest.limits(reading), label="dedup", total=total):
+        for _, rows in engine.map(
+            verifying.verify_part, todo, limits=ingest.limits(reading), label="dedup", total=total
+        ):
             given |= {(row["a"], row["b"]): row["relation"] for row in rows}
         counts.update(given.values())
         return given

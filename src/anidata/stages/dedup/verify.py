@@ -40,7 +40,9 @@ class Part:
 
 def plan(reader: Reader, pairs: list[Row]) -> list[Part]:
     """Pairs (a, b, mirrored) as parts, each cluster's together."""
-    keys = pa.table({"key": pa.array(sorted({pair[side] for pair in pairs for side in ("a", "b")}), pa.string())})
+    keys = pa.table(
+        {"key": pa.array(sorted({pair[side] for pair in pairs for side in ("a", "b")}), pa.string())}
+    )
     with catalog.Catalog(reader.workspace) as views:
         found = views.select("SELECT key, places FROM _places JOIN _waiting USING (key)", _waiting=keys)
     places = {r["key"]: r["places"] for r in found.to_pylist()}
@@ -62,10 +64,15 @@ def verify_part(part: Part, watch: Watch) -> list[Row]:
     view = lru_cache(PICTURES)(lambda key: View(seen[key]))
     pairs = [p for p in part.pairs if p["a"] in seen and p["b"] in seen]
     whole = partial(both, part.reader, part.places)
-    rows = [p | {"relation": verdict(view(p["a"]), view(p["b"]), p["mirrored"], partial(whole, p["a"], p["b"]))} for p in pairs]
+    rows = [
+        p | {"relation": verdict(view(p["a"]), view(p["b"]), p["mirrored"], partial(whole, p["a"], p["b"]))}
+        for p in pairs
+    ]
     if rows:
         path = part.reader.workspace.folder("relations") / f"{part.name}.parquet"
-        tables.write(path, tables.table(rows, schemas.RELATIONS), {"version": [decode.VERSION, relation.VERSION]})
+        tables.write(
+            path, tables.table(rows, schemas.RELATIONS), {"version": [decode.VERSION, relation.VERSION]}
+        )
     return rows
 
 
@@ -80,7 +87,9 @@ def verdict(a: View, b: View, mirrored: str, whole: Callable[[], tuple[Pixels, P
     whole: opens both at full resolution. Few pairs are worth it, so the pictures aren't kept open for it.
     """
     found = _at_a_glance(a, b, mirrored)
-    return "variant" if found == "reencoded" and retouch.may_be(a.rgb, b.rgb) and _is_retouched(whole) else found
+    return (
+        "variant" if found == "reencoded" and retouch.may_be(a.rgb, b.rgb) and _is_retouched(whole) else found
+    )
 
 
 def _is_retouched(whole: Callable[[], tuple[Pixels, Pixels]]) -> bool:
@@ -120,4 +129,6 @@ def _gathered(pending: list[Row]) -> Iterator[list[Row]]:
 
 
 def _places_of(pairs: Iterable[Row], places: dict[str, list[Row]]) -> dict[str, list[Row]]:
-    return {key: places[key] for key in sorted({p[side] for p in pairs for side in ("a", "b")}) if key in places}
+    return {
+        key: places[key] for key in sorted({p[side] for p in pairs for side in ("a", "b")}) if key in places
+    }

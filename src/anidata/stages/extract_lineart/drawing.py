@@ -108,10 +108,18 @@ def _draw(part: Part, picture: Row) -> Iterator[tuple[Row, bytes]]:
     for name in wanted:
         row = {"key": picture["key"], "style": name, "fingerprint": part.fingerprints[name]}
         if name == schemas.COLOR:
-            data, suffix, shape = encode.encode_color(page.rgb, frame.color, frame.quality), SUFFIX[frame.color], page.rgb.shape
+            data, suffix, shape = (
+                encode.encode_color(page.rgb, frame.color, frame.quality),
+                SUFFIX[frame.color],
+                page.rgb.shape,
+            )
         else:
             drawn, line = (name, page.artist()) if name == selection.ARTIST else page.drawn(name)
-            data, suffix, shape = encode.encode_line(postprocess.stored(line, part.pens.finish)), "png", line.shape
+            data, suffix, shape = (
+                encode.encode_line(postprocess.stored(line, part.pens.finish)),
+                "png",
+                line.shape,
+            )
             row |= {"drawn": drawn, **postprocess.measure(line)._asdict()}
             row["fingerprint"] += picture["line_key"] if name == selection.ARTIST else ""
         yield row | {"suffix": suffix, "width": shape[1], "height": shape[0]}, data
@@ -137,7 +145,9 @@ class _Page:
         """Where the picture is cut."""
         if self._frame.fit == "pad" or self._frame.anchor == "center":
             return 0.5
-        return anchored(self._decoded, fitting.page_of(self._decoded.shape, self._frame.size, self._frame.fit))
+        return anchored(
+            self._decoded, fitting.page_of(self._decoded.shape, self._frame.size, self._frame.fit)
+        )
 
     def drawn(self, style: str) -> tuple[str, np.ndarray]:
         """Lines of what lies on the page alone: the picture's border against paper is no stroke."""
@@ -157,7 +167,11 @@ class _Page:
 def anchored(rgb: np.ndarray, page: tuple[int, int]) -> float:
     """Where to cut a picture for a page of that width and height so that most of its ink stays."""
     scale = SCOUT / min(rgb.shape[:2])
-    small = rgb if scale >= 1 else fitting.shrink(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    small = (
+        rgb
+        if scale >= 1
+        else fitting.shrink(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    )
     name, config = scout()
     return fitting.richest(registry.load("styles", name).draw(small, config) < postprocess.INK, page)
 

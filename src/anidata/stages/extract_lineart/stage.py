@@ -30,7 +30,12 @@ from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
 
 VERSION = 2
-MIXED = {"ink": 4.0, "xdog": 2.0, "adaptive": 1.0, "ridge": 1.0}  # the cleanest, so that a model gets used to several hands
+MIXED = {
+    "ink": 4.0,
+    "xdog": 2.0,
+    "adaptive": 1.0,
+    "ridge": 1.0,
+}  # the cleanest, so that a model gets used to several hands
 
 
 @dataclass(frozen=True)
@@ -47,25 +52,37 @@ class Config:
     quality: Positive = 95  # of the jpeg
     min_ink: Share = 0.001  # share of ink in the first style, unless it is gray by nature; less is `no_ink`
     max_ink: Share = 0.6  # more is `blot`
-    mix: dict[str, Amount] = field(default_factory=MIXED.copy)  # style → weight; in the style `mix` each picture gets one of them
+    mix: dict[str, Amount] = field(
+        default_factory=MIXED.copy
+    )  # style → weight; in the style `mix` each picture gets one of them
     jitter: Amount = 0.0  # each number of a style changes by a factor of up to 1 + jitter either way, by the picture's key; 0: not at all
     seed: Count = 0  # of mix and jitter
     finish: Finish = field(default_factory=Finish)  # what becomes of lines once they are drawn
     part_size: Positive = 64  # pictures drawn in one part
-    style: dict[str, dict[str, Any]] = field(default_factory=dict)  # parameters of a style: [lineart.style.xdog]
+    style: dict[str, dict[str, Any]] = field(
+        default_factory=dict
+    )  # parameters of a style: [lineart.style.xdog]
 
     def __post_init__(self) -> None:
         if not self.styles or len(set(self.styles)) < len(self.styles):
-            raise RecipeError(f"[lineart] styles: {list(self.styles)}: name at least one style, and none twice.")
+            raise RecipeError(
+                f"[lineart] styles: {list(self.styles)}: name at least one style, and none twice."
+            )
         for name in {*self.styles, *self.style, *self.mix} - {selection.ARTIST, selection.MIX}:
             style_config(name, self)
-        if selection.MIX in self.styles and (not any(self.mix.values()) or self.mix.keys() & {selection.ARTIST, selection.MIX}):
-            raise RecipeError(f"[lineart] mix: {self.mix}: give styles of the shelf, at least one with a weight above 0.")
+        if selection.MIX in self.styles and (
+            not any(self.mix.values()) or self.mix.keys() & {selection.ARTIST, selection.MIX}
+        ):
+            raise RecipeError(
+                f"[lineart] mix: {self.mix}: give styles of the shelf, at least one with a weight above 0."
+            )
 
     @property
     def drawn(self) -> tuple[str, ...]:
         """The styles of the shelf that are drawn in."""
-        mixed = [name for name, weight in self.mix.items() if weight > 0] if selection.MIX in self.styles else []
+        mixed = (
+            [name for name, weight in self.mix.items() if weight > 0] if selection.MIX in self.styles else []
+        )
         return tuple(sorted({*self.styles, *mixed} - {selection.ARTIST, selection.MIX}))
 
 
@@ -84,7 +101,9 @@ def run(workspace: Workspace, config: Config, reading: ingest.Config, engine: En
         keys = views.select(_in_order(config))
         plan = _plan(views, _like(workspace, config, reading), keys, config)
         label = "extract-lineart" if len(keys) else ""
-        for _, (result, failed) in engine.map(draw_part, plan, limits=ingest.limits(reading), label=label, total=len(keys)):
+        for _, (result, failed) in engine.map(
+            draw_part, plan, limits=ingest.limits(reading), label=label, total=len(keys)
+        ):
             counts += result
             failures |= failed
     _sweep(workspace, config)
@@ -100,7 +119,11 @@ def style_config(name: str, config: Config) -> Any:
 
 def settled(config: Config) -> Config:
     """The config with what its styles take from outside the recipe pinned in it."""
-    tables = {n: selection.settled(n, config.style.get(n, {}), f"[lineart.style.{n}]") for n in config.drawn if n in config.style}
+    tables = {
+        n: selection.settled(n, config.style.get(n, {}), f"[lineart.style.{n}]")
+        for n in config.drawn
+        if n in config.style
+    }
     return replace(config, style=config.style | {n: dict(table) for n, table in tables.items()})
 
 
@@ -108,7 +131,11 @@ def fingerprints(config: Config) -> dict[str, str]:
     """What each stored file depends on besides its picture: `color`, and each style."""
     cut = selection.fingerprint(*scout()) if config.fit != "pad" and config.anchor == "ink" else []
     fitted = [VERSION, decode.VERSION, config.size, config.fit, config.filter, cut]
-    found = {schemas.COLOR: recipe.fingerprint(fitted, config.color, config.quality if config.color == "jpeg" else 0)}
+    found = {
+        schemas.COLOR: recipe.fingerprint(
+            fitted, config.color, config.quality if config.color == "jpeg" else 0
+        )
+    }
     for name in config.styles:
         found[name] = recipe.fingerprint(fitted, postprocess.VERSION, _drawn_from(name, config))
     return found
@@ -140,14 +167,28 @@ def is_current(workspace: Workspace, config: Config) -> bool:
 def _like(workspace: Workspace, config: Config, reading: ingest.Config) -> Part:
     """A part without pictures."""
     frame = Frame(config.size, config.fit, config.filter, config.anchor, config.color, config.quality)
-    pens = Pens({name: style_config(name, config) for name in config.drawn}, config.mix, config.jitter, config.seed, config.finish)
-    return Part("", [], frame, pens, fingerprints(config), Reader(workspace, reading.max_bytes, reading.max_pixels))
+    pens = Pens(
+        {name: style_config(name, config) for name in config.drawn},
+        config.mix,
+        config.jitter,
+        config.seed,
+        config.finish,
+    )
+    return Part(
+        "", [], frame, pens, fingerprints(config), Reader(workspace, reading.max_bytes, reading.max_pixels)
+    )
 
 
 def _missing(config: Config) -> str:
     """SQL: each kept picture with the files that it lacks."""
-    lacking = ", ".join(f"CASE WHEN {_lacks(name, print_)} THEN '{name}' END" for name, print_ in fingerprints(config).items())
-    kept = "_kept JOIN (SELECT key, line_key FROM _merged) USING (key)" if selection.ARTIST in config.styles else "_kept"
+    lacking = ", ".join(
+        f"CASE WHEN {_lacks(name, print_)} THEN '{name}' END" for name, print_ in fingerprints(config).items()
+    )
+    kept = (
+        "_kept JOIN (SELECT key, line_key FROM _merged) USING (key)"
+        if selection.ARTIST in config.styles
+        else "_kept"
+    )
     return f"""SELECT key, wanted, width, height FROM
         (SELECT i.*, list_filter([{lacking}], lambda name: name IS NOT NULL) AS wanted FROM (FROM {kept}) i) WHERE len(wanted) > 0"""
 
@@ -170,7 +211,12 @@ def _plan(views: catalog.Catalog, like: Part, keys: pa.Table, config: Config) ->
     sql = f"""SELECT m.*, line_key, places, list_filter(lines, lambda place: place.line = line_key) AS lines
         FROM ({_missing(config)}) m JOIN (SELECT key, line_key FROM _merged SEMI JOIN _slice USING (key)) USING (key)
         JOIN (FROM _places SEMI JOIN _slice USING (key)) USING (key) ORDER BY uri, "offset", key"""
-    rows = (row for few in catalog_tables.slices(keys) for some in views.stream(sql, config.part_size, _slice=few) for row in some)
+    rows = (
+        row
+        for few in catalog_tables.slices(keys)
+        for some in views.stream(sql, config.part_size, _slice=few)
+        for row in some
+    )
     taken = {p.stem for p in catalog_tables.files(like.reader.workspace.folder("pairs"))}
     free = (name for n in count() if (name := f"part-{n:05d}") not in taken)
     for pictures in parts.ramped(rows, config.part_size):
@@ -187,10 +233,15 @@ def _decide(workspace: Workspace, config: Config, failures: Failures) -> None:
         reasons = dict.fromkeys(views.keys(f"{inked} AND ink < {config.min_ink}"), "no_ink")
         reasons |= dict.fromkeys(views.keys(f"{inked} AND ink > {config.max_ink}"), "blot")
         if selection.ARTIST in config.styles:
-            reasons |= dict.fromkeys(views.keys("SELECT key FROM _kept JOIN _merged USING (key) WHERE line_key IS NULL"), "no_line")
+            reasons |= dict.fromkeys(
+                views.keys("SELECT key FROM _kept JOIN _merged USING (key) WHERE line_key IS NULL"), "no_line"
+            )
         lacking = views.keys(f"SELECT key FROM ({_missing(config)})")
     reasons |= {key: failures.get(key, ("missing", ""))[0] for key in lacking}
-    rows = [{"key": k, "reasons": [reasons[k]], "message": failures[k][1] if k in failures else None} for k in sorted(reasons)]
+    rows = [
+        {"key": k, "reasons": [reasons[k]], "message": failures[k][1] if k in failures else None}
+        for k in sorted(reasons)
+    ]
     made = {"state": state(workspace, config), "retry": len(lacking)}
     catalog_tables.write(_path(workspace), catalog_tables.table(rows, schemas.LINEART), made)
 

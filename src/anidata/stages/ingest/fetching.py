@@ -63,7 +63,11 @@ class Task:
 
 
 def run(
-    workspace: Workspace, config: fetch.Config, bounds: Bounds, run_tasks: Callable[[list[Task]], Counter[str]], workers: int
+    workspace: Workspace,
+    config: fetch.Config,
+    bounds: Bounds,
+    run_tasks: Callable[[list[Task]], Counter[str]],
+    workers: int,
 ) -> Counter[str]:
     """Fetch what is planned and not there. run_tasks: maps `fetch_lanes` over tasks. Raises: MissingExtra."""
     todo = open_parts(workspace)
@@ -83,7 +87,9 @@ def open_parts(workspace: Workspace) -> list[Part]:
         plan = ingest_plan.plan_path(workspace, generation)
         lanes = tables.made_from(plan).get("lanes", {})
         sizes = tables.group_sizes(plan) if lanes else []
-        parts = (Part(workspace, generation, int(index), lane, sizes[int(index)]) for index, lane in lanes.items())
+        parts = (
+            Part(workspace, generation, int(index), lane, sizes[int(index)]) for index, lane in lanes.items()
+        )
         found += [part for part in parts if not part.path("fetched", "parquet").exists()]
     return found
 
@@ -155,9 +161,13 @@ class _Work:
 
     async def _part(self, fetcher: "Fetcher", part: Part) -> None:
         try:
-            rows = requests.asked(tables.read_group(ingest_plan.plan_path(part.workspace, part.generation), part.index))
+            rows = requests.asked(
+                tables.read_group(ingest_plan.plan_path(part.workspace, part.generation), part.index)
+            )
             with Journal(part.path("fetched", "journal"), part.path("blobs", "tar")) as journal:
-                wishes = [wish for row in rows if (wish := self._wish(row, journal.entries.get(row["record"])))]
+                wishes = [
+                    wish for row in rows if (wish := self._wish(row, journal.entries.get(row["record"])))
+                ]
                 self.done += part.size - sum(not requests.is_line(wish.record) for wish in wishes)
                 await asyncio.gather(*(self._one(fetcher, wish, journal) for wish in wishes))
                 if all(not journal.entries[row["record"]].row["elsewhere"] for row in rows):
@@ -175,7 +185,9 @@ class _Work:
                 journal.add(row, body, answer.size)
         self.done += not requests.is_line(wish.record)
         if not answer.elsewhere:
-            self.counts["refused" if answer.error in REFUSALS else "failed" if answer.error else "fetched"] += 1
+            self.counts[
+                "refused" if answer.error in REFUSALS else "failed" if answer.error else "fetched"
+            ] += 1
 
     def _wish(self, row: Row, entry: Entry | None) -> Wish | None:
         """What is to be asked for a sighting; None: nothing any more."""
@@ -185,7 +197,11 @@ class _Work:
         if entry is None:
             return wish
         said = entry.row
-        return replace(wish, at=said["final_url"], redirects=said["redirects"]) if said["elsewhere"] and self.task.lanes is None else None
+        return (
+            replace(wish, at=said["final_url"], redirects=said["redirects"])
+            if said["elsewhere"] and self.task.lanes is None
+            else None
+        )
 
 
 def _checked(under_way: set["asyncio.Task[None]"]) -> set["asyncio.Task[None]"]:
@@ -225,10 +241,14 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
 def _publish(part: Part, rows: list[Row], journal: Journal, earlier: dict[str, Row]) -> None:
     """The journal becomes the tar of what came; then the table."""
     entries = [journal.entries[row["record"]] for row in rows]
-    found = [_fetched(row, entry, earlier.get(row["record"])) for row, entry in zip(rows, entries, strict=True)]
+    found = [
+        _fetched(row, entry, earlier.get(row["record"])) for row, entry in zip(rows, entries, strict=True)
+    ]
     for row, entry in zip(found, entries, strict=True):
         if entry.size:
-            row.update(at_uri=f"blobs/{part.path('blobs', 'tar').name}", at_offset=entry.offset, at_size=entry.size)
+            row.update(
+                at_uri=f"blobs/{part.path('blobs', 'tar').name}", at_offset=entry.offset, at_size=entry.size
+            )
     journal.finish()
     tables.write(part.path("fetched", "parquet"), tables.table(found, schemas.FETCHED))
 
@@ -252,7 +272,10 @@ def _earlier(parts: tuple[Part, ...]) -> dict[str, Row]:
     again = [part for part in parts if part.generation]
     if not again:
         return {}
-    plan = {(p.generation, p.index): tables.read_group(ingest_plan.plan_path(p.workspace, p.generation), p.index) for p in again}
+    plan = {
+        (p.generation, p.index): tables.read_group(ingest_plan.plan_path(p.workspace, p.generation), p.index)
+        for p in again
+    }
     wanted = {row["record"]: row["at_uri"] for rows in plan.values() for row in requests.asked(rows)}
     records = pa.array(sorted(wanted), pa.string())
     found: dict[str, Row] = {}

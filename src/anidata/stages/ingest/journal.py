@@ -65,7 +65,9 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
 
     def add(self, row: Row, body: IO[bytes] | None, size: int) -> None:
@@ -140,7 +142,9 @@ def _entry(file: IO[bytes], place: int) -> Entry | None:
     while rest and (chunk := _read(file, min(rest, STEP))):
         found.update(chunk)
         rest -= len(chunk)
-    is_whole = not rest and found.intdigest() == said.check and not any(_read(file, len(writer.padding(said.size))))
+    is_whole = (
+        not rest and found.intdigest() == said.check and not any(_read(file, len(writer.padding(said.size))))
+    )
     return Entry(row, place + len(head), said.size) if is_whole else None
 
 

@@ -79,7 +79,10 @@ class _Work:
         """Nothing could be read of this sighting. What is known of the picture stays, marked as failed until it can be read again."""
         known = self.images.get(row["key"] or "")
         if known:
-            self.images[row["key"]] = known | {"error": "missing", "message": f"can't be read again: {message}"}
+            self.images[row["key"]] = known | {
+                "error": "missing",
+                "message": f"can't be read again: {message}",
+            }
         else:
             row.update(error=code, message=message, key=None)
 
@@ -93,7 +96,9 @@ class _Work:
         self.counts["sightings"] = len(self.sightings) if self.before is None else 0
 
     def _is_to_be_tried_again(self, row: Row) -> bool:
-        return (row["error"] or self._error(row["key"])) in schemas.RETRIED or row["line_error"] in schemas.RETRIED
+        return (row["error"] or self._error(row["key"])) in schemas.RETRIED or row[
+            "line_error"
+        ] in schemas.RETRIED
 
     def _todo(self, row: Row) -> set[str] | None:
         """The columns to compute for a sighting: all, the stale ones, or none."""
@@ -101,7 +106,9 @@ class _Work:
         if self.before is None:
             return everything
         if row["key"] is None:
-            again = row["error"] in schemas.RETRIED or (row["error"] == "too_large" and self._moved("max_bytes", "memory_limit"))
+            again = row["error"] in schemas.RETRIED or (
+                row["error"] == "too_large" and self._moved("max_bytes", "memory_limit")
+            )
             return everything if again else None
         known = self.images.get(row["key"])
         if row["line_error"] in schemas.RETRIED:
@@ -114,7 +121,11 @@ class _Work:
             or self._limit_moved(known)
         ):
             return everything
-        return None if known["error"] else {n for n, v in self.made["measures"].items() if self.before["measures"].get(n) != v}
+        return (
+            None
+            if known["error"]
+            else {n for n, v in self.made["measures"].items() if self.before["measures"].get(n) != v}
+        )
 
     def _limit_moved(self, known: Row) -> bool:
         refused = known["error"] == "too_large"
@@ -128,7 +139,10 @@ class _Work:
     def _see(self, row: Row, data: bytes, todo: set[str]) -> None:
         key = storage.key_of(data)
         if row["key"] not in (None, key):
-            raise BadImage("missing", "the source has changed since; look again with: anidata ingest WORK SOURCE --refresh")
+            raise BadImage(
+                "missing",
+                "the source has changed since; look again with: anidata ingest WORK SOURCE --refresh",
+            )
         row.update(key=key, error=None, message=None if row["error"] else row["message"])
         if self.before is None and self.config.copy and (row["at_uri"] or "").startswith(storage.FILE):
             self.copies.append((row, "at", data))
@@ -151,7 +165,13 @@ class _Work:
                 picture = decode.decode(data, self.config.max_pixels)
                 columns = _columns(key, data, picture, todo)
         except BadImage as error:
-            self.images[key] = {"key": key, "bytes": len(data), "error": error.code, "message": error.message, "fresh": self.made}
+            self.images[key] = {
+                "key": key,
+                "bytes": len(data),
+                "error": error.code,
+                "message": error.message,
+                "fresh": self.made,
+            }
             return None
         old = self.images.get(key, {}) if "decode" not in todo else {}
         self.images[key] = old | columns | {"fresh": self.made}
@@ -172,7 +192,9 @@ class _Work:
         except BadImage as error:
             row.update(line_error=error.code, line_key=None)
             return
-        row.update(line_error=None if fits else "unregistered", line_key=storage.key_of(lines) if fits else None)
+        row.update(
+            line_error=None if fits else "unregistered", line_key=storage.key_of(lines) if fits else None
+        )
         if self.config.copy and at.uri.startswith(storage.FILE):
             self.copies.append((row, "line", lines))
 
@@ -188,7 +210,13 @@ class _Work:
             tar = writer.TarWriter(file)
             for row, prefix, data in self.copies:
                 member = tar.add(f"{row['record']}.{prefix}", data)
-                row.update({f"{prefix}_uri": f"blobs/{path.name}", f"{prefix}_offset": member.offset, f"{prefix}_size": member.size})
+                row.update(
+                    {
+                        f"{prefix}_uri": f"blobs/{path.name}",
+                        f"{prefix}_offset": member.offset,
+                        f"{prefix}_size": member.size,
+                    }
+                )
             tar.close()
 
 
@@ -198,8 +226,20 @@ def _columns(key: str, data: bytes, picture: image.Image, todo: set[str]) -> Row
     if "decode" not in todo:
         return measured
     height, width = picture.rgb.shape[:2]
-    row = {"key": key, "bytes": len(data), "format": picture.format, "width": width, "height": height, "frames": picture.frames}
-    return row | {"error": None, "message": picture.note or None, "transparency": picture.transparency} | measured | _codes(picture)
+    row = {
+        "key": key,
+        "bytes": len(data),
+        "format": picture.format,
+        "width": width,
+        "height": height,
+        "frames": picture.frames,
+    }
+    return (
+        row
+        | {"error": None, "message": picture.note or None, "transparency": picture.transparency}
+        | measured
+        | _codes(picture)
+    )
 
 
 def _codes(picture: image.Image) -> Row:

@@ -54,7 +54,9 @@ def add_generation(workspace: Workspace, request: Request, options: Options, par
         return 0
     added = _add(workspace, request, options, part_size)
     if not request.limit:
-        storage.publish_json(_listed_path(workspace), listed | {text: look for text, look in looks.items() if look})
+        storage.publish_json(
+            _listed_path(workspace), listed | {text: look for text, look in looks.items() if look}
+        )
     return added
 
 
@@ -90,7 +92,11 @@ def _look(text: str, options: Options) -> str | None:
     except (OSError, ValueError):  # listing it says what is wrong
         return None
     bounds = options.max_bytes, options.max_ratio, options.max_unpacked
-    return None if said is None else recipe.fingerprint(kind, VERSION, options.lines, options.colors, bounds, said)
+    return (
+        None
+        if said is None
+        else recipe.fingerprint(kind, VERSION, options.lines, options.colors, bounds, said)
+    )
 
 
 def _listed(workspace: Workspace) -> dict[str, str]:
@@ -107,7 +113,9 @@ def _listed_path(workspace: Workspace) -> Path:
 def known_keys(workspace: Workspace, generation: int) -> np.ndarray:
     """The keys measured before a generation, sorted, as S24, mapped from disk."""
     path = _known_keys_path(workspace, generation)
-    found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else np.empty(0, "S24")
+    found: np.ndarray = (
+        np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else np.empty(0, "S24")
+    )
     return found
 
 
@@ -122,10 +130,14 @@ def source_of(text: str) -> tuple[str, ModuleType]:
         module = registry.load("sources", name)
         if kind == name or module.accepts(text):
             return name, module
-    raise SourceError(f"{text}: there is no such file or folder. A SOURCE is a path, or KIND:REST with KIND one of {', '.join(names)}.")
+    raise SourceError(
+        f"{text}: there is no such file or folder. A SOURCE is a path, or KIND:REST with KIND one of {', '.join(names)}."
+    )
 
 
-def _new_rows(workspace: Workspace, request: Request, options: Options, known: dict[str, str], generation: int) -> Iterator[dict[str, Any]]:
+def _new_rows(
+    workspace: Workspace, request: Request, options: Options, known: dict[str, str], generation: int
+) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     for text in request.sources:
         kind, module = source_of(text)
@@ -137,14 +149,21 @@ def _new_rows(workspace: Workspace, request: Request, options: Options, known: d
                 if name not in still_open or request.refresh:
                     yield row_of(kind, name, record, generation)
                 continue
-            again = request.refresh and name not in seen and (known.get(name) != record.stamp or _is_fetched(record))
+            again = (
+                request.refresh
+                and name not in seen
+                and (known.get(name) != record.stamp or _is_fetched(record))
+            )
             if again or known.get(name) is None:
                 known[name] = record.stamp if request.refresh else ""  # a source named twice is listed once
                 if _is_fetched(record):
                     seen.add(name)
                 yield row_of(kind, name, record, generation)
         settled = still_open & rests.keys()
-        yield from (row_of(kind, name, replace(rests[name], error=schemas.SETTLED), generation) for name in sorted(settled))
+        yield from (
+            row_of(kind, name, replace(rests[name], error=schemas.SETTLED), generation)
+            for name in sorted(settled)
+        )
 
 
 def _rests(kind: str, module: ModuleType, text: str) -> dict[str, Record]:
@@ -175,14 +194,20 @@ def _known(workspace: Workspace, *, stamps: bool) -> dict[str, str]:
     for path in tables.files(workspace.folder("plan")):
         columns = tables.read(path, schema).select(["record", "stamp"])
         records = columns.column("record").to_pylist()
-        found.update(zip(records, columns.column("stamp").to_pylist(), strict=True) if stamps else dict.fromkeys(records, ""))
+        found.update(
+            zip(records, columns.column("stamp").to_pylist(), strict=True)
+            if stamps
+            else dict.fromkeys(records, "")
+        )
     return found
 
 
 def _changed(workspace: Workspace) -> list[str]:
     """Sightings whose picture had other bytes when it was to be drawn."""
     with catalog.Catalog(workspace) as views:
-        found: list[str] = views.select("SELECT record FROM records WHERE status = 'changed'").column("record").to_pylist()
+        found: list[str] = (
+            views.select("SELECT record FROM records WHERE status = 'changed'").column("record").to_pylist()
+        )
     return found
 
 
@@ -194,7 +219,9 @@ def _note_known_keys(workspace: Workspace, generation: int) -> None:
     with catalog.Catalog(workspace) as views:
         again = ", ".join(f"'{code}'" for code in schemas.RETRIED)
         keys = (
-            views.select(f"SELECT DISTINCT key FROM _images WHERE error IS NULL OR error NOT IN ({again}) ORDER BY key")
+            views.select(
+                f"SELECT DISTINCT key FROM _images WHERE error IS NULL OR error NOT IN ({again}) ORDER BY key"
+            )
             .column("key")
             .to_numpy(zero_copy_only=False)
         )
@@ -202,7 +229,9 @@ def _note_known_keys(workspace: Workspace, generation: int) -> None:
         np.save(file, keys.astype("S24"), allow_pickle=False)
 
 
-def _groups(rows: Iterable[dict[str, Any]], largest: int, lanes: dict[str, int]) -> Iterator[list[dict[str, Any]]]:
+def _groups(
+    rows: Iterable[dict[str, Any]], largest: int, lanes: dict[str, int]
+) -> Iterator[list[dict[str, Any]]]:
     """Rows in lists as long as those of `ramped`; what is to be fetched by its host's lane, one in each list. lanes: list → lane, to be filled."""
     waiting: dict[int | None, list[dict[str, Any]]] = {}
     index = 0
@@ -218,7 +247,9 @@ def _groups(rows: Iterable[dict[str, Any]], largest: int, lanes: dict[str, int])
         yield _noted(held, index, lane, lanes)
 
 
-def _noted(rows: list[dict[str, Any]], index: int, lane: int | None, lanes: dict[str, int]) -> list[dict[str, Any]]:
+def _noted(
+    rows: list[dict[str, Any]], index: int, lane: int | None, lanes: dict[str, int]
+) -> list[dict[str, Any]]:
     if lane is not None:
         lanes[str(index)] = lane
     return rows

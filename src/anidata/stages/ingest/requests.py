@@ -25,13 +25,21 @@ def record_of(name: str) -> str:
 
 def first_url(row: Row) -> str | None:
     """The URL whose host decides who asks for a sighting; None: nothing is asked for."""
-    return next((row[column] for column in ("at_uri", "line_uri") if (row[column] or "").startswith(storage.WEB)), None)
+    return next(
+        (row[column] for column in ("at_uri", "line_uri") if (row[column] or "").startswith(storage.WEB)),
+        None,
+    )
 
 
 def asked(rows: Iterable[Row]) -> list[Row]:
     """A row for each URL of these sightings: `record` is the name of what is asked for, `at_uri` where it lies, and `referer`."""
     return [
-        {"record": row["record"] + ending, "generation": row["generation"], "at_uri": row[column], "referer": row.get(referer)}
+        {
+            "record": row["record"] + ending,
+            "generation": row["generation"],
+            "at_uri": row[column],
+            "referer": row.get(referer),
+        }
         for row in rows
         for ending, column, referer in (("", "at_uri", "referer"), (LINE, "line_uri", "line_referer"))
         if (row[column] or "").startswith(storage.WEB)
@@ -41,8 +49,17 @@ def asked(rows: Iterable[Row]) -> list[Row]:
 def answered(row: Row, found: dict[str, Row]) -> Row:
     """A sighting with what came of its URLs: references into the workspace, or the reason why there are none."""
     picture, line = found.get(row["record"]), found.get(row["record"] + LINE)
-    told = {name: picture[name] for name in ("at_uri", "at_offset", "at_size", "error", "message")} if picture else {}
-    drawn = {f"line_{name}": line[f"at_{name}"] for name in ("uri", "offset", "size")} | {"line_error": line["error"]} if line else {}
+    told = (
+        {name: picture[name] for name in ("at_uri", "at_offset", "at_size", "error", "message")}
+        if picture
+        else {}
+    )
+    drawn = (
+        {f"line_{name}": line[f"at_{name}"] for name in ("uri", "offset", "size")}
+        | {"line_error": line["error"]}
+        if line
+        else {}
+    )
     return row | told | drawn
 
 

@@ -83,6 +83,10 @@ def _came(workspace: Workspace, records: set[str]) -> dict[str, dict[str, Any]]:
     names = pa.array(sorted([*records, *(record + requests.LINE for record in records)]), pa.string())
     found: dict[str, dict[str, Any]] = {}
     for path in tables.files(workspace.folder("fetched")):
-        table = tables.read(path, schemas.FETCHED).select(["record", "error", "at_uri", "at_offset", "at_size"])
-        found.update((row["record"], row) for row in table.filter(pc.is_in(table.column("record"), names)).to_pylist())
+        table = tables.read(path, schemas.FETCHED).select(
+            ["record", "error", "at_uri", "at_offset", "at_size"]
+        )
+        found.update(
+            (row["record"], row) for row in table.filter(pc.is_in(table.column("record"), names)).to_pylist()
+        )
     return {name: row for name, row in found.items() if row["error"] is None and row["at_uri"]}

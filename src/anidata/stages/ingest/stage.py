@@ -27,7 +27,9 @@ def run(workspace: Workspace, config: Config, engine: Engine, request: Request) 
         counts += _work(workspace, config, engine)
     if request.retry and retries.add_failed(workspace, request.retry, config.part_size):
         counts += _work(workspace, config, engine)
-    if request.sources and plan.add_generation(workspace, request, _options(workspace, config), config.part_size):
+    if request.sources and plan.add_generation(
+        workspace, request, _options(workspace, config), config.part_size
+    ):
         counts += _work(workspace, config, engine)
     for name in ("records", "images"):
         gathered.gather(workspace, name)
@@ -36,7 +38,15 @@ def run(workspace: Workspace, config: Config, engine: Engine, request: Request) 
 
 def _options(workspace: Workspace, config: Config) -> Options:
     bounds = config.max_bytes, config.max_ratio, config.max_unpacked
-    return Options(workspace.path, config.lines, config.colors, *bounds, config.url_column, config.fetch.allow_private, config.line_column)
+    return Options(
+        workspace.path,
+        config.lines,
+        config.colors,
+        *bounds,
+        config.url_column,
+        config.fetch.allow_private,
+        config.line_column,
+    )
 
 
 def open_parts(workspace: Workspace, config: Config) -> list[Part]:
@@ -58,7 +68,9 @@ def _work(workspace: Workspace, config: Config, engine: Engine) -> Counter[str]:
     todo = open_parts(workspace, config)
     if not todo:
         return counts
-    for _, result in engine.map(measure_part, todo, limits=limits(config), label="ingest", total=sum(p.size for p in todo)):
+    for _, result in engine.map(
+        measure_part, todo, limits=limits(config), label="ingest", total=sum(p.size for p in todo)
+    ):
         counts += result
     return counts
 
@@ -66,6 +78,8 @@ def _work(workspace: Workspace, config: Config, engine: Engine) -> Counter[str]:
 def fetch_tasks(engine: Engine, tasks: list[fetching.Task]) -> Counter[str]:
     counts: Counter[str] = Counter()
     total = sum(part.size for task in tasks for part in task.parts)
-    for _, result in engine.map(fetch_lanes, tasks, limits=Limits(0, 0), label="fetch", total=total, unit="URLs"):
+    for _, result in engine.map(
+        fetch_lanes, tasks, limits=Limits(0, 0), label="fetch", total=total, unit="URLs"
+    ):
         counts += result
     return counts

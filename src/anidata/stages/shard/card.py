@@ -17,7 +17,10 @@ from anidata.stages.shard import packing
 
 Row = dict[str, Any]
 MADE_BY = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")  # their versions can change bytes
-POLARITIES = {"black_on_white": "black ink (0) on white paper (255)", "white_on_black": "white ink (255) on black paper (0)"}
+POLARITIES = {
+    "black_on_white": "black ink (0) on white paper (255)",
+    "white_on_black": "white ink (255) on black paper (0)",
+}
 LICENSES = 50  # rows of the card's table; where licenses are free text there can be one a picture
 
 
@@ -28,7 +31,9 @@ def versions() -> dict[str, str]:
 
 def documents(name: str, packed: list[Row], resolved: Row) -> dict[str, str]:
     """Path → text of README.md, croissant.json and index/shardindex.json."""
-    croissant = croissant_file.describe(name, packed, [*_members(resolved["lineart"])], packing.metadata_schema())
+    croissant = croissant_file.describe(
+        name, packed, [*_members(resolved["lineart"])], packing.metadata_schema()
+    )
     return {
         "README.md": card(name, packed, resolved),
         "croissant.json": _json(croissant),
@@ -38,7 +43,15 @@ def documents(name: str, packed: list[Row], resolved: Row) -> dict[str, str]:
 
 def shard_index(packed: list[Row]) -> Row:
     """The tars with their sizes and numbers of samples, as `widsindex` of webdataset 0.2 wrote them; a url is relative to the index."""
-    tars = [{"url": f"../data/{p['name']}.tar", "dataset": p["split"], "nsamples": p["samples"], "filesize": _tar_size(p)} for p in packed]
+    tars = [
+        {
+            "url": f"../data/{p['name']}.tar",
+            "dataset": p["split"],
+            "nsamples": p["samples"],
+            "filesize": _tar_size(p),
+        }
+        for p in packed
+    ]
     return {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": tars}
 
 
@@ -52,12 +65,17 @@ def card(name: str, packed: list[Row], resolved: Row) -> str:
         size=next((word for limit, word in SIZES if sum(counts.values()) < limit), "n>1T"),
         name=_plain(name),
         total=f"{sum(counts.values()):,}",
-        splits=_table((split, f"{n:,}", str(sum(p["split"] == split for p in packed))) for split, n in counts.items()),
+        splits=_table(
+            (split, f"{n:,}", str(sum(p["split"] == split for p in packed))) for split, n in counts.items()
+        ),
         members=_table((f"`KEY.{suffix}`", what) for suffix, what in members.items()),
         first=next(iter(counts), "train"),
         color=next(iter(members)),
         speck=postprocess.SPECK,
-        measures=_table((f"`{n}`", registry.title(registry.load("measures", n)).replace("|", "\\|")) for n in schemas.measures()),
+        measures=_table(
+            (f"`{n}`", registry.title(registry.load("measures", n)).replace("|", "\\|"))
+            for n in schemas.measures()
+        ),
         licenses=_licenses(packed),
         opt_out=OPT_OUT if resolved["ingest"]["fetch"]["ignore_opt_out"] else "",
         fence="`" * max(3, 1 + max(map(len, re.findall("`+", toml)), default=0)),
@@ -71,10 +89,14 @@ def _members(lineart: Row) -> dict[str, str]:
     suffix = drawing.SUFFIX[lineart["color"]]
     first, *others = lineart["styles"]
     page = PAGES[lineart["fit"]].format(size=lineart["size"])
-    form = {"jpg": f"JPEG 4:4:4 of quality {lineart['quality']}", "png": "PNG", "webp": "lossless WebP"}[suffix]
+    form = {"jpg": f"JPEG 4:4:4 of quality {lineart['quality']}", "png": "PNG", "webp": "lossless WebP"}[
+        suffix
+    ]
     found = {f"color.{suffix}": f"the color picture: sRGB, transparency on white, {page}; {form}"}
     polarity = POLARITIES[lineart["finish"]["polarity"]]
-    found["lineart.png"] = f"its lineart in {_style(first, lineart)}: {polarity}, 8-bit gray, of the same size"
+    found["lineart.png"] = (
+        f"its lineart in {_style(first, lineart)}: {polarity}, 8-bit gray, of the same size"
+    )
     return found | {f"lineart.{style}.png": f"the same in {_style(style, lineart)}" for style in others}
 
 

@@ -33,11 +33,22 @@ def describe(name: str, packed: list[Row], members: list[str], columns: pa.Schem
 def _distribution(packed: list[Row], members: list[str]) -> Iterator[Row]:
     files = {path: entry for p in packed for path, entry in p["files"].items() if not path.endswith(".idx")}
     yield from (_file(path, entry) for path, entry in files.items())
-    yield {"@type": "cr:FileSet", "@id": "metadata", "encodingFormat": "application/x-parquet", "includes": "metadata/*.parquet"}
+    yield {
+        "@type": "cr:FileSet",
+        "@id": "metadata",
+        "encodingFormat": "application/x-parquet",
+        "includes": "metadata/*.parquet",
+    }
     tars = [{"@id": path} for path in files if path.endswith(".tar")]
     for member in members if tars else ():
         form = FORMATS[member.rsplit(".", 1)[-1]]
-        yield {"@type": "cr:FileSet", "@id": member, "containedIn": tars, "encodingFormat": form, "includes": f"*.{member}"}
+        yield {
+            "@type": "cr:FileSet",
+            "@id": member,
+            "containedIn": tars,
+            "encodingFormat": form,
+            "includes": f"*.{member}",
+        }
 
 
 def _file(path: str, entry: Row) -> Row:
@@ -61,14 +72,25 @@ def _samples(columns: pa.Schema) -> Row:
 def _field(column: pa.Field) -> Row:
     many = pa.types.is_list(column.type)
     source = {"fileSet": {"@id": "metadata"}, "extract": {"column": column.name}}
-    found = {"@type": "cr:Field", "@id": f"samples/{column.name}", "description": column.name, "source": source}
-    return found | {"dataType": _data_type(column.type.value_type if many else column.type)} | ({"repeated": True} if many else {})
+    found = {
+        "@type": "cr:Field",
+        "@id": f"samples/{column.name}",
+        "description": column.name,
+        "source": source,
+    }
+    return (
+        found
+        | {"dataType": _data_type(column.type.value_type if many else column.type)}
+        | ({"repeated": True} if many else {})
+    )
 
 
 def _data_type(kind: pa.DataType) -> str:
     if pa.types.is_boolean(kind):
         return "sc:Boolean"
-    return "sc:Integer" if pa.types.is_integer(kind) else "sc:Float" if pa.types.is_floating(kind) else "sc:Text"
+    return (
+        "sc:Integer" if pa.types.is_integer(kind) else "sc:Float" if pa.types.is_floating(kind) else "sc:Text"
+    )
 
 
 CONTEXT = {

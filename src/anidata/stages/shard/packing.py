@@ -21,7 +21,19 @@ from anidata.workspace import Workspace
 VERSION = 1
 PARTS = {"tar": ("data/{}.tar", "index/{}.idx"), "table": ("metadata/{}.parquet",)}
 MARKS = ("ink", "stroke_width", "components", "specks")  # of the first style's line
-STORED = ("key", "style", "suffix", "tar", "offset", "size", "fingerprint", "width", "height", "drawn", *MARKS)
+STORED = (
+    "key",
+    "style",
+    "suffix",
+    "tar",
+    "offset",
+    "size",
+    "fingerprint",
+    "width",
+    "height",
+    "drawn",
+    *MARKS,
+)
 
 Row = dict[str, Any]
 Files = dict[str, dict[str, Any]]  # path below the data set → bytes and sha256
@@ -36,7 +48,9 @@ class Shard:
     markers: Path
     name: str  # SPLIT-00000-of-00012
     table: pa.Table  # its samples, sorted by key: the columns `known`
-    files: pa.Table  # of its samples, sorted by key and style: the columns STORED; of two alike the first counts
+    files: (
+        pa.Table
+    )  # of its samples, sorted by key and style: the columns STORED; of two alike the first counts
     styles: tuple[str, ...]
     polarity: str  # of their lines
 
@@ -50,7 +64,11 @@ class Shard:
         for row in found:
             stored = files[row["key"]]
             color, drawn = stored.get(schemas.COLOR, {}), stored.get(self.styles[0], {})
-            row |= {"files": [*stored.values()], "fitted_width": color.get("width"), "fitted_height": color.get("height")}
+            row |= {
+                "files": [*stored.values()],
+                "fitted_width": color.get("width"),
+                "fitted_height": color.get("height"),
+            }
             row |= {name: drawn.get(name) for name in ("drawn", *MARKS)}
         return found
 
@@ -61,7 +79,10 @@ class Shard:
     @property
     def fingerprints(self) -> dict[str, str]:
         """What the tar and what the table is made from: a new measure rewrites the table alone."""
-        sources = [[{n: entry[n] for n in ("style", "suffix", "size", "fingerprint")} for entry in r["files"]] for r in self.rows]
+        sources = [
+            [{n: entry[n] for n in ("style", "suffix", "size", "fingerprint")} for entry in r["files"]]
+            for r in self.rows
+        ]
         tar = recipe.fingerprint(VERSION, [about(r, self.polarity) for r in self.rows], sources, self.styles)
         return {"tar": tar, "table": recipe.fingerprint(VERSION, [metadata(r) for r in self.rows])}
 
@@ -76,7 +97,8 @@ def stale(shard: Shard) -> set[str]:
     return {
         part
         for part, names in PARTS.items()
-        if found.get(part) != prints[part] or not all(_is_there(shard, found, n.format(shard.name)) for n in names)
+        if found.get(part) != prints[part]
+        or not all(_is_there(shard, found, n.format(shard.name)) for n in names)
     }
 
 
@@ -107,7 +129,8 @@ def pack(shard: Shard, watch: Watch) -> set[str]:
         return todo
     files = {} if todo == set(PARTS) else marker(shard.markers, shard.name)["files"]
     storage.publish_json(
-        _marker_path(shard.markers, shard.name), {"files": dict.fromkeys(n.format(shard.name) for names in PARTS.values() for n in names)}
+        _marker_path(shard.markers, shard.name),
+        {"files": dict.fromkeys(n.format(shard.name) for names in PARTS.values() for n in names)},
     )
     if "tar" in todo:
         files |= _pack_tar(shard, watch)
@@ -124,7 +147,9 @@ def _pack_tar(shard: Shard, watch: Watch) -> Files:
     with storage.publishing(shard.dataset / path) as file:
         hashed = _Hashed(file)
         tar = writer.TarWriter(hashed)
-        members = [tar.add(name, data) for row, _ in watch.each(shard.rows) for name, data in sample(shard, row)]
+        members = [
+            tar.add(name, data) for row, _ in watch.each(shard.rows) for name, data in sample(shard, row)
+        ]
         size = tar.close()
     text = writer.index_text(members).encode()
     storage.publish(shard.dataset / index, text)
@@ -133,7 +158,10 @@ def _pack_tar(shard: Shard, watch: Watch) -> Files:
 
 def _pack_table(shard: Shard) -> Files:
     (path,) = (name.format(shard.name) for name in PARTS["table"])
-    tables.write(shard.dataset / path, pa.Table.from_pylist([metadata(r) for r in shard.rows], schema=metadata_schema()))
+    tables.write(
+        shard.dataset / path,
+        pa.Table.from_pylist([metadata(r) for r in shard.rows], schema=metadata_schema()),
+    )
     return {path: _entry((shard.dataset / path).read_bytes())}
 
 
@@ -148,20 +176,37 @@ def _is_there(shard: Shard, found: Row, name: str) -> bool:
 
 def sample(shard: Shard, row: Row) -> list[tuple[str, bytes]]:
     """The members of a sample, sorted by name: KEY.color.EXT, KEY.json, KEY.lineart.png, and KEY.lineart.STYLE.png for further styles."""
-    found = {f"{row['key']}.json": json.dumps(about(row, shard.polarity), ensure_ascii=False, sort_keys=True).encode()}
+    found = {
+        f"{row['key']}.json": json.dumps(
+            about(row, shard.polarity), ensure_ascii=False, sort_keys=True
+        ).encode()
+    }
     for entry in row["files"]:
         at = Reference(f"pairs/{entry['tar']}", entry["offset"], entry["size"])
         role = (
-            "color" if entry["style"] == schemas.COLOR else "lineart" if entry["style"] == shard.styles[0] else f"lineart.{entry['style']}"
+            "color"
+            if entry["style"] == schemas.COLOR
+            else "lineart"
+            if entry["style"] == shard.styles[0]
+            else f"lineart.{entry['style']}"
         )
-        found[f"{row['key']}.{role}.{entry['suffix']}"] = storage.read(at, shard.workspace.path, entry["size"])
+        found[f"{row['key']}.{role}.{entry['suffix']}"] = storage.read(
+            at, shard.workspace.path, entry["size"]
+        )
     return sorted(found.items())
 
 
 def about(row: Row, polarity: str) -> Row:
     """The JSON of a sample: the same names and types in every one, without nulls or empty lists."""
-    known = {name: row[name] or "" for name in ("url", "license", "artist", "rating", "caption", "file", "format")}
-    sizes = {"width": row["fitted_width"], "height": row["fitted_height"], "source_width": row["width"], "source_height": row["height"]}
+    known = {
+        name: row[name] or "" for name in ("url", "license", "artist", "rating", "caption", "file", "format")
+    }
+    sizes = {
+        "width": row["fitted_width"],
+        "height": row["fitted_height"],
+        "source_width": row["width"],
+        "source_height": row["height"],
+    }
     marks = {name: round(row[name], 6) for name in MARKS}
     line = {"style": row["drawn"], "polarity": polarity, **marks}
     return known | sizes | line | {"key": row["key"], "tags": _listed(row["tags"] or [])}
@@ -181,8 +226,25 @@ def metadata(row: Row) -> Row:
 @cache
 def metadata_schema() -> pa.Schema:
     """The columns of the metadata table, those of the measures last."""
-    texts = ("key", "file", "source", "url", "license", "artist", "rating", "caption", "format", "cluster", "split", "phash")
-    found = {n: pa.string() for n in texts} | {"tags": pa.list_(pa.string()), "sightings": pa.int64(), "bytes": pa.int64()}
+    texts = (
+        "key",
+        "file",
+        "source",
+        "url",
+        "license",
+        "artist",
+        "rating",
+        "caption",
+        "format",
+        "cluster",
+        "split",
+        "phash",
+    )
+    found = {n: pa.string() for n in texts} | {
+        "tags": pa.list_(pa.string()),
+        "sightings": pa.int64(),
+        "bytes": pa.int64(),
+    }
     found |= {n: pa.int32() for n in ("width", "height", "frames", "fitted_width", "fitted_height")}
     found |= {
         "transparency": pa.float32(),

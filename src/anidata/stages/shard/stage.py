@@ -33,7 +33,9 @@ SUM = 1e-6  # by which shares may miss 1
 class Config:
     """Split the pairs and pack them."""
 
-    splits: dict[str, float] = field(default_factory=lambda: {"train": 0.8, "val": 0.1, "test": 0.1})  # shares of clusters; they sum to 1
+    splits: dict[str, float] = field(
+        default_factory=lambda: {"train": 0.8, "val": 0.1, "test": 0.1}
+    )  # shares of clusters; they sum to 1
     seed: Count = 0  # of the split: another seed, other clusters in test; splits once written stay
     shard_bytes: Positive = 268_435_456  # aimed at when the number of shards is first chosen
     shard_samples: Positive = 10_000  # likewise, where that makes more shards
@@ -44,7 +46,9 @@ class Config:
                 f"[shard] splits: {self.splits}: shares from 0 to 1 that sum to 1, such as train = 0.8, val = 0.1, test = 0.1"
             )
         if not all(name.isidentifier() for name in self.splits):
-            raise RecipeError(f"[shard] splits: {', '.join(self.splits)}: a split's name is letters, digits and _")
+            raise RecipeError(
+                f"[shard] splits: {', '.join(self.splits)}: a split's name is letters, digits and _"
+            )
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,17 @@ def run(plan: Plan, engine: Engine, *, reshard: bool = False) -> Counter[str]:
     if is_current(plan) and not reshard:
         return Counter()
     _claim(plan.dataset)
-    storage.delete(_state_file(plan))  # from here on, and until it is finished, it is made from nothing that the workspace has held
+    storage.delete(
+        _state_file(plan)
+    )  # from here on, and until it is finished, it is made from nothing that the workspace has held
     moved = assign_splits(plan)
     counts = _shard_counts(plan, reshard=reshard)
     packed: Counter[str] = Counter()
     keys = _samples(plan, counts)
     total = sum(map(len, keys.values()))
-    for _, written in engine.map(packing.pack, _shards(plan, keys), limits=Limits(0, 0), label="shard" if total else "", total=total):
+    for _, written in engine.map(
+        packing.pack, _shards(plan, keys), limits=Limits(0, 0), label="shard" if total else "", total=total
+    ):
         packed.update(written)
     _finish(plan, keys)
     return packed + Counter(shards=len(keys), samples=total, moved=moved)
@@ -80,7 +88,9 @@ def state(plan: Plan) -> str:
     folder = plan.workspace.folder
     decided = [folder("decisions") / f"{n}.parquet" for n in ("clean", "dedup", "lineart")]
     seen = tables.state_of(folder("images"), folder("records"), folder("pairs"), *decided)
-    return recipe.fingerprint(VERSION, FORMAT, seen, plan.config, extract_lineart.fingerprints(plan.lineart), plan.recipe)
+    return recipe.fingerprint(
+        VERSION, FORMAT, seen, plan.config, extract_lineart.fingerprints(plan.lineart), plan.recipe
+    )
 
 
 def is_current(plan: Plan) -> bool:
@@ -186,7 +196,13 @@ def _sliced(keys: dict[str, pa.Array]) -> Iterator[dict[str, pa.Array]]:
 def _current(plan: Plan) -> str:
     """SQL: whether a stored file of a pair is of today."""
     prints = extract_lineart.fingerprints(plan.lineart)
-    return "(" + " OR ".join(f"(style = '{name}' AND starts_with(fingerprint, '{print_}'))" for name, print_ in prints.items()) + ")"
+    return (
+        "("
+        + " OR ".join(
+            f"(style = '{name}' AND starts_with(fingerprint, '{print_}'))" for name, print_ in prints.items()
+        )
+        + ")"
+    )
 
 
 def _samples_sql() -> str:
@@ -218,7 +234,10 @@ def _finish(plan: Plan, keys: dict[str, pa.Array]) -> None:
     for name, text in documents.items():
         storage.publish(plan.dataset / name, text.encode())
     files = {name: entry for shard in packed for name, entry in shard["files"].items()}
-    files |= {name: {"bytes": len(text.encode()), "sha256": storage.digest(text.encode())} for name, text in documents.items()}
+    files |= {
+        name: {"bytes": len(text.encode()), "sha256": storage.digest(text.encode())}
+        for name, text in documents.items()
+    }
     _delete_leftovers(plan, set(files))
     manifest = {"format": FORMAT, "recipe": plan.recipe, "versions": card.versions(), "files": files}
     splits: Counter[str] = Counter()
@@ -233,7 +252,13 @@ def _finish(plan: Plan, keys: dict[str, pa.Array]) -> None:
 def _table(keys: dict[str, pa.Array]) -> pa.Table:
     """Key, split and shard of each sample."""
     columns = [
-        pa.table([found, *(pa.repeat(pa.scalar(word), len(found)) for word in (packing.split_of(name), f"{name}.tar"))], schemas.SAMPLES)
+        pa.table(
+            [
+                found,
+                *(pa.repeat(pa.scalar(word), len(found)) for word in (packing.split_of(name), f"{name}.tar")),
+            ],
+            schemas.SAMPLES,
+        )
         for name, found in keys.items()
     ]
     return pa.concat_tables([schemas.SAMPLES.empty_table(), *columns])
@@ -266,9 +291,16 @@ def _claim(dataset: Path) -> None:
     if dataset.exists() and not dataset.is_dir():
         raise WorkspaceError(f"{dataset} is a file; a data set is a folder. Name another one.")
     if not mark.exists():
-        if dataset.exists() and any(p.name != mark.name + storage.TEMPORARY for p in dataset.iterdir()):  # left by a killed run
-            raise WorkspaceError(f"{dataset} has files in it that anidata didn't write. Name a new or empty folder.")
-        storage.publish(mark, f"A data set of anidata, format {FORMAT}. Files listed in manifest.json are rewritten by anidata.\n".encode())
+        if dataset.exists() and any(
+            p.name != mark.name + storage.TEMPORARY for p in dataset.iterdir()
+        ):  # left by a killed run
+            raise WorkspaceError(
+                f"{dataset} has files in it that anidata didn't write. Name a new or empty folder."
+            )
+        storage.publish(
+            mark,
+            f"A data set of anidata, format {FORMAT}. Files listed in manifest.json are rewritten by anidata.\n".encode(),
+        )
 
 
 def _state_file(plan: Plan) -> Path:

@@ -27,7 +27,9 @@ WHITE = (255, 255, 255)
 class Augment:
     """What changes from epoch to epoch."""
 
-    crop: Share = 0.7  # the smallest crop's side, as a share of the picture's short side; 1: always the central square
+    crop: Share = (
+        0.7  # the smallest crop's side, as a share of the picture's short side; 1: always the central square
+    )
     flip: Share = 0.5  # chance of a mirror image; 0: none
     rotation: Angle = 5.0  # degrees to either side, at most; what lies beyond the picture is white; 0: none
     jitter: Share = 0.05  # of hue (by half a turn times this), saturation and gamma (by its exponential); white and black stay; 0: none
@@ -79,7 +81,10 @@ def warp(picture: Pixels, view: View, size: int) -> Pixels:
     """The view of a picture (h, w, 3) or line (h, w), as a square of `size` px. Reduction is by area: no line falls between two pixels."""
     height, width = picture.shape[:2]
     side = view.side * min(height, width)
-    across, down = side / 2 + view.right * (width - side), side / 2 + view.down * (height - side)  # the square's middle, px
+    across, down = (
+        side / 2 + view.right * (width - side),
+        side / 2 + view.down * (height - side),
+    )  # the square's middle, px
     halvings = max(0, math.floor(math.log2(side / size)))
     for _ in range(halvings):
         picture = _halved(picture)
@@ -88,7 +93,12 @@ def warp(picture: Pixels, view: View, size: int) -> Pixels:
     if step == 1 and _is_whole(picture, view, size):
         return picture
     fine = 2 if step > 1 else 1  # a view of twice the size, halved: averages where bilinear steps would skip
-    warped = _warped(picture, _matrix(view, (across * scale, down * scale), step / fine, size * fine), size * fine, turned=view.turn != 0)
+    warped = _warped(
+        picture,
+        _matrix(view, (across * scale, down * scale), step / fine, size * fine),
+        size * fine,
+        turned=view.turn != 0,
+    )
     return _halved(warped) if fine == 2 else warped
 
 
@@ -124,11 +134,19 @@ def _matrix(view: View, middle: tuple[float, float], step: float, size: int) -> 
 
 
 def _warped(picture: Pixels, matrix: npt.NDArray[np.float64], size: int, *, turned: bool) -> Pixels:
-    border = cv2.BORDER_CONSTANT if turned else cv2.BORDER_REPLICATE  # an upright view lies within the picture
+    border = (
+        cv2.BORDER_CONSTANT if turned else cv2.BORDER_REPLICATE
+    )  # an upright view lies within the picture
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(picture, matrix, (size, size), flags=flags, borderMode=border, borderValue=WHITE), np.uint8)
+    return np.asarray(
+        cv2.warpAffine(picture, matrix, (size, size), flags=flags, borderMode=border, borderValue=WHITE),
+        np.uint8,
+    )
 
 
 def _halved(picture: Pixels) -> Pixels:
     height, width = (side // 2 for side in picture.shape[:2])
-    return np.asarray(cv2.resize(picture[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(
+        cv2.resize(picture[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA),
+        np.uint8,
+    )

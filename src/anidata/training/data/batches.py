@@ -21,10 +21,19 @@ if TYPE_CHECKING:
     from anidata.dataset.stream import Stream
 
 Pixels = npt.NDArray[np.uint8]
-Epoch = int | Literal["validation"]  # in place of an epoch: pictures whole, in the first style, and chance the same in every run
+Epoch = (
+    int | Literal["validation"]
+)  # in place of an epoch: pictures whole, in the first style, and chance the same in every run
 Place = tuple[Epoch, int]  # and the sample's number
 
-LANES = (8, 6, 4, 3, 2, 1)  # into how many a rank's part of a stream is cut, if it has the shards: whatever the number of workers
+LANES = (
+    8,
+    6,
+    4,
+    3,
+    2,
+    1,
+)  # into how many a rank's part of a stream is cut, if it has the shards: whatever the number of workers
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,9 @@ class LoaderConfig:
     batch: Positive = 16  # pictures: of one process, in one part of a step
     size: Positive = 256  # px of a side
     conditions: tuple[str, ...] = ("lineart",)
-    styles: Literal["first", "random"] = "first"  # of the lineart: the set's first, or one by chance for each picture and epoch
+    styles: Literal["first", "random"] = (
+        "first"  # of the lineart: the set's first, or one by chance for each picture and epoch
+    )
     seed: Count = 0
     workers: Count = 2  # processes that read ahead; 0: none, the training itself reads
     augment: Augment = field(default_factory=Augment)
@@ -59,14 +70,19 @@ class Chance:
         """The style whose line is taken; none where no condition asks for it."""
         if "lineart" not in self._config.conditions:
             return ()
-        return (there[int(self._style * len(there)) if self._training and self._config.styles == "random" else 0],)
+        return (
+            there[int(self._style * len(there)) if self._training and self._config.styles == "random" else 0],
+        )
 
     def planes(self, sample: Sample) -> Pixels:
         """The pair as it is viewed, and what the conditions take of it: uint8 (planes, size, size)."""
         config = self._config
         view = augment.draw(config.augment, self.rng) if self._training else WHOLE
         color = augment.recolor(augment.warp(sample["color"], view, config.size), view)
-        line = [augment.warp(sample["lineart"][style], view, config.size) for style in self.styles(list(sample["lineart"]))]
+        line = [
+            augment.warp(sample["lineart"][style], view, config.size)
+            for style in self.styles(list(sample["lineart"]))
+        ]
         extras = conditions.extras(config.conditions, color, line[0] if line else None, self.rng)
         return np.concatenate([np.atleast_3d(p).transpose(2, 0, 1) for p in (color, *extras)])
 
@@ -144,4 +160,6 @@ def lanes(stream: "Stream", ranks: int) -> int:
 
 
 def packed(pictures: Sequence[tuple[str, Pixels]]) -> Packed:
-    return Packed(torch.from_numpy(np.stack([planes for _, planes in pictures])), tuple(key for key, _ in pictures))
+    return Packed(
+        torch.from_numpy(np.stack([planes for _, planes in pictures])), tuple(key for key, _ in pictures)
+    )

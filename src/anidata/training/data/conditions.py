@@ -18,16 +18,27 @@ from anidata.errors import RecipeError
 from anidata.registry import nearest
 from anidata.training.data.augment import WHITE
 
-CONDITIONS = {"lineart": 1, "gray": 1, "hints": 4, "reference": 3, "none": 1}  # channels; hints: the color where there is one, and a mask
-EXTRAS = {"lineart": 1, "hints": 1, "reference": 3}  # uint8 planes that a condition takes beside the color: the line, the mask, the picture
+CONDITIONS = {
+    "lineart": 1,
+    "gray": 1,
+    "hints": 4,
+    "reference": 3,
+    "none": 1,
+}  # channels; hints: the color where there is one, and a mask
+EXTRAS = {
+    "lineart": 1,
+    "hints": 1,
+    "reference": 3,
+}  # uint8 planes that a condition takes beside the color: the line, the mask, the picture
 LUMA = (0.299, 0.587, 0.114)  # as in JPEG and in cv2's gray
 
-MEAN_POINTS = (
-    7  # hints in a picture, on average; their number is geometric, as in Zhang et al. 2017 (arXiv 1705.02999), so that none is learned too
-)
+MEAN_POINTS = 7  # hints in a picture, on average; their number is geometric, as in Zhang et al. 2017 (arXiv 1705.02999), so that none is learned too
 POINT = 1 / 64  # of a side: half of a hint's side
 FLAT = 16  # levels of 255 by which the channels may range about a hint: JPEG's ringing stays below, a line or an edge doesn't
-BEND, KNOTS = 0.15, 4  # of a side: how far a reference is bent at each of its knots, and how many of them there are across
+BEND, KNOTS = (
+    0.15,
+    4,
+)  # of a side: how far a reference is bent at each of its knots, and how many of them there are across
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -39,9 +50,13 @@ def channels(names: Sequence[str]) -> int:
     """
     for name in names:
         if name not in CONDITIONS:
-            raise RecipeError(f"conditions: there is no '{name}'.{nearest(name, CONDITIONS)} There are: {', '.join(CONDITIONS)}")
+            raise RecipeError(
+                f"conditions: there is no '{name}'.{nearest(name, CONDITIONS)} There are: {', '.join(CONDITIONS)}"
+            )
     if not names or len(set(names)) < len(names):
-        raise RecipeError(f'conditions: {list(names)}: name each once, such as ["lineart", "hints"]; for a model without any, ["none"]')
+        raise RecipeError(
+            f'conditions: {list(names)}: name each once, such as ["lineart", "hints"]; for a model without any, ["none"]'
+        )
     return sum(CONDITIONS[name] for name in names)
 
 
@@ -50,7 +65,9 @@ def planes(names: Sequence[str]) -> int:
     return 3 + sum(EXTRAS.get(name, 0) for name in names)
 
 
-def extras(names: Sequence[str], color: Pixels, line: Pixels | None, rng: np.random.Generator) -> list[Pixels]:
+def extras(
+    names: Sequence[str], color: Pixels, line: Pixels | None, rng: np.random.Generator
+) -> list[Pixels]:
     """What the conditions take beside the color (h, w, 3): (h, w) or (h, w, 3) each, in their order."""
     made: list[Pixels] = []
     for name in names:
@@ -68,7 +85,9 @@ def points(color: Pixels, rng: np.random.Generator) -> Pixels:
     count = math.floor(math.log(1 - rng.random()) / math.log(MEAN_POINTS / (MEAN_POINTS + 1)))
     reach = max(1, round(min(color.shape[:2]) * POINT))
     window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    red, green, blue = cv2.split(cv2.morphologyEx(color, cv2.MORPH_GRADIENT, window))  # each channel's range about each pixel
+    red, green, blue = cv2.split(
+        cv2.morphologyEx(color, cv2.MORPH_GRADIENT, window)
+    )  # each channel's range about each pixel
     places = np.flatnonzero(cv2.max(cv2.max(red, green), blue) <= FLAT)
     mask = np.zeros(color.shape[:2], np.uint8)
     if count and len(places):
@@ -87,7 +106,10 @@ def bent(color: Pixels, rng: np.random.Generator) -> Pixels:
     moved = cv2.resize(knots, (width, height), interpolation=cv2.INTER_CUBIC)
     rows, columns = np.indices((height, width), np.float32)
     columns = columns[:, ::-1] if rng.random() < 0.5 else columns
-    return np.asarray(cv2.remap(color, columns + moved[..., 0], rows + moved[..., 1], cv2.INTER_LINEAR, borderValue=WHITE), np.uint8)
+    return np.asarray(
+        cv2.remap(color, columns + moved[..., 0], rows + moved[..., 1], cv2.INTER_LINEAR, borderValue=WHITE),
+        np.uint8,
+    )
 
 
 def build(names: Sequence[str], color: Tensor, extra: Tensor) -> Tensor:
@@ -97,7 +119,9 @@ def build(names: Sequence[str], color: Tensor, extra: Tensor) -> Tensor:
     where there is nothing; the mask of hints is 1 at a hint.
     """
     taken = [name for name in names if name in EXTRAS]
-    given = dict(zip(taken, torch.split(extra, [EXTRAS[name] for name in taken], dim=1) if taken else (), strict=True))
+    given = dict(
+        zip(taken, torch.split(extra, [EXTRAS[name] for name in taken], dim=1) if taken else (), strict=True)
+    )
     made = [_channels(name, color, given) for name in names]
     return made[0] if len(made) == 1 else torch.cat(made, dim=1)
 

@@ -28,7 +28,17 @@ from anidata.dataset.samples import Samples
 from anidata.errors import AnidataError, DatasetError, WorkerError
 from anidata.training.baseline import Batch
 from anidata.training.data import conditions
-from anidata.training.data.batches import Chance, LoaderConfig, Packed, Pictures, Pixels, Place, Streamed, lanes, packed
+from anidata.training.data.batches import (
+    Chance,
+    LoaderConfig,
+    Packed,
+    Pictures,
+    Pixels,
+    Place,
+    Streamed,
+    lanes,
+    packed,
+)
 
 if TYPE_CHECKING:
     from anidata.dataset.stream import Stream
@@ -59,11 +69,18 @@ class Loader:
     """Batches of a data set for the process `rank` of `ranks`, on its device."""
 
     def __init__(
-        self, samples: "Samples | Stream", config: LoaderConfig, rank: int = 0, ranks: int = 1, device: torch.device | str = "cpu"
+        self,
+        samples: "Samples | Stream",
+        config: LoaderConfig,
+        rank: int = 0,
+        ranks: int = 1,
+        device: torch.device | str = "cpu",
     ) -> None:
         conditions.channels(config.conditions)  # a wrong name fails before the first picture
         if "lineart" in config.conditions and not samples.styles:
-            raise DatasetError("the data set has no lineart. Draw it with: anidata extract-lineart WORK, then anidata shard WORK")
+            raise DatasetError(
+                "the data set has no lineart. Draw it with: anidata extract-lineart WORK, then anidata shard WORK"
+            )
         self.samples, self.config, self.device = samples, config, torch.device(device)
         self.rank, self.ranks = rank, ranks
 
@@ -81,19 +98,27 @@ class Loader:
         first = start // (self.ranks * self.config.batch)
         streamed = Streamed(samples, self.config, self.rank, self.ranks, first)
         parts = lanes(samples, self.ranks)
-        return self._batches(streamed, max(n for n in range(min(workers, parts) + 1) if not n or parts % n == 0))
+        return self._batches(
+            streamed, max(n for n in range(min(workers, parts) + 1) if not n or parts % n == 0)
+        )
 
     def validation(self, count: int) -> list[Batch]:
         """The first `count` samples by key (of a stream: as they come), whole, in the first style; the same in every run and process."""
         samples, size = self.samples, self.config.batch
         if isinstance(samples, Samples):
-            chosen: list[Place] = [("validation", n) for n in heapq.nsmallest(count, range(len(samples)), key=samples.key)]
+            chosen: list[Place] = [
+                ("validation", n) for n in heapq.nsmallest(count, range(len(samples)), key=samples.key)
+            ]
             batches = [chosen[n : n + size] for n in range(0, len(chosen), size)]
             return list(self._batches(Pictures(samples, self.config), 0, batches))
-        made = [(s["key"], Chance(self.config, "validation", s["key"]).planes(s)) for s in islice(samples, count)]
+        made = [
+            (s["key"], Chance(self.config, "validation", s["key"]).planes(s)) for s in islice(samples, count)
+        ]
         return [self._batch(packed(made[n : n + size])) for n in range(0, len(made), size)]
 
-    def _batches(self, dataset: Dataset[Packed | AnidataError], workers: int, places: Any = None) -> Iterator[Batch]:
+    def _batches(
+        self, dataset: Dataset[Packed | AnidataError], workers: int, places: Any = None
+    ) -> Iterator[Batch]:
         with _starting():
             reader = DataLoader(
                 dataset,
@@ -143,7 +168,11 @@ def _received(batches: Iterator[Packed | AnidataError]) -> Iterator[Packed]:
             found = next(batches)
         except StopIteration:
             return
-        except (RuntimeError, ConnectionError, EOFError) as error:  # what torch says, or what comes of asking the dead for a tensor
+        except (
+            RuntimeError,
+            ConnectionError,
+            EOFError,
+        ) as error:  # what torch says, or what comes of asking the dead for a tensor
             if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
                 raise
             raise WorkerError(
@@ -154,7 +183,10 @@ def _received(batches: Iterator[Packed | AnidataError]) -> Iterator[Packed]:
             try:
                 raise found
             finally:
-                del found, batches  # else error and frame hold each other, and the workers are ended as garbage, which takes them 5 s
+                del (
+                    found,
+                    batches,
+                )  # else error and frame hold each other, and the workers are ended as garbage, which takes them 5 s
         yield found
 
 

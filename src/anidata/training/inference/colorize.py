@@ -31,7 +31,11 @@ Pixels = npt.NDArray[np.uint8]
 
 GRAY, PAPER, NEAR, SHARE = 24, 200, 12, 0.55  # levels, a level, levels, of all pixels: see above
 DRAWN = 512  # px of the long side at which a picture is drawn: what data sets have unless told otherwise
-SHARPNESS, LEAST, BLUR = 16, 1e-3, 0.6  # of the weight of paint beside ink, its least, and px of the model's page that it is spread over
+SHARPNESS, LEAST, BLUR = (
+    16,
+    1e-3,
+    0.6,
+)  # of the weight of paint beside ink, its least, and px of the model's page that it is spread over
 
 
 @torch.no_grad()
@@ -51,7 +55,9 @@ def colorize(
     Raises: RecipeError: line art, a model that asks for a reference, and none given. UnknownPart: no such style.
     """
     rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8) if image.ndim == 2 else image
-    condition = torch.cat([_told(name, rgb, size, style, reference) for name in conditions])[None].to(generator.device)
+    condition = torch.cat([_told(name, rgb, size, style, reference) for name in conditions])[None].to(
+        generator.device
+    )
     blank = torch.zeros(1, 3, size, size, device=generator.device)
     page: Pixels = to_uint8(baseline.sample(Batch(blank, condition), generator))[0]
     return bring_back(page[fit.place(rgb.shape, size, "pad")], rgb, conditions, style)
@@ -102,7 +108,8 @@ def lay(line: Pixels, color: Pixels) -> Pixels:
 
     share = line / (np.float32(255) * spread(free))
     planes = [
-        cv2.convertScaleAbs(spread(np.multiply(color[..., n], free, dtype=np.float32)) * share) for n in range(3)
+        cv2.convertScaleAbs(spread(np.multiply(color[..., n], free, dtype=np.float32)) * share)
+        for n in range(3)
     ]  # rounds, and stops at 255
     return np.asarray(cv2.merge(planes), np.uint8)
 

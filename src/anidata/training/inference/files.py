@@ -22,7 +22,17 @@ from anidata.training.run.folder import Run
 Pixels = npt.NDArray[np.uint8]
 
 STYLE = "ink"  # where the data set's own can't be drawn, as `artist` can't
-ENDINGS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of what is taken from a folder
+ENDINGS = (
+    ".avif",
+    ".bmp",
+    ".gif",
+    ".jpeg",
+    ".jpg",
+    ".png",
+    ".tif",
+    ".tiff",
+    ".webp",
+)  # of what is taken from a folder
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,9 @@ class Wish:
     """How pictures are to be colored."""
 
     seed: int = 0  # of what is random
-    style: str = ""  # of the lines that are drawn of colored pictures; "": the one that the run was trained with
+    style: str = (
+        ""  # of the lines that are drawn of colored pictures; "": the one that the run was trained with
+    )
     reference: Path | None = None  # a picture whose colors to take, for models that ask for one
     device: str = "auto"
 
@@ -63,7 +75,9 @@ def painter(run: Run, wish: Wish, reference: Pixels | None) -> Callable[[Pixels]
     """What colors a picture, (h, w, 3) → (h, w, 3), with a run's weights."""
     device = distributed.join(wish.device).device
     baseline, chosen = open_run(run, device)
-    style = wish.style or next((s for s in run.surroundings().get("styles", []) if s in registry.names("styles")), STYLE)
+    style = wish.style or next(
+        (s for s in run.surroundings().get("styles", []) if s in registry.names("styles")), STYLE
+    )
     number, train = seed(wish.seed), chosen.train
 
     def colored(rgb: Pixels) -> Pixels:
@@ -105,7 +119,9 @@ def targets(places: Sequence[Path], output: Path) -> Iterator[tuple[Path, Path]]
 
 
 def _read(path: Path) -> Pixels:
-    return decode.decode(storage.read(storage.Reference(storage.uri_of(path)), path.parent, MAX_BYTES), MAX_PIXELS).rgb
+    return decode.decode(
+        storage.read(storage.Reference(storage.uri_of(path)), path.parent, MAX_BYTES), MAX_PIXELS
+    ).rgb
 
 
 def _reference(path: Path) -> Pixels:

@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 
 VERSION, BETTER = 1, "lower"
-TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))  # of linear sRGB, D65
+TO_XYZ = (
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
+)  # of linear sRGB, D65
 WHITE = (0.95047, 1.0, 1.08883)  # of D65, 2° observer
 EPSILON, KAPPA = 0.008856, 7.787  # where Lab's cube root becomes a line, and its slope
 FAR = 25.0**7  # of chroma: what eq. 4 and 21 weigh against
@@ -43,7 +47,9 @@ def difference(one: Tensor, other: Tensor) -> Tensor:
     d_light = (l2 - l1) / (1 + 0.015 * away / (20 + away).sqrt())  # eq. 8, 15
     d_chroma = (c2 - c1) / (1 + 0.045 * chroma)  # eq. 9, 16
     d_hue = 2 * (c1 * c2).sqrt() * torch.sin(turn / 2) / (1 + 0.015 * chroma * _weight(hue))  # eq. 11, 17
-    return (d_light**2 + d_chroma**2 + d_hue**2 + _rotation(hue, chroma) * d_chroma * d_hue).clamp(min=0).sqrt()
+    return (
+        (d_light**2 + d_chroma**2 + d_hue**2 + _rotation(hue, chroma) * d_chroma * d_hue).clamp(min=0).sqrt()
+    )
 
 
 def _half_root(chroma: Tensor) -> Tensor:
@@ -58,15 +64,25 @@ def _hues(one: Tensor, other: Tensor, chromas: Tensor) -> tuple[Tensor, Tensor]:
     total = one + other
     far = turn.abs() > torch.pi
     turn = torch.where(far, turn - 2 * torch.pi * turn.sign(), turn)
-    middle = torch.where(far, (total + torch.where(total < 2 * torch.pi, 2 * torch.pi, -2 * torch.pi)) / 2, total / 2)
+    middle = torch.where(
+        far, (total + torch.where(total < 2 * torch.pi, 2 * torch.pi, -2 * torch.pi)) / 2, total / 2
+    )
     gray = chromas == 0
     return torch.where(gray, 0, turn), torch.where(gray, total, middle)
 
 
 def _weight(hue: Tensor) -> Tensor:
     """T of eq. 15, by the hue in radians."""
-    terms = ((-0.17, 1, 30), (0.24, 2, 0), (0.32, 3, -6), (-0.20, 4, 63))  # share, multiple, degrees taken off
-    return 1 + sum((share * torch.cos(times * hue - _radians(off)) for share, times, off in terms), start=torch.zeros_like(hue))
+    terms = (
+        (-0.17, 1, 30),
+        (0.24, 2, 0),
+        (0.32, 3, -6),
+        (-0.20, 4, 63),
+    )  # share, multiple, degrees taken off
+    return 1 + sum(
+        (share * torch.cos(times * hue - _radians(off)) for share, times, off in terms),
+        start=torch.zeros_like(hue),
+    )
 
 
 def _rotation(hue: Tensor, chroma: Tensor) -> Tensor:

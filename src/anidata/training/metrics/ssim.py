@@ -31,5 +31,9 @@ def _blurred(pictures: Tensor) -> Tensor:
     places = torch.arange(WINDOW, dtype=pictures.dtype, device=pictures.device) - WINDOW // 2
     weights = torch.exp(-0.5 * (places / SIGMA) ** 2)
     weights /= weights.sum()
-    flat = F.pad(pictures.flatten(0, 1), [WINDOW // 2] * 4, mode="reflect").flatten(0, 1)[:, None]  # one channel each
-    return F.conv2d(F.conv2d(flat, weights[None, None, :, None]), weights[None, None, None, :]).view(pictures.shape)
+    flat = F.pad(pictures.flatten(0, 1), [WINDOW // 2] * 4, mode="reflect").flatten(0, 1)[
+        :, None
+    ]  # one channel each
+    return F.conv2d(F.conv2d(flat, weights[None, None, :, None]), weights[None, None, None, :]).view(
+        pictures.shape
+    )

@@ -58,7 +58,9 @@ def _figures(chosen: Recipe, scores: Sequence[Score], images: int) -> list[str]:
     train = chosen.train
     metrics = [name for name in scores[-1] if name != "images"]
     rows = [
-        f"| {int(s['images']):,}{' ←' if s['images'] == images else ''} | " + " | ".join(f"{s[m]:.4g}" for m in metrics) + " |"
+        f"| {int(s['images']):,}{' ←' if s['images'] == images else ''} | "
+        + " | ".join(f"{s[m]:.4g}" for m in metrics)
+        + " |"
         for s in scores
     ]
     return [

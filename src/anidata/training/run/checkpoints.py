@@ -83,13 +83,19 @@ def sampled(path: Path, baseline_sampled: Iterable[str]) -> dict[str, Tensor]:
 
 def write(path: Path, tensors: Named, told: Any) -> None:
     """A safetensors file, whole or not at all, the same bytes for the same content; `told` goes into its metadata as JSON."""
-    names = sorted(tensors, key=lambda n: (-tensors[n].element_size(), n))  # wide types first: every tensor is aligned
+    names = sorted(
+        tensors, key=lambda n: (-tensors[n].element_size(), n)
+    )  # wide types first: every tensor is aligned
     header: dict[str, Any] = {"__metadata__": {META: json.dumps(told, sort_keys=True)}}
     place = 0
     for name in names:
         tensor = tensors[name]
         end = place + tensor.numel() * tensor.element_size()
-        header[name] = {"dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [place, end]}
+        header[name] = {
+            "dtype": NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [place, end],
+        }
         place = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -113,20 +119,26 @@ def _opened(path: Path) -> Any:
     try:
         return safe_open(path, "pt")
     except (OSError, SafetensorError) as error:
-        raise RunError(f"{path} can't be read as safetensors ({error}). Delete it: training goes on from the one before.") from error
+        raise RunError(
+            f"{path} can't be read as safetensors ({error}). Delete it: training goes on from the one before."
+        ) from error
 
 
 def _about(path: Path, metadata: Mapping[str, str] | None) -> Any:
     try:
         return json.loads((metadata or {}).get(META, "null"))
     except ValueError as error:
-        raise RunError(f"{path}: its metadata is damaged. Delete it: training goes on from the one before.") from error
+        raise RunError(
+            f"{path}: its metadata is damaged. Delete it: training goes on from the one before."
+        ) from error
 
 
 def _check_format(path: Path, told: Any) -> None:
     found = told.get("format") if isinstance(told, dict) else None
     if found is None:
-        raise RunError(f"{path} is no checkpoint of anidata. Delete it, or name another RUN; --init {path} takes the weights that fit.")
+        raise RunError(
+            f"{path} is no checkpoint of anidata. Delete it, or name another RUN; --init {path} takes the weights that fit."
+        )
     if found != FORMAT:
         raise FormatError(
             f"{path} has checkpoint format {found}; this version of anidata reads format {FORMAT}. Use the version that made it."
@@ -139,7 +151,11 @@ def _check_tensors(path: Path, own: Named, found: Named) -> None:
     if lacking or foreign or shapes:
         told = [f"{len(lacking)} tensors are missing, such as {lacking[0]}"] if lacking else []
         told += [f"{len(foreign)} are unknown here, such as {foreign[0]}"] if foreign else []
-        told += [f"{shapes[0]} is {list(found[shapes[0]].shape)}, not {list(own[shapes[0]].shape)}"] if shapes else []
+        told += (
+            [f"{shapes[0]} is {list(found[shapes[0]].shape)}, not {list(own[shapes[0]].shape)}"]
+            if shapes
+            else []
+        )
         _raise_foreign(path, "; ".join(told))
 
 
@@ -160,7 +176,11 @@ def _raise_foreign(path: Path, why: str) -> None:
 
 def _trained(baseline: Baseline) -> dict[str, nn.Module]:
     """The networks that training changes: one that is frozen, such as a VAE, is built as it was."""
-    return {name: network for name, network in baseline.networks.items() if any(p.requires_grad for p in network.parameters())}
+    return {
+        name: network
+        for name, network in baseline.networks.items()
+        if any(p.requires_grad for p in network.parameters())
+    }
 
 
 def _optimizers(baseline: Baseline) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -171,7 +191,10 @@ def _optimizers(baseline: Baseline) -> tuple[dict[str, Tensor], dict[str, Any]]:
         state = optimizer.state_dict()
         values = {f"{number}.{key}": v for number, kept in state["state"].items() for key, v in kept.items()}
         tensors |= {f"optimizers.{name}.{key}": v for key, v in values.items() if isinstance(v, Tensor)}
-        groups[name] = {"groups": state["param_groups"], "values": {k: v for k, v in values.items() if not isinstance(v, Tensor)}}
+        groups[name] = {
+            "groups": state["param_groups"],
+            "values": {k: v for k, v in values.items() if not isinstance(v, Tensor)},
+        }
     return tensors, groups
 
 
@@ -181,14 +204,21 @@ def _state(name: str, tensors: Named, told: Mapping[str, Any]) -> dict[str, Any]
     for place, value in {**_below(f"optimizers.{name}.", tensors), **told["values"]}.items():
         number, _, key = place.partition(".")
         state.setdefault(int(number), {})[key] = value
-    return {"state": state, "param_groups": [{k: tuple(v) if k == "betas" else v for k, v in g.items()} for g in told["groups"]]}
+    return {
+        "state": state,
+        "param_groups": [{k: tuple(v) if k == "betas" else v for k, v in g.items()} for g in told["groups"]],
+    }
 
 
 def _lay_out(optimizer: Optimizer) -> None:
     """Give what an optimizer keeps of a parameter the parameter's own memory format, as it had before; or each step would be slower."""
     for parameter, kept in optimizer.state.items():
         for key, value in kept.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
+            if (
+                isinstance(value, Tensor)
+                and value.shape == parameter.shape
+                and value.stride() != parameter.stride()
+            ):
                 kept[key] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 

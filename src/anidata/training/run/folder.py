@@ -27,7 +27,15 @@ from anidata.training.config import FREE, Recipe, differences
 from anidata.training.distributed import Processes
 from anidata.workspace import Workspace
 
-PACKAGES = ("torch", "numpy", "opencv-python-headless", "diffusers", "accelerate", "safetensors", "webdataset")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "opencv-python-headless",
+    "diffusers",
+    "accelerate",
+    "safetensors",
+    "webdataset",
+)
 OURS = (".lock", ".holder.json", "recipe.toml")  # in a folder that a killed run has just begun
 DIGITS = 12  # of the images in a file's name: names sort as numbers
 
@@ -70,7 +78,11 @@ class Run:
 
     def checkpoints(self) -> dict[int, Path]:
         """By images, the earliest first."""
-        return {int(p.stem): p for p in sorted((self.path / "checkpoints").glob("*.safetensors")) if p.stem.isdecimal()}
+        return {
+            int(p.stem): p
+            for p in sorted((self.path / "checkpoints").glob("*.safetensors"))
+            if p.stem.isdecimal()
+        }
 
     def latest(self) -> Path | None:
         return next(reversed(self.checkpoints().values()), None)
@@ -87,9 +99,13 @@ class Run:
         Raises: RunError: it is damaged.
         """
         try:
-            found: dict[str, Any] = json.loads(self.environment.read_bytes()) if self.environment.is_file() else {}
+            found: dict[str, Any] = (
+                json.loads(self.environment.read_bytes()) if self.environment.is_file() else {}
+            )
         except ValueError as error:
-            raise RunError(f"{self.environment} is damaged ({error}). Delete it; the next session writes it anew.") from error
+            raise RunError(
+                f"{self.environment} is damaged ({error}). Delete it; the next session writes it anew."
+            ) from error
         return found
 
     def recipe(self) -> Recipe:
@@ -98,7 +114,9 @@ class Run:
         Raises: RunError: there is no run here. RecipeError: its recipe is damaged.
         """
         if not self.recipe_file.is_file():
-            raise RunError(f"{self.path} is no run. Make one with: anidata train-baseline NAME DATASET {shlex.quote(str(self.path))}")
+            raise RunError(
+                f"{self.path} is no run. Make one with: anidata train-baseline NAME DATASET {shlex.quote(str(self.path))}"
+            )
         return recipe.build(Recipe, recipe.read(self.recipe_file), str(self.recipe_file))
 
 
@@ -127,7 +145,9 @@ def begin(run: Run, chosen: Recipe, surroundings: dict[str, Any]) -> str:
     if run.recipe_file.is_file():
         _check_same(run, chosen, surroundings, known)
     publish_changed(run.recipe_file, recipe.dump(chosen))
-    publish_changed(run.environment, json.dumps(environment() | surroundings, indent=1, sort_keys=True) + "\n")
+    publish_changed(
+        run.environment, json.dumps(environment() | surroundings, indent=1, sort_keys=True) + "\n"
+    )
     changed = known.get("model_file", surroundings["model_file"]) != surroundings["model_file"]
     return f"the model file {chosen.baseline} isn't as it was in the last session" if changed else ""
 

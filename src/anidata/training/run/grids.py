@@ -14,7 +14,9 @@ from anidata.training.data.loader import to_uint8
 GAP = 2  # px of white between pictures
 
 
-def grid(condition: Tensor, output: Tensor, truth: Tensor, names: Sequence[str] = ("lineart",)) -> npt.NDArray[np.uint8]:
+def grid(
+    condition: Tensor, output: Tensor, truth: Tensor, names: Sequence[str] = ("lineart",)
+) -> npt.NDArray[np.uint8]:
     """Line | output | truth, a row for each picture, uint8 (rows, columns, 3).
 
     condition: (b, c, h, w) of the conditions `names`; output, truth: (b, 3, h, w); all in [-1, 1].

@@ -31,7 +31,9 @@ class Window:
     steps: int = 0
     seconds: float = 0.0
     waited: float = 0.0
-    losses: dict[str, tuple[Tensor, int]] = field(default_factory=dict)  # sum and number: not every step has every loss
+    losses: dict[str, tuple[Tensor, int]] = field(
+        default_factory=dict
+    )  # sum and number: not every step has every loss
 
     def add(self, progress: Progress) -> None:
         self.images += progress.step
@@ -45,7 +47,10 @@ class Window:
     def means(self) -> dict[str, float]:
         """The figures of the window; this asks the device for its numbers, and waits for them."""
         losses = {f"loss/{name}": float(total) / count for name, (total, count) in self.losses.items()}
-        return losses | {"images_per_second": self.images / self.seconds, "waiting": self.waited / self.seconds}
+        return losses | {
+            "images_per_second": self.images / self.seconds,
+            "waiting": self.waited / self.seconds,
+        }
 
 
 @contextmanager
@@ -80,7 +85,9 @@ class Log:
         Raises: StorageError: the disk is full, read-only or fails.
         """
         with _writing(self.table):
-            csv.writer(self.file, lineterminator="\n").writerows((images, name, f"{value:.6g}") for name, value in values.items())
+            csv.writer(self.file, lineterminator="\n").writerows(
+                (images, name, f"{value:.6g}") for name, value in values.items()
+            )
             self.file.flush()
             for name, value in values.items():
                 self.board.add_scalar(name, value, images)

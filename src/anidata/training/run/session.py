@@ -49,7 +49,10 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         places = {"run": str(self.run), "weights": str(folder.Run(self.run).weights)}
         keys = ("images", "reason", "already", "seconds", "waited", "skipped", "init")
-        scores = [{name: value if math.isfinite(value) else None for name, value in score.items()} for score in self.scores]
+        scores = [
+            {name: value if math.isfinite(value) else None for name, value in score.items()}
+            for score in self.scores
+        ]
         return places | {key: getattr(self, key) for key in keys} | {"scores": scores}
 
     def __str__(self) -> str:
@@ -89,14 +92,30 @@ class Session:
         if not already:
             with ExitStack() as stack:
                 images = self.state.images
-                log = stack.enter_context(logging(self.run.table, self.run.board, images)) if self.team.first else None
-                show = progress.display("train" if self.team.first else "", self.recipe.train.images - images, "images")
+                log = (
+                    stack.enter_context(logging(self.run.table, self.run.board, images))
+                    if self.team.first
+                    else None
+                )
+                show = progress.display(
+                    "train" if self.team.first else "", self.recipe.train.images - images, "images"
+                )
                 stack.callback(show.close)
                 self._train(log, show, stack.enter_context(stopping()))
         self._export()
         state, team = self.state, self.team
         times = state.seconds, state.waited
-        return Outcome(self.run.path, state.images, self.reason(), already, team.first, *times, state.skipped, self.scores, self.init)
+        return Outcome(
+            self.run.path,
+            state.images,
+            self.reason(),
+            already,
+            team.first,
+            *times,
+            state.skipped,
+            self.scores,
+            self.init,
+        )
 
     def reason(self) -> str:
         """Why there is nothing more to do, if so."""
@@ -127,12 +146,16 @@ class Session:
             if told == "over":
                 return
             if told == "stop":
-                raise Interrupted(f"stopped after {step.images:,} images, all of it kept. The same command goes on.")
+                raise Interrupted(
+                    f"stopped after {step.images:,} images, all of it kept. The same command goes on."
+                )
 
     def _told_to_end(self, stop: threading.Event) -> str:
         """Whether training is `over`, told to `stop`, or neither; the same for all processes, by the first one's clock."""
         flags = torch.tensor([float(self.team.first and bool(self.reason())), float(stop.is_set())])
-        over, stopped = self.team.total(flags.to(self.team.device)).tolist() if self.team.ranks > 1 else flags.tolist()
+        over, stopped = (
+            self.team.total(flags.to(self.team.device)).tolist() if self.team.ranks > 1 else flags.tolist()
+        )
         return "over" if over else "stop" if stopped else ""
 
     def _validate(self, log: Log | None, show: progress.Display) -> None:
@@ -153,7 +176,14 @@ class Session:
         """A row for each figure of the window."""
         if log and self.window.steps:
             state = self.state
-            log.add(state.images, {**self.window.means(), "skipped": state.skipped, "rate": self.recipe.train.rate(state.images)})
+            log.add(
+                state.images,
+                {
+                    **self.window.means(),
+                    "skipped": state.skipped,
+                    "rate": self.recipe.train.rate(state.images),
+                },
+            )
         self.window = Window()
 
     def _save(self, log: Log | None) -> None:
@@ -179,12 +209,17 @@ class Session:
         about = {"images": images, "baseline": self.recipe.baseline, "preset": self.recipe.preset}
         if not self.run.weights.is_file() or checkpoints.about(self.run.weights) != about:
             weights.export(self.run, found[images], self.baseline.sampled, about)
-        sizes = {name: sum(p.numel() for p in self.baseline.networks[name].parameters()) for name in self.baseline.sampled}
+        sizes = {
+            name: sum(p.numel() for p in self.baseline.networks[name].parameters())
+            for name in self.baseline.sampled
+        }
         folder.publish_changed(self.run.card, card.write(self.run, self.recipe, sizes, self.scores, images))
 
     def _facts(self) -> checkpoints.Facts:
         state = self.state
-        counts = {name: getattr(state, name) for name in ("images", "seconds", "waited", "skipped", "running")}
+        counts = {
+            name: getattr(state, name) for name in ("images", "seconds", "waited", "skipped", "running")
+        }
         return counts | {"scores": self.scores}
 
     def _restore(self) -> None:

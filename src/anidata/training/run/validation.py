@@ -48,7 +48,9 @@ def sample(baseline: Baseline, batch: Batch, config: Config, device: torch.devic
         return baseline.sample(placed(batch, config, device), generator).float().clamp(-1, 1)
 
 
-def score(baseline: Baseline, batches: Sequence[Batch], config: Config, processes: Processes) -> tuple[Score, Any]:
+def score(
+    baseline: Baseline, batches: Sequence[Batch], config: Config, processes: Processes
+) -> tuple[Score, Any]:
     """The means of all metrics over the batches, which the processes share out; and a sheet (h, w, 3) of this process's first pictures."""
     metrics = {name: registry.load("metrics", name).metric for name in registry.names("metrics")}
     sums = torch.zeros(len(metrics) + 1, dtype=torch.float64, device=processes.device)

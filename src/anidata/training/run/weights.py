@@ -30,7 +30,11 @@ class Fit:
     def __str__(self) -> str:
         own = len(self.fitted) + len(self.misshapen) + len(self.missing)
         told = [f"{len(self.fitted)} of {own} tensors fit"]
-        told += [f"of another shape: {_some([f'{n} ({s})' for n, s in self.misshapen.items()])}"] if self.misshapen else []
+        told += (
+            [f"of another shape: {_some([f'{n} ({s})' for n, s in self.misshapen.items()])}"]
+            if self.misshapen
+            else []
+        )
         told += [f"not in it: {_some(self.missing)}"] if self.missing else []
         told += [f"in it alone: {_some(self.unknown)}"] if self.unknown else []
         return "; ".join(told)
@@ -61,8 +65,17 @@ def start_from(place: Path, baseline: Baseline, networks: tuple[str, ...] | None
     chosen = baseline.networks if networks is None else {n: baseline.networks[n] for n in networks}
     own = {f"{name}.{key}": t for name, below in ema.tensors(chosen).items() for key, t in below.items()}
     fitted = [n for n in own if n in found and found[n].shape == own[n].shape]
-    misshapen = {n: f"{list(found[n].shape)}, here {list(own[n].shape)}" for n in own if n in found and found[n].shape != own[n].shape}
-    fit = Fit(tuple(fitted), misshapen, tuple(n for n in own if n not in found), tuple(n for n in found if n not in own))
+    misshapen = {
+        n: f"{list(found[n].shape)}, here {list(own[n].shape)}"
+        for n in own
+        if n in found and found[n].shape != own[n].shape
+    }
+    fit = Fit(
+        tuple(fitted),
+        misshapen,
+        tuple(n for n in own if n not in found),
+        tuple(n for n in found if n not in own),
+    )
     if not fitted:
         raise RunError(f"{place}: no tensor in it fits ({fit}). Name a run or a file of the same model.")
     with torch.no_grad():
@@ -75,7 +88,9 @@ def _of(place: Path, baseline: Baseline) -> dict[str, Tensor]:
     """The tensors of a RUN or file, by NETWORK.KEY."""
     path = _file(place)
     tensors, _ = checkpoints.read(path)
-    if any(name.startswith("networks.") for name in tensors):  # a checkpoint: averages of what samples, weights of the rest
+    if any(
+        name.startswith("networks.") for name in tensors
+    ):  # a checkpoint: averages of what samples, weights of the rest
         whole = {n.removeprefix("networks."): t for n, t in tensors.items() if n.startswith("networks.")}
         return whole | {n.removeprefix("ema."): t for n, t in tensors.items() if n.startswith("ema.")}
     return {_full(name, tensor, baseline): tensor for name, tensor in tensors.items()}
@@ -85,7 +100,11 @@ def _full(name: str, tensor: Tensor, baseline: Baseline) -> str:
     """NETWORK.KEY of a tensor that goes by it, or by KEY alone where only one network has that."""
     if name.partition(".")[0] in baseline.networks:
         return name
-    homes = [n for n, found in ema.tensors(baseline.networks).items() if name in found and found[name].shape == tensor.shape]
+    homes = [
+        n
+        for n, found in ema.tensors(baseline.networks).items()
+        if name in found and found[name].shape == tensor.shape
+    ]
     return f"{homes[0]}.{name}" if len(homes) == 1 else name
 
 
@@ -93,14 +112,18 @@ def _file(place: Path) -> Path:
     """The file that holds a run's weights, or the place itself."""
     if not place.is_dir():
         if not place.is_file():
-            raise RunError(f"{place}: there is no such run or file. Name a RUN of anidata train-baseline, or a .safetensors file.")
+            raise RunError(
+                f"{place}: there is no such run or file. Name a RUN of anidata train-baseline, or a .safetensors file."
+            )
         return place
     run = Run(place)
     if run.weights.is_file():
         return run.weights
     if latest := run.latest():
         return latest
-    raise RunError(f"{place} has no weights yet. Name a run that has come to its first checkpoint, or a .safetensors file.")
+    raise RunError(
+        f"{place} has no weights yet. Name a run that has come to its first checkpoint, or a .safetensors file."
+    )
 
 
 def _some(names: tuple[str, ...] | list[str]) -> str:

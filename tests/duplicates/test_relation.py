@@ -1,0 +1,325 @@
+"""A pair of thumbnails is told apart: copy, part, mirror image, other colors, another expression, or another drawing."""
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import anidata
+from anidata.duplicates.alignment import SIDE, View, thumbnail
+from anidata.duplicates.relation import relation
+from anidata.imaging.decode import decode
+from shared import SHARED
+
+ART = Path(anidata.__file__).parent / "art"
+DUPS = SHARED / "data" / "dups"
+PAPER, INK, SKIN, HAIR, COAT = (250, 248, 240), (30, 20, 30), (250, 220, 200), (190, 110, 40), (60, 90, 180)
+
+
+def portrait(mouth="smile", seed=0, coat=COAT):
+    """A figure of 720 × 540 px before a patterned wall, its mouth 26 px wide."""
+    rng = np.random.default_rng(seed)
+    page = np.full((720, 540, 3), PAPER, np.uint8)
+    for x, y, radius in rng.integers((0, 0, 8), (540, 720, 40), (14, 3)).tolist():
+        cv2.circle(page, (x, y), radius, rng.integers(120, 230, 3).tolist(), -1, cv2.LINE_AA)
+        cv2.circle(page, (x, y), radius, (110, 100, 110), 2, cv2.LINE_AA)
+    x = int(rng.integers(200, 340))
+    for shape, color in (((x, 560, 150, 200), coat), ((x, 250, 110, 130), HAIR), ((x, 270, 80, 95), SKIN)):
+        cv2.ellipse(page, shape[:2], shape[2:], 0, 0, 360, color, -1, cv2.LINE_AA)
+        cv2.ellipse(page, shape[:2], shape[2:], 0, 0, 360, (80, 50, 60), 2, cv2.LINE_AA)
+    for side in (-34, 34):
+        cv2.ellipse(page, (x + side, 260), (12, 18), 0, 0, 360, (50, 60, 140), -1, cv2.LINE_AA)
+    if mouth == "smile":
+        cv2.ellipse(page, (x, 312), (13, 8), 0, 0, 180, INK, 3, cv2.LINE_AA)
+    elif mouth == "open":
+        cv2.ellipse(page, (x, 318), (12, 15), 0, 0, 360, (150, 40, 50), -1, cv2.LINE_AA)
+    return page
+
+
+def street(seed):
+    """Houses and windows, no two streets alike."""
+    rng = np.random.default_rng(seed)
+    page = np.full((540, 720, 3), rng.integers(150, 250, 3), np.uint8)
+    for x, y, wide, high in rng.integers((0, 60, 40, 40), (680, 500, 200, 300), (12, 4)).tolist():
+        cv2.rectangle(page, (x, y), (x + wide, y + high), rng.integers(30, 240, 3).tolist(), -1)
+        cv2.rectangle(page, (x, y), (x + wide, y + high), INK, 2)
+    return page
+
+
+def related(a, b, flipped=False):
+    """The relation, which doesn't depend on who comes first."""
+    one, other = (View(thumbnail(np.ascontiguousarray(p))) for p in (a, b))
+    found = relation(one, other, flipped)
+    assert relation(other, one, flipped) == found
+    return found
+
+
+def recoded(rgb, form, *options):
+    data = cv2.imencode(form, rgb[..., ::-1], options)[1]
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def scaled(rgb, factor):
+    return cv2.resize(
+        rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    )
+
+
+def lit(rgb, gain, offset=0.0):
+    return np.clip(rgb * gain + offset, 0, 255).astype(np.uint8)
+
+
+def turned(rgb, degrees):
+    height, width = rgb.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+    return cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_CUBIC, borderValue=(255, 255, 255))
+
+
+def bordered(rgb, high, wide, color):
+    return cv2.copyMakeBorder(rgb, high, high, wide, wide, cv2.BORDER_CONSTANT, value=color)
+
+
+def in_other_colors(rgb, by=30):
+    hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
+    hsv[..., 0] = (hsv[..., 0].astype(int) + by) % 180
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+
+
+def art(name):
+    return decode((ART / name).read_bytes(), 10**8).rgb
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "wanted"),
+    [(720, 540, (192, 144)), (100, 37, (100, 37)), (5000, 3, (192, 1)), (1, 1, (1, 1))],
+)
+def test_a_thumbnail_has_a_long_side_of_at_most_192_px(height, width, wanted):
+    small = thumbnail(np.full((height, width, 3), 77, np.uint8))
+    assert small.shape == (*wanted, 3)
+    assert small.dtype == np.uint8
+    assert max(wanted) <= SIDE
+    assert (small == 77).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: p,
+        lambda p: recoded(p, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 30),
+        lambda p: recoded(p, ".webp", cv2.IMWRITE_WEBP_QUALITY, 60),
+        lambda p: scaled(p, 0.25),
+        lambda p: scaled(p, 0.77),
+        lambda p: scaled(p, 1.5),
+        lambda p: recoded(scaled(p, 0.4), ".jpg", cv2.IMWRITE_JPEG_QUALITY, 60),
+        lambda p: lit(p, 1.15),
+        lambda p: lit(p, 0.8),
+        lambda p: lit(p, 0.8, 40),
+        lambda p: p // 16 * 16 + 8,
+        lambda p: bordered(p, 27, 27, (255, 255, 255)),
+        lambda p: recoded(bordered(p, 10, 10, (20, 60, 20)), ".jpg", cv2.IMWRITE_JPEG_QUALITY, 80),
+    ],
+    ids=[
+        "same",
+        "jpeg 30",
+        "webp",
+        "quarter",
+        "three quarters",
+        "enlarged",
+        "both",
+        "brighter",
+        "darker",
+        "flatter",
+        "few colors",
+        "framed",
+        "thin frame",
+    ],
+)
+def test_another_size_quality_light_or_a_thin_border_is_a_reencoding(seed, change):
+    assert related(portrait(seed=seed), change(portrait(seed=seed))) == "reencoded"
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: p[20:-8, 5:-15],
+        lambda p: p[60:, 40:],
+        lambda p: scaled(p[30:-30, 10:-30], 0.6),
+        lambda p: turned(p, 1),
+        lambda p: turned(p, -3),
+        lambda p: bordered(p, 120, 0, (0, 0, 0)),
+        lambda p: bordered(p, 0, 160, (0, 0, 0)),
+        lambda p: bordered(p, 90, 90, (255, 255, 255)),
+    ],
+    ids=[
+        "3 %",
+        "8 %",
+        "scaled",
+        "turned by 1",
+        "turned by 3",
+        "bars above and below",
+        "bars aside",
+        "broad border",
+    ],
+)
+def test_a_part_a_letterbox_or_a_slight_turn_is_a_crop(seed, change):
+    assert related(portrait(seed=seed), change(portrait(seed=seed))) == "crop"
+
+
+def test_an_even_cut_on_all_sides_is_a_crop_and_no_border():
+    assert related(portrait(), portrait()[25:-25, 25:-25]) == "crop"
+
+
+def fruit(seed, skin):
+    """A round thing of about 400 px on white, its rim and what is on it drawn anew."""
+    page, rng = np.full((480, 480, 3), 255, np.uint8), np.random.default_rng(seed)
+    turn = np.arange(0, 360, 5) * np.pi / 180
+    reach = 190 + 14 * np.sin(rng.integers(3, 9) * turn + rng.random()) + rng.normal(0, 4, len(turn))
+    rim = np.stack([240 + reach * np.cos(turn), 240 + reach * np.sin(turn)], axis=1).astype(np.int32)
+    cv2.fillPoly(page, [rim], skin, cv2.LINE_AA)
+    for x, y in rng.integers(120, 360, (25, 2)).tolist():
+        cv2.ellipse(page, (x, y), (14, 9), x, 0, 360, rng.integers(0, 256, 3).tolist(), -1, cv2.LINE_AA)
+    return page
+
+
+def test_round_things_that_are_alike_from_afar_alone_are_unrelated():
+    assert related(fruit(1, (200, 60, 60)), fruit(2, (60, 60, 200))) == "unrelated"
+    assert related(fruit(1, (200, 60, 60)), fruit(1, (60, 60, 200))) == "recolor"
+
+
+def test_paper_of_another_tint_is_a_recolor():
+    cream = portrait().astype(np.int16)
+    cream[(cream > 225).all(axis=2)] = (250, 246, 205)
+    assert related(portrait(), cream.astype(np.uint8)) == "recolor"
+
+
+@pytest.mark.parametrize(
+    "change", [lambda p: p, lambda p: scaled(p, 0.5), lambda p: p[20:-20, 20:]], ids=["whole", "half", "part"]
+)
+def test_a_mirrored_copy_is_a_flip_where_the_mirrored_codes_met(change):
+    assert related(portrait(), change(portrait()[:, ::-1]), flipped=True) == "flip"
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("mouths", [("smile", "none"), ("smile", "open"), ("open", "none")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: p,
+        lambda p: recoded(p, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 60),
+        lambda p: scaled(p, 0.5),
+        lambda p: lit(p, 0.8),
+        lambda p: p[20:-8, 5:-15],
+    ],
+    ids=["clean", "jpeg", "half", "darker", "cropped"],
+)
+def test_another_mouth_is_a_variant_however_the_file_was_treated(seed, mouths, change):
+    one, other = (portrait(mouth, seed) for mouth in mouths)
+    assert related(one, change(other)) == "variant"
+
+
+def test_a_mirrored_variant_is_no_flip():
+    assert related(portrait("smile"), portrait("open")[:, ::-1], flipped=True) == "variant"
+
+
+def test_lettering_is_a_variant():
+    lettered = cv2.putText(
+        portrait(), "The End", (60, 640), cv2.FONT_HERSHEY_SIMPLEX, 2, (255, 255, 255), 4, cv2.LINE_AA
+    )
+    assert related(portrait(), lettered) == "variant"
+
+
+def test_a_variant_in_the_dark_is_no_copy():
+    one, other = (lit(portrait(mouth), 0.15) for mouth in ("smile", "open"))
+    assert related(one, other) == "variant"
+    assert related(one, scaled(one, 0.5)) == "reencoded"
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "change",
+    [
+        in_other_colors,
+        lambda p: cv2.cvtColor(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB),
+        lambda p: scaled(in_other_colors(p, 60), 0.5),
+        lambda p: in_other_colors(p)[20:-8, 5:-15],
+    ],
+    ids=["hue", "gray", "small", "cropped"],
+)
+def test_the_same_drawing_in_other_colors_is_a_recolor(seed, change):
+    assert related(portrait(seed=seed), change(portrait(seed=seed))) == "recolor"
+
+
+def test_a_gray_picture_has_no_colors_to_lose():
+    gray = cv2.cvtColor(cv2.cvtColor(portrait(), cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    assert related(gray, scaled(gray, 0.5)) == "reencoded"
+
+
+@pytest.mark.parametrize("seed", range(1, 8))
+def test_another_drawing_is_unrelated(seed):
+    assert related(street(0), street(seed)) == "unrelated"
+    assert related(portrait(), street(seed)) == "unrelated"
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.tuples(st.integers(1, 40), st.integers(1, 400)),
+    st.tuples(st.integers(1, 400), st.integers(1, 40)),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_no_shape_is_too_odd(shape, other, flipped, seed):
+    rng = np.random.default_rng(seed)
+    one, two = (View(thumbnail(rng.integers(0, 256, (*s, 3), np.uint8))) for s in (shape, other))
+    assert relation(one, two, flipped) in ("reencoded", "crop", "flip", "recolor", "variant", "unrelated")
+    assert relation(one, one) == "reencoded"
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_a_blank_page_is_a_copy_of_itself_and_of_no_drawing(value):
+    blank = np.full((300, 200, 3), value, np.uint8)
+    assert related(blank, scaled(blank, 0.5)) == "reencoded"
+    assert related(blank, portrait()) == "unrelated"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "wanted"),
+    [
+        ("comic_01.webp", "dup_of_comic_01_small.jpg", "reencoded"),
+        ("comic_01.webp", "dup_of_comic_01_crop.webp", "crop"),
+        ("vn_sylvie_01.png", "vn_sylvie_02.png", "variant"),
+        ("vn_sylvie_green_01.png", "vn_sylvie_green_02.png", "variant"),
+        ("vn_chibi_02.webp", "vn_chibi_03.webp", "variant"),
+        ("vn_sylvie_01.png", "vn_sylvie_green_01.png", "unrelated"),
+        ("comic_02.jpg", "comic_03.jpg", "unrelated"),
+    ],
+)
+def test_the_bundled_art_is_told_apart(a, b, wanted):
+    assert related(art(a), art(b)) == wanted
+
+
+@pytest.mark.skipif(not DUPS.exists(), reason="the shared pictures aren't here")
+def test_no_expression_or_pose_is_taken_for_a_copy():
+    with open(DUPS / "negatives.csv", newline="") as file:
+        pairs = [(row["a"], row["b"]) for row in csv.DictReader(file) if row["gray_zone"] == "0"]
+    small = {
+        name: View(thumbnail(decode((DUPS / "negatives" / name).read_bytes(), 10**8).rgb))
+        for pair in pairs
+        for name in pair
+    }
+    assert {relation(small[a], small[b]) for a, b in pairs} <= {"variant", "recolor", "unrelated"}
+    assert {relation(small[b], small[a]) for a, b in pairs} <= {"variant", "recolor", "unrelated"}
+
+
+@pytest.mark.skipif(not DUPS.exists(), reason="the shared pictures aren't here")
+def test_of_fifteen_pictures_no_two_are_related():
+    small = [
+        View(thumbnail(decode(path.read_bytes(), 10**8).rgb))
+        for path in sorted((DUPS / "originals").iterdir())[::6]
+    ]
+    assert {relation(a, b) for n, a in enumerate(small) for b in small[:n]} == {"unrelated"}

@@ -1,0 +1,183 @@
+"""The command line as a user meets it: help, version, errors in one line, JSON on stdout and progress on stderr."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import anidata
+from anidata import registry
+from anidata.workspace import open_workspace
+from drawings import ART
+
+
+def anidata_command(*words, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "anidata", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
+
+
+def test_importing_anidata_imports_nothing_heavy():
+    code = "import sys, anidata, anidata.cli.entry; print([m for m in ('torch', 'cv2', 'pyarrow', 'duckdb', 'numpy', 'PIL') if m in sys.modules])"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
+
+
+def test_version_is_printed():
+    assert anidata_command("--version").stdout == f"anidata {anidata.__version__}\n"
+
+
+def test_help_names_every_command():
+    text = anidata_command("--help").stdout
+    commands = (
+        "run",
+        "ingest",
+        "clean",
+        "dedup",
+        "extract-lineart",
+        "shard",
+        "audit",
+        "query",
+        "status",
+        "report",
+        "find",
+        "draw",
+        "list",
+    )
+    assert all(f" {name} " in text for name in commands)
+    assert "--install-completion" in text
+
+
+def test_a_typed_error_is_one_line_with_its_exit_code(tmp_path):
+    done = anidata_command("status", tmp_path / "nothing")
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert (
+        done.stderr.strip()
+        == f"WorkspaceError: {tmp_path}/nothing is no workspace. Start one with: anidata ingest {tmp_path}/nothing SOURCE"
+    )
+
+
+def test_an_unknown_recipe_key_names_the_nearest(tmp_path):
+    (tmp_path / "mine.toml").write_text("[clean]\nmin_sid = 3\n")
+    done = anidata_command("run", "mine.toml", "work", ART, cwd=tmp_path)
+    assert (done.returncode, done.stderr.strip()) == (
+        2,
+        "RecipeError: mine.toml, [clean] min_sid: no such setting. Did you mean 'min_side'?",
+    )
+    assert not (tmp_path / "work").exists()
+
+
+def test_an_unknown_recipe_names_the_nearest(tmp_path):
+    done = anidata_command("run", "quikstart", tmp_path / "work")
+    assert done.returncode == 2
+    assert "Did you mean 'quickstart'?" in done.stderr
+
+
+def test_a_missing_source_says_what_a_source_is(tmp_path):
+    done = anidata_command("ingest", tmp_path / "work", tmp_path / "nowhere")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"SourceError: {tmp_path}/nowhere: there is no such file or folder.")
+
+
+def test_a_whole_run_prints_the_funnel_the_data_set_and_the_sheet_and_progress_on_stderr(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delenv("ANIDATA_QUIET")
+    done = anidata_command("run", "quickstart", tmp_path / "work")
+    assert done.returncode == 0, done.stderr
+    assert "ingest: 36 of 36 pictures" in done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()][:4] == [
+        "found",
+        "seen",
+        "failed",
+        "rejected",
+    ]
+    assert f"data set  {tmp_path}/work/dataset" in done.stdout
+    assert f"contact sheet  {tmp_path}/work/contact-sheet.png" in done.stdout
+    assert (tmp_path / "work/contact-sheet.png").read_bytes().startswith(b"\x89PNG")
+    again = anidata_command("run", "quickstart", tmp_path / "work")
+    assert again.stdout.startswith("Nothing to do")
+    status = json.loads(anidata_command("status", tmp_path / "work", "--json").stdout)
+    assert set(status["stages"].values()) == {"up to date"}
+    assert status["next_command"] is None
+    assert anidata_command("audit", tmp_path / "work/dataset").returncode == 0
+
+
+def test_json_is_one_object_on_stdout(pile, tmp_path):
+    done = anidata_command("run", "quickstart", tmp_path / "work", pile, "--json")
+    found = json.loads(done.stdout)
+    assert found["funnel"]["found"] == 13
+    assert found["dataset"] == str(tmp_path / "work/dataset")
+
+
+def test_status_names_the_next_command(pile, tmp_path, command, inline):
+    work, stages = tmp_path / "work", []
+    command("ingest", work, pile)
+    while step := command("status", work, "--json")["next_command"]:
+        stages.append(step.split()[1])
+        command(*step.split()[1:])
+    assert stages == ["clean", "dedup", "extract-lineart", "shard"]
+
+
+@pytest.mark.parametrize("shelf", ["sources", "measures", "styles", "pipelines"])
+def test_each_shelf_is_listed_with_one_line_a_part(shelf, command):
+    found = command("list", shelf, "--json")
+    assert tuple(found) == registry.names(shelf)
+    assert all(line and "\n" not in line for line in found.values())
+
+
+def test_a_second_run_on_a_locked_workspace_stops_and_names_the_holder(pile, tmp_path, command, inline):
+    command("ingest", tmp_path / "work", pile)
+    with open_workspace(tmp_path / "work").locked():
+        done = anidata_command("clean", tmp_path / "work")
+    assert done.returncode == 3
+    assert "Locked" in done.stderr
+    assert "is in use by process" in done.stderr
+
+
+def test_a_workspace_of_another_format_says_what_to_do(tmp_path):
+    (tmp_path / "workspace.json").write_text('{"format": 99}')
+    done = anidata_command("clean", tmp_path)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"FormatError: {tmp_path} has workspace format 99")
+
+
+WRAPPED = "duckdb.InvalidInputException('reading the object failed: KeyboardInterrupt: ')"  # as DuckDB has it, where it called Python
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("anidata.pipeline.resolve", "KeyboardInterrupt"),
+        ("anidata.pipeline.resolve", WRAPPED),
+        ("anidata.cli.common.Commands.parse_args", "KeyboardInterrupt"),
+    ],
+)
+def test_ctrl_c_outside_the_engine_says_how_to_go_on(tmp_path, place, error):
+    program = f"""
+import sys, anidata.cli.entry, anidata.pipeline, duckdb
+def press(*_, **__):
+    raise {error}
+{place} = press
+sys.argv = ["anidata", "run", "quickstart", {str(tmp_path / "work")!r}]
+anidata.cli.entry.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, "The same command goes on." in done.stderr, "Traceback" in done.stderr) == (
+        130,
+        True,
+        False,
+    )

@@ -1,0 +1,73 @@
+"""The README is true: its table of parts is generated, its commands run, its Python runs. `python tests/test_readme.py` writes the table."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from anidata import registry
+from anidata.reports import terminal
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+SHELVES = ("sources", "measures", "styles", "pipelines", "models", "metrics")
+BLOCK = re.compile(r"(?<=<!-- parts: written by `make readme` -->\n).*?(?=<!-- end of parts -->)", re.DOTALL)
+
+
+def table():
+    rows = [
+        f"| {shelf if n == 0 else ''} | `{name}` | {line} |"
+        for shelf in SHELVES
+        for n, (name, line) in enumerate(_lines(shelf).items())
+    ]
+    return "\n".join(["| shelf | part | what it is |", "|---|---|---|", *rows]) + "\n"
+
+
+def _lines(shelf):
+    if shelf != "sources":
+        return terminal.shelf(shelf)
+    return {
+        f"{name}` `{registry.load(shelf, name).EXAMPLE}": line for name, line in terminal.shelf(shelf).items()
+    }
+
+
+def test_the_table_of_parts_is_the_shelves_own():
+    assert BLOCK.search(README.read_text(encoding="utf-8")).group() == table()
+
+
+@pytest.mark.slow
+def test_the_commands_and_the_python_run(tmp_path):
+    """Every anidata command of the shell blocks, over the bundled art instead of the reader's, and the loader's lines."""
+    text = README.read_text(encoding="utf-8")
+    for name, art in (("sketch.png", "vn_sylvie_01.png"), ("photo.jpg", "comic_02.jpg")):
+        (tmp_path / name).write_bytes((Path(registry.PACKAGE) / "art" / art).read_bytes())
+    shell = [
+        line.split("  #")[0]
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith("anidata")
+    ]
+    assert len(shell) == 16
+    for line in shell:
+        words = [w for w in shlex.split(line)[1:] if w != "~/scans.cbz"]
+        words = ["sample:" if w == "~/Pictures" else w for w in words]
+        done = subprocess.run(
+            [sys.executable, "-m", "anidata", *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, (line, done.stderr)
+    (tmp_path / "WORK").rename(tmp_path / "demo")
+    loader = next(
+        block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "webdataset" in block
+    )
+    subprocess.run([sys.executable, "-c", loader], cwd=tmp_path, check=True, timeout=120)
+
+
+if __name__ == "__main__":
+    README.write_text(BLOCK.sub(lambda _: table(), README.read_text(encoding="utf-8")), encoding="utf-8")

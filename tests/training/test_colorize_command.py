@@ -1,0 +1,145 @@
+"""`anidata colorize`: pictures in, PNG out at their own size; what can't be colored is told, and costs nothing else."""
+
+import json
+import shutil
+
+import numpy as np
+import PIL.Image
+import pytest
+from typer.testing import CliRunner
+
+import anidata.cli.entry
+from anidata.errors import RecipeError, RunError, SourceError
+from anidata.training import train
+from drawings import drawing, save
+from training_lab import TINY, dataset  # noqa: F401 - a fixture
+
+
+@pytest.fixture(scope="module")
+def run(dataset, tmp_path_factory):  # noqa: F811
+    """A run of the tiny model, from a copy of its file."""
+    folder = tmp_path_factory.mktemp("colorize")
+    shutil.copy(TINY, folder / "mine.py")
+    settings = ("train.images=8", "train.validate_every=0")
+    train.run(train.Order(str(folder / "mine.py"), str(dataset), folder / "run", "default", settings, "cpu"))
+    return folder / "run"
+
+
+def colorize(*words):
+    """The exit code, the JSON and stderr of a command."""
+    done = CliRunner().invoke(
+        anidata.cli.entry.app, ["colorize", *map(str, words), "--json", "--device", "cpu"]
+    )
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, json.loads(done.stdout), done.stderr
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (33, 47), (70, 20)])
+def test_a_picture_comes_out_at_its_own_size(shape, run, tmp_path):
+    width, height = shape
+    save(tmp_path / "in/a picture.jpg", drawing(1, width, height))
+    code, told, _ = colorize(run, tmp_path / "in/a picture.jpg", "-o", tmp_path / "out")
+    assert (code, told) == (0, {"written": [str(tmp_path / "out/a picture.png")], "failed": {}})
+    with PIL.Image.open(tmp_path / "out/a picture.png") as picture:
+        assert (picture.mode, picture.size) == ("RGB", (width, height))
+
+
+def test_lines_and_colored_pictures_both_go_in(run, tmp_path):
+    save(tmp_path / "color.png", drawing(1, 40, 40))
+    PIL.Image.fromarray(drawing(1, 40, 40)).convert("L").save(tmp_path / "line.png")
+    code, told, _ = colorize(run, tmp_path / "color.png", tmp_path / "line.png", "-o", tmp_path / "out")
+    assert code == 0
+    assert len(told["written"]) == 2
+
+
+def test_a_folder_goes_in_whole_and_keeps_its_folders(run, tmp_path):
+    for name in ("b.png", "A/a.JPG", "A/B/b.webp"):
+        save(tmp_path / "in" / name, drawing(2, 20, 20))
+    (tmp_path / "in/notes.txt").write_text("no picture")
+    code, told, _ = colorize(run, tmp_path / "in", "-o", tmp_path / "out")
+    assert code == 0
+    assert {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png")} == {
+        "b.png",
+        "A/a.png",
+        "A/B/b.png",
+    }
+    assert len(told["written"]) == 3
+
+
+def test_a_model_of_references_takes_the_colors_of_the_one_that_is_named(dataset, tmp_path):  # noqa: F811
+    settings = ("train.images=8", "train.validate_every=0", 'train.conditions=["lineart","reference"]')
+    train.run(train.Order(str(TINY), str(dataset), tmp_path / "run", "default", settings, "cpu"))
+    lines = np.full((40, 40, 3), 255, np.uint8)
+    lines[10:12] = 0
+    sketch = save(tmp_path / "sketch.png", lines)
+    outputs = []
+    for color in ((200, 30, 30), (30, 30, 200)):
+        palette = save(tmp_path / "palette.png", np.full((30, 20, 3), color, np.uint8))
+        assert colorize(tmp_path / "run", sketch, "-o", tmp_path / "out", "--reference", palette)[0] == 0
+        outputs.append(np.asarray(PIL.Image.open(tmp_path / "out/sketch.png")))
+    assert not np.array_equal(*outputs)
+    with pytest.raises(RecipeError, match="--reference FILE"):
+        colorize(tmp_path / "run", sketch, "-o", tmp_path / "out")
+
+
+def test_the_same_seed_gives_the_same_picture(run, tmp_path):
+    save(tmp_path / "a.png", drawing(3, 24, 24))
+    for name in ("one", "two"):
+        colorize(run, tmp_path / "a.png", "-o", tmp_path / name, "--seed", 5)
+    assert np.array_equal(PIL.Image.open(tmp_path / "one/a.png"), PIL.Image.open(tmp_path / "two/a.png"))
+
+
+def test_a_broken_picture_is_told_and_the_others_are_colored(run, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture at all")
+    save(tmp_path / "whole.png", drawing(4, 20, 20))
+    code, told, errors = colorize(
+        run, tmp_path / "broken.png", tmp_path / "whole.png", "-o", tmp_path / "out"
+    )
+    assert code == 1
+    assert told["written"] == [str(tmp_path / "out/whole.png")]
+    assert told["failed"][str(tmp_path / "broken.png")].startswith("not_an_image")
+    assert f"{tmp_path}/broken.png: not_an_image" in errors
+
+
+def test_no_picture_is_written_over_another(run, tmp_path):
+    for name in ("one/a.png", "two/a.png"):
+        save(tmp_path / name, drawing(5, 20, 20))
+    code, told, _ = colorize(run, tmp_path / "one/a.png", tmp_path / "two/a.png", "-o", tmp_path / "out")
+    assert code == 1
+    assert told["failed"] == {
+        str(tmp_path / "two/a.png"): f"name_taken: another picture has become {tmp_path}/out/a.png"
+    }
+
+
+def test_what_is_no_run_or_no_file_is_a_typed_error(run, tmp_path):
+    save(tmp_path / "a.png", drawing(6, 20, 20))
+    with pytest.raises(RunError, match=r"is no run\. Make one with: anidata train-baseline"):
+        colorize(tmp_path, tmp_path / "a.png", "-o", tmp_path / "out")
+    with pytest.raises(SourceError, match="there is no such file or folder"):
+        colorize(run, tmp_path / "b.png", "-o", tmp_path / "out")
+    shutil.copytree(run, tmp_path / "young")
+    (tmp_path / "young/model.safetensors").unlink()
+    shutil.rmtree(tmp_path / "young/checkpoints")
+    with pytest.raises(RunError, match="there is no such run or file"):
+        colorize(tmp_path / "young", tmp_path / "a.png", "-o", tmp_path / "out")
+
+
+def test_a_model_file_that_has_changed_is_a_typed_error(run, tmp_path):
+    """Another setting in the file than the run has; and a network of another shape."""
+    shutil.copytree(run.parent, tmp_path / "lab")
+    model = tmp_path / "lab/mine.py"
+    recipe = tmp_path / "lab/run/recipe.toml"
+    recipe.write_text(recipe.read_text().replace(str(run.parent), str(tmp_path / "lab")))
+    save(tmp_path / "a.png", drawing(7, 20, 20))
+    text = model.read_text()
+    model.write_text(text.replace("width: int", "breadth: int").replace("config.width", "config.breadth"))
+    with pytest.raises(RecipeError, match=r"mine\.py, \[model\] width: no such setting"):
+        colorize(tmp_path / "lab/run", tmp_path / "a.png", "-o", tmp_path / "out")
+    model.write_text(
+        text.replace("nn.Conv2d(config.width, 3, 1)", "nn.Conv2d(config.width, 3, 3, padding=1)")
+    )
+    with pytest.raises(
+        RunError, match=r"is of another model: 3 of 4 tensors fit; of another shape: painter\.3\.weight"
+    ):
+        colorize(tmp_path / "lab/run", tmp_path / "a.png", "-o", tmp_path / "out")

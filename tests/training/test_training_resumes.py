@@ -1,0 +1,230 @@
+"""A training that is stopped, wherever and however, comes to the same weights as one that isn't: to the bit, on a CPU with one process."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from anidata.training import train
+from anidata.training.data.loader import Loader
+from anidata.training.loop import Updater
+from training_lab import TINY, dataset  # noqa: F401 - a fixture
+
+SETTINGS = (
+    "train.images=48",
+    "train.validate_every=16",
+    "train.checkpoint_every=8",
+    "train.log_every=8",
+    "train.ema=20",
+)
+
+
+class Stop(Exception):
+    """Ends a training between two steps, as a crash would."""
+
+
+def go(dataset, run, *settings):  # noqa: F811
+    return train.run(train.Order(str(TINY), str(dataset), run, "default", (*SETTINGS, *settings), "cpu"))
+
+
+def bytes_of(run):
+    return (run / "model.safetensors").read_bytes(), _tensors(
+        (run / "checkpoints/000000000048.safetensors").read_bytes()
+    )
+
+
+def _tensors(data):
+    """What follows a safetensors file's header: the header has the seconds."""
+    return data[8 + int.from_bytes(data[:8], "little") :]
+
+
+def figures(run):
+    """The rows of metrics.csv that don't depend on the clock."""
+    rows = (run / "metrics.csv").read_text().splitlines()
+    return [r for r in rows if "images_per_second" not in r and "waiting" not in r]
+
+
+@pytest.fixture(scope="module")
+def whole(dataset, tmp_path_factory):  # noqa: F811
+    run = tmp_path_factory.mktemp("whole")
+    go(dataset, run)
+    return run
+
+
+@pytest.mark.parametrize("after", [1, 3, 4, 5, 11, 12])
+def test_a_crash_between_steps_changes_nothing(after, dataset, whole, tmp_path, monkeypatch):  # noqa: F811
+    batches = Loader.batches
+
+    def cut(self, start=0):
+        yield from islice(batches(self, start), after - 1)
+        raise Stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loader, "batches", cut)
+        with pytest.raises(Stop):
+            go(dataset, tmp_path)
+    go(dataset, tmp_path)
+    assert bytes_of(tmp_path) == bytes_of(whole)
+    assert figures(tmp_path) == figures(whole)
+
+
+def test_a_crash_in_mid_step_changes_nothing(dataset, whole, tmp_path, monkeypatch):  # noqa: F811
+    """One optimizer has stepped, the other hasn't."""
+    call, calls = Updater.__call__, []
+
+    def breaking(self, loss, name):
+        calls.append(name)
+        if len(calls) == 16:
+            raise Stop
+        call(self, loss, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Updater, "__call__", breaking)
+        with pytest.raises(Stop):
+            go(dataset, tmp_path)
+    go(dataset, tmp_path)
+    assert bytes_of(tmp_path) == bytes_of(whole)
+
+
+def test_other_workers_and_another_rhythm_of_checkpoints_change_nothing(dataset, whole, tmp_path):  # noqa: F811
+    go(dataset, tmp_path, "train.images=20", "train.checkpoint_every=4", "train.workers=2")
+    go(dataset, tmp_path, "train.workers=1")
+    assert _tensors((tmp_path / "checkpoints/000000000048.safetensors").read_bytes()) == bytes_of(whole)[1]
+
+
+def test_parts_of_a_step_resume_too(dataset, tmp_path):  # noqa: F811
+    runs = [tmp_path / name for name in "ab"]
+    go(dataset, runs[0], "train.accumulate=2")
+    go(dataset, runs[1], "train.accumulate=2", "train.images=28")
+    go(dataset, runs[1], "train.accumulate=2")
+    assert _tensors((runs[0] / "checkpoints/000000000048.safetensors").read_bytes()) == bytes_of(runs[1])[1]
+
+
+COMMAND = [sys.executable, "-m", "anidata", "train-baseline", str(TINY)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [2, 10])
+def test_a_real_kill_in_mid_step_changes_nothing(step, dataset, whole, tmp_path):  # noqa: F811
+    """kill -9, by the model itself in the midst of a step, with two workers reading ahead; before the first checkpoint, and after some."""
+    settings = [w for s in (*SETTINGS, "train.workers=2", f"model.kill_at={step}") for w in ("--set", s)]
+
+    words = [*COMMAND, str(dataset), str(tmp_path), "--device", "cpu", *settings]
+
+    def run(**environment):
+        one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # as here: sums come in another order with two
+        return subprocess.run(
+            words, env=one_thread | environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    assert run(KILLABLE="1").returncode == -signal.SIGKILL
+    left = sorted(p.stem for p in tmp_path.glob("checkpoints/*.safetensors"))
+    assert left[-1:] == ([] if step == 2 else ["000000000032"])
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert bytes_of(tmp_path) == bytes_of(whole)
+    assert figures(tmp_path) == figures(whole)
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))  # a disk that fills up: the second checkpoint's averages don't fit
+from anidata.cli.entry import main
+main()
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_costs_nothing_but_time(dataset, tmp_path):  # noqa: F811
+    wide = ("model.width=200", "train.workers=0")
+    go(dataset, tmp_path / "whole", *wide)
+    go(dataset, tmp_path / "run", *wide, "train.images=16")
+    kept = {p.name: p.read_bytes() for p in (tmp_path / "run/checkpoints").iterdir()}
+    settings = [w for s in (*SETTINGS, *wide) for w in ("--set", s)]
+    words = ["train-baseline", str(TINY), str(dataset), str(tmp_path / "run"), "--device", "cpu", *settings]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *words], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 5, done.stderr
+    assert re.search(
+        r"StorageError: .*/checkpoints/000000000024\.safetensors: can't be written \(File too large\)\. Make room",
+        done.stderr,
+    )
+    assert {p.name: p.read_bytes() for p in (tmp_path / "run/checkpoints").iterdir()} == kept
+    go(dataset, tmp_path / "run", *wide)
+    assert bytes_of(tmp_path / "run") == bytes_of(tmp_path / "whole")
+
+
+TWICE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from anidata.training import train
+from test_training_resumes import SETTINGS, TINY
+import torch
+torch.set_num_threads(1)
+done = train.run(train.Order(str(TINY), sys.argv[2], Path(sys.argv[3]), "plain", (*SETTINGS, *sys.argv[4:]), "cpu"))
+print(done.first, done.images, [round(s["psnr"], 3) for s in done.scores])
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_a_run_that_one_goes_on_with(dataset, tmp_path):  # noqa: F811
+    """The whole command's way with accelerate's two processes; batches, figures and files are one run's."""
+
+    def run(place, ranks, *settings):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = str(probe.getsockname()[1])
+        common = {
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": port,
+            "WORLD_SIZE": str(ranks),
+            "OMP_NUM_THREADS": "1",
+        }
+        words = [
+            sys.executable,
+            "-c",
+            TWICE,
+            os.pathsep.join([str(Path(__file__).parent), str(TINY.parent)]),
+            str(dataset),
+            str(tmp_path / place),
+            *settings,
+        ]
+        each = [
+            {"RANK": str(n), "LOCAL_RANK": str(n), "LOCAL_WORLD_SIZE": str(ranks)} if ranks > 1 else {}
+            for n in range(ranks)
+        ]
+        started = [
+            subprocess.Popen(
+                words,
+                env={**os.environ, **common, **e},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for e in each
+        ]
+        told = [p.communicate(timeout=120) for p in started]
+        assert all(p.returncode == 0 for p in started), told
+        return [out.splitlines()[-1] for out, _ in told]
+
+    small = ["train.size=16", "train.batch=4", "train.workers=0"]
+    alone = run("alone", 1, *small)
+    both = run("both", 2, *small, "train.images=32")
+    assert [b.split()[0] for b in both] == ["True", "False"]
+    assert run("both", 1, *small)[0].split()[:2] == alone[0].split()[:2] == ["True", "48"]
+    ours, theirs = (_scores(tmp_path / place) for place in ("both", "alone"))
+    assert ours == pytest.approx(theirs, abs=0.01)
+
+
+def _scores(run):
+    return [
+        float(r.split(",")[2]) for r in (run / "metrics.csv").read_text().splitlines() if ",val/psnr," in r
+    ]

@@ -3,13 +3,14 @@
 # make test      every test but those marked slow; make test-slow: those too
 # make torture   hundreds of kills, full disks and Ctrl-Cs: half an hour or more; disks take root
 # make gpu       what only a GPU can show; GPU_PYTHON: a Python with a CUDA build of torch, for .venv has a CPU build
+# make shape     the shape of the code by figures: rooms, arrows, lengths of files, functions and lines
 # make check     lint, format, types, import contracts
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo demo-train test test-slow torture gpu check format readme bench clean
+.PHONY: demo demo-train test test-slow torture gpu check shape format readme bench clean
 
 FAMILIES := autoencoder gan diffusion
 GPU_PYTHON ?= $(BIN)/python
@@ -39,6 +40,9 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+shape: $(READY)
+	$(BIN)/python benchmarks/shape.py
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -98,8 +98,11 @@ class Addresses(AbstractResolver):
             )
 
     async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:  # noqa: ARG002  aiohttp's
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002  of aiohttp's own method
+    ) -> list[ResolveResult]:
         found = await self.check(host)
         return [_resolved(host, address, port) for address in found]
 

@@ -15,8 +15,12 @@ from anidata.workspace import Workspace
 
 
 def write(
-    workspace: Workspace, recipe: Recipe, engine: Engine, path: Path, config: Config = Config()
-) -> Written:  # noqa: B008  frozen
+    workspace: Workspace,
+    recipe: Recipe,
+    engine: Engine,
+    path: Path,
+    config: Config = Config(),  # noqa: B008  frozen
+) -> Written:
     """Write the page of a workspace as it stands.
 
     Raises: StorageError: there is no room, or no access.

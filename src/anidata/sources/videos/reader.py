@@ -91,9 +91,9 @@ def _copy(path: Path, blob: Path, seconds: float) -> Frame | None:
 def _run(words: list[str], file: BinaryIO, seconds: float) -> None:
     """Raises: _Failed: it stalls, or ends in an error."""
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603  our own program
             words, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE, timeout=seconds, check=False
-        )  # noqa: S603  our own program
+        )
     except subprocess.TimeoutExpired as error:
         raise _Failed("timeout", f"choosing frames took more than {seconds:,.0f} s") from error
     if done.returncode:

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, make_dataclass, replace
-from functools import cache, reduce
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,22 +23,19 @@ from anidata.workspace import Workspace
 Counts = dict[str, Counter[str]]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Sources and the settings of each stage, all resolved: a field for each stage's table, such as `clean`."""
+if TYPE_CHECKING:
 
-    sources: tuple[str, ...] = ()
+    @dataclass(frozen=True)
+    class Recipe:
+        """Sources and the settings of each stage, all resolved: a field for each stage's table, such as `clean`."""
 
-    if TYPE_CHECKING:
+        sources: tuple[str, ...] = ()
 
         def __getattr__(self, table: str) -> Any: ...
 
-
-@cache
-def recipe_type() -> type[Recipe]:
-    """The recipe with the settings of the stages that there are."""
-    tables = [(s.SETTINGS, s.Config, field(default_factory=s.Config)) for s in registry.stages()]
-    return make_dataclass("Recipe", tables, bases=(Recipe,), frozen=True)
+else:
+    _TABLES = [(s.SETTINGS, s.Config, field(default_factory=s.Config)) for s in registry.stages()]
+    Recipe = make_dataclass("Recipe", [("sources", tuple[str, ...], ()), *_TABLES], frozen=True)
 
 
 def resolve(
@@ -56,10 +53,10 @@ def resolve(
     Raises: RecipeError, UnknownPart.
     """
     document, where = _start(workspace, name)
-    given = recipe.build(recipe_type(), _spelled(document, ()), where)
+    given = recipe.build(Recipe, _spelled(document, ()), where)
     if settings:
         document = reduce(recipe.assigned, settings, recipe.document_of(given))
-        given = recipe.build(recipe_type(), _spelled(document, settings), "--set")
+        given = recipe.build(Recipe, _spelled(document, settings), "--set")
     pinned = {
         s.SETTINGS: s.pinned(getattr(given, s.SETTINGS)) for s in registry.stages() if hasattr(s, "pinned")
     }

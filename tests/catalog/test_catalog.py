@@ -17,7 +17,7 @@ from anidata.errors import QueryError, StorageError
 from anidata.workspace import Workspace, open_workspace
 from drawings import drawing, save
 
-INSIDE = ("_sightings", "_pictures", "_seen", "_kept", "_links")
+INSIDE = ("_sightings", "_pictures", "_seen", "_kept_before_extract_lineart", "_links")
 GATHERED = ("records", "images", "edges", "relations", "pairs")
 
 

@@ -33,7 +33,9 @@ def found(records, images, dedup, clean, **asked):
             con.register(name, table)
         return con.sql(sql).to_arrow_table()
 
-    answer = exceptions.tables(select, str(uuid4()), **({"joined": True, "decided": True} | asked))
+    answer = exceptions.tables(
+        select, str(uuid4()), **({"joined": True, "decided": True, "complete": ["_clean"]} | asked)
+    )
     return {name: sorted(table.column(0).to_pylist()) for name, table in answer.items()}
 
 

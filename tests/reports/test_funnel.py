@@ -93,14 +93,14 @@ def test_an_empty_workspace_has_an_empty_funnel(tmp_path, command, inline):
 
 def test_the_table_tells_each_step_and_its_reasons():
     found = Funnel(
-        12_345,
-        45,
-        {"truncated": 200, "empty": 100},
-        {"min_side": 1_000},
-        {"flip": 1_000},
-        10_000,
-        10_000,
-        {"train": 9_000, "val": 1_000},
+        found=12_345,
+        repeated=45,
+        failed={"truncated": 200, "empty": 100},
+        rejected={"min_side": 1_000},
+        duplicates={"flip": 1_000},
+        kept=10_000,
+        pairs=10_000,
+        samples={"train": 9_000, "val": 1_000},
     )
     console = Console(width=120)
     with console.capture() as shown:

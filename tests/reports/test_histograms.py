@@ -11,18 +11,58 @@ from hypothesis import strategies as st
 
 from anidata.catalog import schemas
 from anidata.catalog.catalog import Catalog
+from anidata.catalog.decisions import Threshold
 from anidata.reports.page import histograms, layout
-from anidata.reports.page.thresholds import Threshold
 from anidata.workspace import open_workspace
 from drawings import drawing, save
 
 NUMBERS = st.floats(-1e9, 1e9, allow_subnormal=False)
 RULES = [
-    Threshold("small", "min_side", "the shorter side", "least(width, height)", 90.0, least=True),
-    Threshold("soft", "min_sharpness", "sharpness", "sharpness", 0.5, least=True),
-    Threshold("flat", "max_flatness", "flatness", "flatness", 0.25, least=False),
-    Threshold("wide", "max_width", "width", "width", 120.0, least=False),
-    Threshold("narrow", "min_width", "width", "CASE WHEN height > 80 THEN width END", 70.5, least=True),
+    Threshold(
+        stage="clean",
+        reason="small",
+        setting="min_side",
+        about="the shorter side",
+        value="least(width, height)",
+        limit=90.0,
+        least=True,
+    ),
+    Threshold(
+        stage="clean",
+        reason="soft",
+        setting="min_sharpness",
+        about="sharpness",
+        value="sharpness",
+        limit=0.5,
+        least=True,
+    ),
+    Threshold(
+        stage="clean",
+        reason="flat",
+        setting="max_flatness",
+        about="flatness",
+        value="flatness",
+        limit=0.25,
+        least=False,
+    ),
+    Threshold(
+        stage="clean",
+        reason="wide",
+        setting="max_width",
+        about="width",
+        value="width",
+        limit=120.0,
+        least=False,
+    ),
+    Threshold(
+        stage="clean",
+        reason="narrow",
+        setting="min_width",
+        about="width",
+        value="CASE WHEN height > 80 THEN width END",
+        limit=70.5,
+        least=True,
+    ),
 ]
 
 VALUES = {"small": "least(width, height)"}  # of a histogram that isn't a column's
@@ -139,6 +179,21 @@ def test_a_lone_picture_among_thousands_has_a_bar_that_can_be_seen():
         histograms.Bin(2.0, 0, 0),
         histograms.Bin(3.0, 25_000, 12_500),
     ]
-    found = list(layout.bars(histograms.Histogram("x", "", bins, 1.0, 125_001, 0.0, (0.0, 0.0), 0, 0, [])))
+    found = list(
+        layout.bars(
+            histograms.Histogram(
+                name="x",
+                about="",
+                bins=bins,
+                step=1.0,
+                pictures=125_001,
+                median=0.0,
+                middle=(0.0, 0.0),
+                below=0,
+                above=0,
+                thresholds=[],
+            )
+        )
+    )
     assert [bar.height for bar in found] == [100, layout.LEAST_BAR, 0, 50]
     assert [bar.broken for bar in found] == [0, layout.LEAST_BAR, 0, 25]

@@ -13,12 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 import anidata.cli.entry
-from anidata import pipeline
+from anidata import pipeline, registry
 from anidata.catalog import schemas
 from anidata.catalog.catalog import Catalog
 from anidata.reports import page
 from anidata.reports.funnel import Funnel
-from anidata.reports.page import choice, layout, thresholds
+from anidata.reports.page import choice, layout
 from anidata.workspace import open_workspace
 from drawings import drawing, save
 from inline import Inline
@@ -223,8 +223,12 @@ def test_the_rejected_nearest_to_the_threshold_stand_first_and_copies_last(work,
     )
 
 
+def job_of(workspace, *settings):
+    return pipeline.job(workspace, pipeline.resolve(workspace, None, settings), Inline())
+
+
 def rules_of(views, workspace, *settings):
-    return thresholds.of(views, pipeline.resolve(workspace, None, settings))
+    return registry.stage("clean").thresholds(views, job_of(workspace, *settings))
 
 
 def test_the_rules_of_the_page_are_cleans(work, command):
@@ -354,7 +358,7 @@ def test_a_workspace_without_decisions_has_a_page(tmp_path, command, inline):
 def test_no_more_than_some_are_shown_and_the_rest_is_counted(work):
     workspace = open_workspace(work)
     few = choice.Config(each=1, kept=1, clusters=1, members=1)
-    written = page.write(workspace, pipeline.resolve(workspace, None, ()), Inline(), work / "few.html", few)
+    written = page.write(job_of(workspace), work / "few.html", few)
     shown = read(work / "few.html")
     assert written.shown["clusters"] == written.shown["kept"] == 1
     assert len(shown.images()) <= 1 + len(written.funnel.rejected) + 3
@@ -363,10 +367,9 @@ def test_no_more_than_some_are_shown_and_the_rest_is_counted(work):
 
 
 def test_the_kept_that_are_shown_are_always_the_same(work):
-    workspace = open_workspace(work)
-    recipe = pipeline.resolve(workspace, None, ())
-    few = [row["key"] for row in choice.choose(workspace, recipe, choice.Config(kept=2)).kept]
-    assert few == [row["key"] for row in choice.choose(workspace, recipe, choice.Config(kept=4)).kept][:2]
+    job = job_of(open_workspace(work))
+    few = [row["key"] for row in choice.choose(job, choice.Config(kept=2)).kept]
+    assert few == [row["key"] for row in choice.choose(job, choice.Config(kept=4)).kept][:2]
 
 
 def test_a_page_that_can_not_be_finished_leaves_the_old_one(work, command, monkeypatch):
@@ -384,18 +387,18 @@ def test_a_page_that_can_not_be_finished_leaves_the_old_one(work, command, monke
 
 
 def test_what_became_of_a_pile_is_a_sentence_and_nothing_is_said_of_nothing():
-    nothing = Funnel(3, 0, {}, {}, {}, 3, 0, {})
+    nothing = Funnel(found=3, repeated=0, failed={}, rejected={}, duplicates={}, kept=3, pairs=0, samples={})
     assert layout.sentence(nothing) == "Nothing fell out."
     assert layout.sentence(replace(nothing, duplicates={"flip": 1})) == "1 is a copy of a better one."
     much = Funnel(
-        9_999,
-        9,
-        {"empty": 1, "truncated": 2},
-        {"flat": 4_000},
-        {"flip": 2},
-        5_000,
-        5_000,
-        {"train": 4_000, "val": 1_000},
+        found=9_999,
+        repeated=9,
+        failed={"empty": 1, "truncated": 2},
+        rejected={"flat": 4_000},
+        duplicates={"flip": 2},
+        kept=5_000,
+        pairs=5_000,
+        samples={"train": 4_000, "val": 1_000},
     )
     assert layout.sentence(much) == (
         "9 had been seen before, 3 could not be read, 4,000 fell short of a threshold, 2 are copies of a better one. "

@@ -11,7 +11,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from anidata.fetch import Config as FetchConfig
-from anidata.pipeline import IngestConfig, LineartConfig, Recipe, portable
+from anidata.pipeline import Recipe, portable
+from anidata.stages.extract_lineart.config import Config as LineartConfig
+from anidata.stages.ingest.config import Config as IngestConfig
 from anidata.stages.shard import card as shard_card
 
 HASH = "0" * 64

@@ -6,4 +6,4 @@ escaped by the template; pictures are small WebPs in data URIs, of what is shown
 
 from anidata.registry import face
 
-__getattr__ = face(__name__, {"write": "write", "Config": "choice"})
+__getattr__ = face(__name__, {"write": "page", "Config": "choice"})

@@ -50,7 +50,7 @@ def accepts(text: str) -> bool:
 
 
 def check(text: str) -> None:
-    """Raises: SourceError: no gallery's URL, or one with credentials, which are never to be remembered."""
+    """Refuse what is no gallery's URL, or one with credentials, which are never to be remembered."""
     _address_and_url(text)
 
 

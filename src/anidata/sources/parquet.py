@@ -28,7 +28,7 @@ def accepts(text: str) -> bool:
 
 
 def check(text: str) -> None:
-    """Raises: SourceError: a URL with credentials, which are never to be remembered."""
+    """Refuse a URL with credentials, which are never to be remembered. Raises: SourceError."""
     refuse_secrets(text)
 
 

@@ -27,7 +27,7 @@ Row = dict[Any, Any]  # csv keeps fields beyond its header under None
 
 @dataclass(frozen=True)
 class Columns:
-    """Those with URLs: of the pictures, and of their lineart; empty: there is none."""
+    """The columns with URLs: of the pictures, and of their lineart; empty: there is none."""
 
     picture: str = ""
     line: str = ""
@@ -56,7 +56,7 @@ def records(text: str, options: Options) -> Iterator[Record]:
 
 
 def _columns(row: Row, location: str, options: Options) -> Columns:
-    """Those that are named, or called as such columns are. Raises: SourceError."""
+    """The columns that are named, or called as such columns are. Raises: SourceError."""
     picture = column_of(row, options.url_column, location)
     if not options.line_column:
         return Columns(picture)

@@ -29,7 +29,7 @@ PAX_KEYS: dict[bytes, Literal["name", "size"]] = {
 
 
 class Overrides(TypedDict, total=False):
-    """What such headers say of a member instead of its own block."""
+    """A member's name and size by such headers, which hold instead of its own block's."""
 
     name: bytes
     size: bytes  # decimal digits, if the header is right

@@ -1,4 +1,4 @@
-"""What an archive holds: its members where they lie, or copied into the workspace; what is refused, as rows.
+"""An archive's members: where they lie, or copied into the workspace; what is refused, as rows.
 
 An archive is unpacked once: blobs/archive-ID.tar has the copies, blobs/archive-ID.jsonl the listing, which is
 published

@@ -114,7 +114,7 @@ def _read(
 
 
 def _check(header: reader.Header, unpacking: Unpacking) -> None:
-    """Raises: Refused: it is no file, a sparse one, or too large."""
+    """Weigh a member by its header. Raises: Refused: it is no file, a sparse one, or too large."""
     if header.kind == "sparse":
         raise Refused("corrupt", "a sparse file in the archive")
     if header.kind != "file":

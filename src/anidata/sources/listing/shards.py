@@ -148,7 +148,7 @@ def _all(text: str) -> Iterator[str]:
 
 
 def _choices(braced: str) -> Iterator[str]:
-    """What stands in a pattern's braces, one by one: 00..12 counts, as wide as its first number."""
+    """Yield the choices in a pattern's braces: 00..12 counts, as wide as its first number."""
     numbers = re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", braced)
     if not numbers:
         yield from braced.split(",")

@@ -77,7 +77,7 @@ class Scene:
         del self.plain[1:]
 
     def pictures(self) -> list[Held]:
-        """Those that are worth having, by frame."""
+        """The pictures that are worth having, by frame."""
         return sorted(_chosen(self.held), key=lambda held: held.number)
 
 
@@ -122,7 +122,7 @@ def _chosen(pictures: list[Held]) -> Iterator[Held]:
 
 
 def _moving(pictures: list[Held]) -> list[Held]:
-    """Of motion longer than a fade or a dissolve, what lies further from its ends than these last."""
+    """The pictures of motion longer than a fade or a dissolve, further from its ends than these last."""
     inside = []
     for is_moving, run in groupby(pictures, key=lambda held: held.looks == 1):
         looks = list(run)

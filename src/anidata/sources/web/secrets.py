@@ -50,7 +50,7 @@ def has_secrets(url: str) -> bool:
 
 
 def refuse_secrets(text: str) -> None:
-    """Raises: SourceError: a URL with credentials, which are never to be remembered."""
+    """Refuse a URL with credentials, which are never to be remembered. Raises: SourceError."""
     if "://" in text and has_secrets(text):
         raise SourceError(
             f"{scrubbed(text)}: credentials in a URL would be written down. "

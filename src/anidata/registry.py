@@ -64,8 +64,8 @@ def find(shelf: str, name: str) -> Path:
 
 
 def title(part: ModuleType) -> str:
-    """The first line of a part's docstring."""
-    return (part.__doc__ or "").strip().split("\n", 1)[0]
+    """The first paragraph of a plugin's docstring, on one line."""
+    return " ".join((part.__doc__ or "").strip().split("\n\n", 1)[0].split())
 
 
 def stage(name: str) -> Any:

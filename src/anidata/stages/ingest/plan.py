@@ -18,7 +18,7 @@ from anidata.engine.job import Request
 from anidata.engine.parts import RAMP, SMALLEST
 from anidata.errors import SourceError
 from anidata.fetch.urls import lane_of
-from anidata.sources import Options, Record
+from anidata.sources import Options, Record, require_rest
 from anidata.stages.ingest import requests
 from anidata.stages.ingest.rows import record_id, row_of
 from anidata.workspace import Workspace
@@ -113,13 +113,14 @@ def known_keys(workspace: Workspace, generation: int) -> np.ndarray:
 def source_of(text: str) -> tuple[str, ModuleType]:
     """The kind that takes a SOURCE, and its module.
 
-    Raises: SourceError: no kind does.
+    Raises: SourceError: no kind does, or nothing stands behind the colon of `KIND:`.
     """
     kind = text.partition(":")[0]
     names = registry.names("sources")
     for name in (kind,) if kind in names else names:
         module = registry.load("sources", name)
         if kind == name or module.accepts(text):
+            require_rest(name, module, text)
             return name, module
     raise SourceError(
         f"{text}: there is no such file or folder. A SOURCE is a path, or KIND:REST with KIND one of {', '.join(names)}."
@@ -132,11 +133,11 @@ def _new_rows(
     seen: set[str] = set()
     for text in request.sources:
         kind, module = source_of(text)
-        rests = _rests(kind, module, text)
-        still_open = _still_open(workspace, rests)
+        placeholders = _placeholders(kind, module, text)
+        still_open = _still_open(workspace, placeholders)
         for record in module.records(text, options):
             name = record_id(kind, record.root, record.name)
-            if rests.pop(name, None):
+            if placeholders.pop(name, None):
                 if name not in still_open or request.refresh:
                     yield row_of(kind, name, record, generation)
                 continue
@@ -150,16 +151,16 @@ def _new_rows(
                 if _is_fetched(record):
                     seen.add(name)
                 yield row_of(kind, name, record, generation)
-        settled = still_open & rests.keys()
+        settled = still_open & placeholders.keys()
         yield from (
-            row_of(kind, name, replace(rests[name], error=schemas.SETTLED), generation)
+            row_of(kind, name, replace(placeholders[name], error=schemas.SETTLED), generation)
             for name in sorted(settled)
         )
 
 
-def _rests(kind: str, module: ModuleType, text: str) -> dict[str, Record]:
+def _placeholders(kind: str, module: ModuleType, text: str) -> dict[str, Record]:
     """The rows that stand for what a listing lacks, by their ids; none where a source lists all or nothing."""
-    found: Iterable[Record] = module.rests(text) if hasattr(module, "rests") else ()
+    found: Iterable[Record] = module.placeholders(text) if hasattr(module, "placeholders") else ()
     return {record_id(kind, record.root, record.name): record for record in found}
 
 

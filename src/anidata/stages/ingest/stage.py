@@ -55,15 +55,16 @@ def waiting(job: Job) -> str:
 
 
 def _options(workspace: Workspace, config: Config) -> Options:
-    bounds = config.max_bytes, config.max_ratio, config.max_unpacked
     return Options(
-        workspace.path,
-        config.lines,
-        config.colors,
-        *bounds,
-        config.url_column,
-        config.fetch.allow_private,
-        config.line_column,
+        base=workspace.path,
+        lines=config.lines,
+        colors=config.colors,
+        max_bytes=config.max_bytes,
+        max_ratio=config.max_ratio,
+        max_unpacked=config.max_unpacked,
+        url_column=config.url_column,
+        allow_private=config.fetch.allow_private,
+        line_column=config.line_column,
     )
 
 

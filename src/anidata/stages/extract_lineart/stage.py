@@ -25,7 +25,7 @@ from anidata.imaging.reopen import Reader
 from anidata.lineart import postprocess, selection
 from anidata.lineart.postprocess import Finish
 from anidata.recipe import Amount, Count, Positive, Share
-from anidata.stages.extract_lineart.drawing import Failures, Frame, Part, Pens, draw_part, scout
+from anidata.stages.extract_lineart.drawing import Failures, Frame, LinePart, Pens, draw_part, scout
 from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
 
@@ -164,9 +164,16 @@ def is_current(workspace: Workspace, config: Config) -> bool:
     return found.get("state") == state(workspace, config) and not found.get("retry")
 
 
-def _like(workspace: Workspace, config: Config, reading: ingest.Config) -> Part:
+def _like(workspace: Workspace, config: Config, reading: ingest.Config) -> LinePart:
     """A part without pictures."""
-    frame = Frame(config.size, config.fit, config.filter, config.anchor, config.color, config.quality)
+    frame = Frame(
+        size=config.size,
+        fit=config.fit,
+        filter=config.filter,
+        anchor=config.anchor,
+        color=config.color,
+        quality=config.quality,
+    )
     pens = Pens(
         {name: style_config(name, config) for name in config.drawn},
         config.mix,
@@ -174,8 +181,13 @@ def _like(workspace: Workspace, config: Config, reading: ingest.Config) -> Part:
         config.seed,
         config.finish,
     )
-    return Part(
-        "", [], frame, pens, fingerprints(config), Reader(workspace, reading.max_bytes, reading.max_pixels)
+    return LinePart(
+        name="",
+        pictures=[],
+        frame=frame,
+        pens=pens,
+        fingerprints=fingerprints(config),
+        reader=Reader(workspace, reading.max_bytes, reading.max_pixels),
     )
 
 
@@ -206,7 +218,7 @@ def _in_order(config: Config) -> str:
     return f"""SELECT key FROM ({_missing(config)}) JOIN (SELECT key, uri, "offset" FROM _places) USING (key) ORDER BY uri, "offset", key"""
 
 
-def _plan(views: catalog.Catalog, like: Part, keys: pa.Table, config: Config) -> Iterator[Part]:
+def _plan(views: catalog.Catalog, like: LinePart, keys: pa.Table, config: Config) -> Iterator[LinePart]:
     """What is missing as parts. keys: in their order; what else is known of a picture is looked up for a slice of them at a time."""
     sql = f"""SELECT m.*, line_key, places, list_filter(lines, lambda place: place.line = line_key) AS lines
         FROM ({_missing(config)}) m JOIN (SELECT key, line_key FROM _merged SEMI JOIN _slice USING (key)) USING (key)

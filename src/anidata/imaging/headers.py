@@ -27,7 +27,7 @@ MAGIC = (  # form and the bytes that it begins with
 BITMAP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # sizes in bytes, from OS/2 to BITMAPV5HEADER
 
 GIF_FRAME, GIF_EXTENSION = 0x2C, 0x21
-GIF_MOST = 0xFFFF  # px: what a GIF can state of its screen
+GIF_MOST = 0xFFFF  # px: no screen can be larger; a frame beyond it is left to Pillow
 
 TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 16: 8}  # bytes of a value, by type
 TIFF_LAST = 34675  # the color profile: the last tag, in their order, on which pixels depend
@@ -86,6 +86,7 @@ def read_gif(data: bytes, limit: int) -> tuple[int, bytes]:
     except (IndexError, struct.error) as error:
         raise BadImage("truncated", "the GIF ends within a block") from error
     right, bottom = max(width, left + wide), max(height, top + high)
+    check_size(right, bottom, limit)
     if (right, bottom) == (width, height) or max(right, bottom) > GIF_MOST:
         return frames, data
     return frames, data[:6] + struct.pack("<HH", right, bottom) + data[10:]

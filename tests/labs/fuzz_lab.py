@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
-import test_decoding as files
 
+import files_lab as files
 from anidata.engine.engine import Watch
 from anidata.errors import BadImage
 from anidata.imaging.decode import decode

@@ -185,7 +185,7 @@ def test_settling_makes_the_path_absolute_and_pins_the_file(tmp_path, monkeypatc
     path = Path(networks.identity(tmp_path / "n.onnx"))
     monkeypatch.chdir(tmp_path)
     settled = onnx.settle(Config("n.onnx", threshold=9))
-    assert settled == Config(str(path), hashlib.sha256(path.read_bytes()).hexdigest(), threshold=9)
+    assert settled == Config(str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest(), threshold=9)
     assert onnx.settle(settled) == settled
 
 

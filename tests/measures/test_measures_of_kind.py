@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from anidata.measures import black_point, line_drawing, photo, text_page, white_point
-from measure_lab import auc, gray, image, needs_shared, originals, painted, read
+from measure_lab import auc, gray, image, originals, painted, read
 from pages import text_page as page_of_text
-from shared import SHARED
+from shared import SHARED, needs_shared
 
 LINES, TEXT = 0.75, 0.6  # where clean's rules cut
 

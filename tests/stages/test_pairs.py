@@ -101,7 +101,7 @@ def test_what_is_stored_is_what_draw_gives_for_the_fitted_picture(tmp_path, comm
 )
 def test_a_padded_picture_fills_its_place_on_the_page_and_nothing_else(height, width):
     page = fitting.fit(np.zeros((height, width, 3), np.uint8), 256, "pad", "area")
-    rows, columns = fitting.place((height, width), 256, "pad")
+    rows, columns = fitting.inner_box((height, width), 256, "pad")
     assert not page[rows, columns].any()
     page[rows, columns] = 255
     assert page.all()

@@ -24,7 +24,7 @@ from anidata.lineart import postprocess, selection
 from anidata.stages.extract_lineart.config import Config, style_config
 from anidata.stages.extract_lineart.decision import BLOT, DECISION, NO_INK, NO_LINE
 from anidata.stages.extract_lineart.decision import MISSING as MISSING_AGAIN
-from anidata.stages.extract_lineart.drawing import Failures, Frame, Part, Pens, draw_part, scout
+from anidata.stages.extract_lineart.drawing import Failures, Frame, LinePart, Pens, draw_part, scout
 from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
 
@@ -111,14 +111,25 @@ def is_up_to_date(job: Job) -> bool:
     return bool(made.get("state") == state(job.workspace, job.recipe.lineart) and not made.get("retry"))
 
 
-def _like(job: Job) -> Part:
+def _like(job: Job) -> LinePart:
     """A part without pictures; the limits under which pictures were opened hold again."""
     config, reading = job.recipe.lineart, job.recipe.ingest
-    frame = Frame(config.size, config.fit, config.filter, config.anchor, config.color, config.quality)
     styles = {name: style_config(name, config) for name in config.drawn}
-    pens = Pens(styles, config.mix, config.jitter, config.seed, config.finish)
-    reader = Reader(job.workspace, reading.max_bytes, reading.max_pixels)
-    return Part("", [], frame, pens, fingerprints(config), reader)
+    return LinePart(
+        name="",
+        pictures=[],
+        frame=Frame(
+            size=config.size,
+            fit=config.fit,
+            filter=config.filter,
+            anchor=config.anchor,
+            color=config.color,
+            quality=config.quality,
+        ),
+        pens=Pens(styles, config.mix, config.jitter, config.seed, config.finish),
+        fingerprints=fingerprints(config),
+        reader=Reader(job.workspace, reading.max_bytes, reading.max_pixels),
+    )
 
 
 def _missing(config: Config) -> str:
@@ -139,7 +150,7 @@ def _lacks(style: str, fingerprint: str) -> str:
     return f"i.key NOT IN (SELECT key {stored} AND fingerprint = '{fingerprint}')"
 
 
-def _plan(views: Catalog, like: Part, keys: pa.Table, config: Config) -> Iterator[Part]:
+def _plan(views: Catalog, like: LinePart, keys: pa.Table, config: Config) -> Iterator[LinePart]:
     """A part for some of what is missing at a time.
 
     keys: in the order of their bytes; what else is known of a picture is looked up for a slice of them at a time.

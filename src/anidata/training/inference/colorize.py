@@ -60,7 +60,7 @@ def colorize(
     )
     blank = torch.zeros(1, 3, size, size, device=generator.device)
     page: Pixels = to_uint8(baseline.sample(Batch(blank, condition), generator))[0]
-    return bring_back(page[fit.place(rgb.shape, size, "pad")], rgb, conditions, style)
+    return bring_back(page[fit.inner_box(rgb.shape, size, "pad")], rgb, conditions, style)
 
 
 def is_lineart(rgb: Pixels) -> bool:

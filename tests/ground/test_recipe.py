@@ -48,7 +48,7 @@ def refusal(text: str) -> str:
     return str(caught.value)
 
 
-def settled(*settings: str) -> dict[str, Any]:
+def pinned(*settings: str) -> dict[str, Any]:
     return reduce(recipe.assigned, settings, {})
 
 

@@ -1,7 +1,9 @@
 """A stage is its folder and its line in the list: one that a test plants is run, shown, asked and resumed like the others."""
 
+import ast
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import anidata
+import anidata.stages
 from anidata import registry
 from drawings import drawing, save
 
@@ -214,3 +216,14 @@ def test_every_stage_offers_what_the_contract_asks(name):
         assert stage.DECISION.schema.names[0] == "key"
         assert "reasons" in stage.DECISION.schema.names
         assert stage.DECISION.reasons
+
+
+@pytest.mark.parametrize("name", registry.STAGES)
+def test_a_face_gives_every_name_that_it_lists_and_no_other_hook(name):
+    stage = registry.stage(name)
+    tree = ast.parse(Path(stage.__file__).read_text(encoding="utf-8"))
+    (homes,) = [node for node in ast.walk(tree) if isinstance(node, ast.Dict)]
+    listed = [key.value for key in homes.keys]
+    assert all(getattr(stage, word) is not None for word in listed)
+    known = re.findall(r"^    (\w+)[(:]", anidata.stages.__doc__, re.MULTILINE)
+    assert set(listed) <= set(known)

@@ -67,7 +67,7 @@ def config_of(name: str, settings: Settings, where: str) -> Any:
     return recipe.build(registry.load("styles", name).Config, settings, where)
 
 
-def settled(name: str, settings: Settings, where: str) -> Settings:
+def pinned(name: str, settings: Settings, where: str) -> Settings:
     """The settings of a style with what lies outside the recipe pinned in them, if it isn't yet."""
     module = registry.load("styles", name)
     if not hasattr(module, "settle"):

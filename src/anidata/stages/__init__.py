@@ -12,7 +12,7 @@ and may have
     has_run(job: Job) -> bool             whether it ever has; without it: whether there is a table of decisions
     waiting(job: Job) -> str              what is open of it, in words; empty: nothing
     spelled(table, settings) -> table     its table of a recipe, with what is written short written out; settings: what --set names
-    settled(config: Config) -> Config     with what lies outside the recipe pinned in it
+    pinned(config: Config) -> Config      with what lies outside the recipe pinned in it
     portable(table) -> table              without paths of this machine and addresses of people, for a manifest
 The command is the folder's name with dashes; where cli doesn't have it, it is made from the face. The docstring says what it does.
 """

@@ -75,7 +75,7 @@ def style_config(name: str, config: Config) -> Any:
 def pinned(config: Config) -> Config:
     """The config with what its styles take from outside the recipe pinned in it."""
     tables = {
-        n: selection.settled(n, config.style.get(n, {}), f"[lineart.style.{n}]")
+        n: selection.pinned(n, config.style.get(n, {}), f"[lineart.style.{n}]")
         for n in config.drawn
         if n in config.style
     }

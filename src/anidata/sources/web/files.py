@@ -52,7 +52,7 @@ def tar_members(url: str, options: Options) -> list[Found]:
             return streamed(
                 url, file.size or UNSIZED, stamp, partial(io.BufferedReader, file, BUFFER), options
             )
-    except fetch.Unfetched as why:
+    except fetch.FetchError as why:
         return [Found("", error=why.code, message=why.message)]
 
 
@@ -77,7 +77,7 @@ def look_of(place: str, options: Options) -> str | None:
                 return f"{file.size} {file.etag or file.modified}" if file.etag or file.modified else None
         system, path = system_of(place)
         about = system.info(path)
-    except (fetch.Unfetched, OSError) as why:
+    except (fetch.FetchError, OSError) as why:
         raise _unread(place, why) from why
     date = next((str(about[name]) for name in STAMPS if about.get(name)), "")
     return f"{about.get('size')} {date}" if date else None
@@ -133,7 +133,7 @@ def _chunks(place: str, opened: Callable[[], AbstractContextManager[Any]]) -> It
                         f"{scrubbed(place)}: more than {MOST:,} bytes. Type the URL of a list: urls:https://…/list.csv"
                     )
                 yield chunk
-    except (fetch.Unfetched, OSError) as why:
+    except (fetch.FetchError, OSError) as why:
         raise _unread(place, why) from why
 
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from anidata import fetch, storage
 from anidata.catalog import schemas, tables
 from anidata.engine.engine import Watch
-from anidata.fetch import Bounds, Wish
+from anidata.fetch import Bounds
 from anidata.fetch.urls import lane_of
 from anidata.stages.ingest import plan as ingest_plan
 from anidata.stages.ingest import requests
@@ -175,7 +175,7 @@ class _Work:
         finally:
             self._window.release()
 
-    async def _one(self, fetcher: "Fetcher", wish: Wish, journal: Journal) -> None:
+    async def _one(self, fetcher: "Fetcher", wish: fetch.Request, journal: Journal) -> None:
         answer = await fetcher.fetch(wish)
         row = {name: value for name, value in vars(answer).items() if name != "body"}
         if answer.body is None:
@@ -189,11 +189,17 @@ class _Work:
                 "refused" if answer.error in REFUSALS else "failed" if answer.error else "fetched"
             ] += 1
 
-    def _wish(self, row: Row, entry: Entry | None) -> Wish | None:
+    def _wish(self, row: Row, entry: Entry | None) -> fetch.Request | None:
         """What is to be asked for a sighting; None: nothing any more."""
         known = self._earlier.get(row["record"]) or {}
         known = known if known.get("at_uri") else {}
-        wish = Wish(row["record"], row["at_uri"], known.get("etag"), known.get("modified"), row["referer"])
+        wish = fetch.Request(
+            record=row["record"],
+            url=row["at_uri"],
+            etag=known.get("etag"),
+            modified=known.get("modified"),
+            referer=row["referer"],
+        )
         if entry is None:
             return wish
         said = entry.row

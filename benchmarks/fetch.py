@@ -142,7 +142,7 @@ def planned(urls: list[str], home: Path) -> workspace.Workspace:
     home.mkdir(parents=True)
     (home / "list.txt").write_text("\n".join(urls))
     work = workspace.create(home / "work")
-    plan.add_generation(work, plan.Request((f"urls:{home / 'list.txt'}",)), Options(work.path), 256)
+    plan.add_generation(work, plan.Request((f"urls:{home / 'list.txt'}",)), Options(base=work.path), 256)
     return work
 
 

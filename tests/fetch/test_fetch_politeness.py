@@ -183,7 +183,7 @@ def test_a_host_that_loses_request_after_request_is_given_up(web):
     st.lists(st.tuples(st.integers(0, 63), st.integers(1, 500)), min_size=1, max_size=60), st.integers(1, 8)
 )
 def test_a_lane_has_one_worker_and_workers_have_about_as_many_urls(parts, workers):
-    todo = [fetching.Part(None, 0, n, lane, size) for n, (lane, size) in enumerate(parts)]
+    todo = [fetching.FetchPart(None, 0, n, lane, size) for n, (lane, size) in enumerate(parts)]
     tasks = fetching._tasks(todo, Config(), Bounds(1, 1), workers)
     assert sorted(part.index for task in tasks for part in task.parts) == list(range(len(todo)))
     assert all({part.lane for part in task.parts} == task.lanes for task in tasks)

@@ -68,7 +68,7 @@ def records(text: str, options: Options) -> Iterator[Record]:
         yield from paired(found, options)
 
 
-def rests(text: str) -> list[Record]:
+def placeholders(text: str) -> list[Record]:
     """The row that stands for all that wasn't listed; a later listing that comes to its end settles it."""
     return [_rest(text.removeprefix(PREFIX))]
 

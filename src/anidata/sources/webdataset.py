@@ -29,7 +29,7 @@ def state(text: str, options: Options) -> str | None:  # noqa: ARG001  the shelf
     return look_of(text.removeprefix(PREFIX))
 
 
-def rests(text: str) -> Iterator[Record]:
+def placeholders(text: str) -> Iterator[Record]:
     """The row of each tar that stands for what of it can't be had; the next listing reads it again."""
     root, shards = shards_of(text.removeprefix(PREFIX))
     return (rest(root, shard.below) for shard in shards)

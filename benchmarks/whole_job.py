@@ -1,8 +1,8 @@
 """The whole job by URL, beside the same job without a network and img2dataset.
 
-`python benchmarks/whole_job.py`. The job: fetch, decode, resize to 512, write tars. Needs nginx, the extra `web`
-and ../shared; img2dataset stands in a virtual environment under .benchmarks/. Of each list the same files, by
-turns:
+`python benchmarks/whole_job.py`. The job: fetch, decode, resize to 512, write tars. Needs nginx, the extra
+`web` and ../shared; img2dataset stands in a virtual environment under .benchmarks/. Of each list the same
+files, by turns:
 
 - `alone`: decode, resize and encode with OpenCV in two processes, in memory: what no tool for the job can
   undercut;

@@ -10,7 +10,6 @@ import cv2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_fetch_resumes import SET, answers, kept, lanes_apart, pictures
 
 from anidata import registry
 from anidata.catalog import schemas
@@ -19,6 +18,7 @@ from anidata.sources import Options
 from anidata.stages.ingest import requests
 from anidata.storage import Reference
 from drawings import drawing
+from resume_lab import SET, answers, kept, lanes_apart, pictures
 from web_lab import Web, breaking_off, page, seed_of
 
 SIDE = 192

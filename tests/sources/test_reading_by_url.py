@@ -52,7 +52,7 @@ def content(url, lookup=reading.system_lookup, **settings):
 
 
 def code(url, *args, **settings):
-    with pytest.raises(fetch.Unfetched) as why:
+    with pytest.raises(fetch.FetchError) as why:
         content(url, *args, **settings)
     return why.value.code
 

@@ -130,7 +130,7 @@ def _check_public(host: str) -> None:
 
     try:
         asyncio.run(_addresses(Addresses, host))
-    except fetch.Unfetched as why:
+    except fetch.FetchError as why:
         raise SourceError(
             f"{host}: {why.message}. Type another gallery's URL, or allow this one: --allow-private"
         ) from why

@@ -53,7 +53,7 @@ def tar_members(url: str, options: Options) -> list[ListedFile]:
             stamp = f"{file.size}.{file.etag or file.modified}"
             buffered = partial(io.BufferedReader, file, BUFFER)
             return streamed(url, file.size or UNSIZED, stamp, buffered, options)
-    except fetch.Unfetched as why:
+    except fetch.FetchError as why:
         return [ListedFile(path="", error=why.code, message=why.message)]
 
 
@@ -84,7 +84,7 @@ def look_of(url: str, options: Options) -> str | None:
                 return f"{file.size} {file.etag or file.modified}" if file.etag or file.modified else None
         system, path = system_of(url)
         about = system.info(path)
-    except (fetch.Unfetched, OSError) as why:
+    except (fetch.FetchError, OSError) as why:
         raise _unread(url, why) from why
     date = date_of(about)
     return f"{about.get('size')} {date}" if date else None
@@ -149,7 +149,7 @@ def _chunks(url: str, opened: Callable[[], AbstractContextManager[Any]]) -> Iter
                         "Type the URL of a list: urls:https://…/list.csv"
                     )
                 yield chunk
-    except (fetch.Unfetched, OSError) as why:
+    except (fetch.FetchError, OSError) as why:
         raise _unread(url, why) from why
 
 

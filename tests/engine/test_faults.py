@@ -1,7 +1,7 @@
 """Under fire: a command that was killed, starved, interrupted or robbed of its sources, run again.
 
-It leaves what an undisturbed one leaves. A sample of what `make torture` does at hundreds of moments. Here the
-moments are named.
+It leaves what an undisturbed one leaves. A sample of what `make torture` does at hundreds of moments. Here
+the moments are named.
 """
 
 import json

@@ -7,10 +7,13 @@ import json
 import subprocess
 import sys
 
+import duckdb
+import pyarrow as pa
 import pytest
 
 import anidata
 from anidata import registry
+from anidata.cli import common
 from anidata.workspace import open_workspace
 from drawings import ART
 
@@ -170,6 +173,18 @@ def test_a_workspace_of_another_format_says_what_to_do(tmp_path):
     done = anidata_command("clean", tmp_path)
     assert done.returncode == 3
     assert done.stderr.startswith(f"FormatError: {tmp_path} has workspace format 99")
+
+
+def test_a_ctrl_c_that_duckdb_wraps_is_known_by_its_text():
+    def batches():
+        yield pa.record_batch({"a": [1]})
+        raise KeyboardInterrupt
+
+    connection = duckdb.connect()
+    connection.register("rows", pa.RecordBatchReader.from_batches(pa.schema([("a", pa.int64())]), batches()))
+    with pytest.raises(duckdb.Error) as caught:
+        connection.sql("SELECT sum(a) FROM rows").fetchall()
+    assert common._is_interrupt(caught.value)
 
 
 # As DuckDB has it, where it called Python.

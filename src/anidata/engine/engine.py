@@ -91,7 +91,7 @@ class Engine:
         with stack:
             stack.callback(self._end_mapping)
             self._is_mapping = True
-            ongoing = OngoingMap(self._pool, self._idle, self.workers, function, iter(parts), limits)
+            ongoing = self._ongoing(function, parts, limits)
             stack.callback(ongoing.stop)
             presses = stack.enter_context(_ctrl_c(label or "the run"))
             display = stack.enter_context(closing(progress.display(label, total, unit)))
@@ -99,6 +99,18 @@ class Engine:
         if presses:
             done = progress.count(ongoing.done, total, unit)
             raise Interrupted(f"{label or 'the run'} stopped: {done} are done. The same command goes on.")
+
+    def _ongoing(
+        self, function: Callable[[P, Watch], R], parts: Iterable[P], limits: Limits
+    ) -> OngoingMap[P, R]:
+        return OngoingMap(
+            pool=self._pool,
+            idle=self._idle,
+            workers=self.workers,
+            function=function,
+            parts=iter(parts),
+            limits=limits,
+        )
 
     def _end_mapping(self) -> None:
         self._is_mapping = False

@@ -41,6 +41,7 @@ class OngoingMap(Generic[P, R]):
 
     def __init__(
         self,
+        *,
         pool: Pool,
         idle: list[Worker],
         workers: int,

@@ -71,7 +71,7 @@ def struck(lane, stage, blow, step, name):
     [
         ("before fsync", "workspace.json"),
         ("after rename", "pairs/part-00000.tar"),
-        ("before fsync", "dataset/.anidata"),
+        pytest.param("before fsync", "dataset/.anidata", marks=pytest.mark.slow),
         pytest.param("after rename", "dataset/data/train-00000-of-00001.tar", marks=pytest.mark.slow),
     ],
 )
@@ -125,6 +125,7 @@ def test_a_disk_that_fills_is_told_and_healed_when_there_is_room(lane):
 
 
 @DISKS
+@pytest.mark.slow
 def test_a_folder_that_turned_read_only_is_told_and_healed_when_it_is_writable(lane):
     lane.restore("retune")
     with read_only(lane.work / "pairs"):
@@ -185,7 +186,7 @@ def until(command, happens):
         pass
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_ctrl_c_in_a_run_says_how_to_go_on_and_the_same_command_does(lane, times):
     lane.restore("run")
     command = lane.start("run")
@@ -325,7 +326,12 @@ def test_true_lineart_that_was_away_during_ingest_is_taken_when_it_is_back(
 
 
 @pytest.mark.parametrize(
-    ("name", "mode"), [("large.png", "RGB"), ("large alpha.png", "RGBA"), ("large.gif", "P")]
+    ("name", "mode"),
+    [
+        ("large.png", "RGB"),
+        pytest.param("large alpha.png", "RGBA", marks=pytest.mark.slow),
+        pytest.param("large.gif", "P", marks=pytest.mark.slow),
+    ],
 )
 def test_a_picture_that_takes_more_memory_than_there_may_be_is_too_large_and_costs_nothing_else(
     tmp_path, command, name, mode

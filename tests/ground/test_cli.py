@@ -113,12 +113,12 @@ def test_a_missing_source_says_what_a_source_is(tmp_path):
 
 
 def test_a_whole_run_prints_the_funnel_the_data_set_and_the_sheet_and_progress_on_stderr(
-    tmp_path, monkeypatch
+    pile, tmp_path, monkeypatch
 ):
     monkeypatch.delenv("ANIDATA_QUIET")
-    done = anidata_command("run", "quickstart", tmp_path / "work")
+    done = anidata_command("run", "quickstart", tmp_path / "work", pile)
     assert done.returncode == 0, done.stderr
-    assert "ingest: 36 of 36 pictures" in done.stderr
+    assert "ingest: 13 of 13 pictures" in done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()][:4] == [
         "found",
         "seen",
@@ -128,11 +128,20 @@ def test_a_whole_run_prints_the_funnel_the_data_set_and_the_sheet_and_progress_o
     assert f"data set  {tmp_path}/work/dataset" in done.stdout
     assert f"contact sheet  {tmp_path}/work/contact-sheet.png" in done.stdout
     assert (tmp_path / "work/contact-sheet.png").read_bytes().startswith(b"\x89PNG")
-    again = anidata_command("run", "quickstart", tmp_path / "work")
+    again = anidata_command("run", "quickstart", tmp_path / "work", pile)
     assert again.stdout.startswith("Nothing to do")
     status = json.loads(anidata_command("status", tmp_path / "work", "--json").stdout)
     assert set(status["stages"].values()) == {"up to date"}
     assert status["next_command"] is None
+    assert anidata_command("audit", tmp_path / "work/dataset").returncode == 0
+
+
+@pytest.mark.slow
+def test_a_whole_run_without_a_source_takes_the_bundled_pictures(tmp_path, monkeypatch):
+    monkeypatch.delenv("ANIDATA_QUIET")
+    done = anidata_command("run", "quickstart", tmp_path / "work")
+    assert done.returncode == 0, done.stderr
+    assert "ingest: 36 of 36 pictures" in done.stderr
     assert anidata_command("audit", tmp_path / "work/dataset").returncode == 0
 
 

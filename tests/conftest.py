@@ -35,7 +35,10 @@ def pile(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def command() -> Callable[..., Any]:
-    """Run a command in this process; its JSON where it gives one, else its text. An error of anidata's is raised."""
+    """Run a command in this process; its JSON where it gives one, else its text.
+
+    An error of anidata's is raised.
+    """
 
     def run(*words: object) -> Any:
         result = CliRunner().invoke(anidata.cli.entry.app, [str(w) for w in words])
@@ -55,19 +58,22 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def calls(inline: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """How often pictures are decoded and colors and lines encoded, counted where that happens; clear it between steps."""
+    """How often pictures are decoded and colors and lines encoded, counted where that happens.
+
+    Clear it between steps.
+    """
     counted: dict[str, int] = {}
-    for place in ("imaging.decode.decode", "imaging.encode.encode_color", "imaging.encode.encode_line"):
-        _count(monkeypatch, place, counted)
+    for path in ("imaging.decode.decode", "imaging.encode.encode_color", "imaging.encode.encode_line"):
+        _count(monkeypatch, path, counted)
     return counted
 
 
-def _count(monkeypatch: pytest.MonkeyPatch, place: str, counted: dict[str, int]) -> None:
-    module, name = place.rsplit(".", 1)
+def _count(monkeypatch: pytest.MonkeyPatch, path: str, counted: dict[str, int]) -> None:
+    module, name = path.rsplit(".", 1)
     function = getattr(__import__(f"anidata.{module}", fromlist=[name]), name)
 
     def counting(*args: Any) -> Any:
         counted[name] = counted.get(name, 0) + 1
         return function(*args)
 
-    monkeypatch.setattr(f"anidata.{place}", counting)
+    monkeypatch.setattr(f"anidata.{path}", counting)

@@ -16,6 +16,7 @@ from anidata.catalog.schemas import VIEWS
 from anidata.errors import QueryError, StorageError
 from anidata.workspace import Workspace, open_workspace
 from drawings import drawing, save
+from finished import Restored, run_inline
 
 INSIDE = ("_sightings", "_pictures", "_seen", "_kept_before_extract_lineart", "_links")
 GATHERED = ("records", "images", "edges", "relations", "pairs")
@@ -43,10 +44,18 @@ def manifest(work: Path) -> dict:
     return json.loads((work / "dataset/manifest.json").read_bytes())
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Restored:
+    """A pile and what a run made of it."""
+    home = tmp_path_factory.mktemp("finished") / "home"
+    run_inline("run", "quickstart", home / "work", fill(home / "pile"))
+    return Restored(home)
+
+
 @pytest.fixture
-def done(tmp_path, command, inline) -> Workspace:
-    command("run", "quickstart", tmp_path / "work", fill(tmp_path / "pile"))
-    return open_workspace(tmp_path / "work")
+def done(finished, inline) -> Workspace:
+    """The finished workspace, its pile beside it, as no test has touched them."""
+    return open_workspace(finished.restore() / "work")
 
 
 @pytest.mark.parametrize("kind", [Catalog, Sealed])
@@ -64,17 +73,17 @@ def test_large_tables_answer_as_small_ones_do(done, kind, monkeypatch):
 @pytest.mark.usefixtures("large", "inline")
 def test_a_run_over_large_tables_gives_the_same_data_set(tmp_path, command, done):
     odd = tmp_path / "odd [a]*b?c=1 'x' \"y\""
-    found = command("run", "quickstart", odd, tmp_path / "pile", "--json")
+    found = command("run", "quickstart", odd, done.path.parent / "pile", "--json")
     assert {name: found["funnel"][name] for name in FATES} == FATES
     assert manifest(odd) == manifest(done.path)
-    again = command("run", "quickstart", odd, tmp_path / "pile", "--json")
+    again = command("run", "quickstart", odd, done.path.parent / "pile", "--json")
     assert again["funnel"] == found["funnel"]
 
 
 @pytest.mark.usefixtures("inline")
 def test_a_run_in_slices_of_one_gives_the_same_pairs_and_data_set(tmp_path, command, done, monkeypatch):
     monkeypatch.setattr(tables, "SLICE", 1)
-    command("run", "quickstart", tmp_path / "sliced", tmp_path / "pile")
+    command("run", "quickstart", tmp_path / "sliced", done.path.parent / "pile")
     sliced = open_workspace(tmp_path / "sliced")
     assert manifest(sliced.path) == manifest(done.path)
     with Catalog(done) as views, Catalog(sliced) as others:
@@ -159,12 +168,13 @@ def test_small_tables_are_not_gathered(done):
 
 
 @pytest.mark.parametrize("held", [-1, gathered.HELD])
-def test_a_picture_whose_file_has_other_bytes_now_is_seen_no_more(tmp_path, command, done, held, monkeypatch):
+def test_a_picture_whose_file_has_other_bytes_now_is_seen_no_more(command, done, held, monkeypatch):
     with Catalog(done) as views:
         key = views.select("SELECT key FROM records WHERE file = 'kept 2.png'").column("key")[0].as_py()
-    save(tmp_path / "pile/kept 2.png", drawing(7))
+    pile = done.path.parent / "pile"
+    save(pile / "kept 2.png", drawing(7))
     monkeypatch.setattr(gathered, "HELD", held)
-    command("ingest", done.path, tmp_path / "pile", "--refresh")
+    command("ingest", done.path, pile, "--refresh")
     with Catalog(done) as views:
         seen, pictures, images = (
             set(views.keys(f"SELECT key FROM {view}")) for view in ("_seen", "_pictures", "images")

@@ -43,6 +43,10 @@ class Commands(typer.core.TyperGroup):
             raise
 
 
+class MayImportPandas(typer.core.TyperCommand):
+    """A command whose imports may ask for pandas: it is hidden from the processes of all others."""
+
+
 app = typer.Typer(
     name="anidata",
     cls=Commands,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 import typer.core
 
-from anidata.cli.common import app, show, training_imports
+from anidata.cli.common import MayImportPandas, app, show, training_imports
 from anidata.cli.options import Device, DeviceName, Json, Settings
 
 
@@ -39,7 +39,7 @@ def draw(
     raise typer.Exit(1 if done.failed else 0)
 
 
-@app.command("train-baseline")
+@app.command("train-baseline", cls=MayImportPandas)
 def train_baseline(
     baseline: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A model file by name (see: anidata list models) or path.")],
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A finished data set's folder, such as WORK/dataset.")],
@@ -59,7 +59,7 @@ def train_baseline(
         show(done.to_json(), as_json, lambda: print(done))
 
 
-@app.command()
+@app.command("colorize", cls=MayImportPandas)
 def colorize(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Line art or colored pictures; folders too.")],

@@ -21,10 +21,8 @@ SIDE = 16
 torch.set_num_threads(1)  # tests run side by side, on nets for which a second thread is only in the way
 
 
-@pytest.fixture(scope="session")
-def dataset(tmp_path_factory):
+def make_dataset(folder):
     """Twelve drawings of 32 px with their lines: 8 to train on, 3 to validate with, 1 to test with."""
-    folder = tmp_path_factory.mktemp("drawings")
     for n in range(12):
         save(folder / f"pile/{n:02d}.png", drawing(n, 64, 64))
     settings = ["clean.min_side=32", "clean.min_sharpness=0", "lineart.size=32", "shard.splits.val=0.3"]

@@ -200,7 +200,10 @@ def test_lines_come_back_at_full_size_and_the_color_between_them_is_the_models()
 
 
 def test_color_ends_in_the_middle_of_a_line_and_is_not_seen_beyond_it():
-    """Two fields with a line between them, reduced as a model would have it: each keeps its color up to the line."""
+    """Two fields with a line between them, reduced as a model would have it.
+
+    Each keeps its color up to the line.
+    """
     line = np.full((640, 640), 255, np.uint8)
     line[:, 300:314] = 0
     truth = np.full((640, 640, 3), (230, 60, 40), np.uint8)

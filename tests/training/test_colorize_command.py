@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 import anidata.cli.entry
 from anidata.errors import RecipeError, RunError, SourceError
 from drawings import drawing, save
-from training_lab import TINY, dataset  # noqa: F401 - a fixture
+from training_lab import TINY
 from training_lab import run as trained
 
 
 @pytest.fixture(scope="module")
-def run(dataset, tmp_path_factory):  # noqa: F811
+def run(dataset, tmp_path_factory):
     """A run of the tiny model, from a copy of its file."""
     folder = tmp_path_factory.mktemp("colorize")
     shutil.copy(TINY, folder / "mine.py")
@@ -67,7 +67,7 @@ def test_a_folder_goes_in_whole_and_keeps_its_folders(run, tmp_path):
     assert len(report["written"]) == 3
 
 
-def test_a_model_of_references_takes_the_colors_of_the_one_that_is_named(dataset, tmp_path):  # noqa: F811
+def test_a_model_of_references_takes_the_colors_of_the_one_that_is_named(dataset, tmp_path):
     settings = ("train.images=8", "train.validate_every=0", 'train.conditions=["lineart","reference"]')
     trained(dataset, tmp_path / "run", settings)
     lines = np.full((40, 40, 3), 255, np.uint8)

@@ -1,4 +1,4 @@
-"""What a model is told beside the noise: lines, gray, points of color, another picture of its colors, nothing."""
+"""What a model is told beside the noise: lines, gray, points of color, another picture, or nothing."""
 
 import re
 

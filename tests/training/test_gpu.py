@@ -1,6 +1,6 @@
-"""What only a GPU can show: mixed precision, channels_last, compiled networks, resume and several GPUs on CUDA.
+"""What only a GPU can show, run by `make gpu`.
 
-Run by `make gpu`.
+Mixed precision, channels_last, compiled networks, resume and several GPUs on CUDA.
 """
 
 import os
@@ -17,7 +17,7 @@ from anidata.training import models
 from anidata.training.distributed import Processes
 from anidata.training.loop import State, prepare
 from anidata.training.loop import train as steps
-from training_lab import TINY, as_options, batches, config, dataset, same, tiny, weights  # noqa: F401 - a fixture
+from training_lab import TINY, as_options, batches, config, same, tiny, weights
 from training_lab import run as train_into
 
 pytestmark = [
@@ -95,7 +95,7 @@ def test_each_family_trains_in_bf16_and_channels_last_compiled(name, gpu):
     assert not any(s.skipped for s in done)
 
 
-def test_a_run_resumes_on_a_gpu(dataset, tmp_path):  # noqa: F811
+def test_a_run_resumes_on_a_gpu(dataset, tmp_path):
     def go(name, *more):
         return train_into(dataset, tmp_path / name, (*SETTINGS, *more), device="cuda")
 
@@ -106,7 +106,7 @@ def test_a_run_resumes_on_a_gpu(dataset, tmp_path):  # noqa: F811
     assert same(whole, halves, atol=1e-4, rtol=1e-3)
 
 
-def test_a_run_begun_on_a_gpu_goes_on_on_a_cpu(dataset, tmp_path):  # noqa: F811
+def test_a_run_begun_on_a_gpu_goes_on_on_a_cpu(dataset, tmp_path):
     for device, images in (("cuda", 24), ("cpu", 48)):
         settings = (*SETTINGS, f"train.images={images}")
         assert train_into(dataset, tmp_path / "run", settings, device=device).images == images
@@ -122,7 +122,7 @@ def test_memory_does_not_grow(gpu):
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
-def test_two_gpus_train_one_run(dataset, tmp_path):  # noqa: F811
+def test_two_gpus_train_one_run(dataset, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])

@@ -328,8 +328,9 @@ class Dying(Dataset):
         return 1
 
 
+@pytest.mark.slow  # torch looks after its workers every five seconds
 def test_torch_says_of_a_dead_worker_what_the_loader_looks_for():
-    batches = iter(DataLoader(Dying(), num_workers=1, timeout=20, multiprocessing_context="fork"))
+    batches = iter(DataLoader(Dying(), num_workers=1, multiprocessing_context="fork"))
     with pytest.raises(RuntimeError, match=f"^{WORKER_DIED}"):
         next(batches)
 

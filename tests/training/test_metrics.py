@@ -112,7 +112,10 @@ def test_a_metric_leaves_its_pictures_alone(module):
 
 
 def test_the_names_of_metrics_are_known_without_torch():
-    code = "import sys; from anidata import registry; print(registry.names('metrics')); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from anidata import registry; "
+        "print(registry.names('metrics')); assert 'torch' not in sys.modules"
+    )
     assert (
         "psnr"
         in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -35,7 +35,7 @@ from anidata.training.config import Config, resolve
 from anidata.training.data.loader import Loader
 from anidata.training.run import validation
 from anidata.workspace import Workspace
-from training_lab import TINY, as_options, dataset  # noqa: F401 - a fixture
+from training_lab import TINY, as_options
 from training_lab import run as train_into
 from training_lab import tiny as tiny_model
 
@@ -59,7 +59,7 @@ FILES = {
 
 
 @pytest.fixture
-def trained(command, dataset, tmp_path):  # noqa: F811
+def trained(command, dataset, tmp_path):
     """Train the tiny model into tmp_path/run; the JSON of the outcome."""
 
     def run(*settings, words=(), name="run"):
@@ -70,7 +70,7 @@ def trained(command, dataset, tmp_path):  # noqa: F811
 
 
 @pytest.fixture(scope="module")
-def original(dataset, tmp_path_factory):  # noqa: F811
+def original(dataset, tmp_path_factory):
     """A finished run, and the outcome."""
     folder = tmp_path_factory.mktemp("original") / "run"
     return folder, train_into(dataset, folder, SETTINGS).to_json()
@@ -142,7 +142,7 @@ def test_figures_stand_in_the_table_the_json_and_the_card(finished, tmp_path):
     assert str(tmp_path) not in card
 
 
-def test_validation_is_of_the_averaged_weights_on_fixed_pictures(trained, dataset, tmp_path):  # noqa: F811
+def test_validation_is_of_the_averaged_weights_on_fixed_pictures(trained, dataset, tmp_path):
     """The figures again, from the exported weights alone, with scikit-image."""
     done = trained("train.keep_best=0")
     baseline = tiny_model()
@@ -221,7 +221,7 @@ def test_what_may_change_changes(trained, finished, tmp_path):
     assert "workers = 1" in (tmp_path / "run/recipe.toml").read_text()
 
 
-def test_another_data_set_is_refused_and_a_moved_one_is_not(finished, dataset, command, tmp_path):  # noqa: F811
+def test_another_data_set_is_refused_and_a_moved_one_is_not(finished, dataset, command, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(dataset, moved)
     options = as_options(SETTINGS)
@@ -327,7 +327,7 @@ def test_what_is_no_data_set_is_told(command, tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
-def test_no_gpu_where_one_is_asked_for(command, dataset, tmp_path):  # noqa: F811
+def test_no_gpu_where_one_is_asked_for(command, dataset, tmp_path):
     with pytest.raises(TrainingError, match=r"--device cuda: PyTorch sees no GPU here.*Use --device cpu"):
         command("train-baseline", TINY, dataset, tmp_path / "run", "--device", "cuda")
 
@@ -383,7 +383,7 @@ def same_weights(one, other):
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from anidata.cli.entry import main; main()"
 
 
-def test_training_without_torch_says_what_to_install(dataset, tmp_path):  # noqa: F811
+def test_training_without_torch_says_what_to_install(dataset, tmp_path):
     words = ["train-baseline", "gan", str(dataset), str(tmp_path / "run")]
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_TORCH, *words],

@@ -188,7 +188,7 @@ def test_mixed_precision_keeps_the_weights_in_full():
 
 
 def test_mixed_precision_sees_weights_that_changed_within_the_step():
-    """A cache of cast weights, as autocast has it by default, would give the second forward the first one's weights."""
+    """A cache of cast weights, autocast's default, would give the second forward the first one's weights."""
 
     class Twice(Line):
         def step(self, batch, generator, update):
@@ -226,7 +226,7 @@ def test_a_compiler_that_fails_is_told_with_the_switch():
 
 
 def test_averages_are_those_of_an_independent_implementation():
-    """With the half-life far below what has been seen, the decay is a constant, as in torch's own AveragedModel."""
+    """With the half-life far below what has been seen, the decay is constant, as in torch's AveragedModel."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
     ours = ema.Ema({"n": network}, half_life=8)

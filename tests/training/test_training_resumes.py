@@ -16,7 +16,7 @@ import pytest
 
 from anidata.training.data.loader import Loader
 from anidata.training.loop import Updater
-from training_lab import TINY, as_options, dataset  # noqa: F401 - a fixture
+from training_lab import TINY, as_options
 from training_lab import run as trained
 
 SETTINGS = (
@@ -32,7 +32,7 @@ class Stop(Exception):
     """Ends a training between two steps, as a crash would."""
 
 
-def go(dataset, run, *settings):  # noqa: F811
+def go(dataset, run, *settings):
     return trained(dataset, run, (*SETTINGS, *settings))
 
 
@@ -54,14 +54,14 @@ def figures(run):
 
 
 @pytest.fixture(scope="module")
-def whole(dataset, tmp_path_factory):  # noqa: F811
+def whole(dataset, tmp_path_factory):
     run = tmp_path_factory.mktemp("whole")
     go(dataset, run)
     return run
 
 
 @pytest.mark.parametrize("after", [1, 3, 4, 5, 11, 12])
-def test_a_crash_between_steps_changes_nothing(after, dataset, whole, tmp_path, monkeypatch):  # noqa: F811
+def test_a_crash_between_steps_changes_nothing(after, dataset, whole, tmp_path, monkeypatch):
     batches = Loader.batches
 
     def cut(self, start=0):
@@ -77,7 +77,7 @@ def test_a_crash_between_steps_changes_nothing(after, dataset, whole, tmp_path, 
     assert figures(tmp_path) == figures(whole)
 
 
-def test_a_crash_in_mid_step_changes_nothing(dataset, whole, tmp_path, monkeypatch):  # noqa: F811
+def test_a_crash_in_mid_step_changes_nothing(dataset, whole, tmp_path, monkeypatch):
     """One optimizer has stepped, the other hasn't."""
     call, calls = Updater.__call__, []
 
@@ -95,13 +95,13 @@ def test_a_crash_in_mid_step_changes_nothing(dataset, whole, tmp_path, monkeypat
     assert bytes_of(tmp_path) == bytes_of(whole)
 
 
-def test_other_workers_and_another_rhythm_of_checkpoints_change_nothing(dataset, whole, tmp_path):  # noqa: F811
+def test_other_workers_and_another_rhythm_of_checkpoints_change_nothing(dataset, whole, tmp_path):
     go(dataset, tmp_path, "train.images=20", "train.checkpoint_every=4", "train.workers=2")
     go(dataset, tmp_path, "train.workers=1")
     assert _tensors((tmp_path / "checkpoints/000000000048.safetensors").read_bytes()) == bytes_of(whole)[1]
 
 
-def test_parts_of_a_step_resume_too(dataset, tmp_path):  # noqa: F811
+def test_parts_of_a_step_resume_too(dataset, tmp_path):
     runs = [tmp_path / name for name in "ab"]
     go(dataset, runs[0], "train.accumulate=2")
     go(dataset, runs[1], "train.accumulate=2", "train.images=28")
@@ -114,7 +114,7 @@ COMMAND = [sys.executable, "-m", "anidata", "train-baseline", str(TINY)]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 10])
-def test_a_real_kill_in_mid_step_changes_nothing(step, dataset, whole, tmp_path):  # noqa: F811
+def test_a_real_kill_in_mid_step_changes_nothing(step, dataset, whole, tmp_path):
     """kill -9, by the model itself in the midst of a step, with two workers reading ahead.
 
     It comes before the first checkpoint, and after some.
@@ -147,7 +147,7 @@ main()
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_costs_nothing_but_time(dataset, tmp_path):  # noqa: F811
+def test_a_disk_that_fills_up_costs_nothing_but_time(dataset, tmp_path):
     wide = ("model.width=200", "train.workers=0")
     go(dataset, tmp_path / "whole", *wide)
     go(dataset, tmp_path / "run", *wide, "train.images=16")
@@ -159,7 +159,8 @@ def test_a_disk_that_fills_up_costs_nothing_but_time(dataset, tmp_path):  # noqa
     )
     assert done.returncode == 5, done.stderr
     assert re.search(
-        r"StorageError: .*/checkpoints/000000000024\.safetensors: can't be written \(File too large\)\. Make room",
+        r"StorageError: .*/checkpoints/000000000024\.safetensors: can't be written \(File too large\)\. "
+        "Make room",
         done.stderr,
     )
     assert {p.name: p.read_bytes() for p in (tmp_path / "run/checkpoints").iterdir()} == kept
@@ -181,8 +182,8 @@ print(done.first, done.images, [round(s["psnr"], 3) for s in done.scores])
 
 
 @pytest.fixture
-def launch(dataset, tmp_path):  # noqa: F811
-    """Train in a folder with so many processes, as accelerate's launcher starts them; the last line of each."""
+def launch(dataset, tmp_path):
+    """Train in a folder with so many processes, as accelerate's launcher starts them; their last lines."""
 
     def run(name, ranks, *settings):
         folders = os.pathsep.join([str(Path(__file__).parent), str(TINY.parent)])

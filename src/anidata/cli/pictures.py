@@ -54,7 +54,15 @@ def train_baseline(
         from anidata.training import train
 
     words = [*(settings or ()), *([f"train.init={json.dumps(init)}"] if init else [])]
-    done = train.run(train.Order(baseline, dataset, run_folder, preset, words, device.value))
+    order = train.Order(
+        baseline=baseline,
+        dataset=dataset,
+        run=run_folder,
+        preset=preset,
+        settings=words,
+        device=device.value,
+    )
+    done = train.run(order)
     if done.first:  # of several processes
         show(done.to_json(), as_json, lambda: print(done))
 
@@ -73,7 +81,7 @@ def colorize(
     with training_imports():
         from anidata.training.inference import files
 
-    done = files.color_files(run_folder, images, output, files.Wish(seed, style, reference, device.value))
+    done = files.color_files(run_folder, images, output, files.ColorRequest(seed, style, reference, device.value))
     show(done.to_json(), as_json, lambda: print(f"{len(done.written)} colored into {output}"))
     for path, why in done.failed.items():
         print(f"{path}: {why}", file=sys.stderr)

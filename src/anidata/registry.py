@@ -61,9 +61,7 @@ def find(registry: str, name: str) -> Path:
 
 def title(plugin: ModuleType) -> str:
     """The first paragraph of a plugin's docstring, on one line."""
-    return " ".join((plugin.__doc__ or "").strip().split("
-
-", 1)[0].split())
+    return " ".join((plugin.__doc__ or "").strip().split("\n\n", 1)[0].split())
 
 
 def stage(name: str) -> Any:

@@ -81,9 +81,8 @@ def colorize(
     with training_imports():
         from anidata.training.inference import files
 
-    done = files.color_files(
-        run_folder, images, output, files.ColorRequest(seed, style, reference, device.value)
-    )
+    request = files.ColorRequest(seed, style, reference, device.value)
+    done = files.color_files(run_folder, images, output, request)
     show(done.to_json(), as_json, lambda: print(f"{len(done.written)} colored into {output}"))
     for path, why in done.failed.items():
         print(f"{path}: {why}", file=sys.stderr)

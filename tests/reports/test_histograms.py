@@ -15,6 +15,7 @@ from anidata.catalog.decisions import Threshold
 from anidata.reports.page import histograms, layout
 from anidata.workspace import open_workspace
 from drawings import drawing, save
+from finished import run_inline
 
 NUMBERS = st.floats(-1e9, 1e9, allow_subnormal=False)
 RULES = [
@@ -69,19 +70,14 @@ VALUES = {"small": "least(width, height)"}  # of a histogram that isn't a column
 
 
 @pytest.fixture(scope="module")
-def pile(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pile")
+def work(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("histograms") / "pile"
     for n in range(40):
         save(folder / f"{n}.png", drawing(n, 64 + 7 * n % 90, 64 + n))
     save(folder / "far.png", drawing(99, 3000, 20))
     (folder / "broken.png").write_bytes(b"no picture")
-    return folder
-
-
-@pytest.fixture
-def work(tmp_path, pile, command, inline):
-    command("ingest", tmp_path / "work", pile)
-    return tmp_path / "work"
+    run_inline("ingest", folder.parent / "work", folder)
+    return folder.parent / "work"
 
 
 def measured(work, rules=()):

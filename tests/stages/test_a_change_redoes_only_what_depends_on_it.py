@@ -6,15 +6,27 @@ import shutil
 import pytest
 
 from anidata.measures import chroma
-from drawings import drawing, save
+from drawings import drawing, make_pile, save
+from finished import Restored, run_inline
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A pile and what a run made of it."""
+    home = tmp_path_factory.mktemp("finished") / "home"
+    run_inline("run", "quickstart", home / "work", make_pile(home / "pile"))
+    return Restored(home)
 
 
 @pytest.fixture
-def work(pile, tmp_path, command, calls):
-    """A finished workspace, its calls forgotten."""
-    command("run", "quickstart", tmp_path / "work", pile)
-    calls.clear()
-    return tmp_path / "work"
+def pile(finished):
+    return finished.restore() / "pile"
+
+
+@pytest.fixture
+def work(pile, calls):
+    """The finished workspace, as no test has touched it."""
+    return pile.parent / "work"
 
 
 def answers(command, work, sql):

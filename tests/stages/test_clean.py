@@ -10,13 +10,16 @@ import pytest
 from anidata.errors import QueryError, RecipeError, UnknownPart
 from anidata.stages.clean.stage import RULES, margin
 from drawings import drawing, save
+from finished import Restored, run_inline
 from measure_lab import painted
 from pages import pixel_art, text_page
 
 
-@pytest.fixture
-def work(tmp_path, command, inline):
-    pile = tmp_path / "pile"
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory):
+    """A pile with a picture of each defect, and the workspace that knows it."""
+    home = tmp_path_factory.mktemp("ingested") / "home"
+    pile = home / "pile"
     good = drawing(1)
     save(pile / "good.png", good)
     save(pile / "gray.png", np.dstack([cv2.cvtColor(good, cv2.COLOR_RGB2GRAY)] * 3))
@@ -27,8 +30,13 @@ def work(tmp_path, command, inline):
     PIL.Image.fromarray(np.zeros((30, 400), np.uint8)).save(pile / "black bar.png")
     (pile / "good.txt").write_text("1girl, hat")
     (pile / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    command("ingest", tmp_path / "work", pile)
-    return tmp_path / "work"
+    run_inline("ingest", home / "work", pile)
+    return Restored(home)
+
+
+@pytest.fixture
+def work(ingested, inline):
+    return ingested.restore() / "work"
 
 
 def reasons(command, work, *settings):

@@ -12,7 +12,7 @@ ART = Path(anidata.__file__).parent / "art"
 
 
 def drawing(seed: int, width: int = 320, height: int = 360) -> np.ndarray:
-    """A picture unlike any other seed's: blobs of color with black outlines, uint8 (height, width, 3), RGB."""
+    """A picture unlike any other seed's: blobs of color with black outlines: uint8 (height, width, 3)."""
     rng = np.random.default_rng(seed)
     page = np.full((height, width, 3), rng.integers(150, 256, 3), np.uint8)
     for _ in range(14):

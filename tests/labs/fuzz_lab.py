@@ -1,4 +1,7 @@
-"""Damaged pictures for the decoder: a case is a seed and a number, and always the same bytes. Judged here, in whatever process asks."""
+"""Damaged pictures for the decoder: a case is a seed and a number, and always the same bytes.
+
+Judged here, in whatever process asks.
+"""
 
 import re
 import time
@@ -16,10 +19,12 @@ from anidata.engine.engine import Watch
 from anidata.errors import BadImage
 from anidata.imaging.decode import decode
 from anidata.imaging.image import Image
+from fuzz_words import WORDS
 
 CODES = {"empty", "not_an_image", "truncated", "corrupt", "too_large"}
 EXPECTED = {"ok", *CODES}  # all other outcomes are faults
 MOST_STEPS = 4  # damages of one file
+# where counters turn over
 LENGTHS = (
     0,
     1,
@@ -38,21 +43,7 @@ LENGTHS = (
     0x7FFFFFFF,
     0x80000000,
     0xFFFFFFFF,
-)  # where counters turn over
-WORDS = {
-    "jpeg": [bytes([0xFF, code]) for code in (0, 1, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC9, 0xCC, 0xD0, 0xD7, 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xE0)]
-    + [b"\xff\xe1\0\x10Exif\0\0II*\0", b"\xff\xe2\0\x10ICC_PROFILE\0\1\1", b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\2"],
-    "png": [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"iCCP", b"eXIf", b"sRGB", b"zTXt", b"CgBI"],
-    "gif": [b"GIF87a", b"GIF89a", b",\0\0\0\0", b"!\xf9\4\1\0\0\0\0", b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0", b"!\xfe", b";", b"\xff" * 256, b"\0"],
-    "webp": [b"RIFF", b"WEBP", b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP ", b"\x9d\x01\x2a", b"\x2f"],
-    "bmp": [b"BM", b"\0\0", b"\0\1", b"\0\2", b"\0\3", b"\x28\0\0\0", b"\x7c\0\0\0", b"\1\0\x20\0\3\0\0\0", b"\1\0\x08\0\1\0\0\0"],
-    "tiff": [bytes([tag & 255, tag >> 8, kind, 0]) for tag in (256, 257, 258, 259, 262, 273, 277, 278, 279, 320, 322, 324, 330, 338) for kind in (3, 4)]
-    + [b"II*\0", b"MM\0*", b"II+\0", bytes([7, 0]), bytes([0xB0, 0xC3])],
-    "avif": [b"ftyp", b"meta", b"hdlr", b"pitm", b"iloc", b"iinf", b"infe", b"iprp", b"ipco", b"ipma", b"ispe", b"pixi", b"av1C", b"auxC", b"iref", b"irot"]
-    + [b"imir", b"colr", b"moov", b"trak", b"stsz", b"mdat", b"avis"],
-    "jpeg2000": [bytes([0xFF, code]) for code in (0x4F, 0x51, 0x52, 0x53, 0x55, 0x58, 0x5C, 0x5D, 0x5F, 0x90, 0x91, 0x92, 0x93, 0xD9)]
-    + [b"jp2h", b"ihdr", b"colr", b"pclr", b"cmap", b"cdef", b"jp2c"],
-}  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -64,12 +55,11 @@ class Case:
 
 @dataclass
 class Tally:
-    """What became of a part's cases."""
+    """The outcomes of a part's cases."""
 
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)  # (form, outcome)
-    seconds: dict[str, tuple[float, int]] = field(
-        default_factory=dict
-    )  # the longest, and its number, by form
+    # the longest, and its number, by form
+    seconds: dict[str, tuple[float, int]] = field(default_factory=dict)
     memory: dict[str, int] = field(default_factory=dict)  # the most bytes that one case added, by form
     faults: list[tuple[int, str, str]] = field(default_factory=list)  # number, outcome, message
 
@@ -90,42 +80,40 @@ class Tally:
 @cache
 def wholes() -> dict[str, list[bytes]]:
     """Sound files of every form, by form."""
-    found: dict[str, list[bytes]] = {}
+    by_form: dict[str, list[bytes]] = {}
     for name in files.FILES:
-        found.setdefault(name.split()[0], []).append(files.file(name))
+        by_form.setdefault(name.split()[0], []).append(files.file(name))
     for form, more in _more().items():
-        found[form] += more
-    return found
+        by_form[form] += more
+    return by_form
 
 
 def _more() -> dict[str, list[bytes]]:
-    """Layouts that test_decoding shows elsewhere: several frames, profiles, orientation, rare compressions."""
-    rgb, pages = (
-        files.picture("RGB"),
-        [PIL.Image.fromarray(np.roll(files.art(3), 3 * n, axis=0)) for n in range(3)],
-    )
-    told = {"exif": files.exif(6), "icc_profile": files.swapped_profile()}
+    """Layouts that test_decoding shows too: several frames, profiles, orientation, rare compressions."""
+    rgb = files.picture("RGB")
+    pages = [PIL.Image.fromarray(np.roll(files.art(3), 3 * n, axis=0)) for n in range(3)]
+    tags = {"exif": files.exif(6), "icc_profile": files.swapped_profile()}
     several = {"save_all": True, "append_images": pages[1:]}
     rows = files.packed(files.art(4).astype(int) * 257, 16, interlaced=True)
     tiffs = ("packbits", "tiff_lzw", "jpeg", "zstd", "lzma", "tiff_deflate")
     return {
         "jpeg": [
-            files.saved(rgb, "JPEG", **told),
+            files.saved(rgb, "JPEG", **tags),
             files.saved(files.picture("CMYK"), "JPEG", progressive=True),
         ],
         "png": [
-            files.saved(pages[0], "PNG", **several, **told),
+            files.saved(pages[0], "PNG", **several, **tags),
             files.png(files.WIDTH, files.HEIGHT, 16, 6, rows, interlaced=True),
         ],
         "gif": [files.saved(pages[0], "GIF", **several)],
         "webp": [
-            files.saved(pages[0], "WEBP", **several, **told),
-            files.saved(files.picture("RGBA"), "WEBP", **told),
+            files.saved(pages[0], "WEBP", **several, **tags),
+            files.saved(files.picture("RGBA"), "WEBP", **tags),
         ],
-        "tiff": [files.saved(pages[0], "TIFF", **several, **told), files.saved(rgb, "TIFF", big_tiff=True)]
+        "tiff": [files.saved(pages[0], "TIFF", **several, **tags), files.saved(rgb, "TIFF", big_tiff=True)]
         + [files.saved(rgb, "TIFF", compression=name) for name in tiffs]
         + [files.saved(files.picture("1"), "TIFF", compression=f"group{n}") for n in (3, 4)],
-        "avif": [files.saved(pages[0], "AVIF", **several), files.saved(rgb, "AVIF", **told)],
+        "avif": [files.saved(pages[0], "AVIF", **several), files.saved(rgb, "AVIF", **tags)],
         "jpeg2000": [
             files.saved(rgb, "JPEG2000", no_jp2=True, tile_size=(32, 32)),
             files.saved(files.picture("I;16"), "JPEG2000"),
@@ -150,8 +138,11 @@ def case(seed: int, number: int) -> Case:
 
 
 def outcome(one: Case, limit: int) -> tuple[str, str]:
-    """(ok or the error's code, message); memory: it asked for more than it may; half: a picture cut short and taken for whole;
-    wrong: what no caller expects."""
+    """(ok or the error's code, message).
+
+    memory: it asked for more than it may; half: a picture cut short and taken for whole; wrong: what no
+    caller expects.
+    """
     try:
         seen = decode(one.data, limit)
     except BadImage as error:
@@ -160,10 +151,8 @@ def outcome(one: Case, limit: int) -> tuple[str, str]:
     except BaseException as error:  # noqa: BLE001  a panic in Rust is no Exception
         return ("memory" if isinstance(error, MemoryError) else "wrong"), f"{type(error).__name__}: {error}"
     if not _sound(seen, limit):
-        return (
-            "wrong",
-            f"{seen.format} {seen.rgb.dtype} {seen.rgb.shape}, {seen.frames} frames, transparency {seen.transparency}",
-        )
+        pixels = f"{seen.format} {seen.rgb.dtype} {seen.rgb.shape}"
+        return "wrong", f"{pixels}, {seen.frames} frames, transparency {seen.transparency}"
     if one.whole and not np.array_equal(seen.rgb, decode(one.whole, limit).rgb):
         return "half", f"the first {len(one.data)} of {len(one.whole)} bytes"
     return "ok", ""
@@ -201,17 +190,18 @@ def _peak(*, reset: bool = False) -> int:
     """Bytes: the most that this process has held since the last reset; Linux alone tells."""
     if reset:
         Path("/proc/self/clear_refs").write_text("5")
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found[1]) << 10 if found else 0
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(peak[1]) << 10 if peak else 0
 
 
 def _random(rng: np.random.Generator) -> bytes:
-    """Noise, half of the time behind the first bytes of a sound file; of a lossy WebP that is a picture: any bytes decode."""
-    head = (
-        _one(rng, _one(rng, list(wholes().values())))[: rng.choice([4, 8, 16, 40])]
-        if rng.random() < 0.5
-        else b""
-    )
+    """Noise, half of the time behind the first bytes of a sound file.
+
+    Behind those of a lossy WebP it is a picture: any bytes decode.
+    """
+    head = b""
+    if rng.random() < 0.5:
+        head = _one(rng, _one(rng, list(wholes().values())))[: rng.choice([4, 8, 16, 40])]
     return head + rng.bytes(int(2 ** rng.uniform(0, 13)))
 
 
@@ -219,15 +209,17 @@ def _one(rng, things):
     return things[int(rng.integers(len(things)))]
 
 
-def _place(rng, data: bytes, *, head: float = 0.4) -> int:
+def _offset(rng, data: bytes, *, head: float = 0.4) -> int:
     """Somewhere in the data, in its first hundred bytes more often than elsewhere."""
-    return int(rng.integers(min(len(data), 100) if rng.random() < head else len(data))) if data else 0
+    if not data:
+        return 0
+    return int(rng.integers(min(len(data), 100) if rng.random() < head else len(data)))
 
 
 def flip(rng, data: bytes, form: str) -> bytes:
     changed = bytearray(data)
     for _ in range(int(2 ** rng.uniform(0, 5)) if data else 0):
-        changed[_place(rng, data, head=0.2)] ^= 1 << int(rng.integers(8))
+        changed[_offset(rng, data, head=0.2)] ^= 1 << int(rng.integers(8))
     return bytes(changed)
 
 
@@ -243,43 +235,43 @@ def header(rng, data: bytes, form: str) -> bytes:
 
 def grow(rng, data: bytes, form: str) -> bytes:
     """Another number where a length, size or count may stand."""
-    place, width = _place(rng, data), int(rng.choice([1, 2, 4]))
+    start, width = _offset(rng, data), int(rng.choice([1, 2, 4]))
     order = "little" if rng.random() < 0.5 else "big"
-    old = int.from_bytes(data[place : place + width], order)
+    old = int.from_bytes(data[start : start + width], order)
     new = [_one(rng, LENGTHS), old + 1, old - 1, old * 2, old * 256, old // 2][int(rng.integers(6))]
-    return data[:place] + (new % 256**width).to_bytes(width, order) + data[place + width :]
+    return data[:start] + (new % 256**width).to_bytes(width, order) + data[start + width :]
 
 
 def cut(rng, data: bytes, form: str) -> bytes:
-    return data[: _place(rng, data, head=0.1)]
+    return data[: _offset(rng, data, head=0.1)]
 
 
 def hole(rng, data: bytes, form: str) -> bytes:
-    place = _place(rng, data)
-    return data[:place] + data[place + int(2 ** rng.uniform(0, 9)) :]
+    start = _offset(rng, data)
+    return data[:start] + data[start + int(2 ** rng.uniform(0, 9)) :]
 
 
 def again(rng, data: bytes, form: str) -> bytes:
     """A piece many times over."""
-    place, size = _place(rng, data), int(2 ** rng.uniform(0, 8))
-    return data[:place] + data[place : place + size] * int(2 ** rng.uniform(1, 8)) + data[place:]
+    start, size = _offset(rng, data), int(2 ** rng.uniform(0, 8))
+    return data[:start] + data[start : start + size] * int(2 ** rng.uniform(1, 8)) + data[start:]
 
 
 def splice(rng, data: bytes, form: str) -> bytes:
     """The rest from another file of this form, or of any."""
     other = _one(rng, wholes()[form if rng.random() < 0.8 else _one(rng, sorted(wholes()))])
-    return data[: _place(rng, data)] + other[_place(rng, other) :]
+    return data[: _offset(rng, data)] + other[_offset(rng, other) :]
 
 
 def word(rng, data: bytes, form: str) -> bytes:
     """A marker or name of this form, put in or written over."""
-    place, written = _place(rng, data), _one(rng, WORDS[form])
-    return data[:place] + written + data[place + len(written) * int(rng.integers(2)) :]
+    start, written = _offset(rng, data), _one(rng, WORDS[form])
+    return data[:start] + written + data[start + len(written) * int(rng.integers(2)) :]
 
 
 def noise(rng, data: bytes, form: str) -> bytes:
-    place, size = _place(rng, data), int(2 ** rng.uniform(0, 7))
-    return data[:place] + rng.bytes(size) + data[place + size :]
+    start, size = _offset(rng, data), int(2 ** rng.uniform(0, 7))
+    return data[:start] + rng.bytes(size) + data[start + size :]
 
 
 def unpacked(rng, data: bytes, form: str) -> bytes:
@@ -298,14 +290,14 @@ def unpacked(rng, data: bytes, form: str) -> bytes:
 
 def checked(data: bytes) -> bytes:
     """A PNG whose checksums are right: otherwise damage ends at the first of them."""
-    parts, place = [data[:8]], 8
-    while place + 12 <= len(data):
-        end = place + 8 + int.from_bytes(data[place : place + 4], "big")
+    parts, start = [data[:8]], 8
+    while start + 12 <= len(data):
+        end = start + 8 + int.from_bytes(data[start : start + 4], "big")
         if end + 4 > len(data):
             break
-        parts.append(files.chunk(data[place + 4 : place + 8], data[place + 8 : end]))
-        place = end + 4
-    return b"".join(parts) + data[place:]
+        parts.append(files.chunk(data[start + 4 : start + 8], data[start + 8 : end]))
+        start = end + 4
+    return b"".join(parts) + data[start:]
 
 
 DAMAGES: list[Callable[..., bytes]] = [

@@ -1,4 +1,4 @@
-"""What the tests of model files share: small settings of every preset, batches, a plain update."""
+"""Shared by the tests of model files: small settings of every preset, batches, a plain update."""
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -17,7 +17,7 @@ TINY = {
 
 
 def save_stable_diffusion(folder):
-    """Save a small VAE and UNet in Stable Diffusion's form, with random weights; a model's settings for them."""
+    """Save a small VAE and UNet in Stable Diffusion's form, with random weights; return a model's settings."""
     torch.manual_seed(0)
     vae = AutoencoderKL(
         block_out_channels=(8, 8),

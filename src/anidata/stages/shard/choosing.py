@@ -25,7 +25,8 @@ GROUP BY split ORDER BY split
 # the keys by shard: of the kept pictures that have a split and files that are up to date
 CHOSEN = """
 SELECT key, shard FROM (
-    SELECT key, split, printf('%s-%05d-of-%05d', split, ('0x' || key[9:24])::UBIGINT % n.count, n.count) AS shard
+    SELECT key, split,
+        printf('%s-%05d-of-%05d', split, ('0x' || key[9:24])::UBIGINT % n.count, n.count) AS shard
     FROM _splits JOIN (VALUES $counts) n(split, count) USING (split)
 )
 WHERE key IN (SELECT key FROM _decided WHERE keep) AND key IN (SELECT key FROM _pairs WHERE $up_to_date)
@@ -33,7 +34,8 @@ ORDER BY shard, key
 """
 # all that is known of the pictures in `_slice`
 SAMPLES = """
-SELECT $columns, shard FROM _decided JOIN _slice USING (key) JOIN (FROM _merged SEMI JOIN _slice USING (key)) USING (key)
+SELECT $columns, shard
+FROM _decided JOIN _slice USING (key) JOIN (FROM _merged SEMI JOIN _slice USING (key)) USING (key)
 ORDER BY shard, key
 """
 # where the files of their pairs lie

@@ -21,7 +21,8 @@ def describe(name: str, packed: list[Marker], members: list[str], columns: pa.Sc
 
     members: what follows the key in the names of a sample's pictures, such as color.jpg.
 
-    A date of publication, which the specification recommends, is left out: no byte of a data set depends on the clock.
+    A date of publication, which the specification recommends, is left out: no byte of a data set depends on
+    the clock.
     """
     samples = f"each sample has {', '.join(members)} and json."
     return {

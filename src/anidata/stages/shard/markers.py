@@ -1,4 +1,4 @@
-"""Markers: the notes on what shards were packed from, one file for each, beside the state of their data set."""
+"""Markers: a note for each shard on what it was packed from, beside the state of its data set."""
 
 import json
 from pathlib import Path

@@ -154,7 +154,10 @@ def _is_there(shard: ShardPart, marker: Marker, name: str) -> bool:
 
 
 def pack(shard: ShardPart, watch: Watch) -> set[str]:
-    """Write what is stale of one shard, its marker last. Until then the marker only says that it was begun."""
+    """Write what is stale of one shard, its marker last.
+
+    Until then the marker only says that it was begun.
+    """
     todo = stale(shard)
     if not todo:
         for _ in watch.each(shard.rows):  # they count as done

@@ -14,7 +14,8 @@ from anidata.workspace import Workspace
 # are exact in a double
 SPLITS = """
 WITH earlier AS (
-    SELECT cluster, arg_min(split, (since, key)) AS split FROM _splits JOIN _related USING (key) GROUP BY cluster
+    SELECT cluster, arg_min(split, (since, key)) AS split FROM _splits JOIN _related USING (key)
+    GROUP BY cluster
 ),
 clusters AS (SELECT key, coalesce(cluster, key) AS cluster FROM _decided WHERE keep),
 drawn AS (
@@ -28,8 +29,9 @@ FROM drawn d FULL JOIN _splits o ON d.key = o.key LEFT JOIN earlier e ON d.clust
 
 
 def assign_splits(workspace: Workspace, config: Config) -> int:
-    """Give each sample its cluster's split: the earliest one written for a member, or else one drawn by the cluster's name.
+    """Give each sample its cluster's split.
 
+    It is the earliest one written for a member, or else one drawn by the cluster's name.
     Returns how many keys had to follow a cluster that has merged with an earlier one.
     """
     with Catalog(workspace) as views:

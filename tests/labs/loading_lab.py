@@ -1,4 +1,4 @@
-"""For the tests of load_dataset: a finished data set of drawings, what others read in it, and a server of it."""
+"""A finished data set of drawings, what others read in it, and a server of it: to test load_dataset with."""
 
 import functools
 import http.server
@@ -25,10 +25,13 @@ SPLITS = "shard.splits={train=0.7, val=0.3, none=0.0}"
 
 
 def build(base: Path, *settings: str, count: int = 12) -> Path:
-    """A data set of `count` drawings made by the whole recipe: several shards of train, two styles, nothing in the split `none`."""
+    """A data set of `count` drawings made by the whole recipe.
+
+    Several shards of train, two styles, nothing in the split `none`.
+    """
     for n in range(count):
         save(base / "pile" / f"{n:02d}.png", drawing(n, 300, 300 + 20 * n))
-    told = (
+    recipe_settings = (
         f"lineart.size={SIZE}",
         'lineart.styles=["xdog", "canny"]',
         SPLITS,
@@ -43,7 +46,7 @@ def build(base: Path, *settings: str, count: int = 12) -> Path:
             "quickstart",
             str(base / "work"),
             str(base / "pile"),
-            *[w for s in told for w in ("--set", s)],
+            *[w for s in recipe_settings for w in ("--set", s)],
         ]
         result = CliRunner().invoke(anidata.cli.entry.app, words)
     assert result.exit_code == 0, (result.output, result.exception)
@@ -56,17 +59,17 @@ def tars(dataset: Path, split: str = "train") -> list[Path]:
 
 def raw(dataset: Path, split: str = "train") -> dict[str, dict[str, bytes]]:
     """Key → suffix → bytes of a split's samples in the order of the tars, as tarfile reads them."""
-    found: dict[str, dict[str, bytes]] = {}
+    by_key: dict[str, dict[str, bytes]] = {}
     for tar in tars(dataset, split):
         with tarfile.open(tar) as file:
             for member in file:
                 key, _, suffix = member.name.partition(".")
-                found.setdefault(key, {})[suffix] = file.extractfile(member).read()
-    return found
+                by_key.setdefault(key, {})[suffix] = file.extractfile(member).read()
+    return by_key
 
 
 def seen(files: dict[str, bytes]) -> dict[str, Any]:
-    """What Pillow and json see in a sample's files."""
+    """Pictures and texts as Pillow and json see them in a sample's files."""
     pictures = {
         suffix: PIL.Image.open(io.BytesIO(data)) for suffix, data in files.items() if suffix != "json"
     }

@@ -1,4 +1,4 @@
-"""What is recomputed when something changes, counted where pictures are decoded and encoded."""
+"""The work done again when something changes, counted where pictures are decoded and encoded."""
 
 import json
 import shutil
@@ -34,8 +34,8 @@ def answers(command, work, sql):
 
 
 def test_a_changed_threshold_opens_no_picture(work, command, calls):
-    found = command("clean", work, "--set", "clean.min_side=350", "--json")["funnel"]
-    assert found["rejected"]["min_side"] == 12  # all that can be read are narrower
+    funnel = command("clean", work, "--set", "clean.min_side=350", "--json")["funnel"]
+    assert funnel["rejected"]["min_side"] == 12  # all that can be read are narrower
     assert not calls
 
 
@@ -119,8 +119,8 @@ def test_a_picture_that_changed_at_its_source_is_a_row_and_refresh_records_it_an
 ):
     save(pile / "05.png", drawing(500))
     command("extract-lineart", work, "--size", "256")
-    found = answers(command, work, "SELECT file, status, error, keep FROM records WHERE status = 'changed'")
-    assert found == [{"file": "05.png", "status": "changed", "error": "changed", "keep": False}]
+    rows = answers(command, work, "SELECT file, status, error, keep FROM records WHERE status = 'changed'")
+    assert rows == [{"file": "05.png", "status": "changed", "error": "changed", "keep": False}]
     calls.clear()
     command("ingest", work, pile, "--refresh")
     assert calls == {"decode": 1}

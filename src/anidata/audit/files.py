@@ -16,7 +16,7 @@ from anidata.audit.tar import Notes
 from anidata.catalog import tables as catalog_tables
 from anidata.engine.engine import Engine, Limits, Watch
 from anidata.errors import FormatError, StorageError, WorkspaceError
-from anidata.stages.shard.stage import FORMAT
+from anidata.stages.shard.plan import FORMAT
 
 ROLES = {"train": "train", "training": "train", "test": "test", "testing": "test", "eval": "eval"}
 ROLES |= dict.fromkeys(("val", "valid", "validation", "dev"), "val")

@@ -1,10 +1,10 @@
-"""CPU and memory of this checkout beside another one: --help, an up-to-date run, the whole recipe, by turns in pairs.
+"""CPU of this checkout beside another one: --help, nothing to do, the whole recipe, by turns in pairs.
 
     python benchmarks/compare_checkouts.py OTHER [--pairs 10] [--pile FOLDER]
 
-OTHER is a checkout of another version, such as a clone of the last release. Each pair runs the same command with both, in an order that
-changes from pair to pair; the ratio is this over that, of user and system time of all processes. The interval is Student's, of the logarithms
-of the ratios. Run it on an idle machine.
+OTHER is a checkout of another version, such as a clone of the last release. Each pair runs the same command
+with both, in an order that changes from pair to pair; the ratio is this over that, of user and system time of
+all processes. The interval is Student's, of the logarithms of the ratios. Run it on an idle machine.
 """
 
 import argparse

@@ -1,11 +1,14 @@
-"""The shape of the code, by figures: `make shape`, or `python benchmarks/shape.py [FOLDER…]` with --list to see each place.
+"""The shape of the code, by figures: `make shape`, or `python benchmarks/shape.py [FOLDER…]`.
 
-room                a folder at the top of src/anidata, a stage's folder, or a file at the top; `__init__` and `__main__` are none.
-                    Drawers (folders within a room) belong to their room
+--list names each place that is counted.
+
+room                a folder at the top of src/anidata, a stage's folder, or a file at the top; `__init__` and
+                    `__main__` are none. Drawers (folders within a room) belong to their room
 arrow               a room that imports another one, when it is imported or later; not for type checkers alone
-upward, circle      an arrow against the layers of pyproject.toml's contract; rooms that import each other in a ring, and so files
-function            its lines without the docstring, blank lines and comments: from `def` to its last statement, those of functions
-                    within it too
+upward, circle      an arrow against the layers of pyproject.toml's contract; rooms that import each other in
+                    a ring, and so files
+function            its lines without the docstring, blank lines and comments: from `def` to its last
+                    statement, those of functions within it too
 long line           more than 110 characters
 nested conditional  a conditional expression that stands inside another
 vague               a function with a local called found, told or place

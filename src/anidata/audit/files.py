@@ -105,7 +105,7 @@ def limits(paths: Iterable[Path]) -> Limits:
     return Limits(seconds=60 + max((p.stat().st_size for p in paths), default=0) / SLOWEST)
 
 
-# --- manifest ------------------------------------------------------------------------------------------------------------------------
+# --- manifest -----------------------------------------------------------------------------------------------
 
 
 def check_manifest(dataset: Dataset, notes: Notes, engine: Engine) -> None:
@@ -206,7 +206,7 @@ def _parsed(path: Path) -> Any:
     return json.loads(path.read_bytes())
 
 
-# --- tables --------------------------------------------------------------------------------------------------------------------------
+# --- tables -------------------------------------------------------------------------------------------------
 
 
 def check_tables(dataset: Dataset, samples: Mapping[Path, int], notes: Notes, engine: Engine) -> None:

@@ -63,7 +63,7 @@ def matrix(work: Path, labels: Path) -> Matrix:
         if link["relation"]:
             return link["relation"]
         a, b = link["a"], link["b"]
-        return verify.verdict(seen(a), seen(b), link["mirrored"], partial(verify.both, reader, places, a, b))
+        return verify.pair_relation(seen(a), seen(b), link["mirrored"], partial(verify.both, reader, places, a, b))
 
     found: Matrix = defaultdict(Counter)
     for transform, a, others in _asked(labels):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from anidata.catalog.catalog import Catalog
 from anidata.duplicates import windows
 from anidata.stages.dedup import candidates
-from anidata.stages.dedup.candidates import CROWD, ENTRY, FAR, MIRRORED, Part, crowds, merged, near
+from anidata.stages.dedup.candidates import CROWD, ENTRY, FAR, MIRRORED, JoinPart, crowds, merged, near
 from anidata.workspace import open_workspace
 from drawings import drawing, save
 
@@ -55,7 +55,7 @@ def told(found):
 
 
 def part(bits, *, flips=True, share=(0, 1)):
-    return Part(None, bits, flips, share)
+    return JoinPart(None, bits, flips, share)
 
 
 @settings(deadline=None, max_examples=40)

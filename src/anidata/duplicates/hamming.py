@@ -162,7 +162,7 @@ def _packed(codes: Words, start: int, edges: list[int], choice: Choice, remainde
     if remainder == (0, 1):
         return packed
     r, n = remainder
-    return packed[keys % np.uint64(n) == r]
+    return np.asarray(packed[keys % np.uint64(n) == r])
 
 
 def _run_ends(keys: Words) -> Index:

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +22,8 @@ from anidata.imaging.reopen import Reader
 from anidata.recipe import Count
 from anidata.stages.dedup import candidates, keepers
 from anidata.stages.dedup import verify as verifying
-from anidata.stages.dedup.keepers import Cluster
+from anidata.stages.dedup.keepers import Cluster, DedupRow, Link
+from anidata.stages.dedup.verify import CandidatePair
 from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
 
@@ -31,10 +31,9 @@ VERSION = 2
 SPARING = (
     2  # rounds in which a cluster's pairs are asked about one after the other: mostly all are settled then
 )
-Row = dict[str, Any]
 Pair = tuple[str, str]
 Verify = Callable[
-    [list[Row]], dict[Pair, str]
+    [list[Link]], dict[Pair, str]
 ]  # links without a relation → by their keys the relations that could be told
 
 
@@ -133,12 +132,12 @@ def _decide(workspace: Workspace, config: Config, joined: str, verify: Verify) -
     return Counter(decided=decided.num_rows)
 
 
-def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> tuple[list[Row], int]:
+def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> tuple[list[DedupRow], int]:
     """A row for each picture, and on how many pairs a verdict was wanted and not to be had.
 
     Round by round: decide on every cluster, and have the verdicts that are wanting.
     """
-    rows: list[Row] = []
+    rows: list[DedupRow] = []
     waiting, relations, rounds = 0, frozenset(drop), 0
     undecided = list(clusters)
     while undecided:
@@ -164,9 +163,10 @@ def _verifier(workspace: Workspace, reading: ingest.Config, engine: Engine, coun
     """Verdicts by looking at both pictures."""
     reader = Reader(workspace, reading.max_bytes, reading.max_pixels)
 
-    def verify(links: list[Row]) -> dict[Pair, str]:
+    def verify(links: list[Link]) -> dict[Pair, str]:
         todo = verifying.plan(
-            reader, [{name: link[name] for name in ("a", "b", "mirrored")} for link in links]
+            reader,
+            [CandidatePair(a=link["a"], b=link["b"], mirrored=link["mirrored"]) for link in links],
         )
         given: dict[Pair, str] = {}
         total = sum(len(part.places) for part in todo)

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from anidata.audit.tar import Notes
 from anidata.catalog import tables as catalog_tables
+from anidata.dataset.description import FORMAT
 from anidata.engine.engine import Engine, Limits, Watch
 from anidata.errors import FormatError, StorageError, WorkspaceError
-from anidata.stages.shard.stage import FORMAT
 
 ROLES = {"train": "train", "training": "train", "test": "test", "testing": "test", "eval": "eval"}
 ROLES |= dict.fromkeys(("val", "valid", "validation", "dev"), "val")

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from anidata import recipe, storage
 from anidata.catalog import catalog, schemas, tables
+from anidata.dataset.description import FORMAT
 from anidata.engine.engine import Engine, Limits
 from anidata.errors import RecipeError, WorkspaceError
 from anidata.recipe import Count, Positive
@@ -25,7 +26,6 @@ from anidata.stages.shard.packing import Shard
 from anidata.workspace import Workspace
 
 VERSION = 1
-FORMAT = 1  # of DATASET
 SUM = 1e-6  # by which shares may miss 1
 
 

@@ -1,28 +1,22 @@
-"""The whole recipe as one config, and the stages in their order."""
+"""The whole recipe as one config, and the stages in their order.
+
+Which stages there are, and what each can do, it learns from the registry; see anidata.stages for what a stage offers.
+"""
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import reduce
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, make_dataclass, replace
+from functools import cache, reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anidata import recipe, registry
+from anidata.catalog import connections
 from anidata.engine.engine import Engine
-from anidata.lineart import selection
-from anidata.stages.clean import stage as clean
-from anidata.stages.clean.stage import Config as CleanConfig
-from anidata.stages.dedup import stage as dedup
-from anidata.stages.dedup.stage import Config as DedupConfig
-from anidata.stages.extract_lineart import stage as extract_lineart
-from anidata.stages.extract_lineart.stage import Config as LineartConfig
-from anidata.stages.ingest import stage as ingest
-from anidata.stages.ingest.config import Config as IngestConfig
-from anidata.stages.ingest.plan import Request as Request  # noqa: PLC0414 - re-exported
+from anidata.engine.job import Job
+from anidata.engine.job import Request as Request  # noqa: PLC0414 - re-exported
 from anidata.stages.ingest.plan import source_of
-from anidata.stages.shard import stage as shard
-from anidata.stages.shard.stage import Config as ShardConfig
 from anidata.storage import FILE
 from anidata.workspace import Workspace
 
@@ -31,14 +25,20 @@ Counts = dict[str, Counter[str]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Sources and the settings of each stage, all resolved."""
+    """Sources and the settings of each stage, all resolved: a field for each stage's table, such as `clean`."""
 
     sources: tuple[str, ...] = ()
-    ingest: IngestConfig = field(default_factory=IngestConfig)
-    clean: CleanConfig = field(default_factory=CleanConfig)
-    dedup: DedupConfig = field(default_factory=DedupConfig)
-    lineart: LineartConfig = field(default_factory=LineartConfig)
-    shard: ShardConfig = field(default_factory=ShardConfig)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, table: str) -> Any: ...
+
+
+@cache
+def recipe_type() -> type[Recipe]:
+    """The recipe with the settings of the stages that there are."""
+    tables = [(s.SETTINGS, s.Config, field(default_factory=s.Config)) for s in registry.stages()]
+    return make_dataclass("Recipe", tables, bases=(Recipe,), frozen=True)
 
 
 def resolve(
@@ -55,21 +55,36 @@ def resolve(
 
     Raises: RecipeError, UnknownPart.
     """
-    where = name or (str(workspace.recipe_file) if workspace else "the command line")
-    document = (
-        recipe.read(registry.find("pipelines", name))
-        if name
-        else workspace.last_recipe()
-        if workspace
-        else {}
-    )
-    given = recipe.build(Recipe, _spelled(document), where)
+    document, where = _start(workspace, name)
+    given = recipe.build(recipe_type(), _spelled(document, ()), where)
     if settings:
         document = reduce(recipe.assigned, settings, recipe.document_of(given))
-        given = recipe.build(Recipe, _spelled(_whole_splits(document, settings)), "--set")
-    given = replace(given, lineart=extract_lineart.settled(given.lineart))
+        given = recipe.build(recipe_type(), _spelled(document, settings), "--set")
+    pinned = {
+        s.SETTINGS: s.pinned(getattr(given, s.SETTINGS)) for s in registry.stages() if hasattr(s, "pinned")
+    }
+    given = replace(given, **pinned)
     known = given.sources if add else ()
     return replace(given, sources=tuple(dict.fromkeys((*known, *sources)))) if sources else given
+
+
+def _start(workspace: Workspace | None, name: str | None) -> tuple[recipe.Document, str]:
+    """The document that a command starts from, and what it is called in an error."""
+    if name:
+        return recipe.read(registry.find("pipelines", name)), name
+    if workspace:
+        return workspace.last_recipe(), str(workspace.recipe_file)
+    return {}, "the command line"
+
+
+def _spelled(document: recipe.Document, settings: Sequence[str]) -> recipe.Document:
+    """The document with what the stages let people write short written out; what has the wrong type is told of later."""
+    tables = {}
+    for stage in registry.stages():
+        table = document.get(stage.SETTINGS)
+        if hasattr(stage, "spelled") and isinstance(table, Mapping):
+            tables[stage.SETTINGS] = stage.spelled(table, settings)
+    return document | tables
 
 
 def check_sources(sources: Sequence[str]) -> None:
@@ -80,67 +95,70 @@ def check_sources(sources: Sequence[str]) -> None:
             module.check(text)
 
 
-def run(workspace: Workspace, chosen: Recipe, engine: Engine, request: Request, dataset: Path) -> Counts:
-    """Every stage in order; what is up to date is left alone."""
-    steps: dict[str, Callable[[], Counter[str]]] = {
-        "ingest": lambda: ingest.run(workspace, chosen.ingest, engine, request),
-        "clean": lambda: clean.run(workspace, chosen.clean, target(chosen)),
-        "dedup": lambda: dedup.run(workspace, chosen.dedup, chosen.ingest, engine),
-        "lineart": lambda: extract_lineart.run(workspace, chosen.lineart, chosen.ingest, engine),
-        "shard": lambda: shard.run(shard_plan(workspace, chosen, dataset), engine),
-    }
-    return {name: step() for name, step in steps.items()}
+def job(
+    workspace: Workspace,
+    chosen: Recipe,
+    engine: Engine,
+    request: Request = Request(),  # noqa: B008  frozen
+    dataset: Path | None = None,
+) -> Job:
+    """What the stages are run with. dataset: where the data set goes; None: where it went last."""
+    return Job(
+        workspace=workspace,
+        recipe=chosen,
+        document=portable(chosen),
+        engine=engine,
+        dataset=dataset,
+        request=request,
+    )
 
 
-def target(chosen: Recipe) -> clean.Target:
-    """What clean judges sizes by."""
-    return clean.Target(chosen.lineart.size, chosen.lineart.fit)
+def run(work: Job) -> Counts:
+    """Every stage in order; what is up to date is left alone. Returns, by the names of their tables, what each did."""
+    with connections.reused():
+        return {registry.stage(name).SETTINGS: run_stage(name, work) for name in registry.STAGES}
 
 
-def shard_plan(workspace: Workspace, chosen: Recipe, dataset: Path) -> shard.Plan:
-    return shard.Plan(workspace, dataset.absolute(), chosen.shard, chosen.lineart, portable(chosen))
+def run_stage(name: str, work: Job) -> Counter[str]:
+    """One stage; where it has decided anew, those behind it that can decide again by what they know do so."""
+    stage = registry.stage(name)
+    with connections.reused():
+        counts: Counter[str] = stage.run(work)
+        if counts and hasattr(stage, "DECISION"):
+            for later in registry.STAGES[registry.STAGES.index(name) + 1 :]:
+                if hasattr(registry.stage(later), "decide_again"):
+                    registry.stage(later).decide_again(work)
+    return counts
+
+
+def progress(name: str, work: Job) -> str:
+    """'up to date', 'stale', 'not run', or what is open of a stage, in words."""
+    stage = registry.stage(name)
+    has_run = (
+        stage.has_run(work) if hasattr(stage, "has_run") else stage.DECISION.path(work.workspace).exists()
+    )
+    if not has_run:
+        return "not run"
+    waiting: str = stage.waiting(work) if hasattr(stage, "waiting") else ""
+    if waiting:
+        return waiting
+    return "up to date" if stage.is_up_to_date(work) else "stale"
 
 
 def portable(chosen: Recipe) -> dict[str, Any]:
     """The recipe as a document without paths of this machine and addresses of people: a source is its kind and last component."""
     document = recipe.document_of(chosen)
-    tables = {name: selection.portable(name, table) for name, table in document["lineart"]["style"].items()}
-    fetch = document["ingest"]["fetch"] | {
-        "contact": ""
-    }  # a person's address is nobody's business but the hosts'
-    document["ingest"] = document["ingest"] | {"fetch": fetch}
-    return document | {
-        "sources": [_last(text) for text in chosen.sources],
-        "lineart": document["lineart"] | {"style": tables},
-    }
-
-
-def _spelled(document: recipe.Document) -> recipe.Document:
-    """The document with the arguments of styles, as in onnx:PATH, among their settings; what has the wrong type is told of later."""
-    match document.get("lineart"):
-        case {"styles": [*names], **others} if all(isinstance(name, str) for name in names):
-            tables = others.get("style", {})
-            if isinstance(tables, dict):
-                found, settings = selection.spelled(names, tables)
-                return document | {"lineart": others | {"styles": found, "style": settings}}
-    return document
+    for stage in registry.stages():
+        if hasattr(stage, "portable"):
+            document[stage.SETTINGS] = stage.portable(document[stage.SETTINGS])
+    return document | {"sources": [_last(text) for text in chosen.sources]}
 
 
 def _last(text: str) -> str:
+    """A SOURCE by its kind, if it names one, and its last component."""
     kind, colon, rest = text.partition(":")
-    known = colon and kind in registry.names("sources")
-    place = (rest if known else text).removeprefix(FILE).rstrip("/")
-    if "://" in place:
-        place = re.split("[?#]", place)[0]  # what follows may be a secret
-    return (f"{kind}:" if known else "") + (Path(place).name or place)
-
-
-def _whole_splits(document: recipe.Document, settings: Sequence[str]) -> recipe.Document:
-    """`--set shard.splits.test=.1` alone can't sum to 1: what is set stays, the first split takes the rest."""
-    named = {s.split("=", 1)[0].strip().split(".")[2] for s in settings if s.startswith("shard.splits.")}
-    splits = document.get("shard", {}).get("splits", {})
-    rest = next((n for n in splits if n not in named), None) if isinstance(splits, dict) else None
-    if not named or rest is None:
-        return document
-    others = sum(v for n, v in splits.items() if n != rest and isinstance(v, int | float))
-    return recipe.assigned(document, f"shard.splits.{rest}={round(1 - others, 9)}")
+    is_named = bool(colon) and kind in registry.names("sources")
+    path = (rest if is_named else text).removeprefix(FILE).rstrip("/")
+    if "://" in path:
+        path = re.split("[?#]", path)[0]  # what follows may be a secret
+    return (f"{kind}:" if is_named else "") + (Path(path).name or path)

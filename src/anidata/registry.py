@@ -2,14 +2,17 @@
 
 `names("measures")` lists a shelf, `load("measures", "chroma")` imports one part, `find("pipelines", "quickstart")` gives the
 path of a recipe or model, from the checkout when there is one and from the wheel otherwise.
+
+Stages are folders, and work in an order: STAGES has their names, `stage("clean")` gives one by its face (see anidata.stages).
 """
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from anidata.errors import UnknownPart
 
@@ -19,6 +22,13 @@ DEEPER = {
     "styles": "lineart/styles",
     "metrics": "training/metrics",
 }  # shelves that lie deeper; a metric may need an extra
+STAGES = (
+    "ingest",
+    "clean",
+    "dedup",
+    "extract_lineart",
+    "shard",
+)  # folders below stages, in the order in which they run
 
 
 @cache
@@ -56,6 +66,32 @@ def find(shelf: str, name: str) -> Path:
 def title(part: ModuleType) -> str:
     """The first line of a part's docstring."""
     return (part.__doc__ or "").strip().split("\n", 1)[0]
+
+
+def stage(name: str) -> Any:
+    """A stage's face: what its folder offers, imported when it is asked for."""
+    return importlib.import_module(f"anidata.stages.{name}")
+
+
+def stages(*, before: str | None = None) -> Iterator[Any]:
+    """The stages' faces in their order; only those before one of them."""
+    yield from (stage(name) for name in STAGES[: STAGES.index(before) if before else None])
+
+
+def command_of(name: str) -> str:
+    """The command that runs a stage."""
+    return name.replace("_", "-")
+
+
+def face(room: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """A folder's `__getattr__`: gives a name from the file of the folder that is its home, imported when first asked for."""
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module '{room}' has no attribute '{name}'")
+        return getattr(importlib.import_module(f"{room}.{homes[name]}"), name)
+
+    return get
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypedDict
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from anidata.errors import BadImage, StorageError
@@ -30,6 +30,14 @@ class Reference:
     uri: str  # file:///…, percent-encoded; without a scheme: a path below the workspace
     offset: int = 0
     size: int | None = None  # None: to the end of the file
+
+
+class Location(TypedDict):
+    """A Reference as the catalog has it."""
+
+    uri: str
+    offset: int | None
+    size: int | None
 
 
 def encode(name: str | bytes) -> str:

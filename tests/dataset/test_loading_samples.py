@@ -23,7 +23,6 @@ from anidata import storage
 from anidata.dataset import description, indexed_tar
 from anidata.dataset import sample as dataset_sample
 from anidata.errors import AnidataError, DatasetError, FormatError, StorageError, UnknownPart
-from anidata.stages.shard import stage as shard
 from loading_lab import assert_same, build, raw, seen, tars
 
 
@@ -157,8 +156,8 @@ def png(picture: PIL.Image.Image, **extra: Any) -> bytes:
     return file.getvalue()
 
 
-def test_the_format_is_the_one_that_shard_writes():
-    assert description.FORMAT == shard.FORMAT
+def test_the_format_is_the_one_that_shard_writes(dataset):
+    assert json.loads((dataset / "manifest.json").read_bytes())["format"] == description.FORMAT
 
 
 # --- without and with torch --------------------------------------------------------------------------------------------

@@ -18,21 +18,18 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from anidata.catalog import exceptions, licenses, views
+from anidata import registry
+from anidata.catalog import connections, decisions, exceptions, licenses, views
 from anidata.catalog.gathered import files_of, is_small, schema_of
-from anidata.catalog.schemas import CLEAN, CODES, DEDUP, LINEART, SAMPLES, SPLITS, VIEWS, measures
+from anidata.catalog.schemas import CODES, PARTED, SAMPLES, SPLITS, VIEWS, measures
 from anidata.catalog.tables import read, state_of
 from anidata.errors import QueryError, StorageError
 from anidata.workspace import Workspace
 
 if TYPE_CHECKING:
     import duckdb  # what imports it at run time is the Catalog: workers read and write tables alone
+
 BATCH = 2048  # rows of an answer that is streamed
-
-
-_IDLE: dict[
-    tuple[str, bool], "duckdb.DuckDBPyConnection"
-] = {}  # by the folder it spills into, and whether it is sealed; at most one
 
 
 @lru_cache(maxsize=10)  # as many as there are tables
@@ -46,6 +43,11 @@ def _columns(path: Path, _state: int) -> tuple[str, ...]:
     return tuple(_footer(path).names)
 
 
+def _single_tables() -> dict[str, pa.Schema]:
+    """Table of one file in WORK/decisions → its columns."""
+    return {d.name: d.schema for d in decisions.decisions()} | {"splits": SPLITS, "samples": SAMPLES}
+
+
 class Catalog:
     """The views of a workspace over DuckDB, for SQL that anidata has written: DuckDB reads the files itself."""
 
@@ -54,40 +56,43 @@ class Catalog:
     def __init__(self, workspace: Workspace, *, decided: bool = True) -> None:
         """decided: whether it will be asked what has been decided, as the views of users are; to find that out takes a look at all keys."""
         pa.default_memory_pool().release_unused()  # what earlier tables took is kept until it is told to let go
-        folder = workspace.folder
-        self._tables: list[str] = []
+        self._workspace, self._tables = workspace, list[str]()
         self._scanned = False  # whether a view reads files
-        made = {n for n in ("clean", "dedup", "lineart") if (folder("decisions") / f"{n}.parquet").exists()}
-        self._home = str(folder("tmp")), self.sealed
-        idle = _IDLE.pop(self._home, None)
-        self._connection = idle or _connection(
-            self._home[0], {} if self.sealed else {"threads": "1"}
-        )  # a thread takes 10 to 20 MB
-        for name in ("records", "images", "edges", "relations", "pairs", "fetched"):
+        self._home = str(workspace.folder("tmp")), self.sealed
+        idle = connections.take(self._home)
+        self._connection = idle or connections.connect(self._home[0], sealed=self.sealed)
+        for name in PARTED:
             self._register(f"_{name}", files_of(workspace, name), schema_of(name))
-        decisions = folder("decisions")
-        for name, schema in (
-            ("clean", CLEAN),
-            ("dedup", DEDUP),
-            ("lineart", LINEART),
-            ("splits", SPLITS),
-            ("samples", SAMPLES),
-        ):
-            self._register(f"_{name}", [decisions / f"{name}.parquet"], schema)
+        for name, schema in _single_tables().items():
+            self._register(f"_{name}", [workspace.folder("decisions") / f"{name}.parquet"], schema)
         self._ranks()
-        # the views merge rows and join reasons for the exceptions alone: mostly they are few, and to do it for all would take much more memory
-        undecided = made != {"lineart"}  # which has a row for those alone that it rejects
-        state = f"{workspace.path}|{state_of(*(part for name in ('records', 'images') for part in files_of(workspace, name)))}"
-        for name, found in exceptions.tables(
-            self.select, state, joined=decided, decided=decided and undecided
-        ).items():
-            self._add(name, found)
+        self._exceptions(decided=decided)
         if not idle:
-            seal = (
-                ("SET enable_external_access = false", "SET lock_configuration = true") if self.sealed else ()
-            )
-            for statement in (*views.statements([*measures(), *(name for name, _ in CODES)]), *seal):
-                self._connection.execute(statement)
+            self._create_views()
+
+    def _exceptions(self, *, decided: bool) -> None:
+        """Tables of the exceptions alone: mostly they are few, and to merge rows and join reasons for all would take much more memory."""
+        declared = decisions.decisions()
+        complete = [f"_{d.name}" for d in declared if d.whole and d.name != "dedup"]
+        made = [d for d in declared if d.path(self._workspace).exists()]
+        asked = decided and (
+            not made or any(d.whole for d in made)
+        )  # others have rows for those alone that they reject
+        files = [path for name in ("records", "images") for path in files_of(self._workspace, name)]
+        state = f"{self._workspace.path}|{state_of(*files)}"
+        listed = exceptions.tables(self.select, state, joined=decided, decided=asked, complete=complete)
+        for name, rows in listed.items():
+            self._add(name, rows)
+
+    def _create_views(self) -> None:
+        columns = [*measures(), *(name for name, _ in CODES)]
+        statements = views.statements(columns, decisions.decisions())
+        for stage in registry.STAGES:
+            statements += views.before(stage, decisions.decisions(before=stage))
+        if self.sealed:
+            statements += ["SET enable_external_access = false", "SET lock_configuration = true"]
+        for statement in statements:
+            self._connection.execute(statement)
 
     def select(self, sql: str, **tables: pa.Table) -> pa.Table:
         """The answer to one SELECT, all of it; `tables` can be asked by their names too."""
@@ -123,7 +128,7 @@ class Catalog:
         return sorted(self.select(sql).column("key").to_pylist())
 
     def close(self) -> None:
-        """Let go of the tables. The connection, whose views take 40 ms to make, waits for this process's next catalog of the workspace.
+        """Let go of the tables. The connection may wait for the next catalog of the workspace (connections.reused).
 
         That of a large catalog doesn't: only when it is closed does DuckDB give its memory back.
         """
@@ -132,9 +137,7 @@ class Catalog:
             return
         for name in dict.fromkeys(self._tables):
             self._connection.unregister(name)
-        while _IDLE:
-            _IDLE.popitem()[1].close()
-        _IDLE[self._home] = self._connection
+        connections.give_back(self._home, self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -237,20 +240,3 @@ class Sealed(Catalog):
 
 def _footer(path: Path) -> pa.Schema:
     return pq.read_schema(path)
-
-
-def _connection(spill: str, more: dict[str, str]) -> "duckdb.DuckDBPyConnection":
-    """An empty database in memory; what doesn't fit there goes into the folder `spill`, else it would land where the command was typed."""
-    import duckdb  # noqa: PLC0415
-
-    settings = {
-        "python_enable_replacements": "false",
-        "autoinstall_known_extensions": "false",
-        "temp_directory": spill,
-    }
-    # joins are done as they are written: the right side, the smaller one, is held in memory; DuckDB's guesses from a first part are far off
-    settings["allocator_bulk_deallocation_flush_threshold"] = (
-        "256KB"  # a block: what a query lets go of doesn't wait for the next one
-    )
-    settings["disabled_optimizers"] = "join_order,build_side_probe_side"
-    return duckdb.connect(":memory:", config=settings | more)

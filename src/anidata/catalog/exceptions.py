@@ -5,7 +5,7 @@ What stands there twice is then asked for by its key. A key that is in no other 
 million keys one time in twenty million.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,37 +21,45 @@ HELD = 1 << 16  # keys
 _KNOWN: dict[str, dict[str, pa.Table]] = {}  # the last answer of `steady`, if it was small, by its state
 
 
-def tables(select: Select, state: str, *, joined: bool, decided: bool) -> dict[str, pa.Table]:
+def tables(
+    select: Select, state: str, *, joined: bool, decided: bool, complete: Sequence[str]
+) -> dict[str, pa.Table]:
     """Name → keys: what `_steady` tells and, where it is asked for, what dedup hasn't joined and nobody decided yet.
 
-    state: changes with sightings and pictures.
+    state: changes with sightings and pictures. complete: the tables of decisions, besides dedup's, that have a row for each picture that
+    was decided on.
     """
-    found = _KNOWN.get(state) or _steady(select)
+    exceptions = _KNOWN.get(state) or _steady(select)
     _KNOWN.clear()
-    if sum(map(len, found.values())) <= HELD:
-        _KNOWN[state] = found
+    if sum(map(len, exceptions.values())) <= HELD:
+        _KNOWN[state] = exceptions
     if not joined:
-        return found | {"_unjoined": _none(), "_undecided": _none()}
+        return exceptions | {"_unjoined": _none(), "_undecided": _none()}
     pictures = _hashes(select, "key", "_images")
     unjoined = _missing(pictures, _hashes(select, "key", "_dedup"))
-    undecided = (
-        _missing(unjoined, _hashes(select, "key", "_clean")) if decided and unjoined.size else pictures[:0]
-    )
-    return found | {
+    undecided = unjoined if decided else pictures[:0]
+    for table in complete:
+        if undecided.size:
+            undecided = _missing(undecided, _hashes(select, "key", table))
+    return exceptions | {
         "_unjoined": _keys(select, unjoined, pictures.size),
         "_undecided": _keys(select, undecided, pictures.size),
     }
 
 
 def _steady(select: Select) -> dict[str, pa.Table]:
-    """What is listed, seen or measured more than once, and what is seen nowhere any more: no decision changes that."""
-    found = {"_listed_again": _again(select, "record", "_records", _hashes(select, "record", "_records"))}
+    """List what is listed, seen or measured more than once, and what is seen nowhere any more: no decision changes that."""
+    listed = _hashes(select, "record", "_records")
+    again = _again(select, "record", "_records", listed)
     seen, pictures = _hashes(select, "key", "_records"), _hashes(select, "key", "_images")
-    found["_seen_again"] = _again(select, "key", "_records", seen)
-    found["_measured_again"] = _again(select, "key", "_images", pictures)
-    if found["_listed_again"].num_rows:
-        seen = _hashes(select, "key", f"({SIGHTINGS})", **found)
-    return found | {"_unseen": _keys(select, _missing(pictures, seen), pictures.size)}
+    exceptions = {
+        "_listed_again": again,
+        "_seen_again": _again(select, "key", "_records", seen),
+        "_measured_again": _again(select, "key", "_images", pictures),
+    }
+    if again.num_rows:
+        seen = _hashes(select, "key", f"({SIGHTINGS})", **exceptions)
+    return exceptions | {"_unseen": _keys(select, _missing(pictures, seen), pictures.size)}
 
 
 def _again(select: Select, column: str, table: str, hashes: Hashes) -> pa.Table:
@@ -67,8 +75,8 @@ def _missing(hashes: Hashes, there: Hashes) -> Hashes:
     """Those that aren't there."""
     if not there.size:
         return hashes
-    place = np.minimum(np.searchsorted(there, hashes), there.size - 1)
-    return np.asarray(hashes[there[place] != hashes], np.uint64)
+    nearest = np.minimum(np.searchsorted(there, hashes), there.size - 1)
+    return np.asarray(hashes[there[nearest] != hashes], np.uint64)
 
 
 def _keys(select: Select, hashes: Hashes, whole: int) -> pa.Table:
@@ -84,10 +92,8 @@ def _keys(select: Select, hashes: Hashes, whole: int) -> pa.Table:
 
 
 def _hashes(select: Select, column: str, table: str, **asked: pa.Table) -> Hashes:
-    found = select(f"SELECT hash({column}) AS hash FROM {table} WHERE {column} IS NOT NULL", **asked).column(
-        "hash"
-    )
-    return np.sort(found.to_numpy())
+    answer = select(f"SELECT hash({column}) AS hash FROM {table} WHERE {column} IS NOT NULL", **asked)
+    return np.sort(answer.column("hash").to_numpy())
 
 
 def _none(column: str = "key") -> pa.Table:

@@ -5,10 +5,10 @@ from functools import cache
 import pyarrow as pa
 
 from anidata import registry
-from anidata.catalog import views
 
 VIEWS = ("records", "images", "pairs", "samples", "fetches")
-SETTLED = views.SETTLED
+SETTLED = "settled"  # in place of an error: what an earlier row by this name said is so no more, and it is in no view
+PARTED = ("records", "images", "edges", "relations", "pairs", "fetched")  # the tables that have parts
 RETRIED = ("timeout", "killed", "missing", "unreadable")  # never final: the next run tries again
 
 REFERENCE = [("uri", pa.string()), ("offset", pa.int64()), ("size", pa.int64())]
@@ -97,18 +97,6 @@ RELATIONS = pa.schema(
     [("a", pa.string()), ("b", pa.string()), ("mirrored", pa.string()), ("relation", pa.string())]
 )
 EDGES = RELATIONS.append(pa.field("distance", pa.int32()))
-CLEAN = pa.schema([("key", pa.string()), ("reasons", pa.list_(pa.string()))])
-DEDUP = pa.schema(
-    [
-        ("key", pa.string()),
-        ("cluster", pa.string()),
-        ("keeper", pa.string()),
-        ("relation", pa.string()),
-        ("distance", pa.int32()),
-    ]
-    + [("reasons", pa.list_(pa.string()))]
-)
-LINEART = pa.schema([("key", pa.string()), ("reasons", pa.list_(pa.string())), ("message", pa.string())])
 PAIRS = pa.schema(
     [
         ("key", pa.string()),

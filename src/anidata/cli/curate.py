@@ -1,28 +1,104 @@
-"""The commands that make a data set: run, ingest, clean, dedup, extract-lineart, shard."""
+"""The commands that make a data set: run, and one for each stage."""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import typer.core
 
+from anidata import registry
 from anidata.cli.common import app, held_workspace, show, show_stage, started_engine
 from anidata.cli.options import Json, Limit, RecipeName, Refresh, Settings, Sources, Work, Workers
+
+RecipeWord = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A recipe by name (see: anidata list pipelines) or path.")
+]
+RecipeSources = Annotated[
+    list[str] | None, typer.Argument(metavar="[SOURCE…]", help="In place of the recipe's sources.")
+]
+DatasetOption = Annotated[
+    Path | None, typer.Option("--dataset", help="Where the data set goes; WORK/dataset unless told.")
+]
+NewSources = Annotated[list[str] | None, typer.Argument(metavar="SOURCE…", help=Sources.__metadata__[0].help)]
+Retry = Annotated[
+    str,
+    typer.Option(
+        "--retry",
+        metavar="failed|CODE",
+        help="Ask again for the URLs that failed, or failed with this code.",
+        show_default=False,
+    ),
+]
+UrlColumn = Annotated[
+    str | None,
+    typer.Option("--url-column", metavar="NAME", help="The column of a list that holds its URLs."),
+]
+LineColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--line-column",
+        metavar="NAME",
+        help="The column of a list or table that holds the artist's own lineart, or its URLs.",
+    ),
+]
+IgnoreOptOut = Annotated[
+    bool | None,
+    typer.Option(
+        "--ignore-opt-out/--honor-opt-out",
+        help="Take pictures whose hosts forbid it; the recipe and the rows say so.",
+    ),
+]
+AllowPrivate = Annotated[
+    bool | None,
+    typer.Option(
+        "--allow-private/--public-only", help="Ask hosts in private networks and on this machine too."
+    ),
+]
+Explain = Annotated[
+    str,
+    typer.Option(
+        "--explain",
+        metavar="KEY|FILE",
+        help="Decide nothing: show a picture's measures against the thresholds.",
+        show_default=False,
+    ),
+]
+Sweep = Annotated[
+    str,
+    typer.Option(
+        "--sweep",
+        metavar="RULE",
+        help="Decide nothing: what other thresholds of a rule would cost.",
+        show_default=False,
+    ),
+]
+Styles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--style",
+        metavar="NAME",
+        help="A style (see: anidata list styles), onnx:MODEL.onnx, mix or artist; may be given many times.",
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option("--size", min=1, help="Side in px; in `bucket`, of the square of the same area."),
+]
+FitOption = Annotated[str | None, typer.Option("--fit", metavar="pad|crop|bucket")]
+DatasetWord = Annotated[
+    Path | None,
+    typer.Argument(metavar="[DATASET]", help="The data set's folder; WORK/dataset unless told."),
+]
+Reshard = Annotated[bool, typer.Option("--reshard", help="Choose the number of shards anew.")]
 
 
 @app.command()
 def run(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A recipe by name (see: anidata list pipelines) or path.")
-    ],
+    recipe: RecipeWord,
     work: Work,
-    sources: Annotated[
-        list[str] | None, typer.Argument(metavar="[SOURCE…]", help="In place of the recipe's sources.")
-    ] = None,
-    dataset: Annotated[
-        Path | None, typer.Option("--dataset", help="Where the data set goes; WORK/dataset unless told.")
-    ] = None,
+    sources: RecipeSources = None,
+    dataset: DatasetOption = None,
     limit: Limit = 0,
     refresh: Refresh = False,
     workers: Workers = 0,
@@ -37,31 +113,32 @@ def run(
         held_workspace(work, recipe, settings, sources or (), create=True) as (workspace, chosen),
         started_engine(workers) as engine,
     ):
-        place = dataset or workspace.folder("dataset")
+        target = dataset or workspace.folder("dataset")
         request = pipeline.Request(chosen.sources, limit, refresh)
-        counts = pipeline.run(workspace, chosen, engine, request, place)
-        summary = terminal.after_run(workspace, place, changed=any(counts.values()))
-    show(
-        {"done": counts, **summary.to_json()},
-        as_json,
-        lambda: terminal.show(summary, changed=any(counts.values())),
-    )
+        counts = pipeline.run(pipeline.job(workspace, chosen, engine, request, target))
+        changed = any(counts.values())
+        summary = terminal.after_run(workspace, target, changed=changed)
+    show({"done": counts, **summary.to_json()}, as_json, lambda: terminal.show(summary, changed=changed))
 
 
 @app.command()
 def ingest(
-    work: Work, sources: Annotated[list[str] | None, typer.Argument(metavar="SOURCE…", help=Sources.__metadata__[0].help)] = None,
-    limit: Limit = 0, refresh: Refresh = False,
-    retry: Annotated[str, typer.Option("--retry", metavar="failed|CODE", help="Ask again for the URLs that failed, or failed with this code.", show_default=False)] = "",
-    url_column: Annotated[str | None, typer.Option("--url-column", metavar="NAME", help="The column of a list that holds its URLs.")] = None,
-    line_column: Annotated[str | None, typer.Option("--line-column", metavar="NAME", help="The column of a list or table that holds the artist's own lineart, or its URLs.")] = None,
-    ignore_opt_out: Annotated[bool | None, typer.Option("--ignore-opt-out/--honor-opt-out", help="Take pictures whose hosts forbid it; the recipe and the rows say so.")] = None,
-    allow_private: Annotated[bool | None, typer.Option("--allow-private/--public-only", help="Ask hosts in private networks and on this machine too.")] = None,
-    workers: Workers = 0, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    work: Work,
+    sources: NewSources = None,
+    limit: Limit = 0,
+    refresh: Refresh = False,
+    retry: Retry = "",
+    url_column: UrlColumn = None,
+    line_column: LineColumn = None,
+    ignore_opt_out: IgnoreOptOut = None,
+    allow_private: AllowPrivate = None,
+    workers: Workers = 0,
+    recipe: RecipeName = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
     """Add sources: read every new picture once. Known sightings are skipped. Without a source: finish what is begun."""
     from anidata import pipeline
-    from anidata.stages.ingest import stage
 
     given = {
         "url_column": url_column,
@@ -69,39 +146,28 @@ def ingest(
         "fetch.ignore_opt_out": ignore_opt_out,
         "fetch.allow_private": allow_private,
     }
-    settings = [
-        *(settings or ()),
-        *(f"ingest.{name}={json.dumps(value)}" for name, value in given.items() if value is not None),
-    ]
-    with (
-        held_workspace(work, recipe, settings, sources or (), create=bool(sources), add=True) as (
-            workspace,
-            chosen,
-        ),
-        started_engine(workers) as engine,
-    ):
-        counts = stage.run(
-            workspace, chosen.ingest, engine, pipeline.Request(tuple(sources or ()), limit, refresh, retry)
-        )
-        show_stage(workspace, "ingest", counts, as_json)
+    words = [*(settings or ()), *_assignments("ingest", given)]
+    held = held_workspace(work, recipe, words, sources or (), create=bool(sources), add=True)
+    with held as (workspace, chosen), started_engine(workers) as engine:
+        request = pipeline.Request(tuple(sources or ()), limit, refresh, retry)
+        job = pipeline.job(workspace, chosen, engine, request)
+        show_stage(workspace, "ingest", pipeline.run_stage("ingest", job), as_json)
 
 
 @app.command()
 def clean(
     work: Work,
-    explain: Annotated[str, typer.Option("--explain", metavar="KEY|FILE", help="Decide nothing: show a picture's measures against the thresholds.", show_default=False)] = "",
-    sweep: Annotated[str, typer.Option("--sweep", metavar="RULE", help="Decide nothing: what other thresholds of a rule would cost.", show_default=False)] = "",
-    recipe: RecipeName = None, settings: Settings = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    explain: Explain = "",
+    sweep: Sweep = "",
+    recipe: RecipeName = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
     """Decide which pictures are good enough, by thresholds on their columns."""
-    from anidata import pipeline
-    from anidata.stages.clean import stage
-
     if explain or sweep:
         _weigh(work, recipe, settings, explain, sweep, as_json=as_json)
         return
-    with held_workspace(work, recipe, settings) as (workspace, chosen):
-        show_stage(workspace, "clean", stage.run(workspace, chosen.clean, pipeline.target(chosen)), as_json)
+    _run_stage("clean", work, 0, recipe, settings, as_json=as_json)
 
 
 def _weigh(
@@ -114,12 +180,10 @@ def _weigh(
     from anidata.workspace import open_workspace
 
     workspace = open_workspace(work)
-    chosen = pipeline.resolve(workspace, recipe, settings or ())
-    words = workspace, chosen.clean, pipeline.target(chosen)
-    rules, costs = (
-        explaining.explain(*words, explain) if explain else {},
-        explaining.sweep(*words, sweep) if sweep else [],
-    )
+    with started_engine(1) as engine:
+        job = pipeline.job(workspace, pipeline.resolve(workspace, recipe, settings or ()), engine)
+        rules = explaining.explain(job, explain) if explain else {}
+        costs = explaining.sweep(job, sweep) if sweep else []
     show(explaining.to_json(rules, costs), as_json, lambda: terminal.show_weighed(rules, costs))
 
 
@@ -132,45 +196,76 @@ def dedup(
     as_json: Json = False,
 ) -> None:
     """Find copies, and keep the best of each cluster."""
-    from anidata.stages.dedup import stage
-
-    with held_workspace(work, recipe, settings) as (workspace, chosen), started_engine(workers) as engine:
-        show_stage(workspace, "dedup", stage.run(workspace, chosen.dedup, chosen.ingest, engine), as_json)
+    _run_stage("dedup", work, workers, recipe, settings, as_json=as_json)
 
 
 @app.command("extract-lineart")
 def extract_lineart(
     work: Work,
-    style: Annotated[list[str] | None, typer.Option("--style", metavar="NAME", help="A style (see: anidata list styles), onnx:MODEL.onnx, mix or artist; may be given many times.")] = None,
-    size: Annotated[int | None, typer.Option("--size", min=1, help="Side in px; in `bucket`, of the square of the same area.")] = None,
-    fit: Annotated[str | None, typer.Option("--fit", metavar="pad|crop|bucket")] = None,
-    workers: Workers = 0, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    style: Styles = None,
+    size: Size = None,
+    fit: FitOption = None,
+    workers: Workers = 0,
+    recipe: RecipeName = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
     """Fit the kept pictures and draw their lineart: the pairs."""
-    from anidata.stages.extract_lineart import stage
-
-    given = {"styles": json.dumps(style) if style else None, "size": size, "fit": fit}
-    settings = [
-        *(settings or ()),
-        *(f"lineart.{name}={value}" for name, value in given.items() if value is not None),
-    ]
-    with held_workspace(work, recipe, settings) as (workspace, chosen), started_engine(workers) as engine:
-        show_stage(
-            workspace, "extract-lineart", stage.run(workspace, chosen.lineart, chosen.ingest, engine), as_json
-        )
+    words = [*(settings or ()), *_assignments("lineart", {"styles": style or None, "size": size})]
+    words += [f"lineart.fit={fit}"] if fit is not None else []
+    _run_stage("extract_lineart", work, workers, recipe, words, as_json=as_json)
 
 
 @app.command()
 def shard(
     work: Work,
-    dataset: Annotated[Path | None, typer.Argument(metavar="[DATASET]", help="The data set's folder; WORK/dataset unless told.")] = None,
-    reshard: Annotated[bool, typer.Option("--reshard", help="Choose the number of shards anew.")] = False,
-    workers: Workers = 0, recipe: RecipeName = None, settings: Settings = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    dataset: DatasetWord = None,
+    reshard: Reshard = False,
+    workers: Workers = 0,
+    recipe: RecipeName = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
     """Pack the pairs into the final data set."""
     from anidata import pipeline
-    from anidata.stages.shard import stage
 
     with held_workspace(work, recipe, settings) as (workspace, chosen), started_engine(workers) as engine:
-        plan = pipeline.shard_plan(workspace, chosen, dataset or workspace.folder("dataset"))
-        show_stage(workspace, "shard", stage.run(plan, engine, reshard=reshard), as_json)
+        request = pipeline.Request(reshard=reshard)
+        job = pipeline.job(workspace, chosen, engine, request, dataset or workspace.folder("dataset"))
+        show_stage(workspace, "shard", pipeline.run_stage("shard", job), as_json)
+
+
+def add_stages() -> None:
+    """Make a command of each stage that has none here, by its face alone."""
+    for name in registry.STAGES:
+        if name not in globals():
+            app.command(registry.command_of(name), help=registry.title(registry.stage(name)))(_command(name))
+
+
+def _command(stage: str) -> Any:
+    def command(
+        work: Work,
+        workers: Workers = 0,
+        recipe: RecipeName = None,
+        settings: Settings = None,
+        as_json: Json = False,
+    ) -> None:
+        _run_stage(stage, work, workers, recipe, settings, as_json=as_json)
+
+    return command
+
+
+def _run_stage(
+    stage: str, work: Path, workers: int, recipe: str | None, settings: list[str] | None, *, as_json: bool
+) -> None:
+    """Run one stage that asks for nothing but its settings."""
+    from anidata import pipeline
+
+    with held_workspace(work, recipe, settings) as (workspace, chosen), started_engine(workers) as engine:
+        counts = pipeline.run_stage(stage, pipeline.job(workspace, chosen, engine))
+        show_stage(workspace, registry.command_of(stage), counts, as_json)
+
+
+def _assignments(table: str, given: dict[str, Any]) -> list[str]:
+    """Options as --set has them; those that weren't given are left out."""
+    return [f"{table}.{name}={json.dumps(value)}" for name, value in given.items() if value is not None]

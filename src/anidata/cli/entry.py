@@ -42,4 +42,5 @@ def _options(
     pass
 
 
+curate.add_stages()
 app.command("list")(inspect.list_parts)  # the last in the list of commands

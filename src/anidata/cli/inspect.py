@@ -9,6 +9,11 @@ import typer.core
 from anidata.cli.common import app, show, started_engine
 from anidata.cli.options import Form, Json, RecipeName, Settings, Shelf, Work, Workers
 
+PagePath = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Where the page goes; WORK/report.html unless told."),
+]
+
 
 @app.command()
 def audit(
@@ -24,9 +29,9 @@ def audit(
     from anidata.reports import terminal
 
     with started_engine(workers) as engine:
-        found = check.run(datasets, check.Config(), engine)
-    show(found.to_json(), as_json, lambda: terminal.show_audit(found))
-    raise typer.Exit(0 if found.sound else 1)
+        result = check.run(datasets, check.Config(), engine)
+    show(result.to_json(), as_json, lambda: terminal.show_audit(result))
+    raise typer.Exit(0 if result.sound else 1)
 
 
 @app.command()
@@ -58,17 +63,17 @@ def status(work: Work, as_json: Json = False) -> None:
     from anidata.workspace import open_workspace
 
     workspace = open_workspace(work)
-    found = look.measure(workspace, pipeline.resolve(workspace, None, ()))
-    show(found.to_json(), as_json, lambda: terminal.show_status(workspace, found))
+    state = look.measure(workspace, pipeline.resolve(workspace, None, ()))
+    show(state.to_json(), as_json, lambda: terminal.show_status(workspace, state))
 
 
 @app.command("report")
 def report_page(
     work: Work,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where the page goes; WORK/report.html unless told.")] = None,
+    output: PagePath = None,
     workers: Workers = 0,
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """One static page: the funnel, histograms, the rejected, the kept and the duplicates, to look at without a network."""
     from anidata import pipeline
     from anidata.reports import page
@@ -76,9 +81,8 @@ def report_page(
 
     workspace = open_workspace(work)
     with started_engine(workers) as engine:
-        done = page.write(
-            workspace, pipeline.resolve(workspace, None, ()), engine, output or workspace.path / "report.html"
-        )
+        job = pipeline.job(workspace, pipeline.resolve(workspace, None, ()), engine)
+        done = page.write(job, output or workspace.path / "report.html")
     show(done.to_json(), as_json, lambda: print(done))
 
 
@@ -87,8 +91,10 @@ def find(
     work: Work,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…")],
     most: Annotated[int, typer.Option("--most", min=1, help="Records shown for each picture.")] = 10,
-    recipe: RecipeName = None, settings: Settings = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    recipe: RecipeName = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
     """The pictures of a workspace that loose files are copies of, or look like: relation and distance."""
     from anidata import pipeline
     from anidata.reports import find as finding
@@ -96,14 +102,14 @@ def find(
     from anidata.workspace import open_workspace
 
     workspace = open_workspace(work)
-    found = finding.find(workspace, pipeline.resolve(workspace, recipe, settings or ()), images, most)
-    show([answer.to_json() for answer in found], as_json, lambda: terminal.show_found(found))
-    raise typer.Exit(1 if any(answer.error for answer in found) else 0)
+    answers = finding.find(workspace, pipeline.resolve(workspace, recipe, settings or ()), images, most)
+    show([answer.to_json() for answer in answers], as_json, lambda: terminal.show_answers(answers))
+    raise typer.Exit(1 if any(answer.error for answer in answers) else 0)
 
 
 def list_parts(shelf: Annotated[Shelf, typer.Argument(help="Which shelf.")], as_json: Json = False) -> None:
     """The parts of a shelf, one line each."""
     from anidata.reports import terminal
 
-    found = terminal.shelf(shelf.value)
-    show(found, as_json, lambda: terminal.show_pairs(found))
+    lines = terminal.shelf(shelf.value)
+    show(lines, as_json, lambda: terminal.show_pairs(lines))

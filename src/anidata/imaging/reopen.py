@@ -1,6 +1,6 @@
 """Reading a picture again: the bytes that have its key, from whichever of its places still has them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,6 @@ from anidata.imaging import image
 from anidata.storage import Reference
 from anidata.workspace import Workspace
 
-Row = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Reader:
@@ -22,14 +20,14 @@ class Reader:
     max_bytes: int
     max_pixels: int
 
-    def decode(self, places: Iterable[Row], key: str, side: int = 0) -> image.Image:
+    def decode(self, places: Iterable[Mapping[str, Any]], key: str, side: int = 0) -> image.Image:
         """The picture with this key; `side` as in image.decode.
 
         Raises: BadImage: `changed` where other bytes lie at its places now, `missing` where nothing does; what decoding raises.
         """
         return decoding.decode(self._bytes(places, key), self.max_pixels, side)
 
-    def _bytes(self, places: Iterable[Row], key: str) -> bytes:
+    def _bytes(self, places: Iterable[Mapping[str, Any]], key: str) -> bytes:
         last = BadImage("missing", "no place is known where it lies")
         for place in places:
             try:

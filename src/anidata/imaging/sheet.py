@@ -144,15 +144,15 @@ def _line(text: str, width: int) -> Pixels:
 def _row(row: Row, places: Grid, touching: bool, width: int, hues: Hues) -> Pixels:
     """Cards as high as the highest picture of the row asks."""
     cells, columns = [cell for group in row for cell in group], list(accumulate(map(len, row), initial=0))
-    boxes = [boxes(group, column, places, touching) for group, column in zip(row, columns, strict=False)]
+    laid_out = [boxes(group, column, places, touching) for group, column in zip(row, columns, strict=False)]
     room = max(
-        round(LOWEST * places.cell), *(box.height + 2 * rim(cell) for group in boxes for cell, box in group)
+        round(LOWEST * places.cell), *(box.height + 2 * rim(cell) for group in laid_out for cell, box in group)
     )
     badged, noted = any(c.caption or c.detail for c in cells), any(c.note for c in cells)
     text = AIR * (badged or noted) + BADGE * badged + LINE * noted
     strip = PIL.Image.fromarray(_blank(width, room + text + 2 * INSET + GAP))
     pen = ImageDraw.Draw(strip)
-    for group, column in zip(boxes, columns, strict=False):
+    for group, column in zip(laid_out, columns, strict=False):
         left, right = places.card(column, len(group))
         pen.rounded_rectangle((left, 0, right - 1, strip.height - GAP - 1), RADIUS, CARD)
         for cell, box in group:

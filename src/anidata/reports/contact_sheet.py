@@ -1,8 +1,9 @@
-"""What stands on a run's contact sheet: pairs, rejected pictures with their reasons, clusters of duplicates; a few of each, by key."""
+"""A run's contact sheet: pairs, rejected pictures with their reasons, clusters of duplicates; a few of each, by key."""
 
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,46 @@ PAIRS, REJECTED, OF_ONE_REASON, CLUSTERS, MEMBERS = 12, 18, 6, 6, 6  # at most
 SIDE = 512  # px: more isn't kept of a picture for the sheet
 LIMIT = 1 << 40  # bytes and pixels: what stands here was read before, within the recipe's limits
 
+SHOWN = f"""
+SELECT key, file, list({{style: style, tar: tar, "offset": p.offset, size: size}} ORDER BY style <> 'color', style) AS files
+FROM (
+    SELECT DISTINCT ON (key, style) * FROM _pairs
+    JOIN (
+        SELECT key, file FROM _merged JOIN (SELECT key FROM _decided WHERE keep ORDER BY key LIMIT {PAIRS}) USING (key)
+    ) USING (key)
+    ORDER BY tar DESC
+) p
+GROUP BY ALL ORDER BY key
+"""
+OF_EACH_REASON = f"""
+SELECT * FROM (
+    SELECT record, file, status, coalesce(error, reasons[1]) AS why,
+        row_number() OVER (PARTITION BY coalesce(error, reasons[1]) ORDER BY record) AS n
+    FROM _told WHERE keep = false AND reasons[1] <> 'duplicate'
+)
+WHERE n <= {OF_ONE_REASON} ORDER BY n, why LIMIT {REJECTED}
+"""
+LINKED = f"""
+SELECT key, file, cluster, relation, distance, keep
+FROM _merged JOIN (
+    FROM _decided JOIN (
+        SELECT cluster FROM _related GROUP BY cluster HAVING count(*) > 1 ORDER BY cluster LIMIT {CLUSTERS}
+    ) USING (cluster)
+) USING (key)
+ORDER BY cluster, relation <> 'keeper', NOT keep, distance, key
+"""
+LOCATIONS = """
+SELECT $column, at_uri, at_offset, at_size FROM _sightings WHERE $column IN ($names) AND at_uri IS NOT NULL ORDER BY record DESC
+"""
+
 Row = dict[str, Any]
 
 
-def write(workspace: Workspace, found: Funnel, path: Path) -> None:
+def write(workspace: Workspace, counts: Funnel, path: Path) -> None:
     """Draw the contact sheet of a workspace as a PNG."""
     with Catalog(workspace) as views:
         shown = sections(workspace, views)
-    summary = [(what, number) for what, number, _ in lines(found) if number != "0"]
+    summary = [(step, number) for step, number, _ in lines(counts) if number != "0"]
     storage.publish(path, encode.encode_png(sheet.draw("anidata", summary, shown)))
 
 
@@ -47,13 +80,8 @@ def sections(workspace: Workspace, views: Catalog) -> list[Section]:
 
 
 def _pairs(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
-    shown = f"SELECT key, file FROM _merged JOIN (SELECT key FROM _decided WHERE keep ORDER BY key LIMIT {PAIRS}) USING (key)"
-    sql = f"""SELECT key, file, list({{style: style, tar: tar, "offset": p.offset, size: size}} ORDER BY style <> 'color', style) AS files
-        FROM (SELECT DISTINCT ON (key, style) * FROM _pairs JOIN ({shown}) USING (key) ORDER BY tar DESC) p GROUP BY ALL ORDER BY key"""
-    return [
-        [_stored(workspace, entry, row["file"]) for entry in row["files"]]
-        for row in views.select(sql).to_pylist()
-    ]
+    rows = views.select(SHOWN).to_pylist()
+    return [[_stored(workspace, entry, row["file"]) for entry in row["files"]] for row in rows]
 
 
 def _stored(workspace: Workspace, entry: Row, file: str) -> Cell:
@@ -65,45 +93,35 @@ def _stored(workspace: Workspace, entry: Row, file: str) -> Cell:
 
 
 def _rejected(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
-    sql = f"""SELECT * FROM (SELECT record, file, status, coalesce(error, reasons[1]) AS why,
-          row_number() OVER (PARTITION BY coalesce(error, reasons[1]) ORDER BY record) AS n
-        FROM _told WHERE keep = false AND reasons[1] <> 'duplicate') WHERE n <= {OF_ONE_REASON} ORDER BY n, why LIMIT {REJECTED}"""
-    rows = sorted(views.select(sql).to_pylist(), key=lambda r: (r["status"] == "failed", r["why"], r["n"]))
-    places = _places(views, "record", [r["record"] for r in rows if r["status"] == "ok"])
-    return [[Cell(_seen(workspace, places.get(r["record"])), note=r["file"], caption=r["why"])] for r in rows]
+    rows = views.select(OF_EACH_REASON).to_pylist()
+    rows.sort(key=lambda r: (r["status"] == "failed", r["why"], r["n"]))
+    at = _references(views, "record", [r["record"] for r in rows if r["status"] == "ok"])
+    return [[Cell(_seen(workspace, at.get(r["record"])), note=r["file"], caption=r["why"])] for r in rows]
 
 
 def _clusters(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
-    few = (
-        f"SELECT cluster FROM _related GROUP BY cluster HAVING count(*) > 1 ORDER BY cluster LIMIT {CLUSTERS}"
-    )
-    sql = f"""SELECT key, file, cluster, relation, distance, keep FROM _merged JOIN (FROM _decided JOIN ({few}) USING (cluster)) USING (key)
-        ORDER BY cluster, relation <> 'keeper', NOT keep, distance, key"""
-    rows = views.select(sql).to_pylist()
-    places = _places(views, "key", [r["key"] for r in rows])
+    rows = views.select(LINKED).to_pylist()
+    at = _references(views, "key", [r["key"] for r in rows])
     return [
-        [_member(_seen(workspace, places.get(row["key"])), row) for row in list(members)[:MEMBERS]]
+        [_member(_seen(workspace, at.get(row["key"])), row) for row in list(members)[:MEMBERS]]
         for _, members in groupby(rows, key=lambda row: row["cluster"])
     ]
 
 
 def _member(picture: np.ndarray | None, row: Row) -> Cell:
-    tone: sheet_layout.Tone = (
-        "keeper" if row["relation"] == "keeper" else "kept" if row["keep"] else "dropped"
-    )
+    kept: sheet_layout.Tone = "kept" if row["keep"] else "dropped"
+    tone: sheet_layout.Tone = "keeper" if row["relation"] == "keeper" else kept
     detail = "" if row["distance"] is None else f"{row['distance']} bits"
     return Cell(picture, note=row["file"], caption=row["relation"], detail=detail, tone=tone)
 
 
-def _places(views: Catalog, column: str, names: Sequence[str]) -> dict[str, Reference]:
+def _references(views: Catalog, column: str, names: Sequence[str]) -> dict[str, Reference]:
     """Where the bytes of records or keys lie."""
     if not names:
         return {}
     chosen = ", ".join(f"'{name}'" for name in names)  # hex digits, made by anidata
-    rows = views.select(
-        f"SELECT {column}, at_uri, at_offset, at_size FROM _sightings WHERE {column} IN ({chosen}) AND at_uri IS NOT NULL ORDER BY record DESC"
-    )
-    return {r[column]: Reference(r["at_uri"], r["at_offset"] or 0, r["at_size"]) for r in rows.to_pylist()}
+    rows = views.select(Template(LOCATIONS).substitute(column=column, names=chosen)).to_pylist()
+    return {r[column]: Reference(r["at_uri"], r["at_offset"] or 0, r["at_size"]) for r in rows}
 
 
 def _seen(workspace: Workspace, at: Reference | None) -> np.ndarray | None:

@@ -19,6 +19,7 @@ from anidata.imaging.reopen import Reader
 from anidata.pipeline import Recipe
 from anidata.stages.dedup import candidates, verify
 from anidata.stages.dedup.candidates import PicturePairs
+from anidata.storage import Location
 from anidata.workspace import Workspace
 
 WAYS = {candidates.STRAIGHT: "no", candidates.TURNED: "yes", candidates.STRAIGHT | candidates.TURNED: "both"}
@@ -147,7 +148,7 @@ def _told(
     )
 
 
-def _relation(reader: Reader, one: _Loose, key: str, places: list[Row], mirrored: str) -> str:
+def _relation(reader: Reader, one: _Loose, key: str, places: list[Location], mirrored: str) -> str:
     try:
         known = reader.decode(places, key).rgb
         whole = partial(_both, reader, one, known)

@@ -4,30 +4,45 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from rich.table import Table
 
 from anidata import recipe, storage
-from anidata.catalog import tables
+from anidata.catalog import decisions, tables
 from anidata.catalog.catalog import Catalog
 from anidata.workspace import Workspace
 
 VERSION = 1
+DEDUP = "dedup"  # the decision whose drops are counted by their relation, apart from the rejected
 # A sighting of each picture with what is told of few: on the right side of each join, which is held in memory, stand those alone
-PICTURES = """SELECT coalesce(r.error, f.error, CASE WHEN list_contains(l.reasons, 'changed') THEN 'changed' END) AS error,
-    coalesce(c.reason, d.reasons[1], l.reasons[1]) AS reason, d.relation AS relation
-    FROM (FROM _sightings ANTI JOIN (SELECT record FROM _sightings SEMI JOIN _seen_again USING (key)
-        QUALIFY row_number() OVER (PARTITION BY key ORDER BY record) > 1) USING (record)) r
-    LEFT JOIN (SELECT key, error FROM _distinct WHERE error IS NOT NULL) f USING (key)
-    LEFT JOIN (SELECT key, reasons[1] AS reason FROM _clean WHERE len(reasons) > 0) c USING (key)
-    LEFT JOIN _related d USING (key) LEFT JOIN _lineart l USING (key)"""
-FATE = "CASE WHEN error IS NOT NULL THEN 'failed' WHEN reason = 'duplicate' THEN 'duplicates' WHEN reason IS NOT NULL THEN 'rejected' ELSE 'kept' END"
-WHY = "CASE WHEN error IS NOT NULL THEN error WHEN reason = 'duplicate' THEN relation ELSE reason END"
-PAIRED = "SELECT count(*) AS n FROM _seen SEMI JOIN (SELECT key FROM _pairs) USING (key) ANTI JOIN _rejected USING (key) WHERE error IS NULL"
+PICTURES = """
+SELECT coalesce(r.error, f.error, CASE WHEN 'changed' IN ($reasons) THEN 'changed' END) AS error,
+    coalesce($reasons) AS reason, _related.relation AS relation
+FROM (
+    FROM _sightings ANTI JOIN (
+        SELECT record FROM _sightings SEMI JOIN _seen_again USING (key)
+        QUALIFY row_number() OVER (PARTITION BY key ORDER BY record) > 1
+    ) USING (record)
+) r
+LEFT JOIN (SELECT key, error FROM _distinct WHERE error IS NOT NULL) f USING (key)
+$joins
+LEFT JOIN _related USING (key)
+"""
+COUNTS = """
+SELECT CASE WHEN error IS NOT NULL THEN 'failed' WHEN reason = 'duplicate' THEN 'duplicates' WHEN reason IS NOT NULL THEN 'rejected'
+        ELSE 'kept' END AS fate,
+    CASE WHEN error IS NOT NULL THEN error WHEN reason = 'duplicate' THEN relation ELSE reason END AS why,
+    count(*) AS n
+FROM ($pictures) GROUP BY ALL
+"""
+PAIRED = """
+SELECT count(*) AS n FROM _seen SEMI JOIN (SELECT key FROM _pairs) USING (key) ANTI JOIN _rejected USING (key) WHERE error IS NULL
+"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Funnel:
     """Counts that add up: found = repeated + failed + rejected + duplicates + kept."""
 
@@ -47,8 +62,8 @@ class Funnel:
 def remembered(workspace: Workspace) -> Funnel | None:
     """The funnel as it was last written down, if nothing has changed since: that takes no look at the tables."""
     path = _path(workspace)
-    found = json.loads(path.read_bytes()) if path.exists() else {}
-    return Funnel(**found["funnel"]) if found.get("state") == _state(workspace) else None
+    noted = json.loads(path.read_bytes()) if path.exists() else {}
+    return Funnel(**noted["funnel"]) if noted.get("state") == _state(workspace) else None
 
 
 def remember(workspace: Workspace, funnel: Funnel) -> None:
@@ -66,47 +81,57 @@ def _path(workspace: Workspace) -> Path:
 
 def measure(views: Catalog) -> Funnel:
     """The funnel of a workspace as it stands."""
-    rows = views.select(
-        f"SELECT {FATE} AS fate, {WHY} AS why, count(*) AS n FROM ({PICTURES}) GROUP BY ALL"
-    ).to_pylist()
-    found = views.select("SELECT count(*) AS n FROM _sightings").column("n")[0].as_py()
+    rows = views.select(_counts()).to_pylist()
+    sightings = views.select("SELECT count(*) AS n FROM _sightings").column("n")[0].as_py()
     samples = views.select("SELECT split, count(*) AS n FROM samples GROUP BY split").to_pylist()
     return Funnel(
-        found,
-        found - sum(r["n"] for r in rows),
-        _by_size(rows, "failed"),
-        _by_size(rows, "rejected"),
-        _by_size(rows, "duplicates"),
-        sum(r["n"] for r in rows if r["fate"] == "kept"),
-        views.select(PAIRED).column("n")[0].as_py(),
-        {r["split"]: r["n"] for r in sorted(samples, key=lambda r: (-r["n"], r["split"]))},
+        found=sightings,
+        repeated=sightings - sum(r["n"] for r in rows),
+        failed=_by_size(rows, "failed"),
+        rejected=_by_size(rows, "rejected"),
+        duplicates=_by_size(rows, "duplicates"),
+        kept=sum(r["n"] for r in rows if r["fate"] == "kept"),
+        pairs=views.select(PAIRED).column("n")[0].as_py(),
+        samples={r["split"]: r["n"] for r in sorted(samples, key=lambda r: (-r["n"], r["split"]))},
     )
 
 
+def _counts() -> str:
+    """SQL: how many pictures had which fate, and why; the first stage that rejects one says why."""
+    names = [decision.name for decision in decisions.decisions()]
+    reasons = ["_related.reasons[1]" if name == DEDUP else f"{name}_.reason" for name in names]
+    joins = [
+        f"LEFT JOIN (SELECT key, reasons[1] AS reason FROM _{name} WHERE len(reasons) > 0) {name}_ USING (key)"
+        for name in names
+        if name != DEDUP
+    ]
+    pictures = Template(PICTURES).substitute(reasons=", ".join(reasons), joins="\n".join(joins))
+    return Template(COUNTS).substitute(pictures=pictures)
+
+
 def _by_size(rows: Sequence[dict[str, Any]], fate: str) -> dict[str, int]:
-    found = [(r["why"], r["n"]) for r in rows if r["fate"] == fate]
-    return {str(why): n for why, n in sorted(found, key=lambda pair: (-pair[1], str(pair[0])))}
+    """Why pictures had a fate → how many, the most frequent first."""
+    counts = [(r["why"], r["n"]) for r in rows if r["fate"] == fate]
+    return {str(why): n for why, n in sorted(counts, key=lambda pair: (-pair[1], str(pair[0])))}
 
 
 def lines(funnel: Funnel) -> list[tuple[str, str, str]]:
-    """(what, how many, of which) of each step."""
-    found = [
+    """(step, how many, of which) of each step."""
+    steps: list[tuple[str, int, dict[str, int]]] = [
         ("found", funnel.found, {}),
         ("seen before, same bytes", funnel.repeated, {}),
         ("failed", sum(funnel.failed.values()), funnel.failed),
-    ]
-    found += [
         ("rejected", sum(funnel.rejected.values()), funnel.rejected),
         ("duplicates dropped", sum(funnel.duplicates.values()), funnel.duplicates),
-    ]
-    found += [
         ("kept", funnel.kept, {}),
         ("pairs", funnel.pairs, {}),
         ("samples", sum(funnel.samples.values()), funnel.samples),
     ]
-    return [
-        (what, f"{n:,}", " · ".join(f"{name} {k:,}" for name, k in parts.items())) for what, n, parts in found
-    ]
+    return [(step, f"{count:,}", _causes(causes)) for step, count, causes in steps]
+
+
+def _causes(causes: dict[str, int]) -> str:
+    return " · ".join(f"{name} {count:,}" for name, count in causes.items())
 
 
 def table(funnel: Funnel) -> Table:

@@ -189,7 +189,7 @@ def _first_line(path: Path) -> str:
     return told.split("\n", 1)[0]
 
 
-def show_found(found: Sequence["Answer"]) -> None:
+def show_answers(found: Sequence["Answer"]) -> None:
     """The neighbors of each file."""
     for answer in found:
         print(_printable(f"{answer.path}: {answer.error}") if answer.error else _printable(str(answer.path)))

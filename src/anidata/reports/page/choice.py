@@ -1,25 +1,109 @@
-"""What the page shows: of each reason the rejected nearest to its threshold, some of the kept, and the clusters most worth a look."""
+"""The contents of the page: of each reason the rejected nearest to its threshold, some of the kept, the clusters most worth a look."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from string import Template
+from typing import Any, TypedDict
 
 import pyarrow as pa
 
+from anidata import pipeline, registry
 from anidata.catalog.catalog import Catalog
-from anidata.pipeline import Recipe
+from anidata.catalog.decisions import Threshold
+from anidata.engine.job import Job
 from anidata.reports import funnel
 from anidata.reports.funnel import Funnel
-from anidata.reports.page import histograms, thresholds
+from anidata.reports.page import histograms
 from anidata.reports.page.histograms import Histogram
-from anidata.reports.page.thresholds import Threshold
-from anidata.stages.dedup import stage as dedup
-from anidata.workspace import Workspace
+from anidata.storage import Location
 
 DOUBTFUL = ("variant", "recolor")  # kept, though they look alike
 
-Row = dict[str, Any]
+KEPT = """
+SELECT key FROM _decided WHERE status = 'ok' AND keep IS NOT FALSE ORDER BY md5(key), key LIMIT $most
+"""
+NEAREST = """
+WITH broken AS (
+    SELECT *, CASE WHEN false THEN -1 $rules ELSE -1 END AS rule
+    FROM (
+        SELECT *, reasons[1] AS why FROM _decided WHERE status = 'ok' AND keep = false AND reasons[1] <> 'duplicate'
+    )
+),
+valued AS (
+    SELECT *, CASE rule WHEN -1 THEN NULL::DOUBLE $values END AS v, CASE rule WHEN -1 THEN NULL::DOUBLE $limits END AS l FROM broken
+)
+SELECT why, unnest(min({
+    copy: list_contains(reasons, 'duplicate'), away: coalesce(abs(v - l), 0), key: key, value: v, also: reasons[2:], message: message
+}, $most)) AS shown
+FROM valued GROUP BY why
+"""
+FAILED = """
+SELECT error, unnest(min({record: record, file: file, message: message}, $most)) AS shown FROM _told
+WHERE status <> 'ok' GROUP BY error
+"""
+CLUSTERS = f"""
+SELECT cluster, count(*) AS n, count(*) FILTER (keep) AS kept, bool_or(coalesce(keep AND relation IN {DOUBTFUL}, false)) AS doubtful
+FROM _decided WHERE relation <> 'single' GROUP BY cluster
+ORDER BY doubtful DESC, max(distance) DESC NULLS LAST, n DESC, cluster LIMIT $most
+"""
+MEMBERS = f"""
+SELECT key, cluster, keeper, relation, distance, keep, reasons, coalesce(keep AND relation IN {DOUBTFUL}, false) AS doubtful
+FROM _decided SEMI JOIN _chosen USING (cluster) WHERE keeper <> key
+QUALIFY row_number() OVER (PARTITION BY cluster ORDER BY doubtful DESC, distance DESC, key) <= $most
+"""
+FILES = """
+SELECT key, file, width, height, format, bytes FROM (FROM _seen SEMI JOIN _shown USING (key)) JOIN _merged USING (key)
+"""
+
+
+class Rejected(TypedDict):
+    """A rejected picture."""
+
+    copy: bool  # dedup would drop it too
+    away: float  # from the threshold
+    key: str
+    value: float | None
+    also: list[str]  # its other reasons
+    message: str | None
+
+
+class Failed(TypedDict):
+    """A sighting that couldn't be read."""
+
+    record: str
+    file: str
+    message: str | None
+
+
+class Kept(TypedDict):
+    """A picture that is kept."""
+
+    key: str
+
+
+class Member(TypedDict):
+    """A picture of a cluster that isn't its own keeper."""
+
+    key: str
+    cluster: str
+    keeper: str
+    relation: str
+    distance: int | None  # bits
+    keep: bool | None
+    reasons: list[str]
+    doubtful: bool
+
+
+class File(TypedDict):
+    """A picture's file; null where nothing is known of it any more."""
+
+    key: str | None
+    file: str | None
+    width: int | None
+    height: int | None
+    format: str | None
+    bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -39,9 +123,7 @@ class Reason:
     name: str
     rules: list[Threshold]  # that give it
     count: int
-    shown: list[
-        Row
-    ]  # key, value, also (its other reasons), message: the nearest to the threshold first, copies last
+    shown: list[Rejected]  # the nearest to the threshold first, copies last
 
 
 @dataclass(frozen=True)
@@ -51,102 +133,105 @@ class Cluster:
     name: str
     count: int
     kept: int
-    members: list[list[Row]]  # by their keeper; key, keeper, relation, distance, keep, reasons, file …
+    members: list[list[Member]]  # by their keeper
+
+    @property
+    def keys(self) -> set[str]:
+        """The pictures that are shown."""
+        return {key for group in self.members for row in group for key in (row["key"], row["keeper"])}
 
     @property
     def more(self) -> int:
         """Pictures that aren't shown."""
-        return self.count - len(
-            {key for group in self.members for row in group for key in (row["key"], row["keeper"])}
-        )
+        return self.count - len(self.keys)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Choice:
     """All that the page tells, but for the pictures' pixels."""
 
     funnel: Funnel
-    stages: dict[str, str]  # clean and dedup → "not run", "stale" or "up to date"
+    stages: dict[str, str]  # stages that decide on each picture → "not run", "stale" or "up to date"
     histograms: list[Histogram]
     reasons: list[Reason]
     where: str  # clean's condition
-    failed: dict[str, list[Row]]  # error → file, message
-    kept: list[Row]
+    failed: dict[str, list[Failed]]  # by error
+    kept: list[Kept]
     clusters: list[Cluster]
     all_clusters: int
-    files: dict[
-        str, Row
-    ]  # key → file, width, height, format, bytes, of all that is shown; null where nothing is known of it any more
-    places: dict[str, list[Row]]  # key → where its bytes lie
+    files: dict[str, File]  # key → its file, of all that is shown
+    places: dict[str, list[Location]]  # key → where its bytes lie
 
 
-def choose(workspace: Workspace, recipe: Recipe, config: Config) -> Choice:
+def choose(job: Job, config: Config) -> Choice:
     """Ask the catalog."""
-    with Catalog(workspace) as views:
-        rules = thresholds.of(views, recipe)
-        found = funnel.remembered(workspace) or funnel.measure(views)
-        reasons = _reasons(views, found, rules, config.each)
-        kept = views.select(
-            f"SELECT key FROM _decided WHERE status = 'ok' AND keep IS NOT FALSE ORDER BY md5(key), key LIMIT {config.kept}"
-        ).to_pylist()
+    with Catalog(job.workspace) as views:
+        rules = [rule for stage in registry.stages() for rule in _thresholds(stage, views, job)]
+        counts = funnel.remembered(job.workspace) or funnel.measure(views)
+        reasons = _reasons(views, counts, rules, config.each)
+        kept: list[Kept] = _asked(views, KEPT, most=config.kept)
         clusters = list(_clusters(views, config))
         keys = {row["key"] for reason in reasons for row in reason.shown} | {row["key"] for row in kept}
-        keys |= {
-            key
-            for c in clusters
-            for group in c.members
-            for row in group
-            for key in (row["key"], row["keeper"])
-        }
-        files, places = _told(views, sorted(keys))
+        keys |= {key for cluster in clusters for key in cluster.keys}
+        shown = pa.table({"key": pa.array(sorted(keys), pa.string())})
         return Choice(
-            funnel=found,
-            stages=_stages(workspace, recipe),
+            funnel=counts,
+            stages=_stages(job),
             histograms=histograms.measure(views, rules),
             reasons=reasons,
-            where=recipe.clean.where,
-            failed=_failed(views, found.failed, config.each),
+            where=job.recipe.clean.where,
+            failed=_failed(views, counts.failed, config.each),
             kept=kept,
             clusters=clusters,
             all_clusters=_all_clusters(views),
-            files=files,
-            places=places,
+            files=_files(views, shown),
+            places=_places(views, shown),
         )
 
 
-def _stages(workspace: Workspace, recipe: Recipe) -> dict[str, str]:
-    decisions = workspace.folder("decisions")
-    current = {
-        "clean": thresholds.is_current(workspace, recipe),
-        "dedup": dedup.is_current(workspace, recipe.dedup),
-    }
-    run = {name: (decisions / f"{name}.parquet").exists() for name in current}
-    return {name: "up to date" if current[name] else "stale" if run[name] else "not run" for name in current}
+def _asked(views: Catalog, sql: str, **words: Any) -> list[Any]:
+    rows: list[Any] = views.select(Template(sql).substitute(words)).to_pylist()
+    return rows
 
 
-def _reasons(views: Catalog, found: Funnel, rules: Sequence[Threshold], most: int) -> list[Reason]:
+def _thresholds(stage: Any, views: Catalog, job: Job) -> list[Threshold]:
+    return stage.thresholds(views, job) if hasattr(stage, "thresholds") else []
+
+
+def _stages(job: Job) -> dict[str, str]:
+    """How far the stages are that decide on each picture."""
+    deciding = [name for name in registry.STAGES if hasattr(registry.stage(name), "DECISION")]
+    whole = [name for name in deciding if registry.stage(name).DECISION.whole]
+    return {registry.stage(name).SETTINGS: pipeline.progress(name, job) for name in whole}
+
+
+def _reasons(views: Catalog, counts: Funnel, rules: Sequence[Threshold], most: int) -> list[Reason]:
     """In the order of the funnel: the most frequent first."""
     numbered = list(enumerate(rules))
-    rule = " ".join(f"WHEN why = '{r.reason}' AND {r.broken} THEN {n}" for n, r in numbered)
-    value = " ".join(f"WHEN {n} THEN ({r.value})::DOUBLE" for n, r in numbered)
-    limit = " ".join(f"WHEN {n} THEN {r.limit!r}" for n, r in numbered)
-    sql = f"""WITH broken AS (SELECT *, CASE WHEN false THEN -1 {rule} ELSE -1 END AS rule FROM (SELECT *, reasons[1] AS why FROM _decided
-            WHERE status = 'ok' AND keep = false AND reasons[1] <> 'duplicate')),
-        valued AS (SELECT *, CASE rule WHEN -1 THEN NULL::DOUBLE {value} END AS v, CASE rule WHEN -1 THEN NULL::DOUBLE {limit} END AS l FROM broken)
-        SELECT why, unnest(min({{copy: list_contains(reasons, 'duplicate'), away: coalesce(abs(v - l), 0), key: key, value: v,
-            also: reasons[2:], message: message}}, {most})) AS shown FROM valued GROUP BY why"""
-    near: dict[str, list[Row]] = {}
-    for row in views.select(sql).to_pylist():
+    rows = _asked(
+        views,
+        NEAREST,
+        rules=" ".join(f"WHEN why = '{r.reason}' AND {r.broken} THEN {n}" for n, r in numbered),
+        values=" ".join(f"WHEN {n} THEN ({r.value})::DOUBLE" for n, r in numbered),
+        limits=" ".join(f"WHEN {n} THEN {r.limit!r}" for n, r in numbered),
+        most=most,
+    )
+    near: dict[str, list[Rejected]] = {}
+    for row in rows:
         near.setdefault(row["why"], []).append(row["shown"])
     return [
         Reason(
             name,
-            [r for r in rules if r.reason == name],
-            n,
-            sorted(near.get(name, []), key=lambda row: (row["copy"], row["away"], row["key"])),
+            [rule for rule in rules if rule.reason == name],
+            count,
+            sorted(near.get(name, []), key=_nearness),
         )
-        for name, n in by_size(found.rejected)
+        for name, count in by_size(counts.rejected)
     ]
+
+
+def _nearness(row: Rejected) -> tuple[bool, float, str]:
+    return row["copy"], row["away"], row["key"]
 
 
 def by_size(counts: dict[str, int]) -> list[tuple[str, int]]:
@@ -154,25 +239,21 @@ def by_size(counts: dict[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _failed(views: Catalog, failed: dict[str, int], most: int) -> dict[str, list[Row]]:
-    sql = f"""SELECT error, unnest(min({{record: record, file: file, message: message}}, {most})) AS shown FROM _told
-        WHERE status <> 'ok' GROUP BY error"""
-    found: dict[str, list[Row]] = {}
-    for row in sorted(views.select(sql).to_pylist(), key=lambda row: (row["error"], row["shown"]["record"])):
-        found.setdefault(row["error"], []).append(row["shown"])
-    return {name: found[name] for name, _ in by_size(failed) if name in found}
+def _failed(views: Catalog, failed: dict[str, int], most: int) -> dict[str, list[Failed]]:
+    rows: dict[str, list[Failed]] = {}
+    for row in sorted(
+        _asked(views, FAILED, most=most), key=lambda row: (row["error"], row["shown"]["record"])
+    ):
+        rows.setdefault(row["error"], []).append(row["shown"])
+    return {name: rows[name] for name, _ in by_size(failed) if name in rows}
 
 
 def _clusters(views: Catalog, config: Config) -> Iterator[Cluster]:
     """Those first where pictures that look alike are all kept, then by the farthest copy, then by size."""
-    doubtful = f"coalesce(keep AND relation IN ({', '.join(repr(r) for r in DOUBTFUL)}), false)"
-    sql = f"""SELECT cluster, count(*) AS n, count(*) FILTER (keep) AS kept, bool_or({doubtful}) AS doubtful FROM _decided WHERE relation <> 'single' GROUP BY cluster
-        ORDER BY doubtful DESC, max(distance) DESC NULLS LAST, n DESC, cluster LIMIT {config.clusters}"""
-    chosen = views.select(sql)
-    sql = f"""SELECT key, cluster, keeper, relation, distance, keep, reasons, {doubtful} AS doubtful FROM _decided SEMI JOIN _chosen USING (cluster)
-        WHERE keeper <> key QUALIFY row_number() OVER (PARTITION BY cluster ORDER BY doubtful DESC, distance DESC, key) <= {config.members}"""
-    rows = views.select(sql, _chosen=chosen.select(["cluster"])).to_pylist()
-    rows.sort(key=lambda r: (r["cluster"], not r["doubtful"], -(r["distance"] or 0), r["key"]))
+    chosen = views.select(Template(CLUSTERS).substitute(most=config.clusters))
+    asked = Template(MEMBERS).substitute(most=config.members)
+    rows: list[Member] = views.select(asked, _chosen=chosen.select(["cluster"])).to_pylist()
+    rows.sort(key=lambda row: (row["cluster"], not row["doubtful"], -(row["distance"] or 0), row["key"]))
     members = {name: list(group) for name, group in groupby(rows, key=lambda row: row["cluster"])}
     for row in chosen.to_pylist():
         yield Cluster(row["cluster"], row["n"], row["kept"], _by_keeper(members.get(row["cluster"], [])))
@@ -183,22 +264,22 @@ def _all_clusters(views: Catalog) -> int:
     return int(answer.column("n")[0].as_py())
 
 
-def _by_keeper(rows: list[Row]) -> list[list[Row]]:
-    groups: dict[str, list[Row]] = {}
+def _by_keeper(rows: list[Member]) -> list[list[Member]]:
+    groups: dict[str, list[Member]] = {}
     for row in rows:
         groups.setdefault(row["keeper"], []).append(row)
     return list(groups.values())
 
 
-def _told(views: Catalog, keys: list[str]) -> tuple[dict[str, Row], dict[str, list[Row]]]:
-    """What is said of the pictures with these keys, and where they lie."""
-    shown = pa.table({"key": pa.array(keys, pa.string())})
-    files = views.select(
-        "SELECT key, file, width, height, format, bytes FROM (FROM _seen SEMI JOIN _shown USING (key)) JOIN _merged USING (key)",
-        _shown=shown,
-    )
-    places = views.select("SELECT key, places FROM _places SEMI JOIN _shown USING (key)", _shown=shown)
-    unknown = {key: dict.fromkeys(files.column_names) for key in keys}
-    return unknown | {r["key"]: r for r in files.to_pylist()}, {
-        r["key"]: r["places"] for r in places.to_pylist()
+def _files(views: Catalog, shown: pa.Table) -> dict[str, File]:
+    answer = views.select(FILES, _shown=shown)
+    files: dict[str, Any] = {
+        key: dict.fromkeys(answer.column_names) for key in shown.column("key").to_pylist()
     }
+    files.update((row["key"], row) for row in answer.to_pylist())
+    return files
+
+
+def _places(views: Catalog, shown: pa.Table) -> dict[str, list[Location]]:
+    answer = views.select("SELECT key, places FROM _places SEMI JOIN _shown USING (key)", _shown=shown)
+    return {row["key"]: row["places"] for row in answer.to_pylist()}

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from string import Template
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow as pa
 from anidata import registry
 from anidata.catalog import schemas
 from anidata.catalog.catalog import Catalog
-from anidata.reports.page.thresholds import Threshold
+from anidata.catalog.decisions import Threshold
 
 BINS = 44  # at most, about: bars stay wider than a gap on a telephone
 TAIL = 0.005  # share of the pictures at each end that may lie beyond what is drawn
@@ -19,7 +20,14 @@ ROOM = 0.15  # of what is drawn, beyond a threshold that lies outside of it
 STEPS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # widths of bins, times a power of ten
 ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)  # distances of the numbers on an axis
 SIZES = {"width": "Width in px, after orientation.", "height": "Height in px, after orientation."}
-READABLE = "_seen WHERE error IS NULL"
+SPREAD = """
+SELECT count(*) AS pictures, [min(v), max(v)] AS ends, bool_and(v = floor(v)) AS whole, quantile_cont(v, $shares) AS at $broken
+FROM (SELECT *, ($value)::DOUBLE AS v FROM _valued WHERE error IS NULL) WHERE isfinite(v)
+"""
+BINNED = """
+SELECT least(greatest($bin, $first - 1), $last + 1)::INTEGER AS bin, count(*) AS n, count(*) FILTER ($broken) AS broken
+FROM (SELECT *, ($value)::DOUBLE AS v FROM _valued WHERE error IS NULL) WHERE isfinite(v) GROUP BY bin
+"""
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Bin:
     broken: int  # of them, on the wrong side of a threshold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Histogram:
     """How the pictures of a pile are spread over one value."""
 
@@ -61,8 +69,8 @@ def measure(views: Catalog, rules: Sequence[Threshold]) -> list[Histogram]:
     for rule in rules:
         looked_at.setdefault(rule.measure or rule.value, []).append(rule)
     values = dict.fromkeys([*_columns(), *SIZES, *looked_at])
-    found = (_histogram(views, value, looked_at.get(value, [])) for value in values)
-    return [histogram for histogram in found if histogram]
+    drawn = (_histogram(views, value, looked_at.get(value, [])) for value in values)
+    return [histogram for histogram in drawn if histogram]
 
 
 def nice(least: float, among: Sequence[float]) -> float:
@@ -79,20 +87,18 @@ def ticks(low: float, high: float, count: int = 5) -> Iterator[float]:
 
 
 def _columns() -> list[str]:
-    return [
-        name
-        for name, kind in schemas.measures().items()
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    ]
+    """The numeric measures."""
+    types = schemas.measures().items()
+    return [name for name, kind in types if pa.types.is_integer(kind) or pa.types.is_floating(kind)]
 
 
 def _named(value: str, rules: Sequence[Threshold]) -> tuple[str, str]:
-    """What a histogram is called, and a sentence about it."""
+    """A histogram's name, and a sentence about it."""
     if value in registry.names("measures"):
         return value, registry.title(registry.load("measures", value))
     if value in schemas.measures() or value in SIZES:
         return value, SIZES.get(value, "")
-    return " and ".join(rule.reason for rule in rules), f"What clean looks at: {rules[0].told}"
+    return " and ".join(rule.reason for rule in rules), f"What {rules[0].stage} looks at: {rules[0].about}"
 
 
 def _histogram(views: Catalog, value: str, rules: Sequence[Threshold]) -> Histogram | None:
@@ -135,26 +141,34 @@ def drawn(ends: tuple[float, float], low: float, high: float, limits: Sequence[f
     span = high - low or max(abs(high), 1.0) * ROOM
     near_low, near_high = ends[0] >= low - FAR * span, ends[1] <= high + FAR * span
     room_low, room_high = (ROOM * span * any(limit == end for limit in limits) for end in (low, high))
-    found = ends[0] if near_low else low - room_low, ends[1] if near_high else high + room_high
-    low, high = min(low, found[0]), max(high, found[1])
+    low = min(low, ends[0] if near_low else low - room_low)
+    high = max(high, ends[1] if near_high else high + room_high)
     return (low, high) if high > low else (low - span / 2, high + span / 2)
 
 
 def _spread(views: Catalog, value: str, rules: Sequence[Threshold]) -> dict[str, Any]:
     """Where the values lie, and how many break each rule."""
-    broken = "".join(f", count(*) FILTER ({rule.broken}) AS broken_{n}" for n, rule in enumerate(rules))
-    shares = f"[{TAIL}, 0.05, 0.5, 0.95, {1 - TAIL}]"
-    sql = f"""SELECT count(*) AS pictures, [min(v), max(v)] AS ends, bool_and(v = floor(v)) AS whole, quantile_cont(v, {shares}) AS at{broken}
-        FROM (SELECT *, ({value})::DOUBLE AS v FROM {READABLE}) WHERE isfinite(v)"""
-    found: dict[str, Any] = views.select(sql).to_pylist()[0]
-    return found
+    sql = Template(SPREAD).substitute(
+        shares=f"[{TAIL}, 0.05, 0.5, 0.95, {1 - TAIL}]",
+        broken="".join(f", count(*) FILTER ({rule.broken}) AS broken_{n}" for n, rule in enumerate(rules)),
+        value=value,
+    )
+    spread: dict[str, Any] = views.select(sql).to_pylist()[0]
+    return spread
 
 
 def _counts(
-    views: Catalog, value: str, rules: Sequence[Threshold], place: str, ends: tuple[int, int]
+    views: Catalog, value: str, rules: Sequence[Threshold], number: str, ends: tuple[int, int]
 ) -> dict[int, tuple[int, int]]:
-    """The bin's number → pictures in it, and those of them that break a rule; what lies beyond counts beside the ends."""
-    broken = " OR ".join(rule.broken for rule in rules) or "false"
-    sql = f"""SELECT least(greatest({place}, {ends[0] - 1}), {ends[1] + 1})::INTEGER AS bin, count(*) AS n, count(*) FILTER ({broken}) AS broken
-        FROM (SELECT *, ({value})::DOUBLE AS v FROM {READABLE}) WHERE isfinite(v) GROUP BY bin"""
-    return {r["bin"]: (r["n"], r["broken"]) for r in views.select(sql).to_pylist()}
+    """The bin's number → pictures in it, and those of them that break a rule; what lies beyond counts beside the ends.
+
+    number: SQL of the bin of a value v.
+    """
+    sql = Template(BINNED).substitute(
+        bin=number,
+        first=ends[0],
+        last=ends[1],
+        broken=" OR ".join(rule.broken for rule in rules) or "false",
+        value=value,
+    )
+    return {row["bin"]: (row["n"], row["broken"]) for row in views.select(sql).to_pylist()}

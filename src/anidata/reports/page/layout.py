@@ -13,7 +13,7 @@ import anidata
 from anidata import storage
 from anidata.reports.funnel import Funnel
 from anidata.reports.page import histograms
-from anidata.reports.page.choice import Choice, Row, by_size
+from anidata.reports.page.choice import Choice, File, by_size
 from anidata.reports.page.heat import HOTTEST
 from anidata.reports.page.histograms import Histogram
 from anidata.reports.page.thumbnails import Opened, Thumbnail
@@ -166,9 +166,11 @@ def plain(text: object) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in short)
 
 
-def shape(row: Row) -> str:
+def shape(row: File) -> str:
     """'911 × 709 png, 569 kB'; nothing of a picture that is known no more."""
-    return f"{row['width']} × {row['height']} {row['format']}, {size(row['bytes'])}" if row["width"] else ""
+    if row["width"] is None or row["bytes"] is None:
+        return ""
+    return f"{row['width']} × {row['height']} {row['format']}, {size(row['bytes'])}"
 
 
 def data_uri(thumbnail: Thumbnail) -> str:
@@ -177,7 +179,9 @@ def data_uri(thumbnail: Thumbnail) -> str:
 
 def size(n: int) -> str:
     """Bytes, as people say it."""
-    return f"{n} B" if n < 1000 else f"{n / 1000:,.0f} kB" if n < 1_000_000 else f"{n / 1_000_000:,.1f} MB"
+    if n < 1000:
+        return f"{n} B"
+    return f"{n / 1000:,.0f} kB" if n < 1_000_000 else f"{n / 1_000_000:,.1f} MB"
 
 
 def _shown(chosen: Choice, opened: Opened) -> dict[str, int]:

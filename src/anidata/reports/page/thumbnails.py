@@ -3,27 +3,25 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import PIL.Image
 
 from anidata.duplicates import alignment
 from anidata.duplicates.alignment import Pixels
-from anidata.engine.engine import Engine, Watch
+from anidata.engine.engine import Watch
+from anidata.engine.job import Job
 from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
 from anidata.imaging.reopen import Reader
-from anidata.pipeline import Recipe
 from anidata.reports.page import heat
 from anidata.reports.page.choice import DOUBTFUL, Choice
 from anidata.stages.ingest import config
-from anidata.workspace import Workspace
+from anidata.storage import Location
 
 LOOSE = 16  # pictures in a part that are in no cluster
 QUALITIES = (80, 60, 40, 20, 5)  # of WebP, the first whose file is small enough
 MOST_BYTES = 12_000  # of a thumbnail: a thousand on a page stay below 16 MB in base64
 
-Row = dict[str, Any]
 Pair = tuple[str, str]  # keeper, member
 
 
@@ -40,7 +38,7 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Difference:
-    """A map of heat, and what it comes to."""
+    """A map of heat, and its figures."""
 
     map: Thumbnail
     mean: float  # ΔE
@@ -49,22 +47,22 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Part:
+class PagePart:
     """Pictures to open together."""
 
-    places: dict[str, list[Row]]  # key → places
+    places: dict[str, list[Location]]  # key → places
     pairs: dict[Pair, str]  # → relation
     reader: Reader
 
 
 @dataclass
 class Opened:
-    """What workers made of the chosen pictures."""
+    """The chosen pictures as workers opened them."""
 
     pictures: dict[str, Thumbnail] = field(default_factory=dict)  # key → thumbnail
     differences: dict[Pair, Difference] = field(
         default_factory=dict
-    )  # of those whose pictures could both be opened
+    )  # of pairs of which both could be opened
 
     def add(self, other: "Opened") -> None:
         self.pictures |= other.pictures
@@ -75,39 +73,36 @@ class Opened:
         return sum(bool(picture.error) for picture in self.pictures.values())
 
 
-def open_all(workspace: Workspace, recipe: Recipe, engine: Engine, chosen: Choice) -> Opened:
+def open_all(job: Job, chosen: Choice) -> Opened:
     """Thumbnails of all that was chosen, under the limits with which it was first read."""
-    opened, todo = (
-        Opened(),
-        list(parts(chosen, Reader(workspace, recipe.ingest.max_bytes, recipe.ingest.max_pixels))),
-    )
+    opened, reading = Opened(), job.recipe.ingest
+    todo = list(parts(chosen, Reader(job.workspace, reading.max_bytes, reading.max_pixels)))
     if todo:
         total = sum(len(part.places) for part in todo)
-        for _, found in engine.map(
-            open_part, todo, limits=config.limits(recipe.ingest), label="report", total=total
-        ):
-            opened.add(found)
+        limits = config.limits(reading)
+        for _, made in job.engine.map(open_part, todo, limits=limits, label="report", total=total):
+            opened.add(made)
     return opened
 
 
-def parts(chosen: Choice, reader: Reader) -> Iterator[Part]:
+def parts(chosen: Choice, reader: Reader) -> Iterator[PagePart]:
     """A part for each cluster; what is in none in parts of LOOSE."""
     loose = set(chosen.files)
     for cluster in chosen.clusters:
         pairs = {(row["keeper"], row["key"]): row["relation"] for group in cluster.members for row in group}
         keys = {key for pair in pairs for key in pair}
         loose -= keys
-        yield Part(_places_of(keys, chosen), pairs, reader)
-    rest = sorted(loose)
-    for start in range(0, len(rest), LOOSE):
-        yield Part(_places_of(set(rest[start : start + LOOSE]), chosen), {}, reader)
+        yield PagePart(_places_of(keys, chosen), pairs, reader)
+    others = sorted(loose)
+    for start in range(0, len(others), LOOSE):
+        yield PagePart(_places_of(set(others[start : start + LOOSE]), chosen), {}, reader)
 
 
-def _places_of(keys: set[str], chosen: Choice) -> dict[str, list[Row]]:
+def _places_of(keys: set[str], chosen: Choice) -> dict[str, list[Location]]:
     return {key: chosen.places.get(key, []) for key in sorted(keys)}
 
 
-def open_part(part: Part, watch: Watch) -> Opened:
+def open_part(part: PagePart, watch: Watch) -> Opened:
     """In a worker: look at each picture once."""
     opened, seen = Opened(), dict[str, Pixels]()
     for (key, places), failure in watch.each(list(part.places.items())):
@@ -123,9 +118,10 @@ def open_part(part: Part, watch: Watch) -> Opened:
             opened.pictures[key] = small(seen[key])
     for (keeper, member), name in part.pairs.items():
         if keeper in seen and member in seen:
-            found = heat.compared(seen[keeper], seen[member], None if name in DOUBTFUL else name == "flip")
+            mirrored = None if name in DOUBTFUL else name == "flip"
+            map_ = heat.compared(seen[keeper], seen[member], mirrored)
             opened.differences[keeper, member] = Difference(
-                small(found.pixels), found.mean, found.spot, found.mirrored
+                small(map_.pixels), map_.mean, map_.spot, map_.mirrored
             )
     return opened
 

@@ -1,1 +1,16 @@
 """Dedup: find copies, and keep the best of each cluster."""
+
+from anidata.registry import face
+
+SETTINGS = "dedup"
+
+__getattr__ = face(
+    __name__,
+    {
+        "DECISION": "decision",
+        "Config": "stage",
+        "run": "stage",
+        "is_up_to_date": "stage",
+        "decide_again": "stage",
+    },
+)

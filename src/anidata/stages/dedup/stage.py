@@ -7,21 +7,22 @@ what survives clean, so that a changed threshold never buries the wrong twin.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from anidata import recipe
-from anidata.catalog import catalog, schemas, tables
+from anidata.catalog import decisions, tables
+from anidata.catalog.catalog import Catalog
 from anidata.duplicates import phash, relation, windows
-from anidata.engine.engine import Engine
+from anidata.engine.job import Job
 from anidata.imaging import decode
 from anidata.imaging.reopen import Reader
 from anidata.recipe import Count
 from anidata.stages.dedup import candidates, keepers
 from anidata.stages.dedup import verify as verifying
+from anidata.stages.dedup.decision import DECISION
 from anidata.stages.dedup.keepers import Cluster, DedupRow, Link
 from anidata.stages.dedup.verify import CandidatePair
 from anidata.stages.ingest import config as ingest
@@ -35,6 +36,15 @@ Pair = tuple[str, str]
 Verify = Callable[
     [list[Link]], dict[Pair, str]
 ]  # links without a relation → by their keys the relations that could be told
+
+
+LINKS = "SELECT a, b, mirrored, distance, relation FROM _links ORDER BY a, b"
+PICTURES = """
+SELECT key, width::BIGINT * height AS frame, width::BIGINT * height * content AS area, sharpness, format, bytes, pixels,
+    len(coalesce(reasons, [])) AS broken
+FROM _seen JOIN _linked USING (key) LEFT JOIN _rejected_before_dedup USING (key) WHERE error IS NULL ORDER BY key
+"""
+EVERYONE = "SELECT key FROM _seen WHERE error IS NULL ORDER BY key"
 
 
 @dataclass(frozen=True)
@@ -51,50 +61,40 @@ class Config:
     )  # relations that are dropped; others are kept, in one split
 
 
-def run(workspace: Workspace, config: Config, reading: ingest.Config, engine: Engine) -> Counter[str]:
-    """Join what is new with everything, look at the candidates, then decide; nothing where nothing has changed.
-
-    `reading`: the limits under which pictures were opened hold again.
-    """
-    if is_current(workspace, config):
+def run(job: Job) -> Counter[str]:
+    """Join what is new with everything, look at the candidates, then decide; nothing where nothing has changed."""
+    if is_up_to_date(job):
         return Counter()
-    counts = candidates.join(workspace, config.max_distance, flips=config.flips, engine=engine)
+    workspace, config = job.workspace, job.recipe.dedup
+    counts = candidates.join(workspace, config.max_distance, flips=config.flips, engine=job.engine)
     for path in tables.files(workspace.folder("relations")):
         if tables.made_from(path).get("version") != _eye():
             path.unlink()
-    return counts + _decide(
-        workspace, config, _pictures(workspace), _verifier(workspace, reading, engine, counts)
-    )
+    return counts + _decide(workspace, config, _pictures(workspace), _verifier(job, counts))
 
 
-def decide_again(workspace: Workspace) -> None:
-    """After another stage's decision: choose keepers anew, by the settings of the last time, if there was one."""
-    made = tables.made_from(_path(workspace))
+def decide_again(job: Job) -> None:
+    """Choose keepers anew after another stage's decision, by the settings of the last time, if there was one."""
+    made = tables.made_from(DECISION.path(job.workspace))
     if made:
-        _decide(
-            workspace, recipe.build(Config, made["settings"], "the last dedup"), made["joined"], lambda _: {}
-        )
+        config = recipe.build(Config, made["settings"], "the last dedup")
+        _decide(job.workspace, config, made["joined"], lambda _: {})
 
 
-def is_current(workspace: Workspace, config: Config) -> bool:
-    """Whether the decisions are of today, all pictures are joined, and no pair waits for a look."""
-    made = tables.made_from(_path(workspace))
-    return (
-        bool(made)
-        and made["state"] == state(workspace, config)
-        and made["joined"] == _pictures(workspace)
-        and not made["waiting"]
-    )
+def is_up_to_date(job: Job) -> bool:
+    """Whether the decisions are up to date, all pictures are joined, and no pair waits for a look."""
+    made = tables.made_from(DECISION.path(job.workspace))
+    if not made or made["state"] != state(job.workspace, job.recipe.dedup):
+        return False
+    return bool(made["joined"] == _pictures(job.workspace) and not made["waiting"])
 
 
 def state(workspace: Workspace, config: Config) -> str:
     """Changes with anything that the decisions depend on."""
-    folder = workspace.folder
-    clean = folder("decisions") / "clean.parquet"
-    seen = tables.state_of(folder("images"), folder("records"), folder("edges"), folder("relations"), clean)
-    return recipe.fingerprint(
-        VERSION, candidates.VERSION, *_eye(), phash.VERSION, windows.VERSION, config, seen
-    )
+    folders = [workspace.folder(name) for name in ("images", "records", "edges", "relations")]
+    seen = tables.state_of(*folders, *decisions.paths(workspace, before="dedup"))
+    versions = [VERSION, candidates.VERSION, *_eye(), phash.VERSION, windows.VERSION]
+    return recipe.fingerprint(*versions, config, seen)
 
 
 def _pictures(workspace: Workspace) -> str:
@@ -108,27 +108,22 @@ def _eye() -> list[int]:
 
 
 def _decide(workspace: Workspace, config: Config, joined: str, verify: Verify) -> Counter[str]:
-    """Ask for the verdicts that a decision takes, and decide. joined: the pictures that were joined when last it was done."""
-    with catalog.Catalog(workspace) as views:
-        links = views.select("SELECT a, b, mirrored, distance, relation FROM _links ORDER BY a, b")
-        pictures = views.select(
-            "SELECT key, width::BIGINT * height AS frame, width::BIGINT * height * content AS area, sharpness, format, bytes, pixels, "
-            "len(coalesce(reasons, [])) AS broken FROM _seen JOIN _linked USING (key) LEFT JOIN _clean USING (key) WHERE error IS NULL ORDER BY key",
-            _linked=tables.keys_of(links, "a", "b"),
-        )
-        everyone = views.select("SELECT key FROM _seen WHERE error IS NULL ORDER BY key").column("key")
+    """Ask for the relations that a decision takes, and decide. joined: the pictures that were joined when last it was done."""
+    with Catalog(workspace) as views:
+        links = views.select(LINKS)
+        pictures = views.select(PICTURES, _linked=tables.keys_of(links, "a", "b"))
+        everyone = views.select(EVERYONE).column("key")
     among, waiting = settle(keepers.clusters(pictures.to_pylist(), links.to_pylist()), config.drop, verify)
-    linked = tables.table(among, schemas.DEDUP)
-    decided = pa.concat_tables(
-        [linked, _single(everyone.filter(pc.invert(pc.is_in(everyone, linked.column("key")))))]
-    ).sort_by("key")
+    linked = tables.table(among, DECISION.schema)
+    others = everyone.filter(pc.invert(pc.is_in(everyone, linked.column("key"))))
+    decided = pa.concat_tables([linked, _single(others)]).sort_by("key")
     made = {
         "state": state(workspace, config),
         "settings": recipe.document_of(config),
         "joined": joined,
         "waiting": waiting,
     }
-    tables.write(_path(workspace), decided, made)
+    tables.write(DECISION.path(workspace), decided, made)
     return Counter(decided=decided.num_rows)
 
 
@@ -159,9 +154,10 @@ def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> 
     return rows, waiting
 
 
-def _verifier(workspace: Workspace, reading: ingest.Config, engine: Engine, counts: Counter[str]) -> Verify:
-    """Verdicts by looking at both pictures."""
-    reader = Reader(workspace, reading.max_bytes, reading.max_pixels)
+def _verifier(job: Job, counts: Counter[str]) -> Verify:
+    """Verdicts by looking at both pictures; the limits under which they were opened hold again."""
+    reading = job.recipe.ingest
+    reader = Reader(job.workspace, reading.max_bytes, reading.max_pixels)
 
     def verify(links: list[Link]) -> dict[Pair, str]:
         todo = verifying.plan(
@@ -170,7 +166,7 @@ def _verifier(workspace: Workspace, reading: ingest.Config, engine: Engine, coun
         )
         given: dict[Pair, str] = {}
         total = sum(len(part.places) for part in todo)
-        for _, rows in engine.map(
+        for _, rows in job.engine.map(
             verifying.verify_part, todo, limits=ingest.limits(reading), label="dedup", total=total
         ):
             given |= {(row["a"], row["b"]): row["relation"] for row in rows}
@@ -185,8 +181,4 @@ def _single(keys: pa.ChunkedArray) -> pa.Table:
     keys, count = keys.combine_chunks(), len(keys)
     relation, distance = pa.repeat(pa.scalar("single"), count), pa.nulls(count, pa.int32())
     reasons = pa.ListArray.from_arrays(np.zeros(count + 1, np.int32), pa.array([], pa.string()))
-    return pa.table([keys, keys, keys, relation, distance, reasons], schema=schemas.DEDUP)
-
-
-def _path(workspace: Workspace) -> Path:
-    return workspace.folder("decisions") / "dedup.parquet"
+    return pa.table([keys, keys, keys, relation, distance, reasons], schema=DECISION.schema)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import count
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -22,11 +22,12 @@ from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
 from anidata.imaging import decode
 from anidata.imaging.reopen import Reader
+from anidata.storage import Location
 
 PICTURES, PAIRS = 64, 2048  # in a part, about: small clusters are gathered, crowds are cut
 COPIES = ("reencoded", "crop")
 
-Places = dict[str, list[dict[str, Any]]]  # key → where its bytes lie, as the view _places has it
+Places = dict[str, list[Location]]  # key → where its bytes lie
 
 
 class CandidatePair(TypedDict):

@@ -9,7 +9,7 @@ from anidata.duplicates import phash, windows
 from anidata.engine.engine import Limits
 from anidata.fetch import Config as FetchConfig
 from anidata.imaging import decode
-from anidata.recipe import Amount, Count, Positive
+from anidata.recipe import Amount, Count, Document, Positive
 from anidata.workspace import Workspace
 
 Row = dict[str, Any]
@@ -69,3 +69,8 @@ def made_with(config: Config) -> dict[str, Any]:
         "max_bytes": config.max_bytes,
         "memory_limit": config.memory_limit,
     }
+
+
+def portable(table: Document) -> Document:
+    """The table without a person's address, which is nobody's business but the hosts'."""
+    return table | {"fetch": table["fetch"] | {"contact": ""}}

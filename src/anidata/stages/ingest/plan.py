@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from anidata import recipe, registry, storage
 from anidata.catalog import catalog, schemas, tables
+from anidata.engine.job import Request
 from anidata.engine.parts import RAMP, SMALLEST
 from anidata.errors import SourceError
 from anidata.fetch.urls import lane_of
@@ -23,16 +24,6 @@ from anidata.stages.ingest.rows import record_id, row_of
 from anidata.workspace import Workspace
 
 VERSION = 1  # raised when a source would be listed otherwise
-
-
-@dataclass(frozen=True)
-class Request:
-    """What an ingest is asked to look at."""
-
-    sources: tuple[str, ...] = ()
-    limit: int = 0  # sightings in all; 0: no limit
-    refresh: bool = False  # look again at sightings whose file or sidecars have changed
-    retry: str = ""  # ask again for the URLs that failed with this code; `failed`: with any
 
 
 def plan_path(workspace: Workspace, generation: int) -> Path:

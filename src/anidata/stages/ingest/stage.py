@@ -9,31 +9,49 @@ from functools import partial
 
 from anidata.catalog import gathered, tables
 from anidata.engine.engine import Engine, Limits
+from anidata.engine.job import Job
 from anidata.fetch import Bounds
 from anidata.sources import Options
 from anidata.stages.ingest import fetching, plan, retries
 from anidata.stages.ingest.config import Config, Part, limits, made_with
 from anidata.stages.ingest.measuring import fetch_lanes, measure_part
-from anidata.stages.ingest.plan import Request
 from anidata.workspace import Workspace
 
 
-def run(workspace: Workspace, config: Config, engine: Engine, request: Request) -> Counter[str]:
-    """Finish what earlier plans left open, ask again for what failed by what may pass, then add the sources' new sightings as a plan of its own and work through it."""
+def run(job: Job) -> Counter[str]:
+    """Finish what is open, ask again for what failed by what may pass, then add the sources' new sightings and work through them.
+
+    What is added, or asked for again, is a plan of its own.
+    """
+    workspace, config, request = job.workspace, job.recipe.ingest, job.request
     passing = set() if request.retry else retries.passing(workspace)
-    counts = _work(workspace, config, engine)
+    counts = _work(workspace, config, job.engine)
     passing &= retries.passing(workspace) if passing else set()
     if passing and retries.plan_again(workspace, passing, config.part_size):
-        counts += _work(workspace, config, engine)
+        counts += _work(workspace, config, job.engine)
     if request.retry and retries.add_failed(workspace, request.retry, config.part_size):
-        counts += _work(workspace, config, engine)
+        counts += _work(workspace, config, job.engine)
     if request.sources and plan.add_generation(
         workspace, request, _options(workspace, config), config.part_size
     ):
-        counts += _work(workspace, config, engine)
+        counts += _work(workspace, config, job.engine)
     for name in ("records", "images"):
         gathered.gather(workspace, name)
     return counts
+
+
+def is_up_to_date(job: Job) -> bool:
+    """Whether all that is planned is done; whether the sources hold anything new only listing them tells."""
+    return not open_parts(job.workspace, job.recipe.ingest)
+
+
+def has_run(job: Job) -> bool:
+    return job.workspace.folder("plan").exists()
+
+
+def waiting(job: Job) -> str:
+    count = len(open_parts(job.workspace, job.recipe.ingest))
+    return f"{count} part{'s' * (count > 1)} open" if count else ""
 
 
 def _options(workspace: Workspace, config: Config) -> Options:

@@ -7,7 +7,7 @@ and a tar whose samples haven't changed is left alone.
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +15,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anidata import recipe, storage
-from anidata.catalog import catalog, schemas, tables
+from anidata.catalog import decisions, schemas, tables
+from anidata.catalog.catalog import Catalog
 from anidata.dataset.description import FORMAT
-from anidata.engine.engine import Engine, Limits
-from anidata.errors import RecipeError, WorkspaceError
-from anidata.recipe import Count, Positive
-from anidata.stages.extract_lineart import stage as extract_lineart
+from anidata.engine.engine import Limits
+from anidata.engine.job import Job
+from anidata.errors import WorkspaceError
+from anidata.stages.extract_lineart.config import Config as LineartConfig
+from anidata.stages.extract_lineart.stage import fingerprints
 from anidata.stages.shard import card, packing
+from anidata.stages.shard.config import Config
 from anidata.stages.shard.packing import Shard
 from anidata.workspace import Workspace
 
 VERSION = 1
-SUM = 1e-6  # by which shares may miss 1
-
-
-@dataclass(frozen=True)
-class Config:
-    """Split the pairs and pack them."""
-
-    splits: dict[str, float] = field(
-        default_factory=lambda: {"train": 0.8, "val": 0.1, "test": 0.1}
-    )  # shares of clusters; they sum to 1
-    seed: Count = 0  # of the split: another seed, other clusters in test; splits once written stay
-    shard_bytes: Positive = 268_435_456  # aimed at when the number of shards is first chosen
-    shard_samples: Positive = 10_000  # likewise, where that makes more shards
-
-    def __post_init__(self) -> None:
-        if not self.splits or abs(sum(self.splits.values()) - 1) > SUM or min(self.splits.values()) < 0:
-            raise RecipeError(
-                f"[shard] splits: {self.splits}: shares from 0 to 1 that sum to 1, such as train = 0.8, val = 0.1, test = 0.1"
-            )
-        if not all(name.isidentifier() for name in self.splits):
-            raise RecipeError(
-                f"[shard] splits: {', '.join(self.splits)}: a split's name is letters, digits and _"
-            )
 
 
 @dataclass(frozen=True)
@@ -58,42 +38,54 @@ class Plan:
     workspace: Workspace
     dataset: Path
     config: Config
-    lineart: extract_lineart.Config
+    lineart: LineartConfig
     recipe: dict[str, Any]  # as it goes into the manifest: without paths of this machine
 
 
-def run(plan: Plan, engine: Engine, *, reshard: bool = False) -> Counter[str]:
+def run(job: Job) -> Counter[str]:
     """Build or bring up to date; nothing where nothing has changed."""
-    if is_current(plan) and not reshard:
+    plan, reshard = _plan(job), job.request.reshard
+    if _is_up_to_date(plan) and not reshard:
         return Counter()
     _claim(plan.dataset)
     storage.delete(
         _state_file(plan)
-    )  # from here on, and until it is finished, it is made from nothing that the workspace has held
+    )  # until it is finished it is made from nothing that the workspace has held
     moved = assign_splits(plan)
     counts = _shard_counts(plan, reshard=reshard)
-    packed: Counter[str] = Counter()
     keys = _samples(plan, counts)
     total = sum(map(len, keys.values()))
-    for _, written in engine.map(
-        packing.pack, _shards(plan, keys), limits=Limits(0, 0), label="shard" if total else "", total=total
+    packed: Counter[str] = Counter()
+    label = "shard" if total else ""
+    for _, written in job.engine.map(
+        packing.pack, _shards(plan, keys), limits=Limits(0, 0), label=label, total=total
     ):
         packed.update(written)
     _finish(plan, keys)
     return packed + Counter(shards=len(keys), samples=total, moved=moved)
 
 
+def is_up_to_date(job: Job) -> bool:
+    return _is_up_to_date(_plan(job))
+
+
+def has_run(job: Job) -> bool:
+    return _samples_path(job.workspace).exists()
+
+
+def _plan(job: Job) -> Plan:
+    dataset = job.dataset or last_dataset(job.workspace)
+    return Plan(job.workspace, dataset.absolute(), job.recipe.shard, job.recipe.lineart, job.document)
+
+
 def state(plan: Plan) -> str:
     """Changes with anything that the data set depends on."""
-    folder = plan.workspace.folder
-    decided = [folder("decisions") / f"{n}.parquet" for n in ("clean", "dedup", "lineart")]
-    seen = tables.state_of(folder("images"), folder("records"), folder("pairs"), *decided)
-    return recipe.fingerprint(
-        VERSION, FORMAT, seen, plan.config, extract_lineart.fingerprints(plan.lineart), plan.recipe
-    )
+    folders = [plan.workspace.folder(name) for name in ("images", "records", "pairs")]
+    seen = tables.state_of(*folders, *decisions.paths(plan.workspace, before="shard"))
+    return recipe.fingerprint(VERSION, FORMAT, seen, plan.config, fingerprints(plan.lineart), plan.recipe)
 
 
-def is_current(plan: Plan) -> bool:
+def _is_up_to_date(plan: Plan) -> bool:
     """Whether the data set is there, whole, and made from what the workspace holds now."""
     try:
         noted = json.loads(_state_file(plan).read_bytes())["state"]
@@ -115,12 +107,12 @@ def assign_splits(plan: Plan) -> int:
 
     Returns how many keys had to follow a cluster that has merged with an earlier one.
     """
-    with catalog.Catalog(plan.workspace) as views:
+    with Catalog(plan.workspace) as views:
         rows = views.select(_splits_sql(plan.config))
     moved = pc.sum(rows.column("moved")).as_py() or 0
     rows = rows.drop_columns("moved").cast(schemas.SPLITS)
-    if not rows.equals(tables.read(_decisions(plan, "splits"), schemas.SPLITS)):
-        tables.write(_decisions(plan, "splits"), rows)
+    if not rows.equals(tables.read(_splits_path(plan.workspace), schemas.SPLITS)):
+        tables.write(_splits_path(plan.workspace), rows)
     return int(moved)
 
 
@@ -143,7 +135,7 @@ def _shard_counts(plan: Plan, *, reshard: bool) -> dict[str, int]:
     """Shards of each split: chosen once, by the bytes there are, and kept."""
     path = plan.workspace.folder("plan") / "shards.json"
     kept = json.loads(path.read_bytes()) if path.exists() and not reshard else {}
-    with catalog.Catalog(plan.workspace) as views:
+    with Catalog(plan.workspace) as views:
         sizes = views.select(
             "SELECT split, sum(size)::BIGINT AS size, count(DISTINCT key) AS samples FROM _pairs JOIN _splits USING (key) "
             "GROUP BY split ORDER BY split"
@@ -159,13 +151,13 @@ def _samples(plan: Plan, counts: dict[str, int]) -> dict[str, pa.Array]:
     """Shard → the keys of its samples, both in their order: the kept pictures that have a split and files of today."""
     sql = f"""SELECT key, shard FROM ({_chosen_sql(counts)}) WHERE key IN (SELECT key FROM _decided WHERE keep)
         AND key IN (SELECT key FROM _pairs WHERE {_current(plan)}) ORDER BY shard, key"""
-    with catalog.Catalog(plan.workspace) as views:
+    with Catalog(plan.workspace) as views:
         return {name: found.column("key").combine_chunks() for name, found in views.grouped(sql, "shard")}
 
 
 def _shards(plan: Plan, keys: dict[str, pa.Array]) -> Iterator[Shard]:
     """Every shard, one at a time: its tables may be large, and all together even more."""
-    with catalog.Catalog(plan.workspace) as views:
+    with Catalog(plan.workspace) as views:
         for few in _sliced(keys):
             files = views.select(_files_sql(plan), _slice=_table(few))
             for tar, table in views.grouped(_samples_sql(), "shard"):
@@ -195,7 +187,7 @@ def _sliced(keys: dict[str, pa.Array]) -> Iterator[dict[str, pa.Array]]:
 
 def _current(plan: Plan) -> str:
     """SQL: whether a stored file of a pair is of today."""
-    prints = extract_lineart.fingerprints(plan.lineart)
+    prints = fingerprints(plan.lineart)
     return (
         "("
         + " OR ".join(
@@ -245,7 +237,7 @@ def _finish(plan: Plan, keys: dict[str, pa.Array]) -> None:
         splits[packing.split_of(name)] += len(found)
     manifest["splits"] = dict(splits)
     storage.publish_json(plan.dataset / "manifest.json", manifest)
-    tables.write(_decisions(plan, "samples"), _table(keys).sort_by("key"))
+    tables.write(_samples_path(plan.workspace), _table(keys).sort_by("key"))
     storage.publish_json(_state_file(plan), {"dataset": str(plan.dataset), "state": state(plan)})
 
 
@@ -307,5 +299,9 @@ def _state_file(plan: Plan) -> Path:
     return plan.workspace.folder("shards") / recipe.fingerprint(str(plan.dataset)) / "state.json"
 
 
-def _decisions(plan: Plan, name: str) -> Path:
-    return plan.workspace.folder("decisions") / f"{name}.parquet"
+def _splits_path(workspace: Workspace) -> Path:
+    return workspace.folder("decisions") / "splits.parquet"
+
+
+def _samples_path(workspace: Workspace) -> Path:
+    return workspace.folder("decisions") / "samples.parquet"

@@ -1,0 +1,82 @@
+"""Connections to DuckDB: how they are opened, and the pool in which one waits for the next catalog of the same command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb  # what imports it at run time is the Catalog: workers read and write tables alone
+
+Home = tuple[str, bool]  # the folder that a connection spills into, and whether files are out of its reach
+
+
+@dataclass
+class Pool:
+    """At most one connection that nobody uses: its views take 40 ms to make."""
+
+    waiting: dict[Home, "duckdb.DuckDBPyConnection"] = field(default_factory=dict)
+
+    def take(self, home: Home) -> "duckdb.DuckDBPyConnection | None":
+        return self.waiting.pop(home, None)
+
+    def keep(self, home: Home, connection: "duckdb.DuckDBPyConnection") -> None:
+        self.close()
+        self.waiting[home] = connection
+
+    def close(self) -> None:
+        while self.waiting:
+            self.waiting.popitem()[1].close()
+
+
+_POOL: ContextVar[Pool | None] = ContextVar("pool", default=None)
+
+
+@contextmanager
+def reused() -> Iterator[None]:
+    """Let the catalogs that are opened within, one after the other, use one connection; it is closed at the end."""
+    if _POOL.get():
+        yield
+        return
+    pool = Pool()
+    token = _POOL.set(pool)
+    try:
+        yield
+    finally:
+        _POOL.reset(token)
+        pool.close()
+
+
+def take(home: Home) -> "duckdb.DuckDBPyConnection | None":
+    """A connection that waits, if there is one."""
+    pool = _POOL.get()
+    return pool.take(home) if pool else None
+
+
+def give_back(home: Home, connection: "duckdb.DuckDBPyConnection") -> None:
+    """Close a connection, or let it wait where `reused` says so."""
+    pool = _POOL.get()
+    if pool:
+        pool.keep(home, connection)
+    else:
+        connection.close()
+
+
+def connect(spill: str, *, sealed: bool) -> "duckdb.DuckDBPyConnection":
+    """An empty database in memory; what doesn't fit there goes into the folder `spill`, else it would land where the command was typed."""
+    import duckdb  # noqa: PLC0415
+
+    settings = {
+        "python_enable_replacements": "false",
+        "autoinstall_known_extensions": "false",
+        "temp_directory": spill,
+        # a block: what a query lets go of doesn't wait for the next one
+        "allocator_bulk_deallocation_flush_threshold": "256KB",
+        # joins are done as they are written: the right side, the smaller one, is held in memory; DuckDB's guesses from a first part are
+        # far off
+        "disabled_optimizers": "join_order,build_side_probe_side",
+    }
+    if not sealed:
+        settings["threads"] = "1"  # a thread takes 10 to 20 MB
+    return duckdb.connect(":memory:", config=settings)

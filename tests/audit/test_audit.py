@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from anidata.audit import audit
+from anidata.audit import audit, contents
 from anidata.audit import leaks as audit_leaks
 from anidata.audit import samples as audit_samples
 from anidata.audit import tar as audit_tar
@@ -451,7 +451,7 @@ def test_what_is_found_depends_neither_on_chunks_nor_on_workers(tmp_path, conten
     for name, samples in content.items():
         write_members(tmp_path / f"{name}.tar", members_of(samples))
     report = run(engine, tmp_path)
-    monkeypatch.setattr(audit, "CHUNK", 1)
+    monkeypatch.setattr(contents, "CHUNK", 1)
     assert run(engine, tmp_path) == report
     with Engine(workers=1) as alone:
         assert run(alone, tmp_path) == report

@@ -146,7 +146,8 @@ def _row(row: Row, places: Grid, touching: bool, width: int, hues: Hues) -> Pixe
     cells, columns = [cell for group in row for cell in group], list(accumulate(map(len, row), initial=0))
     laid_out = [boxes(group, column, places, touching) for group, column in zip(row, columns, strict=False)]
     room = max(
-        round(LOWEST * places.cell), *(box.height + 2 * rim(cell) for group in laid_out for cell, box in group)
+        round(LOWEST * places.cell),
+        *(box.height + 2 * rim(cell) for group in laid_out for cell, box in group),
     )
     badged, noted = any(c.caption or c.detail for c in cells), any(c.note for c in cells)
     text = AIR * (badged or noted) + BADGE * badged + LINE * noted

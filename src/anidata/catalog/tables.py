@@ -1,7 +1,7 @@
 """Tables as Parquet files: a table is a folder of parts, or one file; a part carries what it was made from in its footer."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
     return found
 
 
-def table(content: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+def table(content: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(list(content), schema=schema)
 
 

@@ -18,7 +18,7 @@ from anidata.imaging import decode, image
 from anidata.imaging.reopen import Reader
 from anidata.pipeline import Recipe
 from anidata.stages.dedup import candidates, verify
-from anidata.stages.dedup.candidates import Found
+from anidata.stages.dedup.candidates import PicturePairs
 from anidata.storage import Location
 from anidata.workspace import Workspace
 
@@ -107,13 +107,13 @@ def _picture(reader: Reader, path: Path) -> image.Image:
     )
 
 
-def _met(folder: Path, known: int, loose: Sequence[_Loose], recipe: Recipe) -> Found:
+def _met(folder: Path, known: int, loose: Sequence[_Loose], recipe: Recipe) -> PicturePairs:
     """The pairs of which one is loose: it stands behind the known pictures."""
     with (folder / "windows").open("ab") as file:
         for place, one in enumerate(loose):
             file.write(candidates.entries(one.codes, np.full(len(one.codes), known + place)).tobytes())
     new = np.arange(known + len(loose)) >= known
-    part = candidates.Part(folder, recipe.dedup.max_distance, recipe.dedup.flips, (0, 1))
+    part = candidates.JoinPart(folder, recipe.dedup.max_distance, recipe.dedup.flips, (0, 1))
     return candidates.near(candidates.mapped(folder), np.ones(len(new), np.bool_), new, part)
 
 
@@ -152,7 +152,7 @@ def _relation(reader: Reader, one: _Loose, key: str, places: list[Location], mir
     try:
         known = reader.decode(places, key).rgb
         whole = partial(_both, reader, one, known)
-        return verify.verdict(alignment.View(alignment.thumbnail(known)), one.view, mirrored, whole)
+        return verify.pair_relation(alignment.View(alignment.thumbnail(known)), one.view, mirrored, whole)
     except BadImage:
         return "unknown"
 

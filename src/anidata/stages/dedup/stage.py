@@ -8,7 +8,6 @@ never buries the wrong twin.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,17 +24,17 @@ from anidata.recipe import Count
 from anidata.stages.dedup import candidates, keepers
 from anidata.stages.dedup import verify as verifying
 from anidata.stages.dedup.decision import DECISION
-from anidata.stages.dedup.keepers import Cluster
+from anidata.stages.dedup.keepers import Cluster, DedupRow, Link
+from anidata.stages.dedup.verify import CandidatePair
 from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
 
 VERSION = 2
 # rounds in which a cluster's pairs are asked about one after the other: mostly all are decided then
 SPARING = 2
-Row = dict[str, Any]
 Pair = tuple[str, str]
 # links without a relation → by their keys the relations that could be told
-Verify = Callable[[list[Row]], dict[Pair, str]]
+Verify = Callable[[list[Link]], dict[Pair, str]]
 
 
 LINKS = "SELECT a, b, mirrored, distance, relation FROM _links ORDER BY a, b"
@@ -127,12 +126,12 @@ def _decide(workspace: Workspace, config: Config, joined: str, verify: Verify) -
     return Counter(decided=decided.num_rows)
 
 
-def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> tuple[list[Row], int]:
+def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> tuple[list[DedupRow], int]:
     """A row for each picture, and of how many pairs a relation was wanted and not to be had.
 
     Round by round: decide on every cluster, and have the relations that are wanting.
     """
-    rows: list[Row] = []
+    rows: list[DedupRow] = []
     waiting, relations, rounds = 0, frozenset(drop), 0
     undecided = list(clusters)
     while undecided:
@@ -160,9 +159,10 @@ def _verifier(job: Job, counts: Counter[str]) -> Verify:
     reading = job.recipe.ingest
     reader = Reader(job.workspace, reading.max_bytes, reading.max_pixels)
 
-    def verify(links: list[Row]) -> dict[Pair, str]:
+    def verify(links: list[Link]) -> dict[Pair, str]:
         todo = verifying.plan(
-            reader, [{name: link[name] for name in ("a", "b", "mirrored")} for link in links]
+            reader,
+            [CandidatePair(a=link["a"], b=link["b"], mirrored=link["mirrored"]) for link in links],
         )
         given: dict[Pair, str] = {}
         total = sum(len(part.places) for part in todo)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from anidata import recipe
 from anidata.catalog import decisions, tables
+from anidata.dataset.description import FORMAT
 from anidata.engine.job import Job
 from anidata.recipe import Document
 from anidata.stages.extract_lineart.config import Config as LineartConfig
@@ -14,7 +15,6 @@ from anidata.stages.shard.config import Config
 from anidata.workspace import Workspace
 
 VERSION = 1
-FORMAT = 1  # of DATASET
 
 
 @dataclass(frozen=True)

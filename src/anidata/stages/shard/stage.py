@@ -12,6 +12,7 @@ from typing import TypedDict
 
 from anidata import storage
 from anidata.catalog import tables
+from anidata.dataset.description import FORMAT
 from anidata.engine.engine import Limits
 from anidata.engine.job import Job
 from anidata.errors import WorkspaceError
@@ -19,7 +20,7 @@ from anidata.recipe import Document
 from anidata.stages.shard import card, choosing, packing
 from anidata.stages.shard.choosing import Keys
 from anidata.stages.shard.markers import Files, read_marker, split_of
-from anidata.stages.shard.plan import FORMAT, Plan, is_made, plan_of, state
+from anidata.stages.shard.plan import Plan, is_made, plan_of, state
 from anidata.stages.shard.splits import assign_splits
 from anidata.workspace import Workspace
 

@@ -1,4 +1,4 @@
-"""A stage's job: where, by which settings, by which workers, and what the command asked for besides."""
+"""One command's work: where, by which settings, by which workers, and what was asked for besides."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

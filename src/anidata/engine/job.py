@@ -10,7 +10,7 @@ from anidata.workspace import Workspace
 
 @dataclass(frozen=True)
 class Request:
-    """What a command asks of a stage, that is no setting: it isn't remembered."""
+    """Wishes of a command that are no settings: they aren't remembered."""
 
     sources: tuple[str, ...] = ()
     limit: int = 0  # sightings in all; 0: no limit

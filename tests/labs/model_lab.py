@@ -17,7 +17,7 @@ TINY = {
 
 
 def save_stable_diffusion(folder):
-    """Save a small VAE and UNet in Stable Diffusion's form, with random weights; return a model's settings."""
+    """Save a small VAE and UNet in Stable Diffusion's form, random weights; return a model's settings."""
     torch.manual_seed(0)
     vae = AutoencoderKL(
         block_out_channels=(8, 8),

@@ -103,8 +103,8 @@ class Planted:
         (stage / "stage.py").write_text(STAGE)
         listed = folder / "src/anidata/registry.py"
         text = listed.read_text()
-        assert text.count('    "extract_lineart",\n') == 1
-        listed.write_text(text.replace('    "extract_lineart",\n', '    "grade",\n    "extract_lineart",\n'))
+        assert text.count('"extract_lineart",') == 1
+        listed.write_text(text.replace('"extract_lineart",', '"grade", "extract_lineart",'))
         for n in range(6):
             save(self.pile / f"{n}.png", drawing(n))
         gray = drawing(7).mean(axis=2, keepdims=True).repeat(3, axis=2)

@@ -133,6 +133,8 @@ def run_stage(name: str, work: Job) -> Counter[str]:
     """
     stage = registry.stage(name)
     with connections.reused():
+        if stage.is_up_to_date(work):
+            return Counter()
         counts: Counter[str] = stage.run(work)
         if counts and hasattr(stage, "DECISION"):
             for later in registry.STAGES[registry.STAGES.index(name) + 1 :]:
@@ -146,9 +148,8 @@ def progress(name: str, work: Job) -> str:
     stage = registry.stage(name)
     if not _has_run(stage, work):
         return "not run"
-    waiting: str = stage.waiting(work) if hasattr(stage, "waiting") else ""
-    if waiting:
-        return waiting
+    if hasattr(stage, "waiting"):
+        return stage.waiting(work) or "up to date"
     return "up to date" if stage.is_up_to_date(work) else "stale"
 
 

@@ -23,7 +23,7 @@ from anidata.imaging import fit as fitting
 from anidata.lineart import postprocess, selection
 from anidata.lineart.styles import adaptive, ink, xdog
 from anidata.stages.extract_lineart import drawing as line_drawing
-from anidata.stages.extract_lineart.stage import Config
+from anidata.stages.extract_lineart.config import Config
 from anidata.workspace import open_workspace
 from drawings import drawing, save
 

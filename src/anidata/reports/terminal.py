@@ -57,10 +57,10 @@ def after_stage(workspace: Workspace) -> Summary:
 
 def after_run(workspace: Workspace, dataset: Path, *, changed: bool) -> Summary:
     """The summary of a whole run; the contact sheet is drawn anew where anything has changed."""
-    from anidata.reports import contact_sheet  # noqa: PLC0415 - pictures are opened for this alone
-
     sheet, counts = workspace.path / "contact-sheet.png", _funnel(workspace)
     if changed or not sheet.exists():
+        from anidata.reports import contact_sheet  # noqa: PLC0415  pictures are opened for this alone
+
         contact_sheet.write(workspace, counts, sheet)
     return Summary(counts, workspace.path, dataset, sheet)
 

@@ -8,9 +8,9 @@ __getattr__ = face(
     __name__,
     {
         "DECISION": "decision",
-        "Config": "stage",
+        "Config": "config",
         "run": "stage",
-        "is_up_to_date": "stage",
+        "is_up_to_date": "state",
         "decide_again": "stage",
     },
 )

@@ -20,9 +20,9 @@ from anidata.catalog import catalog, schemas, tables
 from anidata.duplicates import hamming, pairs, phash, windows
 from anidata.engine.engine import Engine, Limits, Watch
 from anidata.imaging import decode
+from anidata.stages.dedup.state import JOIN_VERSION
 from anidata.workspace import Workspace
 
-VERSION = 2
 # Pictures of one and the same code that are compared each with each; of more,
 # those beyond with the first alone.
 CROWD = 32
@@ -59,7 +59,7 @@ class JoinPart:
 def join(workspace: Workspace, bits: int, *, flips: bool, engine: Engine) -> Counter[str]:
     """Add the edges between pictures that no earlier join has seen and all others; anew by other settings."""
     folder = workspace.folder("edges")
-    versions = [VERSION, decode.VERSION, phash.VERSION, windows.VERSION]
+    versions = [JOIN_VERSION, decode.VERSION, phash.VERSION, windows.VERSION]
     settings = {"bits": bits, "flips": flips, "versions": versions}
     if any(tables.made_from(p).get("settings") != settings for p in tables.files(folder)):
         _begin_anew(folder)

@@ -7,29 +7,26 @@ never buries the wrong twin.
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from anidata import recipe
-from anidata.catalog import decisions, tables
+from anidata.catalog import tables
 from anidata.catalog.catalog import Catalog
-from anidata.duplicates import phash, relation, windows
 from anidata.engine.job import Job
-from anidata.imaging import decode
 from anidata.imaging.reopen import Reader
-from anidata.recipe import Count
 from anidata.stages.dedup import candidates, keepers
 from anidata.stages.dedup import verify as verifying
+from anidata.stages.dedup.config import Config
 from anidata.stages.dedup.decision import DECISION
 from anidata.stages.dedup.keepers import Cluster, DedupRow, Link
+from anidata.stages.dedup.state import pictures, relation_version, state
 from anidata.stages.dedup.verify import CandidatePair
 from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
 
-VERSION = 2
 # rounds in which a cluster's pairs are asked about one after the other: mostly all are decided then
 SPARING = 2
 Pair = tuple[str, str]
@@ -47,26 +44,14 @@ WHERE error IS NULL ORDER BY key
 EVERYONE = "SELECT key FROM _seen WHERE error IS NULL ORDER BY key"
 
 
-@dataclass(frozen=True)
-class Config:
-    """Group near-duplicates and keep the best of each group."""
-
-    max_distance: Count = 8  # bits of 64 in which a window of a picture and another picture may differ
-    flips: bool = True  # match mirror images too
-    # relations that are dropped; others are kept, in one split
-    drop: tuple[str, ...] = ("exact", "reencoded", "flip", "crop")
-
-
 def run(job: Job) -> Counter[str]:
     """Join what is new with everything, look at the candidates, then decide, if anything has changed."""
-    if is_up_to_date(job):
-        return Counter()
     workspace, config = job.workspace, job.recipe.dedup
     counts = candidates.join(workspace, config.max_distance, flips=config.flips, engine=job.engine)
     for path in tables.files(workspace.folder("relations")):
-        if tables.made_from(path).get("version") != _relation_version():
+        if tables.made_from(path).get("version") != relation_version():
             path.unlink()
-    return counts + _decide(workspace, config, _pictures(workspace), _verifier(job, counts))
+    return counts + _decide(workspace, config, pictures(workspace), _verifier(job, counts))
 
 
 def decide_again(job: Job) -> None:
@@ -77,32 +62,6 @@ def decide_again(job: Job) -> None:
         _decide(job.workspace, config, made["joined"], lambda _: {})
 
 
-def is_up_to_date(job: Job) -> bool:
-    """Whether the decisions are up to date, all pictures are joined, and no pair waits for a look."""
-    made = tables.made_from(DECISION.path(job.workspace))
-    if not made or made["state"] != state(job.workspace, job.recipe.dedup):
-        return False
-    return bool(made["joined"] == _pictures(job.workspace) and not made["waiting"])
-
-
-def state(workspace: Workspace, config: Config) -> str:
-    """Changes with anything that the decisions depend on."""
-    folders = [workspace.folder(name) for name in ("images", "records", "edges", "relations")]
-    seen = tables.state_of(*folders, *decisions.paths(workspace, before="dedup"))
-    versions = [VERSION, candidates.VERSION, *_relation_version(), phash.VERSION, windows.VERSION]
-    return recipe.fingerprint(*versions, config, seen)
-
-
-def _pictures(workspace: Workspace) -> str:
-    """Changes with the pictures that there are to join."""
-    return tables.state_of(workspace.folder("images"), workspace.folder("records"))
-
-
-def _relation_version() -> list[int]:
-    """All that a pair's relation depends on, besides the two pictures."""
-    return [decode.VERSION, relation.VERSION]
-
-
 def _decide(workspace: Workspace, config: Config, joined: str, verify: Verify) -> Counter[str]:
     """Ask for the relations that a decision takes, and decide.
 
@@ -110,9 +69,11 @@ def _decide(workspace: Workspace, config: Config, joined: str, verify: Verify) -
     """
     with Catalog(workspace) as views:
         links = views.select(LINKS)
-        pictures = views.select(PICTURES, _linked=tables.keys_of(links, "a", "b"))
+        linked_pictures = views.select(PICTURES, _linked=tables.keys_of(links, "a", "b"))
         everyone = views.select(EVERYONE).column("key")
-    among, waiting = settle(keepers.clusters(pictures.to_pylist(), links.to_pylist()), config.drop, verify)
+    among, waiting = settle(
+        keepers.clusters(linked_pictures.to_pylist(), links.to_pylist()), config.drop, verify
+    )
     linked = tables.table(among, DECISION.schema)
     others = everyone.filter(pc.invert(pc.is_in(everyone, linked.column("key"))))
     decided = pa.concat_tables([linked, _single(others)]).sort_by("key")

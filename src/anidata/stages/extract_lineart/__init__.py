@@ -10,7 +10,7 @@ __getattr__ = face(
         "DECISION": "decision",
         "Config": "config",
         "run": "stage",
-        "is_up_to_date": "stage",
+        "is_up_to_date": "state",
         "spelled": "config",
         "pinned": "config",
         "portable": "config",

@@ -23,6 +23,7 @@ from anidata.imaging import fit as fitting
 from anidata.imaging.reopen import Location, Reader
 from anidata.lineart import postprocess, selection
 from anidata.lineart.postprocess import Finish
+from anidata.stages.extract_lineart.state import scout
 from anidata.tar import writer
 
 SUFFIX: dict[encode.Form, str] = {"jpeg": "jpg", "webp": "webp", "png": "png"}
@@ -191,8 +192,3 @@ def anchored(rgb: np.ndarray, page: tuple[int, int]) -> float:
         rgb = fitting.shrink(rgb, width, height)
     name, config = scout()
     return fitting.richest(registry.load("styles", name).draw(rgb, config) < postprocess.INK, page)
-
-
-def scout() -> tuple[str, Any]:
-    """The style, with its parameters, that ink is looked for in before a picture is cut."""
-    return "ink", selection.config_of("ink", {}, "anchor")

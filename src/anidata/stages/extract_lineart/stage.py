@@ -14,22 +14,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from anidata import recipe, storage
-from anidata.catalog import decisions, gathered, schemas, tables
+from anidata import storage
+from anidata.catalog import gathered, schemas, tables
 from anidata.catalog.catalog import Catalog
 from anidata.engine import parts
 from anidata.engine.job import Job
-from anidata.imaging import decode
 from anidata.imaging.reopen import Reader
-from anidata.lineart import postprocess, selection
+from anidata.lineart import selection
 from anidata.stages.extract_lineart.config import Config, style_config
 from anidata.stages.extract_lineart.decision import BLOT, DECISION, NO_INK, NO_LINE
 from anidata.stages.extract_lineart.decision import MISSING as MISSING_AGAIN
-from anidata.stages.extract_lineart.drawing import Failures, Frame, LinePart, Pens, draw_part, scout
+from anidata.stages.extract_lineart.drawing import Failures, Frame, LinePart, Pens, draw_part
+from anidata.stages.extract_lineart.state import fingerprints, state
 from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
-
-VERSION = 2
 
 WITH_LINES = "JOIN (SELECT key, line_key FROM _merged) USING (key)"
 MISSING = """
@@ -58,8 +56,6 @@ WITHOUT_LINES = "SELECT key FROM _kept_before_extract_lineart JOIN _merged USING
 
 def run(job: Job) -> Counter[str]:
     """Draw what is kept and not yet drawn so, then decide which pictures have a whole pair."""
-    if is_up_to_date(job):
-        return Counter()
     workspace, config = job.workspace, job.recipe.lineart
     for name in config.drawn:
         selection.check(name, style_config(name, config))
@@ -79,39 +75,6 @@ def run(job: Job) -> Counter[str]:
     gathered.gather(workspace, "pairs")
     _decide(workspace, config, failures)
     return counts
-
-
-def fingerprints(config: Config) -> dict[str, str]:
-    """Kind of stored file (`color`, or a style) → what it depends on besides its picture."""
-    cut = selection.fingerprint(*scout()) if config.fit != "pad" and config.anchor == "ink" else []
-    fitted = [VERSION, decode.VERSION, config.size, config.fit, config.filter, cut]
-    quality = config.quality if config.color == "jpeg" else 0
-    prints = {schemas.COLOR: recipe.fingerprint(fitted, config.color, quality)}
-    for name in config.styles:
-        prints[name] = recipe.fingerprint(fitted, postprocess.VERSION, _drawn_from(name, config))
-    return prints
-
-
-def _drawn_from(name: str, config: Config) -> list[Any]:
-    """All that lines of a style depend on, besides the fitted picture."""
-    if name == selection.ARTIST:
-        return [name, config.finish.polarity]
-    named = {n: w for n, w in config.mix.items() if w > 0} if name == selection.MIX else {name: 1.0}
-    drawn = [selection.fingerprint(n, style_config(n, config)) for n in sorted(named)]
-    by_chance = [config.seed, config.jitter, named] if name == selection.MIX or config.jitter else []
-    return [name, drawn, by_chance, config.finish]
-
-
-def state(workspace: Workspace, config: Config) -> str:
-    """Changes with anything that the decisions depend on."""
-    folders = [workspace.folder(name) for name in ("images", "records", "pairs")]
-    seen = tables.state_of(*folders, *decisions.paths(workspace, before="extract_lineart"))
-    return recipe.fingerprint(seen, fingerprints(config), config.min_ink, config.max_ink)
-
-
-def is_up_to_date(job: Job) -> bool:
-    made = tables.made_from(DECISION.path(job.workspace))
-    return bool(made.get("state") == state(job.workspace, job.recipe.lineart) and not made.get("retry"))
 
 
 def _like(job: Job) -> LinePart:

@@ -6,16 +6,12 @@ what depends on it and nothing else.
 """
 
 from collections import Counter
-from functools import partial
 
 from anidata.catalog import gathered, tables
-from anidata.engine.engine import Engine, Limits
 from anidata.engine.job import Job
-from anidata.fetch import Bounds
 from anidata.sources import Options
-from anidata.stages.ingest import fetching, plan, retries
-from anidata.stages.ingest.config import Config, IngestPart, limits, made_with
-from anidata.stages.ingest.measuring import fetch_lanes, measure_part
+from anidata.stages.ingest import plan, retries
+from anidata.stages.ingest.config import Config, IngestPart, made_with
 from anidata.workspace import Workspace
 
 
@@ -26,23 +22,28 @@ def run(job: Job) -> Counter[str]:
     """
     workspace, config, request = job.workspace, job.recipe.ingest, job.request
     passing = set() if request.retry else retries.passing(workspace)
-    counts = _work(workspace, config, job.engine)
+    counts = _work(job)
     passing &= retries.passing(workspace) if passing else set()
     if passing and retries.plan_again(workspace, passing, config.part_size):
-        counts += _work(workspace, config, job.engine)
+        counts += _work(job)
     if request.retry and retries.add_failed(workspace, request.retry, config.part_size):
-        counts += _work(workspace, config, job.engine)
+        counts += _work(job)
     options = _options(workspace, config)
     if request.sources and plan.add_generation(workspace, request, options, config.part_size):
-        counts += _work(workspace, config, job.engine)
+        counts += _work(job)
     for name in ("records", "images"):
         gathered.gather(workspace, name)
     return counts
 
 
 def is_up_to_date(job: Job) -> bool:
-    """Whether all that is planned is done; whether the sources hold anything new only listing them tells."""
-    return not open_parts(job.workspace, job.recipe.ingest)
+    """Whether nothing is asked for, all that is planned is done, and nothing that failed is asked again.
+
+    Whether a source holds anything new only listing it tells.
+    """
+    if job.request.sources or job.request.retry or open_parts(job.workspace, job.recipe.ingest):
+        return False
+    return not retries.passing(job.workspace)
 
 
 def has_run(job: Job) -> bool:
@@ -81,24 +82,10 @@ def open_parts(workspace: Workspace, config: Config) -> list[IngestPart]:
     return unfinished
 
 
-def _work(workspace: Workspace, config: Config, engine: Engine) -> Counter[str]:
-    bounds = Bounds(config.max_bytes, config.max_ratio)
-    counts = fetching.run(workspace, config.fetch, bounds, partial(fetch_tasks, engine), engine.workers)
-    todo = open_parts(workspace, config)
-    if not todo:
-        return counts
-    total = sum(part.size for part in todo)
-    for _, result in engine.map(measure_part, todo, limits=limits(config), label="ingest", total=total):
-        counts += result
-    return counts
+def _work(job: Job) -> Counter[str]:
+    """Work through what is planned and not done; without open parts there is nothing to fetch either."""
+    if not open_parts(job.workspace, job.recipe.ingest):
+        return Counter()
+    from anidata.stages.ingest.work import work  # noqa: PLC0415  mostly there is none
 
-
-def fetch_tasks(engine: Engine, tasks: list[fetching.Task]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    total = sum(part.size for task in tasks for part in task.parts)
-    limitless = Limits(0, 0)
-    for _, result in engine.map(
-        fetch_lanes, tasks, limits=limitless, label="fetch", total=total, unit="URLs"
-    ):
-        counts += result
-    return counts
+    return work(job.workspace, job.recipe.ingest, job.engine)

@@ -9,8 +9,8 @@ __getattr__ = face(
     {
         "Config": "config",
         "run": "stage",
-        "is_up_to_date": "stage",
-        "has_run": "stage",
+        "is_up_to_date": "plan",
+        "has_run": "plan",
         "spelled": "config",
     },
 )

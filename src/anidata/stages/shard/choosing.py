@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from anidata import storage
 from anidata.catalog import schemas, tables
 from anidata.catalog.catalog import Catalog
-from anidata.stages.extract_lineart.stage import fingerprints
+from anidata.stages.extract_lineart.state import fingerprints
 from anidata.stages.shard import packing, samples
 from anidata.stages.shard.markers import split_of
 from anidata.stages.shard.packing import ShardPart

@@ -10,7 +10,7 @@ from anidata.dataset.description import FORMAT
 from anidata.engine.job import Job
 from anidata.recipe import Document
 from anidata.stages.extract_lineart.config import Config as LineartConfig
-from anidata.stages.extract_lineart.stage import fingerprints
+from anidata.stages.extract_lineart.state import fingerprints
 from anidata.stages.shard.config import Config
 from anidata.workspace import Workspace
 
@@ -66,3 +66,16 @@ def is_made(plan: Plan) -> bool:
     if noted != state(plan):
         return False
     return all(sizes[name] == entry["bytes"] for name, entry in manifest["files"].items())
+
+
+def is_up_to_date(job: Job) -> bool:
+    return is_made(plan_of(job)) and not job.request.reshard
+
+
+def has_run(job: Job) -> bool:
+    return samples_path(job.workspace).exists()
+
+
+def samples_path(workspace: Workspace) -> Path:
+    """The table that says which samples the data set has."""
+    return workspace.folder("decisions") / "samples.parquet"

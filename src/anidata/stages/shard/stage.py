@@ -20,9 +20,8 @@ from anidata.recipe import Document
 from anidata.stages.shard import card, choosing, packing
 from anidata.stages.shard.choosing import Keys
 from anidata.stages.shard.markers import Files, read_marker, split_of
-from anidata.stages.shard.plan import Plan, is_made, plan_of, state
+from anidata.stages.shard.plan import Plan, plan_of, samples_path, state
 from anidata.stages.shard.splits import assign_splits
-from anidata.workspace import Workspace
 
 
 class Manifest(TypedDict):
@@ -36,10 +35,8 @@ class Manifest(TypedDict):
 
 
 def run(job: Job) -> Counter[str]:
-    """Build or bring up to date; nothing where nothing has changed."""
+    """Build or bring up to date."""
     plan, reshard = plan_of(job), job.request.reshard
-    if is_made(plan) and not reshard:
-        return Counter()
     _claim(plan.dataset)
     # until it is finished it is made from nothing that the workspace has held
     storage.delete(plan.state_file)
@@ -53,14 +50,6 @@ def run(job: Job) -> Counter[str]:
         packed.update(written)
     _finish(plan, keys)
     return packed + Counter(shards=len(keys), samples=total, moved=moved)
-
-
-def is_up_to_date(job: Job) -> bool:
-    return is_made(plan_of(job))
-
-
-def has_run(job: Job) -> bool:
-    return _samples_path(job.workspace).exists()
 
 
 def _finish(plan: Plan, keys: Keys) -> None:
@@ -80,7 +69,7 @@ def _finish(plan: Plan, keys: Keys) -> None:
         "splits": _samples_by_split(keys),
     }
     storage.publish_json(plan.dataset / "manifest.json", manifest)
-    tables.write(_samples_path(plan.workspace), choosing.samples_table(keys).sort_by("key"))
+    tables.write(samples_path(plan.workspace), choosing.samples_table(keys).sort_by("key"))
     storage.publish_json(plan.state_file, {"dataset": str(plan.dataset), "state": state(plan)})
 
 
@@ -128,7 +117,3 @@ def _claim(dataset: Path) -> None:
         f"A data set of anidata, format {FORMAT}. Files listed in manifest.json are rewritten by anidata.\n"
     )
     storage.publish(mark, text.encode())
-
-
-def _samples_path(workspace: Workspace) -> Path:
-    return workspace.folder("decisions") / "samples.parquet"

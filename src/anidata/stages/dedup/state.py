@@ -1,0 +1,39 @@
+"""Whether dedup's decisions are up to date. What decides is imported only where they aren't."""
+
+from anidata import recipe
+from anidata.catalog import decisions, tables
+from anidata.duplicates import phash, relation, windows
+from anidata.engine.job import Job
+from anidata.imaging import decode
+from anidata.stages.dedup.config import Config
+from anidata.stages.dedup.decision import DECISION
+from anidata.workspace import Workspace
+
+VERSION = 2  # of the decisions
+JOIN_VERSION = 2  # of the edges
+
+
+def is_up_to_date(job: Job) -> bool:
+    """Whether the decisions are up to date, all pictures are joined, and no pair waits for a look."""
+    made = tables.made_from(DECISION.path(job.workspace))
+    if not made or made["state"] != state(job.workspace, job.recipe.dedup):
+        return False
+    return bool(made["joined"] == pictures(job.workspace) and not made["waiting"])
+
+
+def state(workspace: Workspace, config: Config) -> str:
+    """Changes with anything that the decisions depend on."""
+    folders = [workspace.folder(name) for name in ("images", "records", "edges", "relations")]
+    seen = tables.state_of(*folders, *decisions.paths(workspace, before="dedup"))
+    versions = [VERSION, JOIN_VERSION, *relation_version(), phash.VERSION, windows.VERSION]
+    return recipe.fingerprint(*versions, config, seen)
+
+
+def pictures(workspace: Workspace) -> str:
+    """Changes with the pictures that there are to join."""
+    return tables.state_of(workspace.folder("images"), workspace.folder("records"))
+
+
+def relation_version() -> list[int]:
+    """All that a pair's relation depends on, besides the two pictures."""
+    return [decode.VERSION, relation.VERSION]

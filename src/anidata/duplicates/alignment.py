@@ -230,7 +230,7 @@ def _content(plane: Plane) -> Span:
 
 
 def moved(fit: Affine, start: Affine = HERE) -> float:
-    """The way, in half sides of a, from where the start takes a corner of b to where the fit does, at most."""
+    """The farthest that the fit takes a corner of b from where the start does, in half sides of a."""
     return float(np.abs((fit - start) @ CORNERS).max())
 
 

@@ -218,7 +218,7 @@ def tiers(areas: Iterable[float]) -> dict[float, int]:
 
 
 def worth(picture: Picture) -> tuple[bool, int, str]:
-    """The rank among pictures of one size: the lossless first, then the one with more bytes, the smaller key."""
+    """The rank among pictures of one size: the lossless first, then more bytes, then the smaller key."""
     return (picture["format"] not in LOSSLESS, -picture["bytes"], picture["key"])
 
 

@@ -1,8 +1,11 @@
+# In this order on a fresh clone: make demo, make test, make check.
+#
 # make demo      the quickstart recipe over the bundled art
-# make demo-train   a minute's training of each family on what that made: to see that all works, not for good pictures
-# make test      every test but those marked slow; make test-slow: those too
+# make demo-train   a minute's training of each family on what that made: to see that all works
+# make test      every test but those marked slow, in at most 8 minutes on two idle cores
+# make test-slow every test, as CI runs them
 # make torture   hundreds of kills, full disks and Ctrl-Cs: half an hour or more; disks take root
-# make gpu       what only a GPU can show; GPU_PYTHON: a Python with a CUDA build of torch, for .venv has a CPU build
+# make gpu       what only a GPU can show; GPU_PYTHON: a Python with a CUDA build of torch
 # make shape     the shape of the code by figures: rooms, arrows, lengths of files, functions and lines
 # make check     lint, format, types, import contracts
 
@@ -48,7 +51,8 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The virtual environment, made anew when what it installs changes. constraints.txt holds torch to its CPU build here alone.
+# The virtual environment, made anew when what it installs changes.
+# constraints.txt holds torch to its CPU build here alone.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -58,7 +62,7 @@ $(READY): pyproject.toml constraints.txt
 clean:
 	rm -rf .venv demo
 
-# The README's table of parts, from the parts' own docstrings.
+# The README's table of plugins, from their own docstrings.
 readme: $(READY)
 	$(BIN)/python tests/ground/test_readme.py
 

@@ -1,7 +1,8 @@
-"""Speed and size, each a line: a figure taken in this run beside its reference, and the command that gave it. Run by `make bench`.
+"""Speed and size, each a line: a figure taken in this run beside its reference, and the command that gave it.
 
-The collection of measuring scripts and artwork (SHARED: ../shared, or ANIDATA_SHARED) is needed for the lines that time whole recipes;
-without it they say so. Close other programs first: ratios are of CPU seconds, but a busy machine makes both sides slower unevenly.
+Run by `make bench`. The collection of measuring scripts and artwork (SHARED: ../shared, or ANIDATA_SHARED)
+is needed for the lines that time whole recipes; without it they say so. Close other programs first: ratios
+are of CPU seconds, but a busy machine makes both sides slower unevenly.
 
     python benchmarks/bench.py [--pictures 100000] [--only NAME …]
 """
@@ -31,7 +32,18 @@ OFF += ["lineart.min_ink=0", "lineart.max_ink=1"]
 XDOG = ["--set", "lineart.styles=['xdog']"]  # as cheap a style as the script's own
 ALL_KEPT = [word for setting in OFF for word in ("--set", setting)]
 COMMAND = "anidata run quickstart WORK PILE --workers 2 --set lineart.size=128, clean's rules off"
-BARE = "import typer\napp = typer.Typer(rich_markup_mode=None)\n@app.command()\ndef a(x: int = 1): ...\n@app.command()\ndef b(y: str = ''): ...\napp()\n"
+BARE = """import typer
+app = typer.Typer(rich_markup_mode=None)
+@app.command()
+def a(x: int = 1): ...
+@app.command()
+def b(y: str = ''): ...
+app()
+"""
+DECODE = """import sys, cv2, pathlib
+for path in pathlib.Path(sys.argv[1]).iterdir():
+    cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+"""
 ALONE = """import os, sys, cv2, pathlib
 cv2.setNumThreads(1)
 paths = sorted(pathlib.Path(sys.argv[1]).rglob("*.jpg"))
@@ -40,16 +52,15 @@ for path in paths[child > 0 :: 2]:
     cv2.imread(str(path))
 os.waitpid(child, 0) if child else os._exit(0)
 """  # pictures opened, read and decoded, by two bare processes
-MALLOC = {
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
-}  # as workers have it
+# As workers have it.
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
+SCRIPTS = SHARED / "bench"
 TIMES = 7  # runs of a start-up; the least counts
 
 
 @dataclass(frozen=True)
 class Took:
-    """What a command took with all its children."""
+    """Time and memory that a command took with all its children."""
 
     cpu: float  # seconds
     wall: float  # seconds
@@ -64,9 +75,8 @@ def took(command: list[str]) -> Took:
     begun = time.monotonic()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
-        _, status, used = os.wait4(
-            process.pid, 0
-        )  # of this command and what it has waited for, unlike RUSAGE_CHILDREN
+        # Of this command and what it has waited for, unlike RUSAGE_CHILDREN.
+        _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             log.seek(0)
@@ -79,24 +89,21 @@ def line(name: str, figure: str, reference: str, command: str) -> None:
 
 
 def recipe(folder: Path, _: int) -> None:
-    """The whole recipe over 400 pictures of 0.9 megapixels, beside the script a user writes by hand, decoding alone, and the peers."""
-    scripts = SHARED / "bench"
-    if not (scripts / "make_pile.py").exists():
+    """Time the whole recipe over 400 pictures of 0.9 megapixels.
+
+    Beside the script a user writes by hand, decoding alone, and the peers.
+    """
+    if not (SCRIPTS / "make_pile.py").exists():
         line("recipe", "not run", "the measuring scripts aren't here", "")
         return
     pile = folder / "pile"
-    took([sys.executable, str(scripts / "make_pile.py"), str(SHARED / "data"), str(pile), "400"])
+    took([sys.executable, str(SCRIPTS / "make_pile.py"), str(SHARED / "data"), str(pile), "400"])
     run = [str(pile), "--workers", "2", *ALL_KEPT]
+    script = [sys.executable, str(SCRIPTS / "hand_script.py"), str(pile)]
     plain = least([[*ANIDATA, "run", "quickstart", str(folder / f"plain{n}"), *run, *XDOG] for n in range(3)])
     ours = least([[*ANIDATA, "run", "quickstart", str(folder / f"work{n}"), *run] for n in range(3)])
-    hand = least(
-        [
-            [sys.executable, str(scripts / "hand_script.py"), str(pile), str(folder / f"hand{n}")]
-            for n in range(3)
-        ]
-    )
-    decode = "import sys, cv2, pathlib; [cv2.imread(str(p), cv2.IMREAD_UNCHANGED) for p in pathlib.Path(sys.argv[1]).iterdir()]"
-    alone = least([[sys.executable, "-c", decode, str(pile)]] * 3)
+    hand = least([[*script, str(folder / f"hand{n}")] for n in range(3)])
+    alone = least([[sys.executable, "-c", DECODE, str(pile)]] * 3)
     command = "anidata run quickstart WORK PILE --workers 2, clean's rules off"
     for took_by, limit, words in (
         (plain, 1.2, f"{command}, --set lineart.styles=['xdog']"),
@@ -105,7 +112,11 @@ def recipe(folder: Path, _: int) -> None:
         beside = f"{took_by.cpu:.1f} s against {hand.cpu:.1f} s; at most {limit}"
         line("recipe", f"{took_by.cpu / hand.cpu:.2f} × the hand script's CPU s", beside, words)
     line("", f"{ours.cpu / alone.cpu:.2f} × decoding alone with cv2", f"{alone.cpu:.1f} CPU s", command)
-    each = {name: took(words) for name, words in peers.commands(scripts, pile, folder).items()}
+    beside_peers(pile, folder, ours, command)
+
+
+def beside_peers(pile: Path, folder: Path, ours: Took, command: str) -> None:
+    each = {name: took(words) for name, words in peers.commands(SCRIPTS, pile, folder).items()}
     theirs = " + ".join(f"{name} {one.wall:.1f}" for name, one in each.items())
     sum_of_walls = sum(one.wall for one in each.values())
     line(
@@ -122,7 +133,7 @@ def least(commands: list[list[str]]) -> Took:
 
 
 def start(_: Path, __: int) -> None:
-    """How soon help answers, beside a bare program of two commands."""
+    """Time how soon help answers, beside a bare program of two commands."""
     with tempfile.NamedTemporaryFile("w", suffix=".py") as bare:
         bare.write(BARE)
         bare.flush()
@@ -136,58 +147,43 @@ def start(_: Path, __: int) -> None:
 
 
 def size(folder: Path, pictures: int) -> None:
-    """Memory and time a picture of the whole recipe, and an up-to-date run, over small generated pictures: 1 % broken, 2 % copies."""
+    """Memory and time a picture of the whole recipe, and an up-to-date run.
+
+    Over small generated pictures: 1 % broken, 2 % copies.
+    """
     counts = sorted({1000, max(1000, pictures // 10), pictures})
     runs, alone = {0: NOTHING}, {0: NOTHING}
     for count in counts:
-        pile, work = folder / f"small{count}", folder / f"small-work{count}"
-        generate(pile, count)
-        command = [
-            *ANIDATA,
-            "run",
-            "quickstart",
-            str(work),
-            str(pile),
-            "--workers",
-            "2",
-            *ALL_KEPT,
-            "--set",
-            "lineart.size=128",
-        ]
-        runs[count], peak = took_with_main(command)
-        again, alone[count] = took(command), took([sys.executable, "-c", ALONE, str(pile)])
-        shutil.rmtree(pile)
-        line(
-            "up to date",
-            f"{again.wall:.2f} s over {count:,} pictures",
-            "at most 3 s over 100,000",
-            f"{COMMAND}, again",
-        )
-        line(
-            "memory", f"main {peak:.0f} MB over {count:,} pictures", "flat within 10 %, under 500 MB", COMMAND
-        )
+        runs[count], alone[count] = of_size(folder, count)
     for few, many in zip([0, *counts], counts, strict=False):
         ours, bare = apiece(runs, few, many), apiece(alone, few, many)
-        line(
-            "time",
-            f"{ours.wall:.2f} ms a picture from {few:,} to {many:,}",
-            "flat within 15 %; the first with start-up",
-            COMMAND,
-        )
-        line(
-            "",
-            f"{ours.cpu:.2f} ms of CPU",
-            f"reading and decoding alone: {bare.cpu:.3f} ms of CPU, {bare.wall:.3f} ms",
-            COMMAND,
-        )
+        figure = f"{ours.wall:.2f} ms a picture from {few:,} to {many:,}"
+        line("time", figure, "flat within 15 %; the first with start-up", COMMAND)
+        beside = f"reading and decoding alone: {bare.cpu:.3f} ms of CPU, {bare.wall:.3f} ms"
+        line("", f"{ours.cpu:.2f} ms of CPU", beside, COMMAND)
+
+
+def of_size(folder: Path, count: int) -> tuple[Took, Took]:
+    """A run over so many pictures, and decoding them alone."""
+    pile, work = folder / f"small{count}", folder / f"small-work{count}"
+    generate(pile, count)
+    run = [*ANIDATA, "run", "quickstart", str(work), str(pile), "--workers", "2", *ALL_KEPT]
+    command = [*run, "--set", "lineart.size=128"]
+    ours, peak = took_with_main(command)
+    again, alone = took(command), took([sys.executable, "-c", ALONE, str(pile)])
+    shutil.rmtree(pile)
+    figure = f"{again.wall:.2f} s over {count:,} pictures"
+    line("up to date", figure, "at most 3 s over 100,000", f"{COMMAND}, again")
+    figure = f"main {peak:.0f} MB over {count:,} pictures"
+    line("memory", figure, "flat within 10 %, under 500 MB", COMMAND)
+    return ours, alone
 
 
 def apiece(runs: dict[int, Took], few: int, many: int) -> Took:
-    """What each picture took that the larger of two runs has more, ms."""
+    """Time of each picture that the larger of two runs has more, ms."""
     each = 1000 / (many - few)
-    return Took(
-        (runs[many].cpu - runs[few].cpu) * each, (runs[many].wall - runs[few].wall) * each, runs[many].peak
-    )
+    cpu, wall = runs[many].cpu - runs[few].cpu, runs[many].wall - runs[few].wall
+    return Took(cpu * each, wall * each, runs[many].peak)
 
 
 def pixels(folder: Path, _: int) -> None:
@@ -199,30 +195,18 @@ def pixels(folder: Path, _: int) -> None:
     ):
         pile = folder / f"large-{mode}-{name}"
         pile.mkdir()
-        tile = PIL.Image.fromarray(
-            np.random.default_rng(0).integers(0, 256, (100, 100, len(mode)), np.uint8)
-        ).resize((500, 500))
+        noise = np.random.default_rng(0).integers(0, 256, (100, 100, len(mode)), np.uint8)
+        tile = PIL.Image.fromarray(noise).resize((500, 500))
         PIL.Image.fromarray(np.tile(np.asarray(tile), (20, 20, 1))).save(pile / f"large.{name}", **options)
-        command = [
-            *ANIDATA,
-            "run",
-            "quickstart",
-            str(folder / f"large-work-{mode}-{name}"),
-            str(pile),
-            "--workers",
-            "1",
-            *ALL_KEPT,
-        ]
-        line(
-            "pixels",
-            f"worker {took(command).peak:.0f} MB",
-            f"under 1,000 at 100 megapixels, {mode} {name}",
-            "anidata run quickstart WORK PILE",
-        )
+        work = folder / f"large-work-{mode}-{name}"
+        command = [*ANIDATA, "run", "quickstart", str(work), str(pile), "--workers", "1", *ALL_KEPT]
+        figure = f"worker {took(command).peak:.0f} MB"
+        limit = f"under 1,000 at 100 megapixels, {mode} {name}"
+        line("pixels", figure, limit, "anidata run quickstart WORK PILE")
 
 
 def took_with_main(command: list[str]) -> tuple[Took, float]:
-    """What a command took, and the peak of its main process alone, MB."""
+    """Time and memory of a command, and the peak of its main process alone, MB."""
     begun, peak = time.monotonic(), 0.0
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
@@ -238,7 +222,10 @@ def took_with_main(command: list[str]) -> tuple[Took, float]:
 
 
 def generate(folder: Path, count: int) -> None:
-    """Small pictures unlike each other, 64 to 256 px; every hundredth is cut short, every fiftieth a copy in other bytes."""
+    """Write small pictures unlike each other, 64 to 256 px.
+
+    Every hundredth is cut short, every fiftieth a copy in other bytes.
+    """
     folder.mkdir(parents=True)
     for n in range(count):
         rng = np.random.default_rng(n - 1 if n % 50 == 1 else n)
@@ -253,51 +240,40 @@ def generate(folder: Path, count: int) -> None:
 
 
 def measures(folder: Path, _: int) -> None:
-    """What each measure takes of a decoded picture of 0.9 megapixels, on one core; the least of three passes counts."""
-    scripts = SHARED / "bench"
-    if not (scripts / "make_pile.py").exists():
+    """Time each measure of a decoded picture of 0.9 megapixels, on one core.
+
+    The least of three passes counts.
+    """
+    if not (SCRIPTS / "make_pile.py").exists():
         line("measures", "not run", "the measuring scripts aren't here", "")
         return
     pile = folder / "pile-to-measure"
-    took([sys.executable, str(scripts / "make_pile.py"), str(SHARED / "data"), str(pile), "100"])
+    took([sys.executable, str(SCRIPTS / "make_pile.py"), str(SHARED / "data"), str(pile), "100"])
     words = [sys.executable, str(Path(__file__).with_name("time_measures.py")), str(pile)]
-    answer = subprocess.run(words, check=True, capture_output=True, text=True, env=os.environ | MALLOC).stdout
-    for name, mean, high in (row.split() for row in answer.splitlines()):
-        limit = (
-            "together, rasters with them: at most 5 and 8 ms"
-            if name == "all"
-            else "once the rasters are there"
-        )
-        line(
-            "measures", f"{name} {mean} ms, 95th percentile {high}", limit, "benchmarks/time_measures.py PILE"
-        )
+    table = subprocess.run(words, check=True, capture_output=True, text=True, env=os.environ | MALLOC).stdout
+    limits = {"all": "together, rasters with them: at most 5 and 8 ms"}
+    for name, mean, high in (row.split() for row in table.splitlines()):
+        limit = limits.get(name, "once the rasters are there")
+        figure = f"{name} {mean} ms, 95th percentile {high}"
+        line("measures", figure, limit, "benchmarks/time_measures.py PILE")
 
 
 def million(folder: Path, _: int) -> None:
-    """Clean over a hundred thousand and a million rows that were made up."""
+    """Time clean over a hundred thousand and a million rows that were made up."""
     script = str(Path(__file__).with_name("made_up_catalog.py"))
     for count in (100_000, 1_000_000):
         work = folder / f"made-up{count}"
         took([sys.executable, script, str(work), str(count)])
+        clean = [*ANIDATA, "clean", str(work)]
         commands = {
-            "clean --sweep min_side": [*ANIDATA, "clean", str(work), "--sweep", "min_side"],
+            "clean --sweep min_side": [*clean, "--sweep", "min_side"],
             "clean, deciding": [sys.executable, script, str(work)],
-            "clean --set clean.min_side=300, with the funnel": [
-                *ANIDATA,
-                "clean",
-                str(work),
-                "--set",
-                "clean.min_side=300",
-            ],
+            "clean --set clean.min_side=300, with the funnel": [*clean, "--set", "clean.min_side=300"],
         }
         for words, command in commands.items():
             used = took(command)
-            line(
-                "clean",
-                f"{used.wall:.2f} s ({used.cpu:.2f} of CPU), {used.peak:.0f} MB",
-                f"over {count:,} pictures; deciding: under 3 s, memory flat",
-                words,
-            )
+            figure = f"{used.wall:.2f} s ({used.cpu:.2f} of CPU), {used.peak:.0f} MB"
+            line("clean", figure, f"over {count:,} pictures; deciding: under 3 s, memory flat", words)
 
 
 BENCHES: dict[str, Callable[[Path, int], None]] = {

@@ -1,6 +1,7 @@
-"""How much of a machine training gets, each a line: a figure taken in this run beside its reference, and how it was taken.
+"""How much of a machine training gets, a line each.
 
-The data set is made for it, of the bundled art at 512 px. Close other programs first.
+A line has a figure taken in this run, its reference, and how it was taken. The data set is made for it, of
+the bundled art at 512 px. Close other programs first.
 
     python benchmarks/bench_training.py [--only NAME …] [--seconds 10]
 """
@@ -27,7 +28,8 @@ from anidata.training.loop import State, prepare, train
 from bench import ANIDATA, line, scratch, took
 
 TIMES = 7  # stretches of each side, by turns; the median counts
-WARM = 3  # steps before each that aren't counted: workers start, or have read ahead while the other side had its turn
+# steps before each that aren't counted: workers start, or have read ahead while the other side had its turn
+WARM = 3
 SIZE, BATCH = 256, 4  # px as train.size has it; the data set has 512
 SLEEP = 0.020  # seconds: a fast GPU's step
 
@@ -40,12 +42,12 @@ def steps(folder: Path, seconds: float) -> None:
         pairs = [(rate(ours, seconds), rate(theirs, seconds)) for _ in range(TIMES)]
         ratio = statistics.median(a / b for a, b in pairs)
         a, b = (statistics.median(of) for of in zip(*pairs, strict=True))
-        command = f"{name}, preset default, {SIZE} px, batch {BATCH}, {torch.get_num_threads()} threads; reading, EMA, clipping, NaN guard"
         line(
             "step",
             f"{ratio:.3f} × a bare loop's images/s",
             f"{a:.1f} against {b:.1f} images/s; at least .9",
-            command,
+            f"{name}, preset default, {SIZE} px, batch {BATCH}, {torch.get_num_threads()} threads; "
+            "reading, EMA, clipping, NaN guard",
         )
 
 
@@ -54,21 +56,16 @@ def waiting(folder: Path, seconds: float) -> None:
     dataset = made(folder)
     for batch, size in ((4, 128), (4, 256), (8, 128), (8, 256)):
         config = Config(batch=batch, size=size, ema=0)
-        done = list(
-            islice(
-                train(Sleeper(), loader(dataset, config), config, State()),
-                WARM,
-                WARM + round(seconds / SLEEP),
-            )
-        )
-        share = sum(s.waited for s in done) / sum(s.seconds for s in done)
-        rate = batch * len(done) / sum(s.seconds for s in done)
-        command = f"the step a sleep of {1000 * SLEEP:.0f} ms, batch {batch}, {size} px of 512, {config.workers} workers"
+        steps = train(Sleeper(), loader(dataset, config), config, State())
+        done = list(islice(steps, WARM, WARM + round(seconds / SLEEP)))
+        whole = sum(step.seconds for step in done)
+        share = sum(step.waited for step in done) / whole
         line(
             "waiting",
             f"{100 * share:.1f} % of the time",
-            f"{rate:,.0f} images/s; at most 5 % where the workers can keep up",
-            command,
+            f"{batch * len(done) / whole:,.0f} images/s; at most 5 % where the workers can keep up",
+            f"the step a sleep of {1000 * SLEEP:.0f} ms, batch {batch}, {size} px of 512, "
+            f"{config.workers} workers",
         )
 
 
@@ -82,7 +79,7 @@ def whole(name: str, dataset: Path) -> Iterator[object]:
 
 
 def bare(name: str) -> Iterator[object]:
-    """What a person writes by hand: no averages, no clipping, no guard."""
+    """A loop as a person writes it by hand: no averages, no clipping, no guard."""
     baseline, generator = built(name), torch.Generator()
     for network in baseline.networks.values():
         network.train()
@@ -110,13 +107,13 @@ def rate(done: Iterator[object], seconds: float) -> float:
 
 def loader(dataset: Path, config: Config) -> Iterator[Batch]:
     settings = LoaderConfig(
-        config.batch,
-        config.size,
-        config.conditions,
-        config.styles,
-        config.seed,
-        config.workers,
-        config.augment,
+        batch=config.batch,
+        size=config.size,
+        conditions=config.conditions,
+        styles=config.styles,
+        seed=config.seed,
+        workers=config.workers,
+        augment=config.augment,
     )
     return Loader(load_dataset(dataset), settings).batches()
 
@@ -142,7 +139,12 @@ class Sleeper:
         self.optimizers = {"none": torch.optim.SGD(self.networks["none"].parameters(), lr=0)}
         self.sampled = ("none",)
 
-    def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:  # noqa: ARG002 nothing is learned
+    def step(
+        self,
+        batch: Batch,  # noqa: ARG002 nothing is learned
+        generator: torch.Generator,  # noqa: ARG002
+        update: Update,  # noqa: ARG002
+    ) -> Mapping[str, Tensor]:
         time.sleep(SLEEP)
         return {}
 

@@ -1,10 +1,13 @@
-"""The families beside each other and beside pix2pix: the same data, loop and time. Prints a table in Markdown; run again, it goes on where it was.
+"""The families beside each other and beside pix2pix: the same data, loop and time.
 
-The data set is made of the artwork in SHARED/data (../shared, or ANIDATA_SHARED), split by cluster. Nothing else should run meanwhile: each
-baseline has the same minutes, and what else takes the processor takes it from them. The table is of all runs in WORK that had their minutes,
-whatever is trained now: --only adds seeds to some, --seeds 0 trains nothing.
+Prints a table in Markdown; run again, it goes on where it was. The data set is made of the artwork in
+SHARED/data (../shared, or ANIDATA_SHARED), split by cluster. Nothing else should run meanwhile: each
+baseline has the same minutes, and what else takes the processor takes it from them. The table is of all
+runs in WORK that had their minutes, whatever is trained now: --only adds seeds to some, --seeds 0 trains
+nothing.
 
-    python benchmarks/compare_baselines.py WORK [--minutes 10] [--seeds 2] [--only gan …] [--device cpu] [--threads 2]
+    python benchmarks/compare_baselines.py WORK [--minutes 10] [--seeds 2] [--only gan …] [--device cpu]
+        [--threads 2]
 """
 
 import argparse
@@ -27,11 +30,8 @@ from anidata.training.train import Order, run
 from bench import ANIDATA, SHARED, took
 
 SIZE = 128
-SOURCES = (
-    "data/demo",
-    "data/dups/originals",
-    "data/lineart",
-)  # art; what lies beside it is there to be rejected
+# art; what lies beside it is there to be rejected
+SOURCES = ("data/demo", "data/dups/originals", "data/lineart")
 RECIPE = (
     "clean.min_side=128",
     "lineart.size=256",
@@ -51,8 +51,8 @@ METRICS = ("psnr", "ssim", "ciede2000")
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a run came to: each metric's mean over the validation pictures."""
+class Result:
+    """Of a run: each metric's mean over the validation pictures."""
 
     images: int
     threads: int
@@ -61,15 +61,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Row:
-    """What a baseline came to, seed by seed."""
+    """A baseline's results, seed by seed."""
 
     name: str
-    found: list[Found]
+    results: list[Result]
 
     def __str__(self) -> str:
-        trained = [f for f in self.found if f.images]
-        seen = " / ".join(f"{f.images:,}" for f in trained) or "none"
-        values = " | ".join(_spread([f.values[m] for f in self.found]) for m in METRICS)
+        trained = [result for result in self.results if result.images]
+        seen = " / ".join(f"{result.images:,}" for result in trained) or "none"
+        values = " | ".join(_spread([result.values[m] for result in self.results]) for m in METRICS)
         return f"| {self.name} | {len(trained) or ''} | {seen} | {values} |"
 
 
@@ -88,7 +88,7 @@ def main() -> None:
         for seed in range(chosen.seeds):
             train(chosen, dataset, name, seed)
     rows = [Row(name, list(seeds(chosen, name))) for name in BASELINES]
-    print("\n".join(table(dataset, chosen, [r for r in rows if r.found])))
+    print("\n".join(table(dataset, chosen, [row for row in rows if row.results])))
 
 
 def made(work: Path) -> Path:
@@ -105,66 +105,84 @@ def train(chosen: argparse.Namespace, dataset: Path, name: str, seed: int) -> No
         return
     model, preset = BASELINES[name]
     settings = (
-        f"train.images={ENDLESS}", f"train.minutes={chosen.minutes}", f"train.size={SIZE}", f"train.seed={seed}",
-        f"train.validate_every={ENDLESS}", "train.validate_images=1000", "train.checkpoint_every=2000", "train.keep_best=0",
-    )  # fmt: skip
+        f"train.images={ENDLESS}",
+        f"train.minutes={chosen.minutes}",
+        f"train.size={SIZE}",
+        f"train.seed={seed}",
+        f"train.validate_every={ENDLESS}",
+        "train.validate_images=1000",
+        "train.checkpoint_every=2000",
+        "train.keep_best=0",
+    )
     print(f"{name}, seed {seed}", file=sys.stderr)
-    run(Order(model, str(dataset), folder, preset, settings, chosen.device))
+    order = Order(
+        baseline=model,
+        dataset=str(dataset),
+        run=folder,
+        preset=preset,
+        settings=settings,
+        device=chosen.device,
+    )
+    run(order)
 
 
-def seeds(chosen: argparse.Namespace, name: str) -> Iterator[Found]:
-    """What a baseline's runs came to, from seed 0 on."""
+def seeds(chosen: argparse.Namespace, name: str) -> Iterator[Result]:
+    """The results of a baseline's runs, from seed 0 on."""
     for seed in count():
-        found = finished(chosen.work / f"{name}-{seed}", chosen.minutes)
-        if found is None:
+        result = finished(chosen.work / f"{name}-{seed}", chosen.minutes)
+        if result is None:
             return
-        yield found
+        yield result
 
 
-def finished(folder: Path, minutes: float) -> Found | None:
-    """What a run came to; None if it hasn't had its minutes: only their end is validated."""
+def finished(folder: Path, minutes: float) -> Result | None:
+    """The result of a run; None if it hasn't had its minutes: only their end is validated."""
     made = Run(folder)
     if not made.table.is_file() or made.recipe().train.minutes != minutes:
         return None
     with made.table.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["name"].startswith("val/")]
+    if not rows:
+        return None
     values = {row["name"].removeprefix("val/"): float(row["value"]) for row in rows}
-    return (
-        Found(int(rows[-1]["images"]), int(json.loads(made.environment.read_bytes())["threads"]), values)
-        if rows
-        else None
-    )
+    threads = int(json.loads(made.environment.read_bytes())["threads"])
+    return Result(int(rows[-1]["images"]), threads, values)
 
 
 def table(dataset: Path, chosen: argparse.Namespace, rows: Sequence[Row]) -> Iterator[str]:
-    counts = {split: len(load_dataset(dataset, split)) for split in ("train", "val")}  # type: ignore[arg-type]  # a folder's has a length
-    yield f"{SIZE} px, {counts['train']} pairs to train on, {counts['val']} of other clusters to validate with; {chosen.minutes:g} minutes of"
-    threads = " or ".join(map(str, sorted({f.threads for row in rows for f in row.found})))
-    yield f"{'a GPU' if chosen.device == 'cuda' else f'a CPU (threads: {threads})'} for each run; torch {torch.__version__}. Mean of the seeds, and the seeds."
-    yield ""
+    pairs, held_out = (len(load_dataset(dataset, split)) for split in ("train", "val"))
     yield (
-        "| baseline | seeds | images seen | "
-        + " | ".join(f"{m} {'↑' if registry.load('metrics', m).BETTER == 'higher' else '↓'}" for m in METRICS)
-        + " |"
+        f"{SIZE} px, {pairs} pairs to train on, {held_out} of other clusters to validate with; "
+        f"{chosen.minutes:g} minutes of"
     )
+    threads = " or ".join(map(str, sorted({result.threads for row in rows for result in row.results})))
+    processor = "a GPU" if chosen.device == "cuda" else f"a CPU (threads: {threads})"
+    yield f"{processor} for each run; torch {torch.__version__}. Mean of the seeds, and the seeds."
+    yield ""
+    yield "| baseline | seeds | images seen | " + " | ".join(map(_column, METRICS)) + " |"
     yield "|---|---|---|" + "---|" * len(METRICS)
     yield from map(str, [*rows, floor(dataset, "the line as it is"), floor(dataset, "white paper")])
 
 
 def floor(dataset: Path, name: str) -> Row:
-    """What no training gives."""
+    """The results of pictures that took no training."""
     batches = Loader(load_dataset(dataset, "val"), LoaderConfig(size=SIZE, workers=0)).validation(1000)
-    outputs = [
-        b.condition.expand(-1, 3, -1, -1) if name.startswith("the line") else torch.ones_like(b.color)
-        for b in batches
-    ]
-    values = {
-        m: torch.cat(
-            [registry.load("metrics", m).metric(o, b.color) for o, b in zip(outputs, batches, strict=True)]
-        )
-        for m in METRICS
-    }
-    return Row(name, [Found(0, 0, {m: float(v.mean()) for m, v in values.items()})])
+    if name.startswith("the line"):
+        pairs = [(batch.condition.expand(-1, 3, -1, -1), batch.color) for batch in batches]
+    else:
+        pairs = [(torch.ones_like(batch.color), batch.color) for batch in batches]
+    return Row(name, [Result(0, 0, {metric: _mean(metric, pairs) for metric in METRICS})])
+
+
+def _mean(metric: str, pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> float:
+    """Over all pictures of batches of (output, truth)."""
+    measured = registry.load("metrics", metric).metric
+    return float(torch.cat([measured(output, truth) for output, truth in pairs]).mean())
+
+
+def _column(metric: str) -> str:
+    """A metric with its way up."""
+    return f"{metric} {'↑' if registry.load('metrics', metric).BETTER == 'higher' else '↓'}"
 
 
 def _spread(values: Sequence[float]) -> str:

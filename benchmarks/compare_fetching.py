@@ -1,9 +1,11 @@
 """Fetching beside a bare aiohttp client and img2dataset, in one run: `python benchmarks/compare_fetching.py`.
 
-Needs nginx (`apt-get install nginx`) and the extra `web`; img2dataset stands in a virtual environment under .benchmarks/. Nothing is decoded:
-img2dataset is told --disable_all_reencoding. Two lists: files of 50 kB from nginx, and small ones from many hosts that take their time.
-anidata asks for robots.txt and tdmrep.json first, checks every address and heeds opt-outs; `allow_private` alone is set, for loopback.
-img2dataset: two processes of 256 threads. Its figure holds its start, as its user waits for it; anidata's workers have started.
+Needs nginx (`apt-get install nginx`) and the extra `web`; img2dataset stands in a virtual environment under
+.benchmarks/. Nothing is decoded: img2dataset is told --disable_all_reencoding. Two lists: files of 50 kB from
+nginx, and small ones from many hosts that take their time.
+anidata asks for robots.txt and tdmrep.json first, checks every address and heeds opt-outs; `allow_private`
+alone is set, for loopback. img2dataset: two processes of 256 threads. Its figure holds its start, as its user
+waits for it; anidata's workers have started.
 """
 
 import argparse
@@ -29,7 +31,9 @@ BODY = b"\xff\xd8\xff" + bytes(2000)
 DELAY = 0.3  # seconds until a slow host answers
 CONNECTIONS = 800  # to all slow hosts at once; to one host 4, the default
 MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-FOUND = f"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {len(BODY)}\r\n\r\n".encode() + BODY
+PICTURE = (
+    f"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {len(BODY)}\r\n\r\n".encode() + BODY
+)
 
 
 def main() -> None:
@@ -42,28 +46,21 @@ def main() -> None:
         home = Path(folder)
         with bench.nginx(home, args.files, 50_000, 8) as urls:
             bare = args.files / asyncio.run(bench.fetch_bare(urls))
-            ours, peer = (
-                args.files / bench.fetch_ours(urls, home / "nginx", 0),
-                args.files / img2dataset(urls, home / "peer"),
-            )
-        tell("nginx, 50 kB", ours, {"bare aiohttp": bare, "img2dataset": peer})
+            ours = args.files / bench.fetch_ours(urls, home / "nginx", 0)
+            peer = args.files / img2dataset(urls, home / "peer")
+        show("nginx, 50 kB", ours, {"bare aiohttp": bare, "img2dataset": peer})
         with slow_hosts(args.hosts) as port:
             urls = [f"http://127.0.1.{1 + n % args.hosts}:{port}/{n}.jpg" for n in range(args.slow)]
-            ours, peer = (
-                args.slow / fetch_slow(urls, home / "slow"),
-                args.slow / img2dataset(urls, home / "slow-peer"),
-            )
-        tell(f"{args.hosts} hosts, {DELAY:g} s", ours, {"img2dataset": peer})
+            ours = args.slow / fetch_slow(urls, home / "slow")
+            peer = args.slow / img2dataset(urls, home / "slow-peer")
+        show(f"{args.hosts} hosts, {DELAY:g} s", ours, {"img2dataset": peer})
 
 
-def tell(name: str, ours: float, others: dict[str, float]) -> None:
+def show(name: str, ours: float, others: dict[str, float]) -> None:
+    """Print a list's rates, in files a second."""
     cells = [f"{name:18} anidata {ours:7,.0f} files/s"]
-    print(
-        " · ".join(
-            [*cells, *(f"{other} {rate:,.0f} (ratio {ours / rate:.2f})" for other, rate in others.items())]
-        ),
-        flush=True,
-    )
+    cells += [f"{other} {rate:,.0f} (ratio {ours / rate:.2f})" for other, rate in others.items()]
+    print(" · ".join(cells), flush=True)
 
 
 def fetch_slow(urls: list[str], home: Path) -> float:
@@ -91,17 +88,9 @@ def img2dataset(urls: list[str], home: Path) -> float:
         home / "out",
         "--output_format",
         "webdataset",
-        "--processes_count",
-        "2",
     ]
-    words += [
-        "--thread_count",
-        "256",
-        "--disable_all_reencoding",
-        "True",
-        "--number_sample_per_shard",
-        str(max(1, len(urls) // 4)),
-    ]
+    words += ["--processes_count", 2, "--thread_count", 256, "--disable_all_reencoding", True]
+    words += ["--number_sample_per_shard", max(1, len(urls) // 4)]
     begun = time.monotonic()
     subprocess.run([str(program), *map(str, words)], check=True, capture_output=True)
     took = time.monotonic() - begun
@@ -144,7 +133,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
             await asyncio.sleep(DELAY)
-            writer.write(FOUND if b".jpg " in head.split(b"\r\n", 1)[0] else MISSING)
+            writer.write(PICTURE if b".jpg " in head.split(b"\r\n", 1)[0] else MISSING)
             await writer.drain()
     except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
         pass

@@ -1,6 +1,7 @@
-"""Files fetched and recorded in a second, beside a bare aiohttp client, from nginx on loopback: `python benchmarks/fetch.py`.
+"""Files fetched and recorded in a second, beside a bare aiohttp client: `python benchmarks/fetch.py`.
 
-Needs nginx (`apt-get install nginx`) and the extra `web`. Each figure is the median of --rounds, taken in turn. Fetching alone: nothing is decoded.
+They come from nginx on loopback. Needs nginx (`apt-get install nginx`) and the extra `web`. Each figure is
+the median of --rounds, taken in turn. Fetching alone: nothing is decoded.
 """
 
 import argparse
@@ -33,22 +34,15 @@ NGINX = """
 events {{ worker_connections 1024; }}
 http {{
     access_log off; sendfile on; keepalive_requests 1000000; default_type application/octet-stream;
-    client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c; uwsgi_temp_path {home}/d; scgi_temp_path {home}/e;
+    client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c;
+    uwsgi_temp_path {home}/d; scgi_temp_path {home}/e;
     server {{ {listen} root {home}/files; }}
 }}
 """
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=5000)
-    parser.add_argument("--bytes", type=int, default=50_000)
-    parser.add_argument(
-        "--hosts", type=int, default=8, help="loopback addresses; of one alone, one worker does all the work"
-    )
-    parser.add_argument("--workers", type=int, default=0, help="0: one for each processor")
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    options = parsed()
     with (
         tempfile.TemporaryDirectory() as folder,
         nginx(Path(folder), options.files, options.bytes, options.hosts) as urls,
@@ -57,27 +51,33 @@ def main() -> None:
         for n in range(options.rounds):
             bare.append(options.files / asyncio.run(fetch_bare(urls)))
             ours.append(options.files / fetch_ours(urls, Path(folder) / f"round{n}", options.workers))
+        ratio = statistics.median(o / b for o, b in zip(ours, bare, strict=True))
         print(
-            f"bare aiohttp {statistics.median(bare):,.0f} files/s · anidata {statistics.median(ours):,.0f} files/s · ",
-            end="",
+            f"bare aiohttp {statistics.median(bare):,.0f} files/s · "
+            f"anidata {statistics.median(ours):,.0f} files/s · ratio {ratio:.2f}"
         )
-        print(f"ratio {statistics.median(o / b for o, b in zip(ours, bare, strict=True)):.2f}")
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=5000)
+    parser.add_argument("--bytes", type=int, default=50_000)
+    parser.add_argument(
+        "--hosts", type=int, default=8, help="loopback addresses; of one alone, one worker does all the work"
+    )
+    parser.add_argument("--workers", type=int, default=0, help="0: one for each processor")
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
 
 
 @contextmanager
 def nginx(home: Path, files: int, size: int, hosts: int = 1) -> Iterator[list[str]]:
     """URLs of so many files that begin as a JPEG does."""
-    (home / "files").mkdir()
-    noise = np.random.default_rng(0)
-    for n in range(files):
-        (home / "files" / f"{n}.jpg").write_bytes(b"\xff\xd8\xff" + noise.bytes(size - 3))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    write_files(home / "files", files, size)
+    port = free_port()
     listen = " ".join(f"listen 127.0.0.{1 + n}:{port} backlog=1024;" for n in range(hosts))
-    (home / "nginx.conf").write_text(
-        NGINX.format(home=home, listen=listen, user="user root;" if os.geteuid() == 0 else "")
-    )
+    user = "user root;" if os.geteuid() == 0 else ""
+    (home / "nginx.conf").write_text(NGINX.format(home=home, listen=listen, user=user))
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     server = subprocess.Popen([program, "-c", str(home / "nginx.conf"), "-e", str(home / "error.log")])
     try:
@@ -86,6 +86,20 @@ def nginx(home: Path, files: int, size: int, hosts: int = 1) -> Iterator[list[st
     finally:
         server.terminate()
         server.wait()
+
+
+def write_files(folder: Path, files: int, size: int) -> None:
+    folder.mkdir()
+    noise = np.random.default_rng(0)
+    for n in range(files):
+        (folder / f"{n}.jpg").write_bytes(b"\xff\xd8\xff" + noise.bytes(size - 3))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def wait_for(port: int) -> None:
@@ -128,7 +142,7 @@ def planned(urls: list[str], home: Path) -> workspace.Workspace:
     home.mkdir(parents=True)
     (home / "list.txt").write_text("\n".join(urls))
     work = workspace.create(home / "work")
-    plan.add_generation(work, plan.Request((f"urls:{home / 'list.txt'}",)), Options(work.path), 256)
+    plan.add_generation(work, plan.Request((f"urls:{home / 'list.txt'}",)), Options(base=work.path), 256)
     return work
 
 

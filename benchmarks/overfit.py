@@ -1,6 +1,7 @@
-"""How soon each family knows 16 bundled pairs of 64 px by heart, and whether it heeds their lines: figures beside their goals, a line each.
+"""How soon each family knows 16 bundled pairs of 64 px by heart, and whether it heeds their lines.
 
-The data set is made for it. A training ends when it has come to its goal, or when its time is over. Close other programs first.
+Prints figures beside their goals, a line each. The data set is made for it. A training ends when it has
+reached its goal, or when its time is over. Close other programs first.
 
     python benchmarks/overfit.py [--only NAME …] [--seeds 5] [--threads 2]
 """
@@ -33,7 +34,7 @@ RISE = 0.2  # by which the loss must rise where each picture gets another's line
 
 @dataclass(frozen=True)
 class Goal:
-    """What a preset must come to."""
+    """The figures that a preset must reach."""
 
     model: str
     preset: str  # its model; batch and length are the benchmark's
@@ -51,7 +52,7 @@ GOALS = {
 
 @dataclass(frozen=True)
 class Learned:
-    """What a training came to."""
+    """Result of one training."""
 
     decibels: float
     seconds: float
@@ -92,10 +93,8 @@ def learned(goal: Goal, pairs: Batch, seed: int) -> Learned:
             continue
         look = state.seconds + goal.minutes * 60 / LOOKS
         decibels = accuracy(baseline, averages, pairs)
-        print(
-            f"{goal.preset}, seed {seed}: {decibels:.1f} dB after {state.images:,} images, {state.seconds:.0f} s",
-            file=sys.stderr,
-        )
+        when = f"after {state.images:,} images, {state.seconds:.0f} s"
+        print(f"{goal.preset}, seed {seed}: {decibels:.1f} dB {when}", file=sys.stderr)
         if decibels >= goal.decibels or state.seconds >= goal.minutes * 60:
             break
     return Learned(decibels, state.seconds, rise(baseline, averages, pairs, seed))
@@ -130,20 +129,21 @@ def mean_loss(baseline: Baseline, batch: Batch) -> float:
     return sum(float(baseline.step(batch, generator, lambda *_: None)["loss"]) for generator in draws) / DRAWS
 
 
-def report(name: str, goal: Goal, found: list[Learned]) -> None:
-    limit = f"{goal.minutes * 60:.0f} s"
-    command = f"{goal.model} {goal.preset}, {len(found)} seeds, {torch.get_num_threads()} threads: {', '.join(f'{f.seconds:.0f} s' for f in found)}"
+def report(name: str, goal: Goal, results: list[Learned]) -> None:
+    times = ", ".join(f"{result.seconds:.0f} s" for result in results)
+    rises = ", ".join(f"{result.rise:.0%}" for result in results)
+    decibels, seconds = min(r.decibels for r in results), max(r.seconds for r in results)
     line(
         name,
-        f"{min(f.decibels for f in found):.1f} dB after {max(f.seconds for f in found):.0f} s",
-        f"{goal.decibels:g} dB within {limit}",
-        command,
+        f"{decibels:.1f} dB after {seconds:.0f} s",
+        f"{goal.decibels:g} dB within {goal.minutes * 60:.0f} s",
+        f"{goal.model} {goal.preset}, {len(results)} seeds, {torch.get_num_threads()} threads: {times}",
     )
     line(
         "",
-        f"loss + {min(f.rise for f in found):.0%}",
+        f"loss + {min(result.rise for result in results):.0%}",
         f"+ {RISE:.0%} with another's lines",
-        f"the least of: {', '.join(f'{f.rise:.0%}' for f in found)}",
+        f"the least of: {rises}",
     )
 
 

@@ -1,7 +1,8 @@
-"""The tests' storm of URLs by hand: `python benchmarks/storm.py --urls 30000`. A third fail in twelve ways, over 20 loopback addresses.
+"""The tests' storm of URLs by hand: `python benchmarks/storm.py --urls 30000`.
 
-Checks that each URL is a row with the right code and that no host had more requests at once than stated, by the servers' own log; prints
-seconds and the most memory that any one process of the run took.
+A third fail in twelve ways, over 20 loopback addresses. Checks that each URL is a row with the right code
+and that no host had more requests at once than stated, by the servers' own log; prints seconds and the most
+memory that any one process of the run took.
 """
 
 import argparse
@@ -14,8 +15,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/labs"))
-from test_fetch_storm import CODES, SETTINGS, storm, trickle
-
+from storm_lab import AT_ONCE, CODES, set_options, storm
 from web_lab import Web
 
 HOSTS = 20
@@ -31,33 +31,32 @@ def main() -> None:
         socket.socket() as closed,
         tempfile.TemporaryDirectory() as folder,
     ):
-        web.ways["slow"] = trickle
-        closed.bind(("127.0.0.1", 0))  # and doesn't listen
-        wanted = {_url(web, closed, *one): CODES[one[0]] for one in storm(urls, HOSTS)}
+        wanted = {url: CODES[way] for way, _, url in storm(web, closed, urls)}
         listed, work = Path(folder) / "list.txt", Path(folder) / "work"
         listed.write_text("\n".join(wanted))
         took, most = ingest(work, listed)
-        asked = ["query", str(work), "SELECT url, error FROM records", "--format", "json"]
-        found = json.loads(subprocess.run([*ANIDATA, *asked], check=True, capture_output=True).stdout)
-        wrong = [row for row in found if wanted.get(row["url"], "unknown") != row["error"]]
-        print(
-            f"{urls:,} URLs · {len(found):,} rows · {len(wrong)} wrong {wrong[:3]} · {took:.0f} s · at most {most:,} MB in one process · ",
-            end="",
-        )
-        print(f"at most {max(web.log.most.values())} requests to a host at once (stated: 3)")
+        rows = errors(work)
+        wrong = [row for row in rows if wanted.get(row["url"], "unknown") != row["error"]]
+        print(f"{urls:,} URLs · {len(rows):,} rows · {len(wrong)} wrong {wrong[:3]}", end=" · ")
+        print(f"{took:.0f} s · at most {most:,} MB in one process", end=" · ")
+        at_once = max(web.log.most.values())
+        print(f"at most {at_once} requests to a host at once (stated: {AT_ONCE})")
 
 
-def _url(web: Web, closed: socket.socket, way: str, n: int, host: int) -> str:
-    if way == "refused":
-        return f"http://127.1.{n // 250}.{1 + n % 250}:{closed.getsockname()[1]}/{n}"
-    return web.url(f"{way}/{n}", web.addresses[host])
+def errors(work: Path) -> list[dict[str, str | None]]:
+    """The code of each URL."""
+    words = [*ANIDATA, "query", str(work), "SELECT url, error FROM records", "--format", "json"]
+    rows: list[dict[str, str | None]] = json.loads(
+        subprocess.run(words, check=True, capture_output=True).stdout
+    )
+    return rows
 
 
 def ingest(work: Path, listed: Path) -> tuple[float, int]:
     """Seconds, and MB of the largest process among those it started."""
-    settings = [word for text in SETTINGS for word in ("--set", text)]
     begun, most = time.monotonic(), 0
-    words = [*ANIDATA, "ingest", str(work), f"urls:{listed}", "--allow-private", "--workers", "2", *settings]
+    words = [*ANIDATA, "ingest", str(work), f"urls:{listed}", "--allow-private", "--workers", "2"]
+    words += set_options()
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
         while run.poll() is None:
             most = max(most, *(_resident(pid) for pid in _family(run.pid)))

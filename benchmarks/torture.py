@@ -1,10 +1,13 @@
-"""Kills, starves and interrupts anidata at hundreds of moments, and checks that the same command, run again, leaves what an undisturbed run leaves.
+"""Kills, starves and interrupts anidata at hundreds of moments.
+
+Checks that the same command, run again, leaves what an undisturbed run leaves.
 
     make torture                                         all of it: half an hour or more on two cores
     python benchmarks/torture.py --moments 3 --seed 7    3 other moments of each kind in each stage
     python benchmarks/torture.py --only publishes kills  some kinds of trials (see KINDS)
 
-Needs Linux, and root for disks that are full or read-only: those trials are left out otherwise, which is said. Exits 1 if anything is amiss.
+Needs Linux, and root for disks that are full or read-only: those trials are left out otherwise, which is
+said. Exits 1 if anything is amiss.
 """
 
 import argparse
@@ -26,8 +29,7 @@ from queue import SimpleQueue
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/labs"))
 
-from conftest import drawing, save
-
+from drawings import drawing, save
 from fault_lab import children
 from fault_lane import ALL, ENGINES, STAGES, Lane, can_mount, fill, read_only, small_disk
 
@@ -47,7 +49,7 @@ class Trial:
     few: bool = False  # in the lane with few pictures
 
 
-# --- kills -------------------------------------------------------------------------------------------------------------------------
+# --- kills ----------------------------------------------------------------------------------------
 
 
 def kill_at_random(stage: str, lane: Lane, dice: random.Random) -> list[str]:
@@ -81,41 +83,39 @@ def kill_workers(stage: str, lane: Lane, dice: random.Random) -> list[str]:
             with suppress(ProcessLookupError):
                 os.kill(dice.choice(command.workers() or workers), signal.SIGKILL)
     ended = command.ended()
-    told = [f"a worker's death ended it with {ended.code}: {ended.err[-SHOWN:]}"] if ended.code else []
-    return told + lane.again(stage, then=_whole(stage))
+    troubles = [f"a worker's death ended it with {ended.code}: {ended.err[-SHOWN:]}"] if ended.code else []
+    return troubles + lane.again(stage, then=_whole(stage))
 
 
 def kill_template(stage: str, lane: Lane, dice: random.Random) -> list[str]:
-    """The process that starts workers: told as what it is."""
+    """The process that starts workers: the command says so, or ends well."""
     lane.restore(stage)
     command = lane.start(stage)
     command.is_over(dice.uniform(0, lane.seconds[stage]))
     for pid in children(command.pid):
         os.kill(pid, signal.SIGKILL)
     ended = command.ended()
-    told = (
-        []
-        if ended.code in (0, 6)
-        else [f"the template's death ended it with {ended.code}: {ended.err[-SHOWN:]}"]
-    )
-    return told + ended.troubles + lane.again(stage, then=_whole(stage))
+    troubles = ended.troubles
+    if ended.code not in (0, 6):
+        troubles.insert(0, f"the template's death ended it with {ended.code}: {ended.err[-SHOWN:]}")
+    return troubles + lane.again(stage, then=_whole(stage))
 
 
-def kill_at_step(place: int, blow: str, lane: Lane, _: random.Random) -> list[str]:
+def kill_at_step(step: int, blow: str, lane: Lane, _: random.Random) -> list[str]:
     """The process that reaches a step of a publish (`one`), or all processes at that moment (`all`)."""
     lane.restore("run")
-    ended = lane.nursery.run(*lane.words("run"), env=lane.blow(blow, place))
-    told = [] if ended.code else ["the main process wasn't killed"] * (blow == "all")
-    return told + ended.troubles + lane.again("run")
+    ended = lane.nursery.run(*lane.words("run"), env=lane.blow(blow, step))
+    troubles = ["the main process wasn't killed"] if blow == "all" and not ended.code else []
+    return troubles + ended.troubles + lane.again("run")
 
 
-# --- disks -------------------------------------------------------------------------------------------------------------------------
+# --- disks ----------------------------------------------------------------------------------------
 
 
-def fill_at_step(place: int, lane: Lane, _: random.Random) -> list[str]:
+def fill_at_step(step: int, lane: Lane, _: random.Random) -> list[str]:
     """The disk is full from one step on."""
     lane.restore("run")
-    ended = lane.nursery.run(*lane.words("run"), env=lane.blow("full", place))
+    ended = lane.nursery.run(*lane.words("run"), env=lane.blow("full", step))
     return _of_storage(ended.code, ended.err) + ended.troubles + lane.again("run")
 
 
@@ -126,9 +126,9 @@ def fill_disk(stage: str, lane: Lane, dice: random.Random) -> list[str]:
         lane.restore(stage)
         ballast = fill(lane.home, int(dice.uniform(0, 1) * lane.grown[stage]))
         ended = lane.nursery.run(*lane.words(stage))
-        told = _of_storage(ended.code, ended.err) + ended.troubles
+        troubles = _of_storage(ended.code, ended.err) + ended.troubles
         ballast.unlink()
-        return told + lane.again(stage, then=_whole(stage))
+        return troubles + lane.again(stage, then=_whole(stage))
 
 
 def forbid_writing(stage: str, lane: Lane, dice: random.Random) -> list[str]:
@@ -141,19 +141,16 @@ def forbid_writing(stage: str, lane: Lane, dice: random.Random) -> list[str]:
         if folders:
             stack.enter_context(read_only(dice.choice(folders)))
         ended = command.ended()
-    return (
-        (_of_storage(ended.code, ended.err) if ended.code else [])
-        + ended.troubles
-        + lane.again(stage, then=_whole(stage))
-    )
+    troubles = _of_storage(ended.code, ended.err) + ended.troubles
+    return troubles + lane.again(stage, then=_whole(stage))
 
 
 def _of_storage(code: int, err: str) -> list[str]:
-    told = code == 0 or (code == 5 and err.startswith("StorageError: ") and "command again" in err)
-    return [] if told else [f"no typed error with a remedy, but {code}: {err[-SHOWN:]}"]
+    is_typed = code == 5 and err.startswith("StorageError: ") and "command again" in err
+    return [] if code == 0 or is_typed else [f"no typed error with a remedy, but {code}: {err[-SHOWN:]}"]
 
 
-# --- people ------------------------------------------------------------------------------------------------------------------------
+# --- people ---------------------------------------------------------------------------------------
 
 
 def press_ctrl_c(times: int, stage: str, lane: Lane, dice: random.Random) -> list[str]:
@@ -167,10 +164,14 @@ def press_ctrl_c(times: int, stage: str, lane: Lane, dice: random.Random) -> lis
             command.press_ctrl_c()
         over = over or command.is_over(0.02)
     ended = command.ended()
-    told = [] if ended.code in (0, 130) else [f"Ctrl-C ended it with {ended.code}: {ended.err[-SHOWN:]}"]
-    told += ["no word on how to go on"] if ended.code == 130 and "ame command" not in ended.err else []
-    told += ["it took its time"] if time.monotonic() - begun > 5 else []
-    return told + ended.troubles + lane.again(stage, then=_whole(stage))
+    troubles = ended.troubles
+    if ended.code not in (0, 130):
+        troubles.append(f"Ctrl-C ended it with {ended.code}: {ended.err[-SHOWN:]}")
+    if ended.code == 130 and "ame command" not in ended.err:
+        troubles.append("no word on how to go on")
+    if time.monotonic() - begun > 5:
+        troubles.append("it took its time")
+    return troubles + lane.again(stage, then=_whole(stage))
 
 
 def start_twice(lane: Lane, dice: random.Random) -> list[str]:
@@ -182,23 +183,22 @@ def start_twice(lane: Lane, dice: random.Random) -> list[str]:
     first.is_over(dice.uniform(0, lane.seconds["run"] / 2))
     begun = time.monotonic()
     second = lane.second.run(*lane.words("run"))
-    told = (
-        []
-        if second.code == 3 and f"process {first.pid} " in second.err
-        else [f"the second: {second.code} {second.err}"]
-    )
-    told += ["the second took its time"] if time.monotonic() - begun > 3 else []
+    troubles = []
+    if second.code != 3 or f"process {first.pid} " not in second.err:
+        troubles.append(f"the second: {second.code} {second.err}")
+    if time.monotonic() - begun > 3:
+        troubles.append("the second took its time")
     ended = first.ended()
-    return (
-        told
-        + ended.troubles
-        + lane.amiss()
-        + ([] if ended.code == 0 else [f"the first: {ended.err[-SHOWN:]}"])
-    )
+    if ended.code:
+        troubles.append(f"the first: {ended.err[-SHOWN:]}")
+    return troubles + ended.troubles + lane.amiss()
 
 
 def disturb_source(how: str, lane: Lane, dice: random.Random) -> list[str]:
-    """A picture goes, or becomes another, at a random moment of a run; later it is as it was. One without copies: splits once written stay."""
+    """A picture goes, or becomes another, at a random moment of a run; later it is as it was.
+
+    One without copies: splits once written stay.
+    """
     lane.restore("run")
     path = lane.pile / f"{dice.randrange(3, PICTURES):02d}.jpg"
     away = lane.folder / "away.jpg"
@@ -209,13 +209,17 @@ def disturb_source(how: str, lane: Lane, dice: random.Random) -> list[str]:
     if how == "changes":
         save(path, drawing(500))
     ended = command.ended()
-    told = ended.troubles + ([] if ended.code == 0 else [f"ended with {ended.code}: {ended.err[-SHOWN:]}"])
+    troubles = ended.troubles
+    if ended.code:
+        troubles.append(f"ended with {ended.code}: {ended.err[-SHOWN:]}")
     shutil.move(away, path)
     healed = lane.plain(*lane.words("run"), "--refresh")
-    return told + ([] if healed.code == 0 else [healed.err[-SHOWN:]]) + lane.amiss(grown=True)
+    if healed.code:
+        troubles.append(healed.err[-SHOWN:])
+    return troubles + lane.amiss(grown=True)
 
 
-# --- all of it ---------------------------------------------------------------------------------------------------------------------
+# --- all of it ------------------------------------------------------------------------------------
 
 
 def _whole(stage: str) -> str:
@@ -224,30 +228,38 @@ def _whole(stage: str) -> str:
 
 
 def trials(moments: int, steps: list[tuple[str, int]]) -> Iterator[Trial]:
-    """Every trial there is. `steps`: those of a small run."""
+    """Yield every trial there is. `steps`: those of a small run."""
     third, some = -(-moments // 3), range(-(-moments // 12))
-    for stage in COMMANDS:
-        yield from [Trial("kills", stage, partial(kill_at_random, stage))] * (
-            third if stage == "update" else moments
-        )
-        yield from [Trial("ctrl-c", f"{stage}, once", partial(press_ctrl_c, 1, stage)) for _ in some]
-        yield from [Trial("ctrl-c", f"{stage}, twice", partial(press_ctrl_c, 2, stage)) for _ in some]
-        yield from [Trial("full", stage, partial(fill_disk, stage)) for _ in some if can_mount()]
-        yield from [Trial("read-only", stage, partial(forbid_writing, stage)) for _ in some if can_mount()]
+    yield from _trials_of_commands(moments, third, some)
     yield from [Trial("kills", "retune, then back", kill_and_go_back)] * third
     for stage in (*ENGINES, "run"):
         yield from [Trial("workers", stage, partial(kill_workers, stage))] * third
         yield from [Trial("workers", f"{stage}, their template", partial(kill_template, stage)) for _ in some]
-    for place, (said, process) in enumerate(steps):
-        step = " ".join(said.split(" ")[:2])
-        yield Trial("publishes", f"{step}, all", partial(kill_at_step, place, "all"), few=True)
-        if process != steps[0][1] and step == "after rename":
-            yield Trial("publishes", f"{step}, a worker", partial(kill_at_step, place, "one"), few=True)
-        if step == "before fsync":
-            yield Trial("full", "at a publish", partial(fill_at_step, place), few=True)
+    yield from _trials_of_steps(steps)
     for _ in some:
         yield Trial("two at once", "run", start_twice)
         yield from [Trial("sources", how, partial(disturb_source, how)) for how in ("goes", "changes")]
+
+
+def _trials_of_commands(moments: int, third: int, some: range) -> Iterator[Trial]:
+    for stage in COMMANDS:
+        kills = third if stage == "update" else moments
+        yield from [Trial("kills", stage, partial(kill_at_random, stage))] * kills
+        yield from [Trial("ctrl-c", f"{stage}, once", partial(press_ctrl_c, 1, stage)) for _ in some]
+        yield from [Trial("ctrl-c", f"{stage}, twice", partial(press_ctrl_c, 2, stage)) for _ in some]
+        yield from [Trial("full", stage, partial(fill_disk, stage)) for _ in some if can_mount()]
+        yield from [Trial("read-only", stage, partial(forbid_writing, stage)) for _ in some if can_mount()]
+
+
+def _trials_of_steps(steps: list[tuple[str, int]]) -> Iterator[Trial]:
+    main = steps[0][1]
+    for number, (step, process) in enumerate(steps):
+        moment = " ".join(step.split(" ")[:2])
+        yield Trial("publishes", f"{moment}, all", partial(kill_at_step, number, "all"), few=True)
+        if process != main and moment == "after rename":
+            yield Trial("publishes", f"{moment}, a worker", partial(kill_at_step, number, "one"), few=True)
+        if moment == "before fsync":
+            yield Trial("full", "at a publish", partial(fill_at_step, number), few=True)
 
 
 KINDS = ("kills", "workers", "publishes", "full", "read-only", "ctrl-c", "two at once", "sources")
@@ -291,7 +303,10 @@ def _options() -> argparse.Namespace:
 
 
 def _lanes(folder: Path, number: int) -> tuple[Lane, Lane]:
-    """A lane for random moments and one for every publish. One worker in the latter: its steps come in the same order each time."""
+    """A lane for random moments and one for every publish.
+
+    One worker in the latter: its steps come in the same order each time.
+    """
     large = Lane(folder / f"lane {number}", PICTURES)
     few = Lane(folder / f"few {number}", FEW, part=8, workers=1)
     large.prepare(*ALL)
@@ -302,7 +317,8 @@ def _lanes(folder: Path, number: int) -> tuple[Lane, Lane]:
 def _make(lanes: "SimpleQueue[tuple[Lane, Lane]]", seed: int, number: int, trial: Trial) -> list[str]:
     large, few = pair = lanes.get()
     try:
-        troubles = trial.make(few if trial.few else large, random.Random(f"{seed} {number}"))  # noqa: S311  dice
+        dice = random.Random(f"{seed} {number}")  # noqa: S311
+        troubles = trial.make(few if trial.few else large, dice)
     finally:
         lanes.put(pair)
     if troubles:

@@ -1,10 +1,14 @@
-"""The whole job by URL (fetch, decode, resize to 512, write tars) beside the same job without a network, and img2dataset: `python benchmarks/whole_job.py`.
+"""The whole job by URL, beside the same job without a network and img2dataset.
 
-Needs nginx, the extra `web` and ../shared; img2dataset stands in a virtual environment under .benchmarks/. Of each list the same files, by turns:
+`python benchmarks/whole_job.py`. The job: fetch, decode, resize to 512, write tars. Needs nginx, the extra
+`web` and ../shared; img2dataset stands in a virtual environment under .benchmarks/. Of each list the same
+files, by turns:
 
-- `alone`: decode, resize and encode with OpenCV in two processes, in memory: what no tool for the job can undercut;
+- `alone`: decode, resize and encode with OpenCV in two processes, in memory: what no tool for the job can
+  undercut;
 - img2dataset: two processes of 32 threads, JPEG of quality 95 in tars;
-- anidata: `run quickstart` with xdog at 512 px, JPEG, from a folder and from URLs: it also judges, finds duplicates, draws lines and splits.
+- anidata: `run quickstart` with xdog at 512 px, JPEG, from a folder and from URLs: it also judges, finds
+  duplicates, draws lines and splits.
 """
 
 import argparse
@@ -25,17 +29,8 @@ from bench import ALL_KEPT, ANIDATA, SHARED, took
 SIDE = 512  # px
 ROUNDS = 2  # by turns; the best of each counts
 LISTS = {"JPEG, 768 px": (768, ".jpg"), "PNG, 1024 px": (1024, ".png")}
-JOB = [
-    "--workers",
-    "2",
-    "--set",
-    "lineart.styles=['xdog']",
-    "--set",
-    f"lineart.size={SIDE}",
-    "--set",
-    "lineart.color=jpeg",
-    *ALL_KEPT,
-]
+SETTINGS = ("lineart.styles=['xdog']", f"lineart.size={SIDE}", "lineart.color=jpeg")
+JOB = ["--workers", "2", *(f"--set={text}" for text in SETTINGS), *ALL_KEPT]
 WEB = [f"--set=ingest.fetch.{text}" for text in ("rate=0", "concurrency=32", "allow_private=true")]
 
 
@@ -45,16 +40,8 @@ def main() -> None:
     count = parser.parse_args().pictures
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        subprocess.run(
-            [
-                sys.executable,
-                str(SHARED / "bench/make_pile.py"),
-                str(SHARED / "data"),
-                str(home / "pile"),
-                str(count),
-            ],
-            check=True,
-        )
+        make_pile = [sys.executable, SHARED / "bench/make_pile.py", SHARED / "data", home / "pile", count]
+        subprocess.run([str(word) for word in make_pile], check=True)
         for n, (name, (side, suffix)) in enumerate(LISTS.items()):
             one = home / str(n)
             one.mkdir()
@@ -82,25 +69,22 @@ def compare(name: str, files: list[Path], urls: list[str], home: Path) -> None:
     kilobytes = sum(path.stat().st_size for path in files) / len(files) / 1000
     print(f"{name}, {len(files)} of {kilobytes:.0f} kB: alone {len(files) / alone:.0f} pictures/s")
     print(f"  img2dataset {len(files) / peer:.0f}/s, {alone / peer:.2f} of alone")
-    print(
-        f"  anidata by URL {len(files) / web:.0f}/s, {local / web:.2f} of the same job from a folder, {alone / web:.2f} of alone",
-        flush=True,
-    )
+    shares = f"{local / web:.2f} of the same job from a folder, {alone / web:.2f} of alone"
+    print(f"  anidata by URL {len(files) / web:.0f}/s, {shares}", flush=True)
 
 
 def converted(pile: Path, folder: Path, side: int, suffix: str) -> list[Path]:
     """The pile's pictures with the long side at most so many px."""
-    found = []
+    files: list[Path] = []
     for path in sorted(pile.iterdir()):
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if picture is None:
             continue
         scale = min(1.0, side / max(picture.shape[:2]))
-        found.append(folder / f"{len(found):05d}{suffix}")
-        cv2.imwrite(
-            str(found[-1]), cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        )
-    return found
+        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        files.append(folder / f"{len(files):05d}{suffix}")
+        cv2.imwrite(str(files[-1]), small)
+    return files
 
 
 def by_hand(files: list[Path]) -> float:
@@ -123,33 +107,12 @@ def _job(path: Path) -> int:
 def img2dataset(home: Path, folder: Path) -> float:
     """Seconds, its start with them, as its user waits for it."""
     program = Path(peers.python("img2dataset")).with_name("img2dataset")
-    words = [
-        "--url_list",
-        home / "list.txt",
-        "--output_folder",
-        folder,
-        "--output_format",
-        "webdataset",
-        "--processes_count",
-        "2",
-    ]
-    words += [
-        "--thread_count",
-        "32",
-        "--image_size",
-        SIDE,
-        "--resize_mode",
-        "keep_ratio_largest",
-        "--number_sample_per_shard",
-        "300",
-    ]
+    words = ["--url_list", home / "list.txt", "--output_folder", folder, "--output_format", "webdataset"]
+    words += ["--processes_count", 2, "--thread_count", 32, "--number_sample_per_shard", 300]
+    words += ["--image_size", SIDE, "--resize_mode", "keep_ratio_largest"]
+    environment = {**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"}
     begun = time.monotonic()
-    subprocess.run(
-        [str(program), *map(str, words)],
-        check=True,
-        capture_output=True,
-        env={**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"},
-    )
+    subprocess.run([str(program), *map(str, words)], check=True, capture_output=True, env=environment)
     return time.monotonic() - begun
 
 

@@ -1,16 +1,20 @@
-"""Deterministic regression: a U-Net (`unet`), or a convolutional autoencoder with a bottleneck (`cae`). The floor that other baselines must beat.
+"""Deterministic regression: a U-Net (`unet`), or a convolutional autoencoder with a bottleneck (`cae`). \
+The floor that other baselines must beat.
 
     anidata train-baseline autoencoder DATASET RUN                     a U-Net that runs on a CPU too
     anidata train-baseline autoencoder DATASET RUN --preset large      wider, for a GPU
-    anidata train-baseline autoencoder DATASET RUN --preset cae        all that is known of the picture goes through the bottleneck
+    anidata train-baseline autoencoder DATASET RUN --preset cae        all goes through the bottleneck
 
-What minimizes L1 is a median: colors that the lines don't tell come out muted, like the average over all pictures. That is expected.
+What minimizes L1 is a median: colors that the lines don't tell come out muted, like the average over all
+pictures. That is expected.
 
 Hardware, time, result:
-    16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `unet` past 25 dB PSNR after 45 to 60 s, `cae` past 20 dB
-        after 30 to 61 s (5 seeds each); given each other's lines, the loss of `unet` is 9 times as high or more, of `cae` 4.6 times
-    128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs: `unet` 15.36 and 15.35 dB, SSIM .588
-        and .586, CIEDE2000 13.8 and 13.7 (2 seeds) after 6,000 images; `cae` 13.37 dB, .397, 16.0 (one seed) after 5,796
+    16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `unet` past 25 dB PSNR after
+        45 to 60 s, `cae` past 20 dB after 30 to 61 s (5 seeds each); given each other's lines, the loss of
+        `unet` is 9 times as high or more, of `cae` 4.6 times
+    128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs: `unet`
+        15.36 and 15.35 dB, SSIM .588 and .586, CIEDE2000 13.8 and 13.7 (2 seeds) after 6,000 images; `cae`
+        13.37 dB, .397, 16.0 (one seed) after 5,796
     256 px on a GPU: not yet run
 """
 
@@ -33,7 +37,7 @@ from anidata.training.models import Widths, check_sides
 L1 = losses.Weights(l1=1.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """A network from conditions to colors, and what its output is compared by."""
 
@@ -87,13 +91,17 @@ class Regression:
         network = UNet(config)
         self.networks: dict[str, nn.Module] = {"network": network}
         betas = (config.beta1, config.beta2)
-        self.optimizers = {
-            "network": optimizers.build(
-                config.optimizer, network.parameters(), config.lr, betas, config.weight_decay
-            )
-        }
+        optimizer = optimizers.build(
+            config.optimizer, network.parameters(), config.lr, betas, config.weight_decay
+        )
+        self.optimizers = {"network": optimizer}
 
-    def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:  # noqa: ARG002 nothing is random
+    def step(
+        self,
+        batch: Batch,
+        generator: torch.Generator,  # noqa: ARG002 nothing is random
+        update: Update,
+    ) -> Mapping[str, Tensor]:
         check(self.config, batch.condition.shape)
         total, terms = self.compare(self.networks["network"](batch.condition), batch.color)
         update(total, "network")
@@ -111,8 +119,9 @@ def check(config: Config, shape: tuple[int, ...]) -> None:
 
 
 class UNet(nn.Module):
-    """Down by strided convolutions, up by enlarging and convolving, which leaves no checkerboard; residual blocks on the way.
+    """Down by strided convolutions, up by enlarging and convolving, which leaves no checkerboard.
 
+    There are residual blocks on the way.
     Source: Ronneberger et al. 2015, arXiv 1505.04597; Odena et al. 2016, distill.pub/2016/deconv-checkerboard
     """
 
@@ -123,15 +132,15 @@ class UNet(nn.Module):
         self.skips = config.skips
         self.enter = nn.Conv2d(config.condition, channels[0], 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(above, below, 3, stride=2, padding=1) for above, below in pairs)
-        self.before = nn.ModuleList(
-            blocks(below, config.blocks) for _, below in pairs
-        )  # the full size is passed quickly: it costs most
-        self.middle = (
-            squeeze(lowest, config.bottleneck) if config.bottleneck else blocks(lowest, config.blocks)
-        )
+        # none at the full size, which is passed quickly: it costs most
+        self.before = nn.ModuleList(blocks(below, config.blocks) for _, below in pairs)
+        if config.bottleneck:
+            self.middle = squeeze(lowest, config.bottleneck)
+        else:
+            self.middle = blocks(lowest, config.blocks)
         self.up = nn.ModuleList(nn.Conv2d(below, above, 3, padding=1) for above, below in pairs)
         self.after = nn.ModuleList(blocks(above, config.blocks) for above, _ in pairs)
-        self.leave = nn.Sequential(norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 3, 3, padding=1))
+        self.leave = nn.Sequential(*activated(channels[0]), nn.Conv2d(channels[0], 3, 3, padding=1))
 
     def forward(self, condition: Tensor) -> Tensor:
         """(b, condition, h, w) → (b, 3, h, w), about [-1, 1] but not held there."""
@@ -158,9 +167,11 @@ class Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            norm(channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1),
-            norm(channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1),
-        )  # fmt: skip
+            *activated(channels),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            *activated(channels),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
         nn.init.zeros_(self.body[-1].weight)
         nn.init.zeros_(self.body[-1].bias)
 
@@ -180,6 +191,10 @@ def squeeze(channels: int, bottleneck: int) -> nn.Sequential:
         nn.Conv2d(bottleneck, channels, 1),
         Residual(channels),
     )
+
+
+def activated(channels: int) -> list[nn.Module]:
+    return [norm(channels), nn.SiLU()]
 
 
 def norm(channels: int) -> nn.GroupNorm:

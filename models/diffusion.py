@@ -1,17 +1,20 @@
-"""Conditional diffusion: rectified flow in pixel space (`default`), noise prediction (`ddpm`), or in a VAE's latents (`latent`).
+"""Conditional diffusion: rectified flow in pixel space (`default`), noise prediction (`ddpm`), \
+or in a VAE's latents (`latent`).
 
     anidata train-baseline diffusion DATASET RUN                       a network that runs on a CPU too
     anidata train-baseline diffusion DATASET RUN --preset large        wider, for a GPU
-    anidata train-baseline diffusion DATASET RUN --preset latent --set model.vae=SD/vae --set model.unet=SD/unet
-        fine-tunes a UNet of Stable Diffusion's form (1.x, 2.x), folders as diffusers saves them, weights in safetensors
+    anidata train-baseline diffusion DATASET RUN --preset latent --set model.vae=SD/vae --set
+        model.unet=SD/unet fine-tunes a UNet of Stable Diffusion's form (1.x, 2.x), folders as diffusers
+        saves them, weights in safetensors
 
 The conditions lie beside the noisy picture, as further channels of the network's input.
 
 Hardware, time, result:
-    16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `default` past 17 dB PSNR after 135 to 181 s (4 seeds);
-        given each other's lines, the loss is 3.9 times as high or more
-    128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs, one seed: `default` 11.73 dB, SSIM .453,
-        CIEDE2000 18.8 after 4,600 images, no better than the bare line: it has only begun, and clouds of color are all there is to see
+    16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `default` past 17 dB PSNR after
+        135 to 181 s (4 seeds); given each other's lines, the loss is 3.9 times as high or more
+    128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs, one
+        seed: `default` 11.73 dB, SSIM .453, CIEDE2000 18.8 after 4,600 images, no better than the bare
+        line: it has only begun, and clouds of color are all there is to see
     256 px on a GPU: not yet run
 """
 
@@ -39,35 +42,33 @@ from anidata.training.baseline import Batch, Update
 from anidata.training.models import Widths, check_sides
 
 TIMES = 1000  # steps of noise that a network's time is counted in
-LEAST = 0.05  # share of noise in a flow's pictures, at least: velocities are divided by it, and the last traces would outweigh all else
+# share of noise in a flow's pictures, at least: velocities are divided by it, and the last traces would
+# outweigh all else
+LEAST = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """The network, what it predicts, and how pictures are drawn from it."""
 
     condition: Positive = 1  # channels of the conditions; the trainer sets it
     size: Positive = 256  # px of a side; the trainer sets it
-    objective: Literal["flow", "epsilon", "v"] = (
-        "flow"  # flow: rectified flow; epsilon: the noise; v: a mix of noise and picture
-    )
-    prediction: Literal["sample", "velocity"] = (
-        "sample"  # what the network gives of a flow, from which the other follows
-    )
+    # flow: rectified flow; epsilon: the noise; v: a mix of noise and picture
+    objective: Literal["flow", "epsilon", "v"] = "flow"
+    # what the network gives of a flow, from which the other follows
+    prediction: Literal["sample", "velocity"] = "sample"
     shift: Positive = 3  # of a flow's times towards noise, where a picture's colors are decided; 1: none
-    betas: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = (
-        "squaredcos_cap_v2"  # how noise grows, for epsilon and v
-    )
+    # how noise grows, for epsilon and v
+    betas: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "squaredcos_cap_v2"
     channels: Widths = (32, 64, 96, 128)  # of each level, half the sides of the one above
     blocks: Positive = 1  # residual blocks of a level on the way down, one more on the way up
     attention: Count = 1  # how many levels, counted from the lowest, have self-attention; 0: none
-    patch: Positive = (
-        2  # px of a side that the network sees as one place of more channels; 1: none are joined
-    )
-    dropped: Share = (
-        0.1  # of the conditions are hidden in training, so that guidance can leave them out; 0: none
-    )
-    guidance: Amount = 1.0  # how far a sample is driven away from what would be drawn without its condition; 1: off, in half the time
+    # px of a side that the network sees as one place of more channels; 1: none are joined
+    patch: Positive = 2
+    # of the conditions are hidden in training, so that guidance can leave them out; 0: none
+    dropped: Share = 0.1
+    # how far a sample is driven away from what would be drawn without its condition; 1: off, in half the time
+    guidance: Amount = 1.0
     steps: Positive = 20  # of sampling
     vae: str = ""  # folder of an AutoencoderKL, whose latents are noised in place of pixels; "": pixels
     unet: str = ""  # folder of a UNet2DConditionModel to be fine-tuned, with `vae`; "": a network made anew
@@ -95,17 +96,16 @@ TRAIN: dict[str, dict[str, Any]] = {
 
 
 def build(config: Config) -> "Diffusion":
-    """Raises: RecipeError: a size that can't be halved often enough, or folders that hold no such networks."""
+    """Raises: RecipeError: a size that can't be halved often enough, folders that hold no such networks."""
     if config.guidance != 1 and not config.dropped:
         raise RecipeError(
-            "model.guidance needs a network that was trained without its condition too. Set model.dropped=0.1, or model.guidance=1."
+            "model.guidance needs a network that was trained without its condition too. "
+            "Set model.dropped=0.1, or model.guidance=1."
         )
     space = Latents(config) if config.vae or config.unet else Pixels(config)
-    return Diffusion(
-        config,
-        space,
-        Flow(config) if config.objective == "flow" else Noise(config, clip=isinstance(space, Pixels)),
-    )
+    if config.objective == "flow":
+        return Diffusion(config, space, Flow(config))
+    return Diffusion(config, space, Noise(config, clip=isinstance(space, Pixels)))
 
 
 class Diffusion:
@@ -118,20 +118,18 @@ class Diffusion:
         self.config, self.space, self.objective, self.networks = config, space, objective, space.networks
         betas = (config.beta1, config.beta2)
         unet = self.networks["unet"]
-        self.optimizers = {
-            "unet": optimizers.build(
-                config.optimizer, unet.parameters(), config.lr, betas, config.weight_decay
-            )
-        }
+        optimizer = optimizers.build(
+            config.optimizer, unet.parameters(), config.lr, betas, config.weight_decay
+        )
+        self.optimizers = {"unet": optimizer}
 
     def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:
         check_sides(batch.condition.shape, self.space.multiple, self.space.remedy)
         clean = self.space.encode(batch.color)
         noise = torch.randn(clean.shape, generator=generator, device=clean.device)
         noisy, time, target = self.objective.mix(clean, noise, generator)
-        shown = (
-            torch.rand(len(clean), 1, 1, 1, generator=generator, device=clean.device) >= self.config.dropped
-        )
+        chance = torch.rand(len(clean), 1, 1, 1, generator=generator, device=clean.device)
+        shown = chance >= self.config.dropped
         loss = F.mse_loss(self._predict(noisy, batch.condition * shown, time), target)
         update(loss, "unet")
         return {"loss": loss.detach()}
@@ -142,7 +140,8 @@ class Diffusion:
         x = torch.randn(self.space.shape(batch.condition), generator=generator, device=batch.condition.device)
         steps = self.objective.steps()
         for time in steps.timesteps:
-            x = steps.step(self._guided(x, batch.condition, time.to(x.device).expand(len(x))), time, x)[0]
+            output = self._guided(x, batch.condition, time.to(x.device).expand(len(x)))
+            x = steps.step(output, time, x)[0]
         return self.space.decode(x).float().clamp(-1, 1)
 
     def _guided(self, x: Tensor, condition: Tensor, time: Tensor) -> Tensor:
@@ -150,22 +149,24 @@ class Diffusion:
 
         Source: Ho, Salimans 2022, eq. 6 with 1 + w as `guidance`, arXiv 2207.12598
         """
-        told = self._predict(x, condition, time)
+        heeding = self._predict(x, condition, time)
         if self.config.guidance == 1:
-            return told
-        untold = self._predict(x, torch.zeros_like(condition), time)
-        return untold + self.config.guidance * (told - untold)
+            return heeding
+        blind = self._predict(x, torch.zeros_like(condition), time)
+        return blind + self.config.guidance * (heeding - blind)
 
     def _predict(self, noisy: Tensor, condition: Tensor, time: Tensor) -> Tensor:
         return self.objective.meant(self.space.predict(noisy, condition, time).float(), noisy, time)
 
 
 class Flow:
-    """Rectified flow: the velocity from picture to noise, learned at points between them, which crowd where there is more noise than picture.
+    """Rectified flow: the velocity from picture to noise, learned at points between them.
 
-    A small network needn't hold all of the noise that it sees if it predicts the picture; the loss is of the velocity all the same.
-    Source: Liu et al. 2022, eq. 1, arXiv 2209.03003; logit-normal times and their shift: Esser et al. 2024, section 3.1 and eq. 23,
-    arXiv 2403.03206; the picture in place of the velocity: Li, He 2025, section 4, arXiv 2511.13720
+    The points crowd where there is more noise than picture. A small network needn't hold all of the noise
+    that it sees if it predicts the picture; the loss is of the velocity all the same.
+    Source: Liu et al. 2022, eq. 1, arXiv 2209.03003; logit-normal times and their shift: Esser et al. 2024,
+    section 3.1 and eq. 23, arXiv 2403.03206; the picture in place of the velocity: Li, He 2025, section 4,
+    arXiv 2511.13720
     """
 
     def __init__(self, config: Config) -> None:
@@ -174,60 +175,55 @@ class Flow:
     def mix(self, clean: Tensor, noise: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(noisy, time, target)."""
         middle = math.log(self.config.shift)
-        share = (
-            (middle + torch.randn(len(clean), 1, 1, 1, generator=generator, device=clean.device))
-            .sigmoid()
-            .clamp(min=LEAST)
-        )
+        logits = middle + torch.randn(len(clean), 1, 1, 1, generator=generator, device=clean.device)
+        share = logits.sigmoid().clamp(min=LEAST)
         return (1 - share) * clean + share * noise, share.flatten() * TIMES, noise - clean
 
-    def meant(self, told: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
-        """The velocity, from what the network predicts."""
-        return (
-            told
-            if self.config.prediction == "velocity"
-            else (noisy - told) / (time.view(-1, 1, 1, 1) / TIMES).clamp(min=LEAST)
-        )
+    def meant(self, output: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
+        """The velocity, from the network's output."""
+        if self.config.prediction == "velocity":
+            return output
+        return (noisy - output) / (time.view(-1, 1, 1, 1) / TIMES).clamp(min=LEAST)
 
     def steps(self) -> FlowMatchEulerDiscreteScheduler:
         euler, count = FlowMatchEulerDiscreteScheduler(TIMES, shift=self.config.shift), self.config.steps
-        euler.set_timesteps(
-            sigmas=[1 - n / count for n in range(count)]
-        )  # its own would spend the last step on a thousandth
+        # its own would spend the last step on a thousandth
+        euler.set_timesteps(sigmas=[1 - n / count for n in range(count)])
         return euler
 
 
 class Noise:
     """DDPM: the network tells the noise (epsilon) in a noisy picture, or v. Sampled by DDIM.
 
-    Source: Ho et al. 2020, arXiv 2006.11239; Song et al. 2021 (DDIM), arXiv 2010.02502; Salimans, Ho 2022 (v), arXiv 2202.00512
+    Source: Ho et al. 2020, arXiv 2006.11239; Song et al. 2021 (DDIM), arXiv 2010.02502; Salimans, Ho 2022
+    (v), arXiv 2202.00512
     """
 
     def __init__(self, config: Config, *, clip: bool) -> None:
         """clip: pictures are known to lie in [-1, 1]; latents aren't."""
-        start, end = (
-            (0.00085, 0.012) if config.betas == "scaled_linear" else (0.0001, 0.02)
-        )  # Stable Diffusion's, and the paper's
-        kind = {"epsilon": "epsilon", "v": "v_prediction"}[config.objective]
+        # Stable Diffusion's, and the paper's
+        start, end = (0.00085, 0.012) if config.betas == "scaled_linear" else (0.0001, 0.02)
         self.count = config.steps
         self.settings = {
-            "num_train_timesteps": TIMES, "beta_start": start, "beta_end": end, "beta_schedule": config.betas, "prediction_type": kind,
-            "clip_sample": clip, "timestep_spacing": "trailing",
-        }  # fmt: skip
+            "num_train_timesteps": TIMES,
+            "beta_start": start,
+            "beta_end": end,
+            "beta_schedule": config.betas,
+            "prediction_type": {"epsilon": "epsilon", "v": "v_prediction"}[config.objective],
+            "clip_sample": clip,
+            "timestep_spacing": "trailing",
+        }
         self.noises = DDIMScheduler(**self.settings)
 
     def mix(self, clean: Tensor, noise: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(noisy, time, target)."""
         time = torch.randint(TIMES, (len(clean),), generator=generator, device=clean.device)
-        target = (
-            noise
-            if self.settings["prediction_type"] == "epsilon"
-            else self.noises.get_velocity(clean, noise, time)
-        )
+        of_velocity = self.settings["prediction_type"] == "v_prediction"
+        target = self.noises.get_velocity(clean, noise, time) if of_velocity else noise
         return self.noises.add_noise(clean, noise, time), time, target
 
-    def meant(self, told: Tensor, noisy: Tensor, time: Tensor) -> Tensor:  # noqa: ARG002 the network tells just that
-        return told
+    def meant(self, output: Tensor, noisy: Tensor, time: Tensor) -> Tensor:  # noqa: ARG002 it is just that
+        return output
 
     def steps(self) -> DDIMScheduler:
         ddim = DDIMScheduler(**self.settings)
@@ -243,10 +239,16 @@ class Pixels:
         down = ["DownBlock2D"] * (levels - attentive) + ["AttnDownBlock2D"] * attentive
         up = ["AttnUpBlock2D"] * attentive + ["UpBlock2D"] * (levels - attentive)
         unet = UNet2DModel(
-            in_channels=(3 + config.condition) * config.patch**2, out_channels=3 * config.patch**2, block_out_channels=config.channels,
-            down_block_types=tuple(down), up_block_types=tuple(up), layers_per_block=config.blocks, add_attention=attentive > 0,
-            attention_head_dim=math.gcd(32, *config.channels), norm_num_groups=math.gcd(8, *config.channels),
-        )  # fmt: skip
+            in_channels=(3 + config.condition) * config.patch**2,
+            out_channels=3 * config.patch**2,
+            block_out_channels=config.channels,
+            down_block_types=tuple(down),
+            up_block_types=tuple(up),
+            layers_per_block=config.blocks,
+            add_attention=attentive > 0,
+            attention_head_dim=math.gcd(32, *config.channels),
+            norm_num_groups=math.gcd(8, *config.channels),
+        )
         self.networks: dict[str, nn.Module] = {"unet": unet}
         self.patch = config.patch
         self.multiple = config.patch * 2 ** (levels - 1)
@@ -260,27 +262,25 @@ class Pixels:
     def encode(self, color: Tensor) -> Tensor:
         return F.pixel_unshuffle(color, self.patch)
 
-    def decode(self, places: Tensor) -> Tensor:
-        return F.pixel_shuffle(places, self.patch)
+    def decode(self, patches: Tensor) -> Tensor:
+        return F.pixel_shuffle(patches, self.patch)
 
-    def predict(self, places: Tensor, condition: Tensor, time: Tensor) -> Tensor:
-        told: Tensor = self.networks["unet"](
-            torch.cat([places, F.pixel_unshuffle(condition, self.patch)], 1), time, return_dict=False
-        )[0]
-        return told
+    def predict(self, patches: Tensor, condition: Tensor, time: Tensor) -> Tensor:
+        seen = torch.cat([patches, F.pixel_unshuffle(condition, self.patch)], 1)
+        output: Tensor = self.networks["unet"](seen, time, return_dict=False)[0]
+        return output
 
 
 class Latents:
-    """Noise in the latents of a user's VAE, for a UNet of Stable Diffusion's form. The condition's pixels lie beside each latent as channels.
+    """Noise in the latents of a user's VAE, for a UNet of Stable Diffusion's form.
 
-    The UNet's first layer is widened for them by weights of 0, so that it begins as it was; in place of a prompt's embedding it sees zeros.
+    The condition's pixels lie beside each latent as channels. The UNet's first layer is widened for them by
+    weights of 0, so that it begins as it was; in place of a prompt's embedding it sees zeros.
     """
 
     def __init__(self, config: Config) -> None:
-        vae, unet = (
-            opened(AutoencoderKL, "vae", config.vae),
-            opened(UNet2DConditionModel, "unet", config.unet),
-        )
+        vae = opened(AutoencoderKL, "vae", config.vae)
+        unet = opened(UNet2DConditionModel, "unet", config.unet)
         self.networks: dict[str, nn.Module] = {"unet": unet, "vae": vae.requires_grad_(requires_grad=False)}
         self.scale, self.shift = vae.config.scaling_factor, vae.config.shift_factor or 0.0
         self.channels: int = vae.config.latent_channels
@@ -297,18 +297,21 @@ class Latents:
 
     def encode(self, color: Tensor) -> Tensor:
         with torch.no_grad():
-            latents: Tensor = self.networks["vae"].encode(color).latent_dist.mode().float()  # type: ignore[operator]  # a method, nn.Module thinks it a tensor
+            # a method, nn.Module thinks it a tensor
+            posterior = self.networks["vae"].encode(color).latent_dist  # type: ignore[operator]
+            latents: Tensor = posterior.mode().float()
         return (latents - self.shift) * self.scale
 
-    def decode(self, places: Tensor) -> Tensor:
-        color: Tensor = self.networks["vae"].decode(places / self.scale + self.shift, return_dict=False)[0]  # type: ignore[operator]
+    def decode(self, latents: Tensor) -> Tensor:
+        scaled = latents / self.scale + self.shift
+        color: Tensor = self.networks["vae"].decode(scaled, return_dict=False)[0]  # type: ignore[operator]
         return color
 
-    def predict(self, places: Tensor, condition: Tensor, time: Tensor) -> Tensor:
-        seen = torch.cat([places, F.pixel_unshuffle(condition, self.factor)], 1)
-        no_words = places.new_zeros(len(places), 1, self.width)
-        told: Tensor = self.networks["unet"](seen, time, no_words, return_dict=False)[0]
-        return told
+    def predict(self, latents: Tensor, condition: Tensor, time: Tensor) -> Tensor:
+        seen = torch.cat([latents, F.pixel_unshuffle(condition, self.factor)], 1)
+        no_words = latents.new_zeros(len(latents), 1, self.width)
+        output: Tensor = self.networks["unet"](seen, time, no_words, return_dict=False)[0]
+        return output
 
 
 def opened(kind: Any, name: str, folder: str) -> Any:
@@ -319,17 +322,16 @@ def opened(kind: Any, name: str, folder: str) -> Any:
     if not folder or not Path(folder).expanduser().is_dir():
         missing = f"{folder}: no such folder" if folder else "not set"
         raise RecipeError(
-            f"model.{name}: {missing}. Set model.{name}=FOLDER, as save_pretrained of diffusers writes it: config.json and safetensors."
+            f"model.{name}: {missing}. Set model.{name}=FOLDER, as save_pretrained of diffusers writes it: "
+            "config.json and safetensors."
         )
+    path = Path(folder).expanduser()
     try:
         return kind.from_pretrained(
-            Path(folder).expanduser(), use_safetensors=True, local_files_only=True, torch_dtype=torch.float32
+            path, use_safetensors=True, local_files_only=True, torch_dtype=torch.float32
         )
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-    ) as error:  # diffusers' words for a file that is missing, damaged or of another shape
+    # diffusers' words for a file that is missing, damaged or of another shape
+    except (OSError, ValueError, RuntimeError) as error:
         raise RecipeError(
             f"model.{name}: {folder} holds no {kind.__name__} in safetensors: {error}"
         ) from error
@@ -345,7 +347,8 @@ def check_form(unet: UNet2DConditionModel, folder: str) -> int:
     width = unet.config.cross_attention_dim
     if asked or not isinstance(width, int):
         raise RecipeError(
-            f"model.unet: {folder} has {', '.join(asked) or 'several widths'}. Take a UNet of the form of Stable Diffusion 1.x or 2.x."
+            f"model.unet: {folder} has {', '.join(asked) or 'several widths'}. "
+            "Take a UNet of the form of Stable Diffusion 1.x or 2.x."
         )
     return width
 
@@ -358,7 +361,8 @@ def widen(unet: UNet2DConditionModel, before: int, after: int, folder: str) -> N
     old = unet.conv_in
     if old.in_channels not in (before, after):
         raise RecipeError(
-            f"model.unet: {folder} takes {old.in_channels} channels, neither the VAE's {before} nor, with the conditions, {after}."
+            f"model.unet: {folder} takes {old.in_channels} channels, neither the VAE's {before} "
+            f"nor, with the conditions, {after}."
         )
     wide = nn.Conv2d(after, old.out_channels, old.kernel_size, padding=old.padding)
     with torch.no_grad():

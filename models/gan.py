@@ -1,16 +1,19 @@
-"""Conditional GANs: a residual U-Net against two-scale PatchGANs (`default`), `pix2pix` as in its paper, and `cyclegan` for unpaired sets.
+"""Conditional GANs: a residual U-Net against two-scale PatchGANs (`default`), \
+`pix2pix` as in its paper, and `cyclegan` for unpaired sets.
 
     anidata train-baseline gan DATASET RUN                      a generator that runs on a CPU too
     anidata train-baseline gan DATASET RUN --preset large       wider, for a GPU
-    anidata train-baseline gan DATASET RUN --preset pix2pix     Isola et al. 2017, arXiv 1611.07004, with its own values
-    anidata train-baseline gan DATASET RUN --preset cyclegan    Zhu et al. 2017, arXiv 1703.10593: no loss compares a line with its own color
+    anidata train-baseline gan DATASET RUN --preset pix2pix     with its own values
+    anidata train-baseline gan DATASET RUN --preset cyclegan    no loss compares a line with its own color
+
+pix2pix: Isola et al. 2017, arXiv 1611.07004; CycleGAN: Zhu et al. 2017, arXiv 1703.10593
 
 Hardware, time, result:
-    16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `default` past 25 dB PSNR after 45 to 61 s (5 seeds);
-        given each other's lines, the loss is more than 7 times as high
-    128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs, 2 seeds: `default` 15.38 and 15.32 dB,
-        SSIM .598 and .592, CIEDE2000 13.1 and 13.3 after 4,684 and 3,812 images; `pix2pix` 13.79 and 14.01 dB, .547 and .530, 15.6 and 15.8 after
-        1,151 and 1,052
+    16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `default` past 25 dB PSNR after
+        45 to 61 s (5 seeds); given each other's lines, the loss is more than 7 times as high
+    128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs, 2
+        seeds: `default` 15.38 and 15.32 dB, SSIM .598 and .592, CIEDE2000 13.1 and 13.3 after 4,684 and
+        3,812 images; `pix2pix` 13.79 and 14.01 dB, .547 and .530, 15.6 and 15.8 after 1,151 and 1,052
     256 px on a GPU: not yet run
 """
 
@@ -35,42 +38,29 @@ from anidata.training.models import Widths, check_sides
 PAIRED = losses.Weights(l1=100.0)  # as in pix2pix
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Generator, discriminator, and what either is trained by."""
 
     condition: Positive = 1  # channels of the conditions; the trainer sets it
     size: Positive = 256  # px of a side; the trainer sets it
-    generator: Literal["residual", "pix2pix", "resnet"] = (
-        "residual"  # resize-convolution U-Net, or those of pix2pix and CycleGAN
-    )
-    channels: Widths = (
-        16,
-        32,
-        64,
-        128,
-        128,
-    )  # residual: of each level, half the sides of the one above; others take the first alone
-    blocks: Positive = (
-        1  # residual: blocks of a level on the way down, and again on the way up; resnet: blocks in all
-    )
-    discriminator: Widths = (
-        32,
-        64,
-        128,
-        256,
-    )  # of its layers, all but the last of stride 2; four of them see patches of 70 px
+    # resize-convolution U-Net, or those of pix2pix and CycleGAN
+    generator: Literal["residual", "pix2pix", "resnet"] = "residual"
+    # residual: of each level, half the sides of the one above; others take the first alone
+    channels: Widths = (16, 32, 64, 128, 128)
+    # residual: blocks of a level on the way down, and again on the way up; resnet: blocks in all
+    blocks: Positive = 1
+    # of its layers, all but the last of stride 2; four of them see patches of 70 px
+    discriminator: Widths = (32, 64, 128, 256)
     scales: Positive = 2  # discriminators, each on a picture of half the sides; 1: the full size alone
-    norm: Literal["spectral", "instance"] = (
-        "spectral"  # of the discriminator: of its weights, or of its activations in each picture
-    )
+    # of the discriminator: of its weights, or of its activations in each picture
+    norm: Literal["spectral", "instance"] = "spectral"
     adversarial: Literal["hinge", "vanilla", "lsgan"] = "hinge"  # what the two play for
     adversarial_weight: Amount = 1.0  # in the generator's loss; 0: off
     loss: losses.Weights = PAIRED  # of the picture beside its truth; all 0 for unpaired sets
     cycle: Amount = 0.0  # of L1 there and back again, for unpaired sets; 0: off, the pictures are pairs
-    identity: Amount = (
-        0.0  # of L1 between a color picture and itself painted, a line and itself drawn, with `cycle`; 0: off
-    )
+    # of L1 between a color picture and itself painted, a line and itself drawn, with `cycle`; 0: off
+    identity: Amount = 0.0
     r1: Amount = 1e-3  # gamma of the penalty on the discriminator's gradient at real pictures; 0: off
     r1_every: Positive = 16  # steps from one penalty to the next, on average; 1: in each
     optimizer: optimizers.Name = "adam"  # of both sides
@@ -82,25 +72,30 @@ class Config:
 
 
 DEFAULT = Config()
+LARGE = replace(
+    DEFAULT, channels=(64, 128, 256, 512, 512), blocks=2, discriminator=(64, 128, 256, 512), lr=2e-4
+)
 PIX2PIX = Config(
-    generator="pix2pix", channels=(64,), discriminator=(64, 128, 256, 512), scales=1, norm="instance",
-    adversarial="vanilla", r1=0.0, lr=2e-4, discriminator_lr=2e-4, discriminator_weight=0.5,
-)  # fmt: skip
+    generator="pix2pix",
+    channels=(64,),
+    discriminator=(64, 128, 256, 512),
+    scales=1,
+    norm="instance",
+    adversarial="vanilla",
+    r1=0.0,
+    lr=2e-4,
+    discriminator_lr=2e-4,
+    discriminator_weight=0.5,
+)
+UNPAIRED = losses.Weights()
+CYCLEGAN = replace(
+    PIX2PIX, generator="resnet", blocks=9, adversarial="lsgan", loss=UNPAIRED, cycle=10.0, identity=5.0
+)
 PRESETS = {
     "default": DEFAULT,
-    "large": replace(
-        DEFAULT, channels=(64, 128, 256, 512, 512), blocks=2, discriminator=(64, 128, 256, 512), lr=2e-4
-    ),
+    "large": LARGE,
     "pix2pix": PIX2PIX,
-    "cyclegan": replace(
-        PIX2PIX,
-        generator="resnet",
-        blocks=9,
-        adversarial="lsgan",
-        loss=losses.Weights(),
-        cycle=10.0,
-        identity=5.0,
-    ),
+    "cyclegan": CYCLEGAN,
     "smoke": replace(DEFAULT, channels=(8, 16, 32), discriminator=(8, 16, 32)),
 }
 PAPER: dict[str, Any] = {"batch": 1, "clip": 0, "ema": 0}
@@ -141,12 +136,8 @@ class Paired:
         total, terms = self.compare(painted, batch.color)
         total = total + self.config.adversarial_weight * fooled
         update(total, "generator")
-        return {
-            "loss": total.detach(),
-            **terms,
-            "adversarial": fooled.detach(),
-            "discriminator": judged.detach(),
-        }
+        game = {"adversarial": fooled.detach(), "discriminator": judged.detach()}
+        return {"loss": total.detach(), **terms, **game}
 
     @torch.no_grad()
     def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -156,8 +147,9 @@ class Paired:
 
 
 class Unpaired:
-    """Lines and colors that know nothing of each other, as far as the losses go: each is translated, judged, and translated back.
+    """Lines and colors that know nothing of each other, as far as the losses go.
 
+    Each is translated, judged, and translated back.
     The paper's pool of past pictures is left out: a step has no memory but the weights.
     """
 
@@ -169,13 +161,10 @@ class Unpaired:
         self.config = config
         painter, drawer = generator_of(config, 3), generator_of(config, 3)
         color_judge, line_judge = Discriminator(config, 3), Discriminator(config, 3)
-        self.networks: dict[str, nn.Module] = {
-            "painter": painter,
-            "drawer": drawer,
-            "color_judge": color_judge,
-            "line_judge": line_judge,
-        }
-        self.optimizers = optimizers_of(config, [painter, drawer], [color_judge, line_judge])
+        generators: dict[str, nn.Module] = {"painter": painter, "drawer": drawer}
+        judges: dict[str, nn.Module] = {"color_judge": color_judge, "line_judge": line_judge}
+        self.networks = generators | judges
+        self.optimizers = optimizers_of(config, list(generators.values()), list(judges.values()))
 
     def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:
         check(self.config, batch.condition.shape)
@@ -189,21 +178,13 @@ class Unpaired:
         update(judged, "discriminator")
         fooled = sum(generator_loss(config, judge, fake) for judge, _, fake in sides)
         cycle = losses.l1(draw(painted), line) + losses.l1(paint(drawn), color)
-        identity = (
-            losses.l1(paint(color), color) + losses.l1(draw(line), line)
-            if config.identity
-            else torch.zeros_like(cycle)
-        )
+        identity = torch.zeros_like(cycle)
+        if config.identity:
+            identity = losses.l1(paint(color), color) + losses.l1(draw(line), line)
         total = config.adversarial_weight * fooled + config.cycle * cycle + config.identity * identity
         update(total, "generator")
-        told = {
-            "loss": total,
-            "cycle": cycle,
-            "identity": identity,
-            "adversarial": fooled,
-            "discriminator": judged,
-        }
-        return {name: value.detach() for name, value in told.items()}
+        terms = {"loss": total, "cycle": cycle, "identity": identity, "adversarial": fooled}
+        return {name: value.detach() for name, value in terms.items()} | {"discriminator": judged.detach()}
 
     @torch.no_grad()
     def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -215,7 +196,10 @@ class Unpaired:
 def discriminator_loss(
     config: Config, judge: nn.Module, real: Tensor, fake: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Now and then with the penalty, so much the heavier. It is drawn when: a step has no memory but the weights."""
+    """The discriminator's loss; now and then with the penalty, so much the heavier.
+
+    When is drawn by chance: a step has no memory but the weights.
+    """
     game = losses.ADVERSARIAL[config.adversarial].discriminator
     loss = torch.stack([game(*logits.float().chunk(2)) for logits in judge(torch.cat([real, fake]))]).mean()
     if config.r1 and torch.rand((), generator=generator, device=real.device) < 1 / config.r1_every:
@@ -224,19 +208,21 @@ def discriminator_loss(
 
 
 def generator_loss(config: Config, judge: nn.Module, fake: Tensor) -> Tensor:
-    """The adversarial part of it."""
+    """The adversarial part of the generator's loss."""
     game = losses.ADVERSARIAL[config.adversarial].generator
     return torch.stack([game(logits.float()) for logits in judge(fake)]).mean()
 
 
 def penalty(judge: nn.Module, real: Tensor) -> Tensor:
-    """Squared norm of the gradient of all logits by the colors, the last three channels, averaged over the batch.
+    """Squared norm of the gradient of all logits by the colors, averaged over the batch.
 
-    Source: Mescheder et al. 2018 (R1), arXiv 1801.04406; lazily: Karras et al. 2020 (StyleGAN2), arXiv 1912.04958
+    The colors are the last three channels.
+    Source: Mescheder et al. 2018 (R1), arXiv 1801.04406; lazily: Karras et al. 2020 (StyleGAN2), arXiv
+    1912.04958
     """
     real = real.detach().float().requires_grad_()
     with torch.autocast(real.device.type, enabled=False):  # second derivatives want full precision
-        logits = torch.stack([found.sum() for found in judge(real)]).sum()
+        logits = torch.stack([scale.sum() for scale in judge(real)]).sum()
         (gradient,) = torch.autograd.grad(logits, real, create_graph=True)
     return gradient[:, -3:].square().sum(dim=(1, 2, 3)).mean()
 
@@ -245,11 +231,10 @@ def optimizers_of(
     config: Config, generators: list[nn.Module], discriminators: list[nn.Module]
 ) -> dict[str, torch.optim.Optimizer]:
     sides = {"generator": (generators, config.lr), "discriminator": (discriminators, config.discriminator_lr)}
+    betas = (config.beta1, config.beta2)
     return {
-        name: optimizers.build(
-            config.optimizer, nn.ModuleList(side).parameters(), lr, (config.beta1, config.beta2)
-        )
-        for name, (side, lr) in sides.items()
+        name: optimizers.build(config.optimizer, nn.ModuleList(networks).parameters(), lr, betas)
+        for name, (networks, lr) in sides.items()
     }
 
 
@@ -285,13 +270,15 @@ def check_unpaired(config: Config) -> None:
         raise RecipeError(f'model.cycle: {lines}. Set train.conditions=["lineart"], or model.cycle=0.')
     if config.loss != losses.Weights():
         raise RecipeError(
-            "model.cycle: unpaired pictures have no truth to be compared with. Set all of model.loss to 0, or model.cycle=0."
+            "model.cycle: unpaired pictures have no truth to be compared with. "
+            "Set all of model.loss to 0, or model.cycle=0."
         )
 
 
 class ResidualUNet(nn.Module):
-    """Down by strided convolutions, up by enlarging and convolving, which leaves no checkerboard; residual blocks on the way.
+    """Down by strided convolutions, up by enlarging and convolving, which leaves no checkerboard.
 
+    There are residual blocks on the way.
     Source: Ronneberger et al. 2015, arXiv 1505.04597; Odena et al. 2016, distill.pub/2016/deconv-checkerboard
     """
 
@@ -300,17 +287,19 @@ class ResidualUNet(nn.Module):
         pairs = list(pairwise(channels))
         self.enter = nn.Conv2d(entering, channels[0], 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(above, below, 3, stride=2, padding=1) for above, below in pairs)
-        self.before = nn.ModuleList(
-            blocks(below, count) for _, below in pairs
-        )  # the full size is passed quickly: it costs most
+        # none at the full size, which is passed quickly: it costs most
+        self.before = nn.ModuleList(blocks(below, count) for _, below in pairs)
         self.middle = blocks(channels[-1], count)
         self.up = nn.ModuleList(nn.Conv2d(below, above, 3, padding=1) for above, below in pairs)
         self.after = nn.ModuleList(blocks(above, count) for above, _ in pairs)
-        self.leave = nn.Sequential(
-            norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 3, 3, padding=1), nn.Tanh()
-        )
+        last = nn.Conv2d(channels[0], 3, 3, padding=1)
+        self.leave = nn.Sequential(norm(channels[0]), nn.SiLU(), last, nn.Tanh())
 
-    def forward(self, condition: Tensor, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002 it has no noise
+    def forward(
+        self,
+        condition: Tensor,
+        generator: torch.Generator | None = None,  # noqa: ARG002 it has no noise
+    ) -> Tensor:
         """(b, c, h, w) → (b, 3, h, w) in [-1, 1]."""
         x = self.enter(condition)
         passed = []
@@ -333,9 +322,13 @@ class Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            norm(channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1),
-            norm(channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1),
-        )  # fmt: skip
+            norm(channels),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            norm(channels),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
         nn.init.zeros_(self.body[-1].weight)
         nn.init.zeros_(self.body[-1].bias)
 
@@ -348,26 +341,25 @@ def blocks(channels: int, count: int) -> nn.Sequential:
 
 
 def norm(channels: int) -> nn.GroupNorm:
-    """Of each picture by itself, in 8 groups, or as many as divide the channels: it doesn't depend on the batch."""
+    """Of each picture by itself, in 8 groups, or as many as divide the channels."""
     return nn.GroupNorm(math.gcd(8, channels), channels)
 
 
 class UNet256(nn.Module):
-    """The U-Net of pix2pix: halved until a single pixel is left, enlarged again, each level beside its twin; dropout is its noise.
+    """The U-Net of pix2pix: halved until a single pixel is left, enlarged again, each level beside its twin.
 
-    Batch norm as in the paper at its batch of 1, where it is instance norm; none in the first and the last layer on the way down.
+    Dropout is its noise. Batch norm as in the paper at its batch of 1, where it is instance norm; none in
+    the first and the last layer on the way down.
     Source: Isola et al. 2017, appendix 6.1, with its later correction, arXiv 1611.07004
     """
 
     def __init__(self, entering: int, width: int, depth: int) -> None:
         super().__init__()
         widths = [width * min(8, 2**n) for n in range(depth)]
-        self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 4, 2, 1) for a, b in zip([entering, *widths], widths, strict=False)
-        )
-        self.down_norm = nn.ModuleList(
-            nn.Identity() if n in (0, depth - 1) else instance_norm(w) for n, w in enumerate(widths)
-        )
+        falling = zip([entering, *widths], widths, strict=False)
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in falling)
+        inner = [instance_norm(width) for width in widths[1:-1]]
+        self.down_norm = nn.ModuleList([nn.Identity(), *inner, nn.Identity()])
         rising = [*widths[-2::-1], 3]
         below = [widths[-1], *[2 * w for w in widths[-2::-1]]]
         self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1) for a, b in zip(below, rising, strict=True))
@@ -388,8 +380,9 @@ class UNet256(nn.Module):
 
 
 class ResNet(nn.Module):
-    """The generator of CycleGAN: two halvings, residual blocks, two doublings; reflected borders, instance norm.
+    """The generator of CycleGAN: two halvings, residual blocks, two doublings.
 
+    Borders are reflected, and norm is of each instance.
     Source: Zhu et al. 2017, appendix 7.2, arXiv 1703.10593; Johnson et al. 2016, arXiv 1603.08155
     """
 
@@ -400,14 +393,16 @@ class ResNet(nn.Module):
             layers += [nn.Conv2d(width * n, 2 * width * n, 3, 2, 1), *then(2 * width * n)]
         layers += [Twice(4 * width) for _ in range(count)]
         for n in (2, 1):
-            layers += [
-                nn.ConvTranspose2d(2 * width * n, width * n, 3, 2, 1, output_padding=1),
-                *then(width * n),
-            ]
+            up = nn.ConvTranspose2d(2 * width * n, width * n, 3, 2, 1, output_padding=1)
+            layers += [up, *then(width * n)]
         self.body = nn.Sequential(*layers, padded(width, 3, 7), nn.Tanh())
         self.apply(normal_weights)
 
-    def forward(self, picture: Tensor, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002 it has no noise
+    def forward(
+        self,
+        picture: Tensor,
+        generator: torch.Generator | None = None,  # noqa: ARG002 it has no noise
+    ) -> Tensor:
         """(b, 3, h, w) → (b, 3, h, w) in [-1, 1]."""
         painted: Tensor = self.body(picture)
         return painted
@@ -418,9 +413,8 @@ class Twice(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            padded(width, width, 3), *then(width), padded(width, width, 3), instance_norm(width)
-        )
+        first, second = padded(width, width, 3), padded(width, width, 3)
+        self.body = nn.Sequential(first, *then(width), second, instance_norm(width))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
@@ -429,34 +423,30 @@ class Twice(nn.Module):
 class Discriminator(nn.Module):
     """PatchGANs on a picture, on its half, and so on: (b, c, h, w) → a map of logits for each scale.
 
-    Source: Isola et al. 2017, arXiv 1611.07004; several scales: Wang et al. 2018 (pix2pixHD), arXiv 1711.11585; spectral norm:
-    Miyato et al. 2018, arXiv 1802.05957
+    Source: Isola et al. 2017, arXiv 1611.07004; several scales: Wang et al. 2018 (pix2pixHD), arXiv
+    1711.11585; spectral norm: Miyato et al. 2018, arXiv 1802.05957
     """
 
     def __init__(self, config: Config, entering: int) -> None:
         """Raises: RecipeError: pictures too small for the last of the scales."""
         super().__init__()
-        least = 3 * 2 ** (
-            config.scales - 1 + len(config.discriminator) - 1
-        )  # the last two layers take a pixel off each
+        layers = len(config.discriminator)
+        least = 3 * 2 ** (config.scales - 1 + layers - 1)  # the last two layers take a pixel off each
         if config.size < least:
-            layers = f"{len(config.discriminator)} layers in {config.scales} scales"
-            remedy = (
-                f"Set train.size={least} or more, model.scales=1, or fewer layers in model.discriminator."
-            )
             raise RecipeError(
-                f"pictures of {config.size} px are too small for discriminators of {layers}: they take {least} px. {remedy}"
+                f"pictures of {config.size} px are too small for discriminators of {layers} layers "
+                f"in {config.scales} scales: they take {least} px. Set train.size={least} or more, "
+                "model.scales=1, or fewer layers in model.discriminator."
             )
-        self.scales = nn.ModuleList(
-            patch_gan(entering, config.discriminator, config.norm) for _ in range(config.scales)
-        )
+        judges = (patch_gan(entering, config.discriminator, config.norm) for _ in range(config.scales))
+        self.scales = nn.ModuleList(judges)
 
     def forward(self, picture: Tensor) -> list[Tensor]:
-        found = []
+        logits = []
         for judge in self.scales:
-            found.append(judge(picture))
+            logits.append(judge(picture))
             picture = F.avg_pool2d(picture, 2)
-        return found
+        return logits
 
 
 def patch_gan(entering: int, channels: tuple[int, ...], kind: str) -> nn.Sequential:

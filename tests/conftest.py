@@ -5,12 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import pytest
 from typer.testing import CliRunner
 
 import anidata.cli.entry
-from drawings import drawing, save
+from drawings import make_pile
 from inline import Inline
 
 
@@ -22,20 +21,15 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def pile(tmp_path: Path) -> Path:
     """A folder with ten distinct drawings, a small copy of one, a broken and a tiny file."""
-    folder = tmp_path / "pile"
-    for n in range(10):
-        save(folder / f"{n:02d}.png", drawing(n))
-    save(
-        folder / "copy of 03.jpg", cv2.resize(drawing(3), None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
-    )
-    save(folder / "tiny.png", drawing(99, 40, 40))
-    (folder / "broken.png").write_bytes((folder / "00.png").read_bytes()[:2000])
-    return folder
+    return make_pile(tmp_path / "pile")
 
 
 @pytest.fixture
 def command() -> Callable[..., Any]:
-    """Run a command in this process; its JSON where it gives one, else its text. An error of anidata's is raised."""
+    """Run a command in this process; its JSON where it gives one, else its text.
+
+    An error of anidata's is raised.
+    """
 
     def run(*words: object) -> Any:
         result = CliRunner().invoke(anidata.cli.entry.app, [str(w) for w in words])
@@ -55,19 +49,22 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def calls(inline: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """How often pictures are decoded and colors and lines encoded, counted where that happens; clear it between steps."""
+    """How often pictures are decoded and colors and lines encoded, counted where that happens.
+
+    Clear it between steps.
+    """
     counted: dict[str, int] = {}
-    for place in ("imaging.decode.decode", "imaging.encode.encode_color", "imaging.encode.encode_line"):
-        _count(monkeypatch, place, counted)
+    for path in ("imaging.decode.decode", "imaging.encode.encode_color", "imaging.encode.encode_line"):
+        _count(monkeypatch, path, counted)
     return counted
 
 
-def _count(monkeypatch: pytest.MonkeyPatch, place: str, counted: dict[str, int]) -> None:
-    module, name = place.rsplit(".", 1)
+def _count(monkeypatch: pytest.MonkeyPatch, path: str, counted: dict[str, int]) -> None:
+    module, name = path.rsplit(".", 1)
     function = getattr(__import__(f"anidata.{module}", fromlist=[name]), name)
 
     def counting(*args: Any) -> Any:
         counted[name] = counted.get(name, 0) + 1
         return function(*args)
 
-    monkeypatch.setattr(f"anidata.{place}", counting)
+    monkeypatch.setattr(f"anidata.{path}", counting)

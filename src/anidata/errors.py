@@ -83,7 +83,10 @@ class Interrupted(AnidataError):
 
 
 class BadImage(Exception):
-    """A picture that can't be used: `code` is a word for the `error` column, `message` a sentence about this file."""
+    """A picture that can't be used.
+
+    `code` is a word for the `error` column, `message` a sentence about this file.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)

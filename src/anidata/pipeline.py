@@ -1,13 +1,14 @@
 """The whole recipe as one config, and the stages in their order.
 
-Which stages there are, and what each can do, it learns from the registry; see anidata.stages for what a stage offers.
+Which stages there are, and what each can do, it learns from the registry; see anidata.stages for what a stage
+offers.
 """
 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, make_dataclass, replace
-from functools import cache, reduce
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,22 +24,22 @@ from anidata.workspace import Workspace
 Counts = dict[str, Counter[str]]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Sources and the settings of each stage, all resolved: a field for each stage's table, such as `clean`."""
+if TYPE_CHECKING:
 
-    sources: tuple[str, ...] = ()
+    @dataclass(frozen=True)
+    class Recipe:
+        """Sources and the settings of each stage, resolved.
 
-    if TYPE_CHECKING:
+        There is a field for each stage's table, such as `clean`.
+        """
+
+        sources: tuple[str, ...] = ()
 
         def __getattr__(self, table: str) -> Any: ...
 
-
-@cache
-def recipe_type() -> type[Recipe]:
-    """The recipe with the settings of the stages that there are."""
-    tables = [(s.SETTINGS, s.Config, field(default_factory=s.Config)) for s in registry.stages()]
-    return make_dataclass("Recipe", tables, bases=(Recipe,), frozen=True)
+else:
+    _TABLES = [(s.SETTINGS, s.Config, field(default_factory=s.Config)) for s in registry.stages()]
+    Recipe = make_dataclass("Recipe", [("sources", tuple[str, ...], ()), *_TABLES], frozen=True)
 
 
 def resolve(
@@ -49,17 +50,17 @@ def resolve(
     *,
     add: bool = False,
 ) -> Recipe:
-    """The recipe of a command: the workspace's last one, or a named one in its stead, then what the command line sets.
+    """The recipe of a command: the workspace's last one, or a named one, then what the command line sets.
 
     add: the sources join the recipe's, instead of replacing them.
 
     Raises: RecipeError, UnknownPart.
     """
     document, where = _start(workspace, name)
-    given = recipe.build(recipe_type(), _spelled(document, ()), where)
+    given = recipe.build(Recipe, _spelled(document, ()), where)
     if settings:
         document = reduce(recipe.assigned, settings, recipe.document_of(given))
-        given = recipe.build(recipe_type(), _spelled(document, settings), "--set")
+        given = recipe.build(Recipe, _spelled(document, settings), "--set")
     pinned = {
         s.SETTINGS: s.pinned(getattr(given, s.SETTINGS)) for s in registry.stages() if hasattr(s, "pinned")
     }
@@ -78,7 +79,10 @@ def _start(workspace: Workspace | None, name: str | None) -> tuple[recipe.Docume
 
 
 def _spelled(document: recipe.Document, settings: Sequence[str]) -> recipe.Document:
-    """The document with what the stages let people write short written out; what has the wrong type is told of later."""
+    """The document with what the stages let people write short written out.
+
+    What has the wrong type is told of later.
+    """
     tables = {}
     for stage in registry.stages():
         table = document.get(stage.SETTINGS)
@@ -102,7 +106,7 @@ def job(
     request: Request = Request(),  # noqa: B008  frozen
     dataset: Path | None = None,
 ) -> Job:
-    """What the stages are run with. dataset: where the data set goes; None: where it went last."""
+    """The job that the stages are run with. dataset: where the data set goes; None: where it went last."""
     return Job(
         workspace=workspace,
         recipe=chosen,
@@ -114,13 +118,19 @@ def job(
 
 
 def run(work: Job) -> Counts:
-    """Every stage in order; what is up to date is left alone. Returns, by the names of their tables, what each did."""
+    """Run every stage in order; what is up to date is left alone.
+
+    Returns what each did, by the names of their tables.
+    """
     with connections.reused():
         return {registry.stage(name).SETTINGS: run_stage(name, work) for name in registry.STAGES}
 
 
 def run_stage(name: str, work: Job) -> Counter[str]:
-    """One stage; where it has decided anew, those behind it that can decide again by what they know do so."""
+    """Run one stage.
+
+    Where it has decided anew, those behind it that can decide again by what they know do so.
+    """
     stage = registry.stage(name)
     with connections.reused():
         counts: Counter[str] = stage.run(work)
@@ -134,10 +144,7 @@ def run_stage(name: str, work: Job) -> Counter[str]:
 def progress(name: str, work: Job) -> str:
     """'up to date', 'stale', 'not run', or what is open of a stage, in words."""
     stage = registry.stage(name)
-    has_run = (
-        stage.has_run(work) if hasattr(stage, "has_run") else stage.DECISION.path(work.workspace).exists()
-    )
-    if not has_run:
+    if not _has_run(stage, work):
         return "not run"
     waiting: str = stage.waiting(work) if hasattr(stage, "waiting") else ""
     if waiting:
@@ -145,8 +152,18 @@ def progress(name: str, work: Job) -> str:
     return "up to date" if stage.is_up_to_date(work) else "stale"
 
 
+def _has_run(stage: Any, work: Job) -> bool:
+    """Whether a stage has run: it says so itself, or its decisions lie there."""
+    if hasattr(stage, "has_run"):
+        return bool(stage.has_run(work))
+    return bool(stage.DECISION.path(work.workspace).exists())
+
+
 def portable(chosen: Recipe) -> dict[str, Any]:
-    """The recipe as a document without paths of this machine and addresses of people: a source is its kind and last component."""
+    """The recipe as a document without paths of this machine and addresses of people.
+
+    A source is its kind and last component.
+    """
     document = recipe.document_of(chosen)
     for stage in registry.stages():
         if hasattr(stage, "portable"):
@@ -156,9 +173,9 @@ def portable(chosen: Recipe) -> dict[str, Any]:
 
 def _last(text: str) -> str:
     """A SOURCE by its kind, if it names one, and its last component."""
-    kind, colon, rest = text.partition(":")
+    kind, colon, location = text.partition(":")
     is_named = bool(colon) and kind in registry.names("sources")
-    path = (rest if is_named else text).removeprefix(FILE).rstrip("/")
+    path = (location if is_named else text).removeprefix(FILE).rstrip("/")
     if "://" in path:
         path = re.split("[?#]", path)[0]  # what follows may be a secret
     return (f"{kind}:" if is_named else "") + (Path(path).name or path)

@@ -1,4 +1,6 @@
-"""Recipes: TOML ⇄ frozen configs. An unknown key fails with the nearest name; a value of the wrong type or range with its place.
+"""Recipes: TOML ⇄ frozen configs.
+
+An unknown key fails with the nearest name; a value of the wrong type or range with its file, table and name.
 
 A document is what TOML parses to; it is built into a config once.
 """
@@ -9,7 +11,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
@@ -32,7 +34,7 @@ Positive = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
-# what a type is called in a message
+# msgspec's name of a type → its name in a message
 WORDS = {
     "object": "a table",
     "array": "a list",
@@ -41,9 +43,8 @@ WORDS = {
     "float": "a number",
     "bool": "true or false",
 }
-BARE = re.compile(
-    r"[+-]?(\d+\.|\.\d+)"
-)  # numbers as people type them; TOML asks for digits on both sides of the point
+# Numbers as people type them; TOML asks for digits on both sides of the point.
+BARE = re.compile(r"[+-]?(\d+\.|\.\d+)")
 ENUM = "Invalid enum value "  # so begins msgspec's complaint about a word that isn't one of the choices
 
 
@@ -116,62 +117,69 @@ def _check_names(kind: Any, document: Mapping[str, Any], where: str, path: Seque
     hints = get_type_hints(kind)
     for name, value in document.items():
         if name not in fields:
-            place = (
-                f"{where}, [{'.'.join([*path, name])}]: no such table"
-                if isinstance(value, Mapping)
-                else f"{_at(where, [*path, name])}: no such setting"
-            )
-            raise RecipeError(f"{place}.{nearest(name, fields)}")
+            complaint = _no_such_name(where, [*path, name], is_table=isinstance(value, Mapping))
+            raise RecipeError(f"{complaint}.{nearest(name, fields)}")
         if dataclasses.is_dataclass(hints[name]) and isinstance(value, Mapping):
             _check_names(hints[name], value, where, [*path, name])
 
 
-def _whole(config: T) -> T:
-    """The same config with every default written down in it: msgspec leaves those to the class, and so out of a document and a fingerprint."""
-    values = {name: getattr(config, name) for name in config.__dataclass_fields__}
-    return dataclasses.replace(
-        config, **{name: _whole(v) if hasattr(v, "__dataclass_fields__") else v for name, v in values.items()}
+def _no_such_name(where: str, path: Sequence[str], *, is_table: bool) -> str:
+    return (
+        f"{where}, [{'.'.join(path)}]: no such table" if is_table else f"{_at(where, path)}: no such setting"
     )
 
 
+def _whole(config: T) -> T:
+    """The same config with every default written down in it.
+
+    msgspec leaves those to the class, and so out of a document and a fingerprint.
+    """
+    values = {name: getattr(config, name) for name in config.__dataclass_fields__}
+    whole = {name: _whole(v) if hasattr(v, "__dataclass_fields__") else v for name, v in values.items()}
+    return dataclasses.replace(config, **whole)
+
+
 def _put(document: Mapping[str, Any], names: Sequence[str], value: Any) -> Document:
-    first, *rest = names
+    first, *deeper = names
+    if not deeper:
+        return {**document, first: value}
     below = document.get(first)
-    return {
-        **document,
-        first: _put(below if isinstance(below, Mapping) else {}, rest, value) if rest else value,
-    }
+    return {**document, first: _put(below if isinstance(below, Mapping) else {}, deeper, value)}
 
 
 def _value(text: str) -> Any:
     if BARE.fullmatch(text):
         return float(text)
     try:
-        found = tomllib.loads(f"value = {text}")
+        document = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
-    return found["value"] if len(found) == 1 else text  # several lines that happen to be TOML
+    return document["value"] if len(document) == 1 else text  # several lines that happen to be TOML
 
 
 def _endless(value: Any, path: list[str]) -> Iterator[list[str]]:
-    """The paths of nan and inf."""
+    """Yield the paths of nan and inf."""
     if isinstance(value, float) and not math.isfinite(value):
         yield path
-    below = (
-        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    )
-    for name, inner in below:
+    for name, inner in _inside(value):
         yield from _endless(inner, [*path, str(name)])
 
 
+def _inside(value: Any) -> Iterable[tuple[Any, Any]]:
+    """(name or index, value) of what a table or list holds."""
+    if isinstance(value, Mapping):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
+
+
 def _complaint(kind: Any, complaint: str, where: str) -> str:
-    """What msgspec has to say, in the words of a recipe: 'Expected `array`, got `str` - at `$.lineart.styles`'."""
-    message, _, place = complaint.rpartition(" - at `$")
-    path = place.replace("[...]", "").strip("`.").split(".")
+    """Translate msgspec's words into a recipe's: 'Expected `array`, got `str` - at `$.lineart.styles`'."""
+    message, _, msgspec_path = complaint.rpartition(" - at `$")
+    path = msgspec_path.replace("[...]", "").strip("`.").split(".")
     if message.startswith(ENUM):
         wrong, choices = message.removeprefix(ENUM).strip("'"), _choices(kind, path)
         message = f"'{wrong}' is none of {', '.join(choices)}.{nearest(wrong, choices)}".removesuffix(".")
-    message = re.sub(r"`(\w+)`", lambda found: WORDS.get(found[1], found[0]), message)
+    message = re.sub(r"`(\w+)`", lambda match: WORDS.get(match[1], match[0]), message)
     return f"{_at(where, path)}: {message}" + ("" if message.endswith("?") else ".")
 
 

@@ -1,9 +1,11 @@
-"""The shelves: a folder is a registry, a file in it is a part, and the file's name is the part's name.
+"""The registries: each is a folder, a file in it is a plugin, and the file's name is the plugin's name.
 
-`names("measures")` lists a shelf, `load("measures", "chroma")` imports one part, `find("pipelines", "quickstart")` gives the
-path of a recipe or model, from the checkout when there is one and from the wheel otherwise.
+`names("measures")` lists a registry, `load("measures", "chroma")` imports one plugin,
+`find("pipelines", "quickstart")` gives the path of a recipe or model, from the checkout when there is one and
+from the wheel otherwise.
 
-Stages are folders, and work in an order: STAGES has their names, `stage("clean")` gives one by its face (see anidata.stages).
+Stages are folders, and work in an order: STAGES has their names, `stage("clean")` gives one by its face (see
+anidata.stages).
 """
 
 import difflib
@@ -17,55 +19,55 @@ from typing import Any
 from anidata.errors import UnknownPart
 
 PACKAGE = Path(__file__).resolve().parent
-FOLDERS = {"models": ".py", "pipelines": ".toml"}  # shelves of files beside the package, by their ending
-DEEPER = {
-    "styles": "lineart/styles",
-    "metrics": "training/metrics",
-}  # shelves that lie deeper; a metric may need an extra
+FOLDERS = {"models": ".py", "pipelines": ".toml"}  # registries of files beside the package, by their ending
+# Registries that lie deeper; a metric may need an extra.
+DEEPER = {"styles": "lineart/styles", "metrics": "training/metrics"}
+# Folders below stages, in the order in which they run.
 STAGES = (
     "ingest",
     "clean",
     "dedup",
     "extract_lineart",
     "shard",
-)  # folders below stages, in the order in which they run
+)
 
 
 @cache
-def names(shelf: str) -> tuple[str, ...]:
-    """The names of the parts on a shelf, sorted."""
-    folder, suffix = (
-        (_folder(shelf), FOLDERS[shelf]) if shelf in FOLDERS else (PACKAGE / DEEPER.get(shelf, shelf), ".py")
-    )
+def names(registry: str) -> tuple[str, ...]:
+    """The names of the plugins of a registry, sorted."""
+    if registry in FOLDERS:
+        folder, suffix = _folder(registry), FOLDERS[registry]
+    else:
+        folder, suffix = PACKAGE / DEEPER.get(registry, registry), ".py"
     return tuple(sorted(p.stem for p in folder.glob(f"*{suffix}") if not p.name.startswith("_")))
 
 
-def load(shelf: str, name: str) -> ModuleType:
-    """The module of one part.
+def load(registry: str, name: str) -> ModuleType:
+    """The module of one plugin.
 
-    Raises: UnknownPart: no such part; the message names the nearest.
+    Raises: UnknownPart: no such plugin; the message names the nearest.
     """
-    if name not in names(shelf):
-        raise UnknownPart(_unknown(shelf, name))
-    return importlib.import_module(f"anidata.{DEEPER.get(shelf, shelf).replace('/', '.')}.{name}")
+    if name not in names(registry):
+        raise UnknownPart(_unknown(registry, name))
+    return importlib.import_module(f"anidata.{DEEPER.get(registry, registry).replace('/', '.')}.{name}")
 
 
-def find(shelf: str, name: str) -> Path:
-    """The file of a recipe or model: a path as it is, a name on its shelf.
+def find(registry: str, name: str) -> Path:
+    """The file of a recipe or model: a path as it is, a name from its registry.
 
-    Raises: UnknownPart: neither a file nor a name on the shelf.
+    Raises: UnknownPart: neither a file nor a name in the registry.
     """
-    suffix = FOLDERS[shelf]
-    if name in names(shelf):
-        return _folder(shelf) / f"{name}{suffix}"
+    suffix = FOLDERS[registry]
+    if name in names(registry):
+        return _folder(registry) / f"{name}{suffix}"
     if name.endswith(suffix) and Path(name).is_file():
         return Path(name)
-    raise UnknownPart(_unknown(shelf, name))
+    raise UnknownPart(_unknown(registry, name))
 
 
-def title(part: ModuleType) -> str:
-    """The first line of a part's docstring."""
-    return (part.__doc__ or "").strip().split("\n", 1)[0]
+def title(plugin: ModuleType) -> str:
+    """The first paragraph of a plugin's docstring, on one line."""
+    return " ".join((plugin.__doc__ or "").strip().split("\n\n", 1)[0].split())
 
 
 def stage(name: str) -> Any:
@@ -84,7 +86,10 @@ def command_of(name: str) -> str:
 
 
 def face(room: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A folder's `__getattr__`: gives a name from the file of the folder that is its home, imported when first asked for."""
+    """A folder's `__getattr__`.
+
+    It gives a name from the file of the folder that is its home, imported when first asked for.
+    """
 
     def get(name: str) -> Any:
         if name not in homes:
@@ -100,15 +105,12 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
-def _unknown(shelf: str, name: str) -> str:
-    known = names(shelf)
-    return f"{shelf}: there is no '{name}'.{nearest(name, known)} There are: {', '.join(known)}"
+def _unknown(registry: str, name: str) -> str:
+    known = names(registry)
+    return f"{registry}: there is no '{name}'.{nearest(name, known)} There are: {', '.join(known)}"
 
 
-def _folder(shelf: str) -> Path:
-    checkout = PACKAGE.parent.parent / shelf  # src/anidata → the checkout's top
-    return (
-        checkout
-        if (PACKAGE.parent.parent / "pyproject.toml").is_file() and checkout.is_dir()
-        else PACKAGE / shelf
-    )
+def _folder(registry: str) -> Path:
+    checkout = PACKAGE.parent.parent / registry  # src/anidata → the checkout's top
+    is_checkout = (PACKAGE.parent.parent / "pyproject.toml").is_file() and checkout.is_dir()
+    return checkout if is_checkout else PACKAGE / registry

@@ -1,7 +1,7 @@
 """What a process of ours does without.
 
-Pandas, which pyarrow imports wherever it is installed, .5 s in each process, and which nothing here uses; and Arrow's own allocator, which
-keeps up to 30 MB of what it has been given back.
+Pandas, which pyarrow imports wherever it is installed, .5 s in each process, and which nothing here uses; and
+Arrow's own allocator, which keeps up to 30 MB of what it has been given back.
 """
 
 import os
@@ -10,7 +10,7 @@ from importlib.abc import MetaPathFinder
 
 
 def slim() -> None:
-    """From now on pandas is not installed, as far as this process can tell, and Arrow takes the system's allocator.
+    """Hide pandas from this process, as if it weren't installed, and have Arrow take the system's allocator.
 
     For processes that are ours from their first line on, before pyarrow is imported.
     """

@@ -16,9 +16,8 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from anidata.errors import BadImage, StorageError
 
-TEMPORARY = (
-    ".part"  # the ending of a file that is being written; a leftover of a killed run is written over or swept
-)
+# the ending of a file that is being written; a leftover of a killed run is written over or swept
+TEMPORARY = ".part"
 FILE = "file://"
 WEB = ("http://", "https://")  # what begins so is fetched before it can be read
 
@@ -41,7 +40,7 @@ class Location(TypedDict):
 
 
 def encode(name: str | bytes) -> str:
-    """Percent-encode a path; names that are no UTF-8 (surrogate escapes) and newlines survive the way back."""
+    """Percent-encode a path; names that are no UTF-8 (surrogate escapes) and newlines survive it."""
     return quote_from_bytes(os.fsencode(name), safe="/")
 
 
@@ -128,7 +127,7 @@ def publishing(path: Path) -> Iterator[BinaryIO]:
 
 
 def unwritable(path: Path | str, error: OSError) -> StorageError:
-    """What a refused write comes to."""
+    """The error for a refused write."""
     why = error.strerror or str(error)
     return StorageError(
         f"{path}: can't be written ({why}). Make room or give write access, then run the same command again."

@@ -1,4 +1,7 @@
-"""A workspace: the folder in which records, decisions and pairs grow, its format number, lock and last recipe."""
+"""A workspace: the folder in which records, decisions and pairs grow.
+
+With its format number, its lock and its last recipe.
+"""
 
 import json
 import os
@@ -32,6 +35,11 @@ FOLDERS = (
     "tmp",
 )
 MARK = "workspace.json"  # its presence makes a folder a workspace
+MARK_BEGUN = MARK + storage.TEMPORARY  # left by a run killed in its first moment
+HOLDER = ".holder.json"  # who holds the lock
+DUCKDB_INTERRUPTED = (
+    "Query interrupted"  # the text of DuckDB's RuntimeError where Ctrl-C struck within a query
+)
 
 
 @dataclass(frozen=True)
@@ -60,52 +68,44 @@ class Workspace:
     def _sweep(self) -> None:
         """Delete what a killed run had begun to write."""
         begun = f"*{storage.TEMPORARY}"
-        found = [
-            self.path.glob(begun),
-            *(self.folder(name).rglob("*" if name == "tmp" else begun) for name in FOLDERS),
-        ]
-        for path in chain.from_iterable(found):
+        below = (self.folder(name).rglob("*" if name == "tmp" else begun) for name in FOLDERS)
+        leftovers = [self.path.glob(begun), *below]
+        for path in chain.from_iterable(leftovers):
             storage.delete(path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the workspace for this process alone; the lock ends with the process, however that ends.
 
-        Raises: Locked: another run holds it, and which. StorageError: no lock can be made there. Interrupted: Ctrl-C within.
+        Raises: Locked: another run holds it, and which. StorageError: no lock can be made there.
+        Interrupted: Ctrl-C within.
         """
-        lock = FileLock(self.path / ".lock")
-        holder = self.path / ".holder.json"
+        lock, holder = self._acquired_lock(), self.path / HOLDER
         try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise Locked(
-                f"{self.path} is in use by {_holder(holder)}. Wait for it, or stop it, then run this command again."
-            ) from error
-        except OSError as error:
-            raise StorageError(
-                f"{self.path} can't be locked ({error.strerror or error}). Give write access, then run this command again."
-            ) from error
-        try:
-            self._sweep()  # first: on a full disk it makes the room for what follows
-            storage.publish_json(
-                holder,
-                {
-                    "process": os.getpid(),
-                    "host": socket.gethostname(),
-                    "command": Path(sys.argv[0]).name + " " + " ".join(sys.argv[1:3]),
-                },
-            )
-            yield
-        except (KeyboardInterrupt, RuntimeError) as pressed:  # between maps, which take it themselves
-            if (
-                isinstance(pressed, RuntimeError) and str(pressed) != "Query interrupted"
-            ):  # so DuckDB calls it
-                raise
-            raise Interrupted("stopped; what was finished is kept. The same command goes on.") from pressed
+            with _ctrl_c_is_typed():
+                self._sweep()  # first: on a full disk it makes the room for what follows
+                storage.publish_json(holder, _this_process())
+                yield
         finally:
             with suppress(OSError):  # the folder may have turned read-only; the next holder writes over it
                 holder.unlink(missing_ok=True)
             lock.release()
+
+    def _acquired_lock(self) -> FileLock:
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise Locked(
+                f"{self.path} is in use by {_described(self.path / HOLDER)}. "
+                "Wait for it, or stop it, then run this command again."
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                f"{self.path} can't be locked ({error.strerror or error}). "
+                "Give write access, then run this command again."
+            ) from error
+        return lock
 
 
 def create(path: Path) -> Workspace:
@@ -117,9 +117,7 @@ def create(path: Path) -> Workspace:
     if path.exists() and not path.is_dir():
         raise WorkspaceError(f"{path} is a file; a workspace is a folder. Name another one.")
     if not (path / MARK).exists():
-        if path.exists() and any(
-            p.name != MARK + storage.TEMPORARY for p in path.iterdir()
-        ):  # left by a run killed in its first moment
+        if path.exists() and any(p.name != MARK_BEGUN for p in path.iterdir()):
             raise WorkspaceError(f"{path} has files in it and is no workspace. Name a new or empty folder.")
         storage.publish_json(path / MARK, {"format": FORMAT})
     return open_workspace(path)
@@ -132,22 +130,43 @@ def open_workspace(path: Path) -> Workspace:
     """
     path = path.absolute()
     try:
-        found = json.loads((path / MARK).read_bytes())["format"]
+        number = json.loads((path / MARK).read_bytes())["format"]
     except OSError as error:
         raise WorkspaceError(
             f"{path} is no workspace. Start one with: anidata ingest {shlex.quote(str(path))} SOURCE"
         ) from error
     except (ValueError, TypeError, KeyError) as error:
         raise WorkspaceError(f"{path / MARK} is not anidata's, or damaged. Name another folder.") from error
-    if found != FORMAT:
+    if number != FORMAT:
         raise FormatError(
-            f"{path} has workspace format {found}; this version of anidata reads format {FORMAT}. "
+            f"{path} has workspace format {number}; this version of anidata reads format {FORMAT}. "
             f"Use the version that made it, or start a new workspace with: anidata ingest NEW_WORK SOURCE"
         )
     return Workspace(path)
 
 
-def _holder(path: Path) -> str:
+@contextmanager
+def _ctrl_c_is_typed() -> Iterator[None]:
+    """Raises: Interrupted: Ctrl-C between maps, which take it themselves."""
+    try:
+        yield
+    except (KeyboardInterrupt, RuntimeError) as pressed:
+        if isinstance(pressed, RuntimeError) and str(pressed) != DUCKDB_INTERRUPTED:
+            raise
+        raise Interrupted("stopped; what was finished is kept. The same command goes on.") from pressed
+
+
+def _this_process() -> dict[str, int | str]:
+    """The content of HOLDER for this process."""
+    return {
+        "process": os.getpid(),
+        "host": socket.gethostname(),
+        "command": Path(sys.argv[0]).name + " " + " ".join(sys.argv[1:3]),
+    }
+
+
+def _described(path: Path) -> str:
+    """Who holds a workspace, by its HOLDER file."""
     try:
         holder = json.loads(path.read_bytes())
         return f"process {holder['process']} on {holder['host']} ({holder['command']})"

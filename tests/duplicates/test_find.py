@@ -8,16 +8,26 @@ from typer.testing import CliRunner
 import anidata.cli.entry
 from anidata.errors import AnidataError
 from drawings import drawing, save
+from finished import Restored, run_inline
+
+
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory):
+    """A pile and the workspace that knows it."""
+    home = tmp_path_factory.mktemp("ingested") / "home"
+    for n in range(6):
+        save(home / "pile" / f"{n}.png", drawing(n))
+    save(
+        home / "pile" / "3 small.jpg",
+        cv2.resize(drawing(3), None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA),
+    )
+    run_inline("ingest", home / "work", home / "pile")
+    return Restored(home)
 
 
 @pytest.fixture
-def work(tmp_path, command):
-    for n in range(6):
-        save(tmp_path / "pile" / f"{n}.png", drawing(n))
-    small = cv2.resize(drawing(3), None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
-    save(tmp_path / "pile" / "3 small.jpg", small)
-    command("ingest", tmp_path / "work", tmp_path / "pile")
-    return tmp_path / "work"
+def work(ingested):
+    return ingested.restore() / "work"
 
 
 def neighbors(command, work, *paths):
@@ -70,7 +80,7 @@ def test_a_file_that_is_no_picture_says_why_and_the_others_are_answered(work, tm
 
 def test_a_source_that_has_gone_leaves_the_relation_unknown(work, command, tmp_path):
     flip = save(tmp_path / "flip.png", drawing(1)[:, ::-1])
-    (tmp_path / "pile" / "1.png").unlink()
+    (work.parent / "pile" / "1.png").unlink()
     assert neighbors(command, work, flip) == [[("1.png", "unknown")]]
 
 

@@ -123,7 +123,7 @@ def half(tmp_path):
     return tmp_path
 
 
-def test_what_is_added_later_is_joined_as_if_it_had_been_there(half, command):
+def test_what_is_added_later_is_joined_as_if_it_had_been_there(half, command, inline):
     command("ingest", half / "at once", half / "one", half / "two")
     command("dedup", half / "at once")
     command("ingest", half / "in turn", half / "two")

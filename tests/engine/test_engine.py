@@ -112,7 +112,8 @@ def test_mapped_files_do_not_count_as_memory(engine, tmp_path):
 def test_workers_that_die_whatever_they_are_given_end_the_run_with_what_they_said(engine):
     with pytest.raises(
         WorkerError,
-        match=r"4 workers in a row have died \(exit code 7\)(?s:.*)It said: about to go(?s:.*)fewer --workers",
+        match=r"4 workers in a row have died \(exit code 7\)(?s:.*)"
+        r"It said: about to go(?s:.*)fewer --workers",
     ):
         list(engine.map(functions.deadly, ["a"]))
 
@@ -128,9 +129,8 @@ def test_workers_killed_while_they_hand_over_their_results_cost_a_second_run_onl
     sizes = [0, 50_000_000, 60_000_000]
     run = engine.map(functions.zeros, sizes)
     first, _ = next(run)
-    for pid in (
-        engine._pool.pids
-    ):  # nobody reads at this moment: what is longer than a socket's buffer is stuck half way
+    # Nobody reads at this moment: what is longer than a socket's buffer is stuck half way.
+    for pid in engine._pool.pids:
         os.kill(pid, signal.SIGKILL)
     assert sorted([first, *(len(result) for _, result in run)]) == sizes
 
@@ -297,7 +297,7 @@ def pipe(path: Path) -> str:
 
 
 def script(text: str, **arguments) -> subprocess.Popen:
-    folders = [str(Path(engines.__file__).parents[1]), str(Path(functions.__file__).parent)]
+    folders = [str(Path(engines.__file__).parents[2]), str(Path(functions.__file__).parent)]
     return subprocess.Popen(
         [sys.executable, "-c", text.format(**arguments)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(folders), "ANIDATA_QUIET": ""},
@@ -399,6 +399,7 @@ def test_a_function_of_the_script_itself_is_refused_with_a_remedy():
     main = script("def mine(part, watch): pass\n" + SCRIPT, workers=1, function="mine", parts=[[1]])
     out, _ = main.communicate(timeout=20)
     assert out.startswith(
-        "WorkerError 'mine' is defined in the script or notebook itself, which workers never run. Put it into a .py file"
+        "WorkerError 'mine' is defined in the script or notebook itself, which workers never run. "
+        "Put it into a .py file"
     )
     assert main.returncode == 6

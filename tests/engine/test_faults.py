@@ -1,11 +1,13 @@
-"""Under fire: a command that was killed, starved, interrupted or robbed of its sources, run again, leaves what an undisturbed one leaves.
+"""Under fire: a command that was killed, starved, interrupted or robbed of its sources, run again.
 
-A sample of what `make torture` does at hundreds of moments. Here the moments are named.
+It leaves what an undisturbed one leaves. A sample of what `make torture` does at hundreds of moments. Here
+the moments are named.
 """
 
 import json
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -53,12 +55,15 @@ def lane(tmp_path_factory):
 
 
 def struck(lane, stage, blow, step, name):
-    """A run in which all processes (`all`), or the one that does it (`one`), are killed at a step of a publish; `full`: no room from there on."""
+    """A run that is struck at a step of a publish.
+
+    blow: `all` processes are killed, or the `one` that does it; `full`: no room from there on.
+    """
     lane.restore(stage)
     return lane.nursery.run(*lane.words(stage), env=lane.blow(blow, f"{step} {lane.work / name}"))
 
 
-# --- kills -------------------------------------------------------------------------------------------------------------------------
+# --- kills ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -66,7 +71,7 @@ def struck(lane, stage, blow, step, name):
     [
         ("before fsync", "workspace.json"),
         ("after rename", "pairs/part-00000.tar"),
-        ("before fsync", "dataset/.anidata"),
+        pytest.param("before fsync", "dataset/.anidata", marks=pytest.mark.slow),
         pytest.param("after rename", "dataset/data/train-00000-of-00001.tar", marks=pytest.mark.slow),
     ],
 )
@@ -90,7 +95,7 @@ def test_settings_taken_back_after_a_kill_leave_what_they_left_before(lane):
     assert lane.again("run") == []
 
 
-# --- disks -------------------------------------------------------------------------------------------------------------------------
+# --- disks ----------------------------------------------------------------------------------------
 
 
 def is_told(ended):
@@ -120,6 +125,7 @@ def test_a_disk_that_fills_is_told_and_healed_when_there_is_room(lane):
 
 
 @DISKS
+@pytest.mark.slow
 def test_a_folder_that_turned_read_only_is_told_and_healed_when_it_is_writable(lane):
     lane.restore("retune")
     with read_only(lane.work / "pairs"):
@@ -171,7 +177,7 @@ def test_what_a_killed_run_began_makes_room_before_anything_is_written(tmp_path,
         pass
 
 
-# --- people ------------------------------------------------------------------------------------------------------------------------
+# --- people ---------------------------------------------------------------------------------------
 
 
 def until(command, happens):
@@ -180,7 +186,7 @@ def until(command, happens):
         pass
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_ctrl_c_in_a_run_says_how_to_go_on_and_the_same_command_does(lane, times):
     lane.restore("run")
     command = lane.start("run")
@@ -196,7 +202,22 @@ def test_ctrl_c_in_a_run_says_how_to_go_on_and_the_same_command_does(lane, times
     assert lane.again("run") == []
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("Query interrupted")])
+def test_duckdb_says_in_the_words_we_know_that_ctrl_c_struck_within_a_query():
+    program = """
+import os, signal, threading, duckdb
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    duckdb.sql("SELECT sum(a.range * b.range) FROM range(1_000_000) a, range(1_000_000) b").fetchall()
+except RuntimeError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == f"{workspace.DUCKDB_INTERRUPTED}\n"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError(workspace.DUCKDB_INTERRUPTED)])
 def test_ctrl_c_between_maps_and_within_a_query_is_told_too(tmp_path, error):
     work = workspace.create(tmp_path)
     with pytest.raises(Interrupted, match="same command goes on"), work.locked():
@@ -218,7 +239,7 @@ def test_a_second_run_on_a_workspace_in_use_stops_at_once_and_names_the_first(la
     assert lane.amiss("run") == []
 
 
-# --- sources -----------------------------------------------------------------------------------------------------------------------
+# --- sources --------------------------------------------------------------------------------------
 
 
 def answers(command, work, sql):
@@ -230,10 +251,10 @@ def during_ingest(monkeypatch, act):
     add, todo = plan.add_generation, [act]
 
     def adding(*args):
-        found = add(*args)
+        generation = add(*args)
         while todo:
             todo.pop()()
-        return found
+        return generation
 
     monkeypatch.setattr(plan, "add_generation", adding)
 
@@ -301,11 +322,16 @@ def test_true_lineart_that_was_away_during_ingest_is_taken_when_it_is_back(
     ]
 
 
-# --- pictures ----------------------------------------------------------------------------------------------------------------------
+# --- pictures -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("name", "mode"), [("large.png", "RGB"), ("large alpha.png", "RGBA"), ("large.gif", "P")]
+    ("name", "mode"),
+    [
+        ("large.png", "RGB"),
+        pytest.param("large alpha.png", "RGBA", marks=pytest.mark.slow),
+        pytest.param("large.gif", "P", marks=pytest.mark.slow),
+    ],
 )
 def test_a_picture_that_takes_more_memory_than_there_may_be_is_too_large_and_costs_nothing_else(
     tmp_path, command, name, mode
@@ -354,7 +380,7 @@ def test_a_picture_whose_worker_is_killed_from_outside_again_and_again_is_told_a
     assert "killed" in RETRIED
 
 
-# --- leftovers ---------------------------------------------------------------------------------------------------------------------
+# --- leftovers ------------------------------------------------------------------------------------
 
 
 def test_a_tar_that_only_a_killed_build_knew_goes_with_the_next_one(pile, tmp_path, command, inline):

@@ -1,4 +1,7 @@
-"""A host has no more requests at once, and no more in a second, than was stated; and it is left alone for as long as it asks."""
+"""A host has no more requests at once, and no more in a second, than was stated.
+
+And it is left alone for as long as it asks.
+"""
 
 import asyncio
 import time
@@ -7,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anidata.fetch import Bounds, Config, Wish
+from anidata.fetch import Bounds, Config, Request
 from anidata.fetch.client import Fetcher
-from anidata.fetch.rate_limit import Clock, Hosts
+from anidata.fetch.rate_limit import Clock, HostLimits
 from anidata.stages.ingest import fetching
 from web_lab import Web, page, picture
 
@@ -25,47 +28,48 @@ class Time:
         await asyncio.sleep(0)
         self.now = max(self.now, wanted)
 
-    def hosts(self, **settings):
-        return Hosts(Config(**settings), Clock(lambda: self.now, self.sleep))
+    def limits(self, **settings):
+        return HostLimits(Config(**settings), Clock(lambda: self.now, self.sleep))
 
 
-def begun(clock, hosts, names, work=0.0):
-    """When requests to hosts begin, by name, each taking so long."""
-    found = []
+def begun(clock, limits, names, work=0.0):
+    """Pairs of a host and when a request to it begins, each taking so long."""
+    starts = []
 
     async def one(name):
-        async with hosts[name]:
-            found.append((name, clock.now))
+        async with limits[name]:
+            starts.append((name, clock.now))
             await clock.sleep(work)
 
     async def all_of_them():
         await asyncio.gather(*map(one, names))
 
     asyncio.run(all_of_them())
-    return found
+    return starts
 
 
 def test_requests_to_a_host_begin_no_sooner_after_each_other_than_the_rate_says():
     clock = Time()
-    starts = [at for _, at in begun(clock, clock.hosts(rate=4.0, concurrency=3), ["a"] * 20)]
+    starts = [at for _, at in begun(clock, clock.limits(rate=4.0, concurrency=3), ["a"] * 20)]
     assert starts == pytest.approx([100 + n / 4 for n in range(20)])
 
 
 def test_a_slow_host_keeps_no_other_waiting():
     clock = Time()
-    found = begun(clock, clock.hosts(rate=1.0, concurrency=8, connections=3), ["a"] * 5 + ["b", "c"])
-    assert [at for name, at in found if name in "bc"] == [100, 100]
+    limits = clock.limits(rate=1.0, concurrency=8, connections=3)
+    starts = begun(clock, limits, ["a"] * 5 + ["b", "c"])
+    assert [at for name, at in starts if name in "bc"] == [100, 100]
 
 
 @pytest.mark.parametrize(("concurrency", "connections"), [(1, 8), (3, 8), (8, 3)])
 def test_no_more_requests_are_under_way_than_stated(concurrency, connections):
     clock = Time()
-    hosts = clock.hosts(rate=0, concurrency=concurrency, connections=connections)
+    limits = clock.limits(rate=0, concurrency=concurrency, connections=connections)
     now, most = 0, 0
 
     async def one():
         nonlocal now, most
-        async with hosts["a"]:
+        async with limits["a"]:
             now += 1
             most = max(most, now)
             await asyncio.sleep(0)
@@ -80,12 +84,12 @@ def test_no_more_requests_are_under_way_than_stated(concurrency, connections):
 
 def test_a_pause_holds_all_requests_that_havent_begun():
     clock = Time()
-    hosts = clock.hosts(rate=0, concurrency=1)
-    hosts["a"].pause(50)
-    assert {at for _, at in begun(clock, hosts, ["a"] * 3)} == {150.0}
+    limits = clock.limits(rate=0, concurrency=1)
+    limits["a"].pause(50)
+    assert {at for _, at in begun(clock, limits, ["a"] * 3)} == {150.0}
 
 
-# --- by the server's own log -------------------------------------------------------------------------------------------------------
+# --- by the server's own log ----------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -95,11 +99,11 @@ def web(tmp_path):
         yield web
 
 
-def ask(web, paths, **settings):
+def ask(web, urls, **settings):
     async def all_of_them():
         config = Config(**{"allow_private": True, "rate": 0, "backoff": 0.001} | settings)
         async with Fetcher(config, Bounds(1 << 20, 200), web.folder) as fetcher:
-            answers = await asyncio.gather(*(fetcher.fetch(Wish(url, url)) for url in paths))
+            answers = await asyncio.gather(*(fetcher.fetch(Request(record=url, url=url)) for url in urls))
             for answer in answers:
                 if answer.body:
                     answer.body.close()
@@ -125,16 +129,15 @@ def test_a_server_never_sees_more_requests_at_once_than_stated(web, concurrency)
 
 
 def test_a_server_never_sees_more_requests_in_a_second_than_stated(web):
-    """Its robots.txt and what redirects lead to it included. A request arrives after it has begun, so nothing is measured but a lower bound."""
+    """Its robots.txt and what redirects lead to it included.
+
+    A request arrives after it has begun, so nothing is measured but a lower bound.
+    """
     web.pages["/hop"] = page(b"", "302 Found", Location=web.url("good/1", "127.0.0.2"))
     start = time.monotonic()
-    ask(
-        web,
-        [web.url(f"good/{n}") for n in range(10)]
-        + [web.url("hop")] * 5
-        + [web.url(f"good/{n}", "127.0.0.2") for n in range(5)],
-        rate=50.0,
-    )
+    urls = [web.url(f"good/{n}") for n in range(10)] + [web.url("hop")] * 5
+    urls += [web.url(f"good/{n}", "127.0.0.2") for n in range(5)]
+    ask(web, urls, rate=50.0)
     for address in web.addresses[:2]:
         times = [asked.begun for asked in web.log.asked if asked.host == address]
         assert len(times) == {"127.0.0.1": 17, "127.0.0.2": 12}[address]
@@ -173,14 +176,14 @@ def test_a_host_that_loses_request_after_request_is_given_up(web):
     assert sum(path.startswith("/reset") for path in web.log.paths()) == 20
 
 
-# --- lanes -------------------------------------------------------------------------------------------------------------------------
+# --- lanes ----------------------------------------------------------------------------------------
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 63), st.integers(1, 500)), min_size=1, max_size=60), st.integers(1, 8)
 )
 def test_a_lane_has_one_worker_and_workers_have_about_as_many_urls(parts, workers):
-    todo = [fetching.Part(None, 0, n, lane, size) for n, (lane, size) in enumerate(parts)]
+    todo = [fetching.FetchPart(None, 0, n, lane, size) for n, (lane, size) in enumerate(parts)]
     tasks = fetching._tasks(todo, Config(), Bounds(1, 1), workers)
     assert sorted(part.index for task in tasks for part in task.parts) == list(range(len(todo)))
     assert all({part.lane for part in task.parts} == task.lanes for task in tasks)

@@ -1,27 +1,21 @@
-"""A fetch that was killed asks again only for what was in flight; a later one only for what is missing, has failed, or may have changed."""
+"""A fetch that was killed asks again only for what was in flight.
 
-import io
-import json
+A later one asks only for what is missing, has failed, or may have changed.
+"""
+
 import os
 import signal
 import socket
 import subprocess
 import sys
-import tarfile
 import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from anidata.fetch.urls import lane_of
-from anidata.stages.ingest.journal import Journal
+from resume_lab import SET, answers, kept, lanes_apart, listed, pictures
 from web_lab import Web, breaking_off, page, picture
-
-SET = ["--allow-private", *(f"--set=ingest.fetch.{text}" for text in ("rate=0", "backoff=0.001", "tries=1"))]
-RULES = ["/robots.txt", "/.well-known/tdmrep.json"]
 
 
 @pytest.fixture
@@ -30,37 +24,11 @@ def web():
         yield web
 
 
-def listed(tmp_path, urls):
-    path = tmp_path / "list.txt"
-    path.write_text("\n".join(urls))
-    return f"urls:{path}"
-
-
-def answers(command, work, sql):
-    return json.loads(command("query", work, sql, "--format", "json"))
-
-
-def pictures(web):
-    """The paths that were asked for since the last look, without the hosts' rules."""
-    found = [path for path in web.log.paths() if path not in RULES]
-    web.log.asked.clear()
-    return sorted(found)
-
-
-def kept(work):
-    """The bytes of all that a later stage reads, by tar and name."""
-    found = {}
-    for path in sorted((work / "blobs").glob("*.tar")):
-        with tarfile.open(path) as tar:
-            found |= {(path.name, m.name): tar.extractfile(m).read() for m in tar if m.name.endswith(".at")}
-    return found
-
-
-# --- killed ------------------------------------------------------------------------------------------------------------------------
+# --- killed ---------------------------------------------------------------------------------------
 
 
 def killed_after(requests, web, words):
-    """Run a command and kill its main process, and it alone, when the server has had so many requests for pictures."""
+    """Run a command and kill its main process, and it alone, after so many requests for pictures."""
     reached, counted = threading.Event(), []
     good = web.ways["good"]
 
@@ -122,77 +90,7 @@ def test_a_journal_left_behind_though_its_part_is_published_is_deleted(web, tmp_
     assert web.log.count("/good/1") == 1
 
 
-ENTRIES = st.lists(
-    st.tuples(st.text("abc", min_size=1, max_size=2), st.binary(max_size=300) | st.none()), max_size=6
-)
-
-
-@settings(deadline=None)
-@given(ENTRIES, st.data())
-def test_a_journal_cut_anywhere_holds_all_entries_that_were_whole_and_takes_new_ones(
-    tmp_path_factory, entries, data
-):
-    path = tmp_path_factory.mktemp("journal") / "j"
-    ends = [0]
-    with Journal(path, path.with_suffix(".tar")) as journal:
-        for name, body in entries:
-            journal.add({"record": name}, None if body is None else io.BytesIO(body), len(body or b""))
-            ends.append(path.stat().st_size)
-    cut = data.draw(st.integers(0, ends[-1]))
-    os.truncate(path, cut)
-    whole = dict(entry for entry, end in zip(entries, ends[1:], strict=True) if end <= cut)
-    with Journal(path, path.with_suffix(".tar")) as journal:
-        assert bodies(path, journal) == {n: b or b"" for n, b in whole.items()}
-        journal.add({"record": "new"}, io.BytesIO(b"x"), 1)
-    with Journal(path, path.with_suffix(".tar")) as journal:
-        assert bodies(path, journal) == {n: b or b"" for n, b in whole.items()} | {"new": b"x"}
-
-
-def bodies(path, journal):
-    data = path.read_bytes()
-    return {name: data[entry.offset : entry.offset + entry.size] for name, entry in journal.entries.items()}
-
-
-@settings(deadline=None)
-@given(ENTRIES)
-def test_a_finished_journal_is_a_tar_of_what_was_answered_and_is_a_journal_again_where_nothing_calls_it_published(
-    tmp_path_factory, entries
-):
-    path = tmp_path_factory.mktemp("journal") / "j"
-    tar = path.with_suffix(".tar")
-    with Journal(path, tar) as journal:
-        for name, body in entries:
-            journal.add({"record": name}, None if body is None else io.BytesIO(body), len(body or b""))
-        journal.finish()
-        found = journal.entries
-    assert not path.exists()
-    assert tar.exists() == any(entry.size for entry in found.values())
-    if tar.exists():
-        with tarfile.open(tar) as file:
-            assert {m.name: m.offset_data for m in file if m.name.endswith(".at")}.items() >= {
-                f"{n}.at": e.offset for n, e in found.items() if e.size
-            }.items()
-        with Journal(path, tar) as journal:
-            assert journal.entries == found
-        assert not tar.exists()
-
-
-@settings(deadline=None)
-@given(st.data())
-def test_a_journal_with_a_damaged_byte_is_cut_there(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("journal") / "j"
-    with Journal(path, path.with_suffix(".tar")) as journal:
-        for n in range(3):
-            journal.add({"record": str(n)}, io.BytesIO(bytes([n]) * 100), 100)
-    damaged = bytearray(path.read_bytes())
-    place = data.draw(st.integers(0, len(damaged) - 1))
-    damaged[place] ^= 0xFF
-    path.write_bytes(damaged)
-    with Journal(path, path.with_suffix(".tar")) as journal:
-        assert list(journal.entries) == [str(n) for n in range(place * 3 // len(damaged))]
-
-
-# --- again -------------------------------------------------------------------------------------------------------------------------
+# --- again ----------------------------------------------------------------------------------------
 
 
 def test_a_second_run_asks_for_nothing_and_a_longer_list_for_what_is_new(web, tmp_path, command, inline):
@@ -302,14 +200,7 @@ def test_refresh_of_a_host_that_is_down_keeps_what_was_there_and_of_one_that_wit
     assert rows[0]["message"] == "can't be asked again: the server says 503"
 
 
-# --- lanes -------------------------------------------------------------------------------------------------------------------------
-
-
-def lanes_apart():
-    """Two addresses that two workers share out between them."""
-    addresses = [f"127.0.0.{n}" for n in range(1, 20)]
-    even = next(a for a in addresses if lane_of(f"http://{a}/") % 2 == 0)
-    return even, next(a for a in addresses if lane_of(f"http://{a}/") % 2 == 1)
+# --- lanes ----------------------------------------------------------------------------------------
 
 
 def test_a_redirect_to_another_workers_host_is_followed_when_all_workers_are_done(tmp_path, command, inline):
@@ -317,21 +208,11 @@ def test_a_redirect_to_another_workers_host_is_followed_when_all_workers_are_don
     with Web(first, second) as web:
         web.pages[f"{first}/hop"] = page(b"", "302 Found", Location=web.url("good/7", second))
         web.pages[f"{second}/hop"] = page(b"", "302 Found", Location=web.url("hop", first))
-        source = listed(
-            tmp_path,
-            [
-                web.url("hop", first),
-                web.url("hop", second),
-                web.url("good/1", first),
-                web.url("good/2", second),
-            ],
-        )
+        pictures_of_both = [web.url("good/1", first), web.url("good/2", second)]
+        source = listed(tmp_path, [web.url("hop", first), web.url("hop", second), *pictures_of_both])
         command("ingest", tmp_path / "work", source, *SET, "--workers", 2)
-        rows = answers(
-            command,
-            tmp_path / "work",
-            "SELECT url, final_url, redirects, error FROM fetches ORDER BY redirects, url",
-        )
+        sql = "SELECT url, final_url, redirects, error FROM fetches ORDER BY redirects, url"
+        rows = answers(command, tmp_path / "work", sql)
     assert [(row["redirects"], row["error"]) for row in rows] == [(0, None), (0, None), (1, None), (2, None)]
     assert {row["final_url"] for row in rows[2:]} == {web.url("good/7", second)}
     assert not list(Path(tmp_path / "work" / "fetched").glob("*.journal"))

@@ -1,13 +1,19 @@
-"""The command line as a user meets it: help, version, errors in one line, JSON on stdout and progress on stderr."""
+"""The command line as a user meets it.
+
+Help, version, errors in one line, JSON on stdout and progress on stderr.
+"""
 
 import json
 import subprocess
 import sys
 
+import duckdb
+import pyarrow as pa
 import pytest
 
 import anidata
 from anidata import registry
+from anidata.cli import common
 from anidata.workspace import open_workspace
 from drawings import ART
 
@@ -24,13 +30,29 @@ def anidata_command(*words, **options):
 
 
 def test_importing_anidata_imports_nothing_heavy():
-    code = "import sys, anidata, anidata.cli.entry; print([m for m in ('torch', 'cv2', 'pyarrow', 'duckdb', 'numpy', 'PIL') if m in sys.modules])"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        == "[]"
+    heavy = {"torch", "cv2", "pyarrow", "duckdb", "numpy", "PIL"}
+    code = f"import sys, anidata, anidata.cli.entry; print({heavy} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("command", "is_hidden"),
+    [("run", True), ("--help", True), ("draw", True), ("train-baseline", False), ("colorize", False)],
+)
+def test_pandas_is_hidden_from_the_commands_that_never_ask_for_it(command, is_hidden):
+    program = """
+import sys, anidata.cli.entry
+anidata.cli.entry.app = type("App", (), {
+    "__call__": lambda self: print([type(f).__name__ for f in sys.meta_path].count("_NoPandas")),
+    "registered_commands": anidata.cli.entry.app.registered_commands,
+})()
+anidata.cli.entry.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, command], capture_output=True, text=True, check=True
     )
+    assert done.stdout == f"{is_hidden:d}\n"
 
 
 def test_version_is_printed():
@@ -63,8 +85,8 @@ def test_a_typed_error_is_one_line_with_its_exit_code(tmp_path):
     assert done.returncode == 3
     assert done.stdout == ""
     assert (
-        done.stderr.strip()
-        == f"WorkspaceError: {tmp_path}/nothing is no workspace. Start one with: anidata ingest {tmp_path}/nothing SOURCE"
+        done.stderr.strip() == f"WorkspaceError: {tmp_path}/nothing is no workspace. "
+        f"Start one with: anidata ingest {tmp_path}/nothing SOURCE"
     )
 
 
@@ -91,12 +113,12 @@ def test_a_missing_source_says_what_a_source_is(tmp_path):
 
 
 def test_a_whole_run_prints_the_funnel_the_data_set_and_the_sheet_and_progress_on_stderr(
-    tmp_path, monkeypatch
+    pile, tmp_path, monkeypatch
 ):
     monkeypatch.delenv("ANIDATA_QUIET")
-    done = anidata_command("run", "quickstart", tmp_path / "work")
+    done = anidata_command("run", "quickstart", tmp_path / "work", pile)
     assert done.returncode == 0, done.stderr
-    assert "ingest: 36 of 36 pictures" in done.stderr
+    assert "ingest: 13 of 13 pictures" in done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()][:4] == [
         "found",
         "seen",
@@ -106,7 +128,7 @@ def test_a_whole_run_prints_the_funnel_the_data_set_and_the_sheet_and_progress_o
     assert f"data set  {tmp_path}/work/dataset" in done.stdout
     assert f"contact sheet  {tmp_path}/work/contact-sheet.png" in done.stdout
     assert (tmp_path / "work/contact-sheet.png").read_bytes().startswith(b"\x89PNG")
-    again = anidata_command("run", "quickstart", tmp_path / "work")
+    again = anidata_command("run", "quickstart", tmp_path / "work", pile)
     assert again.stdout.startswith("Nothing to do")
     status = json.loads(anidata_command("status", tmp_path / "work", "--json").stdout)
     assert set(status["stages"].values()) == {"up to date"}
@@ -114,11 +136,20 @@ def test_a_whole_run_prints_the_funnel_the_data_set_and_the_sheet_and_progress_o
     assert anidata_command("audit", tmp_path / "work/dataset").returncode == 0
 
 
+@pytest.mark.slow
+def test_a_whole_run_without_a_source_takes_the_bundled_pictures(tmp_path, monkeypatch):
+    monkeypatch.delenv("ANIDATA_QUIET")
+    done = anidata_command("run", "quickstart", tmp_path / "work")
+    assert done.returncode == 0, done.stderr
+    assert "ingest: 36 of 36 pictures" in done.stderr
+    assert anidata_command("audit", tmp_path / "work/dataset").returncode == 0
+
+
 def test_json_is_one_object_on_stdout(pile, tmp_path):
     done = anidata_command("run", "quickstart", tmp_path / "work", pile, "--json")
-    found = json.loads(done.stdout)
-    assert found["funnel"]["found"] == 13
-    assert found["dataset"] == str(tmp_path / "work/dataset")
+    result = json.loads(done.stdout)
+    assert result["funnel"]["found"] == 13
+    assert result["dataset"] == str(tmp_path / "work/dataset")
 
 
 def test_status_names_the_next_command(pile, tmp_path, command, inline):
@@ -130,11 +161,11 @@ def test_status_names_the_next_command(pile, tmp_path, command, inline):
     assert stages == ["clean", "dedup", "extract-lineart", "shard"]
 
 
-@pytest.mark.parametrize("shelf", ["sources", "measures", "styles", "pipelines"])
-def test_each_shelf_is_listed_with_one_line_a_part(shelf, command):
-    found = command("list", shelf, "--json")
-    assert tuple(found) == registry.names(shelf)
-    assert all(line and "\n" not in line for line in found.values())
+@pytest.mark.parametrize("name", ["sources", "measures", "styles", "pipelines"])
+def test_each_registry_is_listed_with_one_line_a_plugin(name, command):
+    titles = command("list", name, "--json")
+    assert tuple(titles) == registry.names(name)
+    assert all(line and "\n" not in line for line in titles.values())
 
 
 def test_a_second_run_on_a_locked_workspace_stops_and_names_the_holder(pile, tmp_path, command, inline):
@@ -153,23 +184,36 @@ def test_a_workspace_of_another_format_says_what_to_do(tmp_path):
     assert done.stderr.startswith(f"FormatError: {tmp_path} has workspace format 99")
 
 
-WRAPPED = "duckdb.InvalidInputException('reading the object failed: KeyboardInterrupt: ')"  # as DuckDB has it, where it called Python
+def test_a_ctrl_c_that_duckdb_wraps_is_known_by_its_text():
+    def batches():
+        yield pa.record_batch({"a": [1]})
+        raise KeyboardInterrupt
+
+    connection = duckdb.connect()
+    connection.register("rows", pa.RecordBatchReader.from_batches(pa.schema([("a", pa.int64())]), batches()))
+    with pytest.raises(duckdb.Error) as caught:
+        connection.sql("SELECT sum(a) FROM rows").fetchall()
+    assert common._is_interrupt(caught.value)
+
+
+# As DuckDB has it, where it called Python.
+WRAPPED = "duckdb.InvalidInputException('reading the object failed: KeyboardInterrupt: ')"
 
 
 @pytest.mark.parametrize(
-    ("place", "error"),
+    ("function", "error"),
     [
         ("anidata.pipeline.resolve", "KeyboardInterrupt"),
         ("anidata.pipeline.resolve", WRAPPED),
         ("anidata.cli.common.Commands.parse_args", "KeyboardInterrupt"),
     ],
 )
-def test_ctrl_c_outside_the_engine_says_how_to_go_on(tmp_path, place, error):
+def test_ctrl_c_outside_the_engine_says_how_to_go_on(tmp_path, function, error):
     program = f"""
 import sys, anidata.cli.entry, anidata.pipeline, duckdb
 def press(*_, **__):
     raise {error}
-{place} = press
+{function} = press
 sys.argv = ["anidata", "run", "quickstart", {str(tmp_path / "work")!r}]
 anidata.cli.entry.main()
 """

@@ -1,4 +1,7 @@
-"""The README is true: its table of parts is generated, its commands run, its Python runs. `python tests/test_readme.py` writes the table."""
+"""The README is true: its table of plugins is generated, its commands run, its Python runs.
+
+`python tests/ground/test_readme.py` writes the table.
+"""
 
 import re
 import shlex
@@ -27,9 +30,10 @@ def table():
 
 def _lines(shelf):
     if shelf != "sources":
-        return terminal.shelf(shelf)
+        return terminal.plugins(shelf)
     return {
-        f"{name}` `{registry.load(shelf, name).EXAMPLE}": line for name, line in terminal.shelf(shelf).items()
+        f"{name}` `{registry.load(shelf, name).EXAMPLE}": line
+        for name, line in terminal.plugins(shelf).items()
     }
 
 
@@ -39,7 +43,10 @@ def test_the_table_of_parts_is_the_shelves_own():
 
 @pytest.mark.slow
 def test_the_commands_and_the_python_run(tmp_path):
-    """Every anidata command of the shell blocks, over the bundled art instead of the reader's, and the loader's lines."""
+    """Every anidata command of the shell blocks and the loader's lines.
+
+    Over the bundled art instead of the reader's.
+    """
     text = README.read_text(encoding="utf-8")
     for name, art in (("sketch.png", "vn_sylvie_01.png"), ("photo.jpg", "comic_02.jpg")):
         (tmp_path / name).write_bytes((Path(registry.PACKAGE) / "art" / art).read_bytes())

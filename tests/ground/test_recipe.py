@@ -52,7 +52,7 @@ def settled(*settings: str) -> dict[str, Any]:
     return reduce(recipe.assigned, settings, {})
 
 
-# --- unknown names -------------------------------------------------------------------------------------------------------------------
+# --- unknown names --------------------------------------------------------------------------------
 
 
 def test_an_unknown_setting_is_named_with_file_table_and_the_nearest_name():
@@ -91,7 +91,7 @@ def test_an_unknown_style_names_the_nearest():
         built("[lineart]\nstyles = ['xdogg']")
 
 
-# --- wrong values --------------------------------------------------------------------------------------------------------------------
+# --- wrong values ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -152,11 +152,11 @@ def test_a_check_of_the_config_itself_is_told_with_the_file():
 
 
 def test_a_whole_number_serves_where_a_number_is_expected():
-    found = built("[clean]\nmax_aspect = 3").clean.max_aspect
-    assert (found, type(found)) == (3.0, float)
+    max_aspect = built("[clean]\nmax_aspect = 3").clean.max_aspect
+    assert (max_aspect, type(max_aspect)) == (3.0, float)
 
 
-# --- files ---------------------------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def test_bad_toml_is_told_with_file_and_line(tmp_path):
@@ -175,7 +175,7 @@ def test_a_file_that_is_no_text_or_not_there_is_told(tmp_path, content):
         recipe.read(path)
 
 
-# --- --set ---------------------------------------------------------------------------------------------------------------------------
+# --- --set ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_of_two_settings_of_one_key_the_later_wins():
     assert settled("clean.min_side=1", "clean.min_side=2") == {"clean": {"min_side": 2}}
 
 
-# --- there and back ------------------------------------------------------------------------------------------------------------------
+# --- there and back -------------------------------------------------------------------------------
 
 finite = st.floats(0, 1e300)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -263,7 +263,10 @@ def test_the_whole_recipe_is_built_again_as_it_was_with_all_values_visible():
 
 @pytest.mark.parametrize("text", ["", "[clean]\nmin_side = 256", "[lineart]\nsize = 512\n[shard]\nseed = 0"])
 def test_what_a_recipe_leaves_out_is_visible_and_tells_in_its_fingerprint(text):
-    """Else a run is out of date as soon as a default is spelled out, and up to date when the default has changed."""
+    """Else a run is out of date as soon as a default is spelled out.
+
+    And up to date when the default has changed.
+    """
     assert recipe.document_of(built(text)) == recipe.document_of(pipeline.Recipe())
     assert recipe.dump(built(text)) == recipe.dump(pipeline.Recipe())
     assert recipe.fingerprint(built(text)) == recipe.fingerprint(pipeline.Recipe())
@@ -292,7 +295,7 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_a_table():
     assert recipe.fingerprint(["a"], "b") != recipe.fingerprint("a", ["b"])
 
 
-# --- layers --------------------------------------------------------------------------------------------------------------------------
+# --- layers ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -314,8 +317,9 @@ def test_the_last_recipe_wins_over_the_defaults_and_a_setting_over_both(work):
 def test_a_named_recipe_stands_in_the_place_of_the_last_one(work, tmp_path):
     work.remember(recipe.dump(pipeline.resolve(work, None, ["clean.min_side=99", "dedup.max_distance=3"])))
     (tmp_path / "mine.toml").write_text("[clean]\nmin_side = 55\n")
-    found = pipeline.resolve(work, str(tmp_path / "mine.toml"), ())
-    assert (found.clean.min_side, found.dedup.max_distance) == (55, pipeline.Recipe().dedup.max_distance)
+    resolved = pipeline.resolve(work, str(tmp_path / "mine.toml"), ())
+    assert resolved.clean.min_side == 55
+    assert resolved.dedup.max_distance == pipeline.Recipe().dedup.max_distance
 
 
 def test_sources_of_the_command_line_replace_the_recipes(work):
@@ -323,7 +327,7 @@ def test_sources_of_the_command_line_replace_the_recipes(work):
     assert pipeline.resolve(work, "quickstart", (), ["a", "b"]).sources == ("a", "b")
 
 
-def test_every_recipe_on_the_shelf_resolves():
+def test_every_recipe_of_the_registry_resolves():
     for name in registry.names("pipelines"):
         pipeline.resolve(None, name, ())
 

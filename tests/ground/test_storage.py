@@ -29,7 +29,7 @@ def _break_off(path: Path, error: type[BaseException]) -> None:
         raise error
 
 
-# --- publishing ----------------------------------------------------------------------------------------------------------------------
+# --- publishing -----------------------------------------------------------------------------------
 
 
 def test_a_published_file_is_there_whole_and_alone(tmp_path):
@@ -80,7 +80,8 @@ except StorageError as error:
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout == (
-        f"full.bin: can't be written ({os.strerror(errno.EFBIG)}). Make room or give write access, then run the same command again.\n"
+        f"full.bin: can't be written ({os.strerror(errno.EFBIG)}). "
+        "Make room or give write access, then run the same command again.\n"
     )
     assert left_in(tmp_path) == []
 
@@ -111,7 +112,7 @@ def test_json_is_published_sorted_and_readable(tmp_path):
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n "a": [\n  1\n ],\n "b": "ü"\n}\n'
 
 
-# --- names ---------------------------------------------------------------------------------------------------------------------------
+# --- names ----------------------------------------------------------------------------------------
 
 
 @given(names)
@@ -149,7 +150,7 @@ def test_a_uri_is_absolute_with_linked_folders_resolved_and_a_link_itself_left(t
     assert storage.uri_of(Path()) == storage.uri_of(Path("real/..")) == storage.uri_of(tmp_path)
 
 
-# --- reading -------------------------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""What a user installs: the wheel holds the recipes and the bundled art with its attribution, and asks for no torch."""
+"""What a user installs: the wheel holds the recipes and the bundled art with its attribution.
+
+It asks for no torch.
+"""
 
 import subprocess
 import sys

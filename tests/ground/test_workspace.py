@@ -42,7 +42,7 @@ def files(folder: Path) -> set[str]:
     return {p.name for p in folder.iterdir()}
 
 
-# --- making and opening --------------------------------------------------------------------------------------------------------------
+# --- making and opening ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -87,13 +87,15 @@ def test_a_file_is_refused(tmp_path):
         workspace.create(tmp_path / "file/below")
 
 
-@pytest.mark.parametrize("found", [workspace.FORMAT + 1, 0, "1"])
-def test_a_workspace_of_another_format_is_refused_with_a_way_out(tmp_path, found):
-    (tmp_path / "workspace.json").write_text(json.dumps({"format": found}))
+@pytest.mark.parametrize("number", [workspace.FORMAT + 1, 0, "1"])
+def test_a_workspace_of_another_format_is_refused_with_a_way_out(tmp_path, number):
+    (tmp_path / "workspace.json").write_text(json.dumps({"format": number}))
     for opening in (workspace.open_workspace, workspace.create):
         with pytest.raises(FormatError) as caught:
             opening(tmp_path)
-        assert f"format {found}; this version of anidata reads format {workspace.FORMAT}" in str(caught.value)
+        assert f"format {number}; this version of anidata reads format {workspace.FORMAT}" in str(
+            caught.value
+        )
         assert "anidata ingest NEW_WORK SOURCE" in str(caught.value)
         assert caught.value.exit_code == 3
 
@@ -132,7 +134,7 @@ def test_a_recipe_is_remembered(tmp_path):
     assert (work.recipe_file.stat().st_mtime_ns, work.recipe_file.stat().st_ino) == before
 
 
-# --- holding -------------------------------------------------------------------------------------------------------------------------
+# --- holding --------------------------------------------------------------------------------------
 
 
 def test_a_second_holder_is_told_who_the_first_is(tmp_path):

@@ -1,4 +1,7 @@
-"""Where a small picture is enough, a JPEG is decoded at a fraction of its size: as it would be seen, shrunk."""
+"""Where a small picture is enough, a JPEG is decoded at a fraction of its size.
+
+It is as the full one would be seen, shrunk.
+"""
 
 import math
 from pathlib import Path
@@ -10,7 +13,6 @@ import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_decoding import exif, saved, swapped_profile
 
 from anidata import storage
 from anidata.duplicates import alignment
@@ -19,6 +21,7 @@ from anidata.imaging import fit
 from anidata.imaging.decode import ENOUGH, decode
 from anidata.reports import contact_sheet
 from anidata.storage import Reference
+from files_lab import exif, saved, swapped_profile
 
 LIMIT, SIDE = 10_000_000, 100
 WIDTH, HEIGHT = 1001, 803  # px, odd: four times SIDE and a half

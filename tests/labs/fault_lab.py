@@ -1,7 +1,7 @@
-"""A laboratory for faults: commands that are killed, starved and interrupted, and what has to hold afterwards.
+"""A laboratory for faults: commands that are killed, starved and interrupted, and what must hold then.
 
-A *nursery* is an interpreter that has imported anidata and used nothing of it. Commands are forked from it, each a process group of its own:
-hundreds of them would spend most of their time importing.
+A *nursery* is an interpreter that has imported anidata and used nothing of it. Commands are forked from it,
+each a process group of its own: hundreds of them would spend most of their time importing.
 """
 
 import contextlib
@@ -32,7 +32,8 @@ WARM = (
     "rich.console",
     "rich.progress",
 )
-PLAIN = "FAULT_PLAIN"  # in the environment of a command: an empty contact sheet will do, which is a fifth of a small run
+# In the environment of a command: an empty contact sheet will do, which is a fifth of a small run.
+PLAIN = "FAULT_PLAIN"
 PATIENCE = 120  # seconds after which a command counts as hung
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1"
@@ -50,7 +51,7 @@ class Ended:
 
     @property
     def troubles(self) -> list[str]:
-        """What no user should see."""
+        """Signs of what no user should see."""
         return [f"a traceback: {self.err[-1500:]}"] if "Traceback" in self.err else []
 
 
@@ -135,19 +136,22 @@ class Nursery:
 
 
 class PanicException(BaseException):
-    """What a decoder written in Rust raises where it gives up: no Exception."""
+    """Raised by a decoder written in Rust where it gives up: no Exception."""
 
 
 def decodes(part: list[str], watch: Watch) -> list[str]:
-    """For an engine: an item called `panic` makes its decoder give up, at `kill` the system ends the worker."""
-    found = []
+    """Do as the items say, in an engine's worker.
+
+    One called `panic` makes its decoder give up, at `kill` the system ends the worker.
+    """
+    outcomes = []
     for item, failure in watch.each(part):
         if item == "panic" and not failure:
             raise PanicException
         if item == "kill" and not failure:
             os.kill(os.getpid(), signal.SIGKILL)
-        found.append(failure.code if failure else item)
-    return found
+        outcomes.append(failure.code if failure else item)
+    return outcomes
 
 
 def children(pid: int) -> list[int]:
@@ -156,7 +160,7 @@ def children(pid: int) -> list[int]:
     return []
 
 
-# --- the nursery's own side --------------------------------------------------------------------------------------------------------
+# --- the nursery's own side -----------------------------------------------------------------------
 
 
 def _nursery() -> None:
@@ -165,16 +169,23 @@ def _nursery() -> None:
         importlib.import_module(name)
     for line in sys.stdin:
         order = json.loads(line)
-        answer = os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1]) if "wait" in order else os.fork()
-        if "words" in order:
-            if answer == 0:
-                _be(order)
-            os.setpgid(answer, answer)  # by both: whoever is first
-        print(answer, flush=True)
+        print(_wait(order["wait"]) if "wait" in order else _fork(order), flush=True)
+
+
+def _wait(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _fork(order: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        _be(order)
+    os.setpgid(pid, pid)  # by both: whoever is first
+    return pid
 
 
 def _be(order: dict[str, Any]) -> None:
-    """The life of a command."""
+    """Live a command's life."""
     os.setpgid(0, 0)
     os.chdir(order["folder"])
     os.environ.update({"ANIDATA_QUIET": "1", **order["env"]})

@@ -1,4 +1,7 @@
-"""Trials of the fault laboratory: a workspace that is brought into a state, disturbed, healed, and compared with an undisturbed one."""
+"""Trials of the fault laboratory.
+
+A workspace is brought into a state, disturbed, healed, and compared with an undisturbed one.
+"""
 
 import contextlib
 import functools
@@ -18,7 +21,7 @@ import tomli_w
 from anidata import registry
 from drawings import drawing, save
 from fault_lab import PLAIN, Command, Ended, Nursery
-from fault_points import ENDING
+from fault_points import BLOW, ENDING, JOURNAL, STEP
 
 STAGES = ("ingest", "clean", "dedup", "extract-lineart", "shard")
 ALL = (*STAGES, "run", "update", "retune")
@@ -36,7 +39,10 @@ def write_recipe(path: Path, part: int, where: str, quality: int) -> None:
 
 
 def make_pile(folder: Path, pictures: int) -> Path:
-    """Drawings, a few copies of them, and two files that fail: clusters, rejections and failures are in every run."""
+    """Draw pictures, with a few copies of them, and two files that fail.
+
+    Clusters, rejections and failures are in every run.
+    """
     for n in range(pictures):
         save(folder / f"{n:02d}.jpg", drawing(n))
     save(folder / "copy of 01.png", drawing(1))
@@ -55,11 +61,8 @@ class Lane:
         self.nursery = Nursery(folder / "nursery")
         self.folder, self.workers = folder, workers
         self.home = where or folder / "home"  # of the workspace: a disk of its own where it is to be small
-        self.work, self.pile, self.more = (
-            self.home / "work",
-            make_pile(folder / "pile", pictures),
-            folder / "more",
-        )
+        self.work, self.more = self.home / "work", folder / "more"
+        self.pile = make_pile(folder / "pile", pictures)
         for n in range(3):
             save(self.more / f"more {n}.jpg", drawing(200 + n))
         self.recipe, self.other = folder / "mini.toml", folder / "other.toml"
@@ -72,7 +75,10 @@ class Lane:
         self.wanted: dict[str, tuple[bytes, set[str]]] = {}  # stage → manifest and files in the end
 
     def words(self, stage: str) -> list[object]:
-        """The command of a stage. `update`: other sources and settings for a finished workspace; `retune`: other settings alone."""
+        """The command of a stage.
+
+        `update`: other sources and settings for a finished workspace; `retune`: other settings alone.
+        """
         workers = ("--workers", self.workers)
         match stage:
             case "run":
@@ -115,45 +121,44 @@ class Lane:
         """Run a command without disturbance."""
         return self.nursery.run(*words, env={PLAIN: ""})
 
-    def blow(self, blow: str, place: int | str) -> dict[str, str]:
+    def blow(self, blow: str, step: int | str) -> dict[str, str]:
         """The environment of a command that is to be struck at a step of its publishes."""
         self.journal.unlink(missing_ok=True)
-        return {"FAULT_JOURNAL": str(self.journal), "FAULT_PLACE": str(place), "FAULT_BLOW": blow}
+        return {JOURNAL: str(self.journal), STEP: str(step), BLOW: blow}
 
     def steps(self) -> list[tuple[str, int]]:
         """Every step of every publish of an undisturbed run, with the process that does it."""
         self.restore("run")
         assert self.nursery.run(*self.words("run"), env=self.blow("none", "nowhere")).code == 0
         lines = (line.split("\t") for line in self.journal.read_text().splitlines())
-        return [(said, int(process)) for said, process in lines]
+        return [(step, int(process)) for step, process in lines]
 
     def close(self) -> None:
         self.nursery.close()
         self.second.close()
 
     def again(self, stage: str, *, then: str = "run") -> list[str]:
-        """The same command again, and all the rest; what is amiss after that."""
-        commands = dict.fromkeys((stage, then))
-        return [
-            t for name in commands for t in _of_success(self.plain(*self.words(name)), name)
-        ] + self.amiss(then)
+        """Run the same command again, and all that remains; what is amiss after that."""
+        troubles = []
+        for name in dict.fromkeys((stage, then)):
+            troubles += _of_success(self.plain(*self.words(name)), name)
+        return troubles + self.amiss(then)
 
     def amiss(self, stage: str = "run", *, grown: bool = False) -> list[str]:
-        """What is wrong with a workspace that should be as an undisturbed one, up to date, with nothing left to do.
+        """Faults of a workspace that should be as an undisturbed one, up to date, with nothing left to do.
 
         grown: it has seen more than the undisturbed one, and may hold more.
         """
         wanted, files = self.wanted[stage]
         troubles = damages(self.work, wanted, kept(self.work) if grown else files)
         status = self.plain("status", self.work, "--json")
-        late = json.loads(status.out)["next_command"] if status.code == 0 else status.err
-        troubles += [f"status would go on with: {late}"] if late else []
+        next_command = json.loads(status.out)["next_command"] if status.code == 0 else status.err
+        if next_command:
+            troubles.append(f"status would go on with: {next_command}")
         last = self.plain(*self.words(stage))
-        return troubles + (
-            []
-            if "Nothing to do" in last.out
-            else [f"a second run has something to do: {last.out} {last.err}"]
-        )
+        if "Nothing to do" not in last.out:
+            troubles.append(f"a second run has something to do: {last.out} {last.err}")
+        return troubles
 
 
 def _of_success(ended: Ended, stage: str) -> list[str]:
@@ -171,7 +176,7 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target, symlinks=True)
 
 
-# --- what has to hold --------------------------------------------------------------------------------------------------------------
+# --- what has to hold -----------------------------------------------------------------------------
 
 
 def manifest(work: Path) -> bytes:
@@ -184,30 +189,35 @@ def paths(work: Path) -> set[str]:
 
 
 def kept(work: Path) -> set[str]:
-    """The paths that depend on the state alone: names in shards/ follow the data set's place, the contact sheet shows the last change."""
+    """The paths that depend on the state alone.
+
+    Names in shards/ follow the data set's path, the contact sheet shows the last change.
+    """
     return {p for p in paths(work) if not p.startswith("shards/") and p not in (".lock", "contact-sheet.png")}
 
 
 def damages(work: Path, wanted: bytes, files: set[str]) -> list[str]:
-    """What is wrong with a workspace that should be as one without disturbance: its manifest, the files it lists, leftovers."""
-    found = [] if manifest(work) == wanted else ["another manifest"]
+    """Faults of a workspace that should be as one without disturbance.
+
+    Of its manifest, the files it lists, and leftovers.
+    """
+    troubles = [] if manifest(work) == wanted else ["another manifest"]
     listed = json.loads(manifest(work) or b'{"files": {}}')["files"]
-    found += [
+    troubles += [
         f"not as listed: {name}"
         for name, entry in listed.items()
         if _digest(work / "dataset" / name) != entry["sha256"]
     ]
-    found += [f"left over: {p}" for p in sorted(kept(work) - files)] + [
-        f"lacking: {p}" for p in sorted(files - kept(work))
-    ]
-    return found + [f"left over: {p}" for p in sorted(paths(work)) if p.endswith(ENDING)]
+    troubles += [f"left over: {p}" for p in sorted(kept(work) - files)]
+    troubles += [f"lacking: {p}" for p in sorted(files - kept(work))]
+    return troubles + [f"left over: {p}" for p in sorted(paths(work)) if p.endswith(ENDING)]
 
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
-# --- small disks -------------------------------------------------------------------------------------------------------------------
+# --- small disks ----------------------------------------------------------------------------------
 
 
 def can_mount() -> bool:
@@ -217,23 +227,19 @@ def can_mount() -> bool:
 
 @functools.cache
 def _mounts() -> bool:
-    return (
-        subprocess.run(
-            ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False
-        ).returncode
-        == 0
-    )
+    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @contextlib.contextmanager
-def small_disk(place: Path, size: int) -> Iterator[Path]:
+def small_disk(folder: Path, size: int) -> Iterator[Path]:
     """A disk of `size` bytes, in memory."""
-    place.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(place)], check=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], check=True)
     try:
-        yield place
+        yield folder
     finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @contextlib.contextmanager
@@ -242,12 +248,8 @@ def read_only(folder: Path) -> Iterator[None]:
     while True:
         subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
         try:
-            if (
-                subprocess.run(
-                    ["mount", "-o", "remount,ro,bind", str(folder)], capture_output=True, check=False
-                ).returncode
-                == 0
-            ):
+            command = ["mount", "-o", "remount,ro,bind", str(folder)]
+            if subprocess.run(command, capture_output=True, check=False).returncode == 0:
                 yield
                 return
         finally:  # refused while a file is open for writing there

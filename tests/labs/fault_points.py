@@ -1,7 +1,10 @@
-"""Strikes a command of the fault laboratory, or a worker of it, at the n-th step of its publishes; imported by both, told by the environment.
+"""Strikes a command of the fault laboratory, or a worker of it, at the n-th step of its publishes.
 
-A publish has three steps that a crash could fall between: before the file is synced, after that, and after it was renamed. They are
-told by patching `os`, so the product holds no code for it. Steps are counted over all processes of a command, in a file.
+Imported by both; the environment says where and how.
+
+A publish has three steps that a crash could fall between: before the file is synced, after that, and after it
+was renamed. They are caught by patching `os`, so the product holds no code for it. Steps are counted over all
+processes of a command, in a file.
 """
 
 import errno
@@ -10,7 +13,7 @@ import os
 import signal
 from pathlib import Path
 
-JOURNAL, PLACE, BLOW = "FAULT_JOURNAL", "FAULT_PLACE", "FAULT_BLOW"
+JOURNAL, STEP, BLOW = "FAULT_JOURNAL", "FAULT_STEP", "FAULT_BLOW"
 ENDING = ".part"  # of a file that isn't published yet
 
 
@@ -33,18 +36,20 @@ def install() -> None:
         if str(source).endswith(ENDING):
             _reach("after rename", str(source))
 
-    os.fsync, os.replace = synced, replaced  # type: ignore[assignment]  # narrower than what they replace: what publishing calls
+    # Narrower than what they replace: what publishing calls.
+    os.fsync, os.replace = synced, replaced  # type: ignore[assignment]
 
 
 def _reach(step: str, name: str) -> None:
     """Write down a step, and strike if it is the one: by its number, or the first of its name."""
-    said = f"{step} {name.removesuffix(ENDING)}"
+    here = f"{step} {name.removesuffix(ENDING)}"
     with open(os.environ[JOURNAL], "a+b") as journal:
         fcntl.flock(journal, fcntl.LOCK_EX)
         journal.seek(0)
         before = [line.split("\t")[0] for line in journal.read().decode().splitlines()]
-        journal.write(f"{said}\t{os.getpid()}\n".encode())
-    if os.environ[PLACE] == str(len(before)) or (os.environ[PLACE] == said and said not in before):
+        journal.write(f"{here}\t{os.getpid()}\n".encode())
+    chosen = os.environ[STEP]
+    if chosen == str(len(before)) or (chosen == here and here not in before):
         BLOWS[os.environ[BLOW]]()
 
 

@@ -1,4 +1,7 @@
-"""A Danbooru of our own on loopback: posts.json in pages, as gallery-dl asks for it, and every way in which it can go wrong."""
+"""A Danbooru of our own on loopback: posts.json in pages, as gallery-dl asks for it.
+
+And every way in which it can go wrong.
+"""
 
 import importlib.util
 import json
@@ -31,10 +34,19 @@ def post(number: int, **fields: object) -> Post:
         "meta": "highres",
     }
     return {
-        "id": number, "created_at": "2024-05-06T07:08:09.000-04:00", "rating": "s", "source": f"https://pages.example/{number}",
-        "md5": f"{number:032x}", "file_ext": "png", "file_url": f"/good/{number}.png", "large_file_url": f"/good/{number}.webm",
-        "tag_string": " ".join(strings.values()), **{f"tag_string_{kind}": text for kind, text in strings.items()}, "score": number, **fields,
-    }  # fmt: skip
+        "id": number,
+        "created_at": "2024-05-06T07:08:09.000-04:00",
+        "rating": "s",
+        "source": f"https://pages.example/{number}",
+        "md5": f"{number:032x}",
+        "file_ext": "png",
+        "file_url": f"/good/{number}.png",
+        "large_file_url": f"/good/{number}.webm",
+        "tag_string": " ".join(strings.values()),
+        **{f"tag_string_{kind}": text for kind, text in strings.items()},
+        "score": number,
+        **fields,
+    }
 
 
 class Booru:
@@ -62,14 +74,30 @@ class Booru:
     def source(self) -> str:
         return f"gallery:Danbooru:http://127.0.0.1:{self.port}/posts?tags=1girl"
 
+    def response(self, target: str, referer: str | None) -> tuple[int, bytes]:
+        """Status and body for a path with its query."""
+        parts = urlsplit(target)
+        if parts.path == "/posts.json":
+            return self.page(parse_qs(parts.query))
+        if parts.path == "/artists.json":
+            return 200, json.dumps(self.artists).encode()
+        if parts.path.startswith("/fenced/") and referer != self.fence:
+            return 403, b"come from the gallery"
+        if parts.path.startswith(("/good/", "/fenced/")):
+            return 200, picture(int("".join(c for c in parts.path if c.isdigit()) or 0), 96)
+        return 404, b""
+
     def page(self, query: dict[str, list[str]]) -> tuple[int, bytes]:
-        """gallery-dl asks first for all, then for what is before an id: pages are counted as they are asked for."""
+        """Status and body of the next page.
+
+        gallery-dl asks first for all, then for what is before an id: pages are counted as they are asked for.
+        """
         number = sum("/posts.json" in path for path in self.asked)
-        if found := self.broken(number):
-            return found
+        if response := self.broken(number):
+            return response
         before = query.get("page", ["b1000000000"])[0].removeprefix("b")
-        rest = [one for one in self.posts if one["id"] < int(before)]
-        return 200, json.dumps(rest[:PAGE]).encode()
+        remaining = [one for one in self.posts if one["id"] < int(before)]
+        return 200, json.dumps(remaining[:PAGE]).encode()
 
 
 def _handler(booru: Booru) -> type[BaseHTTPRequestHandler]:
@@ -78,17 +106,7 @@ def _handler(booru: Booru) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             booru.asked.append(self.path)
-            parts = urlsplit(self.path)
-            if parts.path == "/posts.json":
-                status, body = booru.page(parse_qs(parts.query))
-            elif parts.path == "/artists.json":
-                status, body = 200, json.dumps(booru.artists).encode()
-            elif parts.path.startswith("/fenced/") and self.headers.get("Referer") != booru.fence:
-                status, body = 403, b"come from the gallery"
-            elif parts.path.startswith(("/good/", "/fenced/")):
-                status, body = 200, picture(int("".join(c for c in parts.path if c.isdigit()) or 0), 96)
-            else:
-                status, body = 404, b""
+            status, body = booru.response(self.path, self.headers.get("Referer"))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -103,14 +121,6 @@ def _handler(booru: Booru) -> type[BaseHTTPRequestHandler]:
 def settings(home: Path, **more: object) -> None:
     """A config of gallery-dl's own in a home: no waiting, few tries."""
     home.mkdir(parents=True, exist_ok=True)
-    found = {
-        "extractor": {
-            "retries": 1,
-            "sleep-request": 0,
-            "sleep-retries": 0.01,
-            "sleep-429": 0.01,
-            "timeout": 5,
-            **more,
-        }
-    }
-    (home / ".gallery-dl.conf").write_text(json.dumps(found))
+    no_waiting = {"sleep-request": 0, "sleep-retries": 0.01, "sleep-429": 0.01}
+    config = {"extractor": {"retries": 1, **no_waiting, "timeout": 5, **more}}
+    (home / ".gallery-dl.conf").write_text(json.dumps(config))

@@ -8,7 +8,9 @@ from shared import SHARED
 
 
 def image(rgb, **facts):
-    return Image(np.ascontiguousarray(rgb), **({"format": "png", "frames": 1, "transparency": 0.0} | facts))
+    return Image(
+        rgb=np.ascontiguousarray(rgb), **({"format": "png", "frames": 1, "transparency": 0.0} | facts)
+    )
 
 
 def read(path):

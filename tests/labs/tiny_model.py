@@ -1,4 +1,7 @@
-"""A model of a few hundred weights with all that makes training hard to resume: two optimizers, dropout, noise, a counter in a buffer."""
+"""A model of a few hundred weights with all that makes training hard to resume.
+
+It has two optimizers, dropout, noise, and a counter in a buffer.
+"""
 
 import os
 import signal
@@ -10,7 +13,7 @@ from torch import nn
 from anidata.training import optimizers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     condition: int = 1
     size: int = 256

@@ -1,4 +1,7 @@
-"""What the tests of training share: a data set of small drawings, batches by chance, the tiny model, and a training in a few words."""
+"""Shared by the tests of training: a data set of small drawings, batches by chance, the tiny model.
+
+And a training in a few words.
+"""
 
 from pathlib import Path
 
@@ -7,7 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 import anidata.cli.entry
-from anidata.training import models
+from anidata.training import models, train
 from anidata.training.baseline import Batch
 from anidata.training.config import Config
 from drawings import drawing, save
@@ -18,25 +21,35 @@ SIDE = 16
 torch.set_num_threads(1)  # tests run side by side, on nets for which a second thread is only in the way
 
 
-@pytest.fixture(scope="session")
-def dataset(tmp_path_factory):
+def make_dataset(folder):
     """Twelve drawings of 32 px with their lines: 8 to train on, 3 to validate with, 1 to test with."""
-    folder = tmp_path_factory.mktemp("drawings")
     for n in range(12):
         save(folder / f"pile/{n:02d}.png", drawing(n, 64, 64))
     settings = ["clean.min_side=32", "clean.min_sharpness=0", "lineart.size=32", "shard.splits.val=0.3"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("anidata.engine.engine.Engine", Inline)
-        words = [
-            "run",
-            "quickstart",
-            folder / "work",
-            folder / "pile",
-            *(w for s in settings for w in ("--set", s)),
-        ]
+        words = ["run", "quickstart", folder / "work", folder / "pile", *as_options(settings)]
         done = CliRunner().invoke(anidata.cli.entry.app, [str(w) for w in words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return folder / "work/dataset"
+
+
+def as_options(settings):
+    """Settings as words of a command line: --set each."""
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+def run(dataset, folder, settings, *, model=TINY, preset="default", device="cpu"):
+    """Train into a folder, as the command does; the outcome."""
+    order = train.Order(
+        baseline=str(model),
+        dataset=str(dataset),
+        run=folder,
+        preset=preset,
+        settings=settings,
+        device=device,
+    )
+    return train.run(order)
 
 
 def tiny(preset="default", seed=0, **settings):

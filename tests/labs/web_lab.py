@@ -1,4 +1,7 @@
-"""A web of our own on loopback: servers that behave, and servers that misbehave in every way there is. Each writes down what it was asked."""
+"""A web of our own on loopback: servers that behave, and servers that misbehave in every way there is.
+
+Each writes down what it was asked.
+"""
 
 import asyncio
 import gzip
@@ -54,7 +57,7 @@ class Asked:
 
 @dataclass
 class Log:
-    """What all servers were asked, and how many requests each host had at once at most."""
+    """The requests to all servers, and how many requests each host had at once at most."""
 
     asked: list[Asked] = field(default_factory=list)
     now: Counter[str] = field(default_factory=Counter)
@@ -93,15 +96,12 @@ class Client:
         await self._writer.drain()
 
     async def answer(self, body: bytes, status: str = "200 OK", **headers: str) -> None:
-        lines = [
-            f"HTTP/1.1 {status}",
-            f"Content-Length: {len(body)}",
-            *(f"{n.replace('_', '-')}: {v}" for n, v in headers.items()),
-        ]
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         await self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
     def reset(self) -> None:
-        """Cut the line with an RST."""
+        """Cut the connection with an RST."""
         self._writer.transport.abort()
 
 
@@ -111,14 +111,13 @@ Way = Callable[[Client, Asked], Awaitable[object]]  # how a path is answered
 class Web:
     """Servers on some loopback addresses, one port for all, in a thread of their own.
 
-    A path's first component names the way it is answered in; `pages` holds what else there is, by host and path or by path alone.
+    A path's first component names the way it is answered in; `pages` holds what else there is, by host and
+    path or by path alone.
     """
 
     def __init__(self, *addresses: str, bound: socket.socket | None = None) -> None:
-        self._first = (
-            {"sock": bound} if bound else {"host": addresses[0] if addresses else "127.0.0.1", "port": 0}
-        )
         self.addresses = addresses or ("127.0.0.1",)
+        self._first = {"sock": bound} if bound else {"host": self.addresses[0], "port": 0}
         self.log = Log()
         self.pages: dict[str, Way] = {}
         self.ways: dict[str, Way] = dict(WAYS)
@@ -160,9 +159,8 @@ class Web:
         client = Client(reader, writer)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                line, *lines = head.decode().strip().split("\r\n")
-                headers = {n.lower(): v.strip() for n, _, v in (one.partition(":") for one in lines)}
-                asked = self.log.begin(headers["host"].rpartition(":")[0], line.split(" ")[1], headers)
+                path, headers = _parsed(head)
+                asked = self.log.begin(headers["host"].rpartition(":")[0], path, headers)
                 try:
                     await self._way(asked)(client, asked)
                 finally:
@@ -175,6 +173,13 @@ class Web:
     def _way(self, asked: Asked) -> Way:
         named = self.ways.get(asked.path.split("/")[1])
         return self.pages.get(asked.host + asked.path) or self.pages.get(asked.path) or named or _missing
+
+
+def _parsed(head: bytes) -> tuple[str, dict[str, str]]:
+    """Path and headers of a request, names in lower case."""
+    line, *lines = head.decode().strip().split("\r\n")
+    fields = [one.partition(":") for one in lines]
+    return line.split(" ")[1], {name.lower(): value.strip() for name, _, value in fields}
 
 
 def page(body: bytes, status: str = "200 OK", **headers: str) -> Way:

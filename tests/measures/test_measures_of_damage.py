@@ -1,4 +1,4 @@
-"""What was done to a picture is measured as strongly as it was done: blocks, quality, noise, enlarged pixels, bars."""
+"""Damage is measured as strongly as it was done: blocks, quality, noise, enlarged pixels, bars."""
 
 import io
 
@@ -9,9 +9,10 @@ import pytest
 
 from anidata.imaging.decode import decode
 from anidata.measures import border, jpeg_blocks, jpeg_quality, noise, pixel_art
-from measure_lab import auc, gray, image, needs_shared, originals, painted
+from measure_lab import auc, gray, image, originals, painted
 from pages import jpeg
 from pages import pixel_art as pixels_drawn
+from shared import needs_shared
 
 BLOCKS, NOISY, PIXELS = 0.45, 2.8, 0.7  # where clean's rules cut
 

@@ -1,4 +1,4 @@
-"""An archive becomes records: its members' very bytes, refusals as rows, and no archive costs more than it may."""
+"""An archive becomes records: its members' very bytes, refusals as rows; none costs more than it may."""
 
 import bz2
 import gzip
@@ -77,7 +77,7 @@ PACKED = [name for name in MAKERS if name not in ("stored.cbz", "x.tar", "gnu.ta
 
 
 def options(base: Path, **limits) -> Options:
-    return Options(base / "work", **limits)
+    return Options(base=base / "work", **limits)
 
 
 def listed(path: Path, **limits) -> list[Record]:
@@ -95,7 +95,7 @@ def errors(records: list[Record]) -> dict[str, str | None]:
 
 
 def blobs(path: Path) -> list[str]:
-    return sorted(found.name for found in (path.parent / "work").rglob("*") if found.is_file())
+    return sorted(file.name for file in (path.parent / "work").rglob("*") if file.is_file())
 
 
 @pytest.mark.parametrize("kind", MAKERS)
@@ -220,7 +220,7 @@ def test_a_listing_that_is_killed_leaves_nothing_behind(kind, tmp_path, monkeypa
             lambda self, path, data: killed() if path == "deep/er/e.webp" else keep(self, path, data),
         )
         patch.setattr(
-            "anidata.sources.archives.archive._places",
+            "anidata.sources.archives.archive._listing_and_blob",
             lambda *_: (tmp_path / "work/blobs/y.jsonl", tmp_path / "work/blobs/y.tar"),
         )
         with pytest.raises(KeyboardInterrupt):
@@ -350,8 +350,8 @@ class TestRefused:
     def test_encrypted_members_of_a_zip(self, tmp_path):
         path = make_zip(tmp_path / "x.zip", {"a.png": b"secret", "b.png": b"open"})
         data = bytearray(path.read_bytes())
-        for signature, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
-            data[data.index(signature) + place] |= 1
+        for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+            data[data.index(signature) + offset] |= 1
         path.write_bytes(data)
         assert errors(listed(path)) == {"a.png": "encrypted", "b.png": None}
 
@@ -434,9 +434,14 @@ class TestNames:
     @pytest.mark.parametrize("kind", MAKERS)
     def test_sidecars_metadata_and_true_lines_work_as_in_a_folder(self, kind, tmp_path):
         files = {
-            "s/a_line.png": b"line", "s/a_color.png": b"color", "s/a_color.txt": b"red, blue", "s/b.png": b"", "s/t/c.png": b"",
-            "metadata.csv": b"file_name,license\ns/b.png,far\ns/t/c.png,far\n", "s/metadata.jsonl": b'{"file_name": "b.png", "license": "near"}',
-        }  # fmt: skip
+            "s/a_line.png": b"line",
+            "s/a_color.png": b"color",
+            "s/a_color.txt": b"red, blue",
+            "s/b.png": b"",
+            "s/t/c.png": b"",
+            "metadata.csv": b"file_name,license\ns/b.png,far\ns/t/c.png,far\n",
+            "s/metadata.jsonl": b'{"file_name": "b.png", "license": "near"}',
+        }
         path = MAKERS[kind](tmp_path / kind, files)
         records = listed(path)
         for name, data in files.items():
@@ -487,10 +492,10 @@ class TestBombs:
         directory = data[begin : data.index(b"PK\5\6")] + entry * 50
         struct.pack_into("<HHII", end, 8, 52, 52, len(directory), begin)
         path.write_bytes(data[:begin] + directory + end)
-        found = {record.name.rpartition("/")[2]: record.error for record in listed(path)}
-        assert len(found) == 52
-        assert found["b.png"] is None
-        assert [*found.values()].count(
+        codes = {record.name.rpartition("/")[2]: record.error for record in listed(path)}
+        assert len(codes) == 52
+        assert codes["b.png"] is None
+        assert [*codes.values()].count(
             "bomb"
         ) >= 50  # Pythons that look for shared bytes themselves refuse the last of them too
 
@@ -534,24 +539,24 @@ class TestBroken:
                 tmp_path / kind, {"a.png": b"first", "b.png": NOISE[:9000], "c.png": b"third"}
             )
             data = bytearray(path.read_bytes())
-            place = (
+            offset = (
                 data.index(NOISE[100:200])
                 if kind in ("stored.cbz", "copy.7z", "x.zip")
                 else data.index(b"b.png") + 3000
             )
-            data[place + 50] ^= 0xFF
+            data[offset + 50] ^= 0xFF
             path.write_bytes(data)
-            found = errors(listed(path))
-            assert (found["a.png"], found["b.png"]) == (None, "corrupt"), kind
-            assert found["c.png"] == ("corrupt" if kind == "copy.7z" else None), (
+            codes = errors(listed(path))
+            assert (codes["a.png"], codes["b.png"]) == (None, "corrupt"), kind
+            assert codes["c.png"] == ("corrupt" if kind == "copy.7z" else None), (
                 kind
             )  # a 7z's block is broken from there on
 
     def test_an_unknown_method_is_corrupt(self, tmp_path):
         path = make_zip(tmp_path / "x.zip", {"a.png": b"1", "b.png": b"2"})
         data = bytearray(path.read_bytes())
-        for signature, place in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
-            data[data.index(signature) + place] = 99
+        for signature, offset in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+            data[data.index(signature) + offset] = 99
         path.write_bytes(data)
         assert errors(listed(path)) == {"a.png": "corrupt", "b.png": None}
 
@@ -620,9 +625,9 @@ class TestBroken:
     def test_a_name_that_lies_about_being_utf_8_does_not_hide_the_others(self, tmp_path):
         path = make_zip(tmp_path / "x.zip", {"a.png": b"1", "ß.png": b"2"})
         path.write_bytes(path.read_bytes().replace("ß".encode(), b"\xff\xfe"))
-        found = errors(listed(path))
-        assert found.pop("x.zip") == "corrupt"
-        assert found == {"a.png": None, os.fsdecode(b"\xff\xfe.png"): None}
+        codes = errors(listed(path))
+        assert codes.pop("x.zip") == "corrupt"
+        assert codes == {"a.png": None, os.fsdecode(b"\xff\xfe.png"): None}
 
     def test_an_offset_before_the_beginning_is_corrupt_not_unreadable(self, tmp_path):
         path = make_zip(tmp_path / "x.zip", {"a.png": b"1", "b.png": b"2"})
@@ -647,8 +652,8 @@ class TestBroken:
     def test_no_damage_makes_more_of_an_archive_than_rows(self, kind, tmp_path_factory, data):
         whole, base = bytearray(example(kind, tmp_path_factory)), tmp_path_factory.mktemp("damaged")
         for _ in range(data.draw(st.integers(1, 8))):
-            place = data.draw(st.integers(0, len(whole) - 1) | st.integers(-400, -1) | st.integers(6, 600))
-            whole[place] = data.draw(st.integers(0, 255))
+            offset = data.draw(st.integers(0, len(whole) - 1) | st.integers(-400, -1) | st.integers(6, 600))
+            whole[offset] = data.draw(st.integers(0, 255))
         path = base / kind
         path.write_bytes(whole[: data.draw(st.just(len(whole)) | st.integers(0, len(whole)))])
         try:

@@ -33,7 +33,7 @@ def put(base: Path, *names: str) -> None:
 
 
 def listed(pile: Path | str, **options) -> list[Record]:
-    return list(folder.records(str(pile), Options(Path(tempfile.gettempdir()), **options)))
+    return list(folder.records(str(pile), Options(base=Path(tempfile.gettempdir()), **options)))
 
 
 def names(pile: Path | str, **options) -> list[str]:
@@ -60,7 +60,7 @@ def test_the_order_does_not_depend_on_the_system(pile, monkeypatch):
     class Shuffled:
         def __init__(self, path):
             with scandir(path) as entries:
-                self.entries = random.Random(1).sample(found := list(entries), len(found))
+                self.entries = random.Random(1).sample(unshuffled := list(entries), len(unshuffled))
 
         def __enter__(self):
             return iter(self.entries)
@@ -159,7 +159,7 @@ def test_a_missing_folder_says_what_to_type():
         listed("folder:/nowhere/at/all")
 
 
-@pytest.mark.parametrize("text", ["folder:", "folder:\0", "folder:" + "x" * 5000])
+@pytest.mark.parametrize("text", ["folder:\0", "folder:" + "x" * 5000])
 def test_what_can_be_no_folder_is_a_source_error(text):
     with pytest.raises(SourceError, match="Type"):
         listed(text)
@@ -167,7 +167,7 @@ def test_what_can_be_no_folder_is_a_source_error(text):
 
 def test_a_workspace_among_the_pictures_is_left_out(pile):
     put(pile, "a.png", "work/blobs/x.tar", "sub/work/b.png")
-    assert [record.name for record in folder.records(str(pile), Options(pile / "work"))] == [
+    assert [record.name for record in folder.records(str(pile), Options(base=pile / "work"))] == [
         "a.png",
         "sub/work/b.png",
     ]
@@ -204,10 +204,14 @@ def test_archives_in_a_folder_are_opened_where_content_and_ending_agree(pile, tm
         archive.writestr("../evil.png", b"")
     (pile / "drawing.kra").write_bytes((pile / "x.zip").read_bytes())
     put(pile, "no.zip", "w.png")
-    records = list(folder.records(str(pile), Options(tmp_path / "work")))
+    records = list(folder.records(str(pile), Options(base=tmp_path / "work")))
     assert [(record.name, record.error) for record in records] == [
-        ("drawing.kra", None), ("no.zip", None), ("w.png", None), ("x.zip/../evil.png", "unsafe_name"), ("x.zip/in/a.png", None),
-    ]  # fmt: skip
+        ("drawing.kra", None),
+        ("no.zip", None),
+        ("w.png", None),
+        ("x.zip/../evil.png", "unsafe_name"),
+        ("x.zip/in/a.png", None),
+    ]
     assert records[-1].tags == ("red", "blue")
     assert read(records[-1].at, tmp_path / "work", 10) == b"a"
 
@@ -293,7 +297,7 @@ def test_all_files_come_once_whatever_the_tree(paths):
             if not any(parent.is_file() for parent in target.parents) and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.touch()
-        expected = sorted(str(found.relative_to(base)) for found in Path(base).rglob("*") if found.is_file())
+        expected = sorted(str(file.relative_to(base)) for file in Path(base).rglob("*") if file.is_file())
         assert sorted(names(base)) == expected
 
 
@@ -314,7 +318,7 @@ def test_a_folder_nested_deeper_than_python_recurses_is_listed(pile):
 
 class TestSample:
     def test_it_has_only_pictures_and_all_of_them_have_license_and_artist(self, tmp_path):
-        records = list(sample.records("sample:", Options(tmp_path)))
+        records = list(sample.records("sample:", Options(base=tmp_path)))
         text = (Path(sample.PACKAGE) / "art" / "ATTRIBUTION.md").read_text()
         rows = {
             cells[0].strip(): cells
@@ -328,7 +332,7 @@ class TestSample:
             assert record.artist in rows[record.file][2]
 
     def test_its_records_do_not_depend_on_where_the_package_is(self, tmp_path):
-        for record in sample.records("sample:", Options(tmp_path)):
+        for record in sample.records("sample:", Options(base=tmp_path)):
             assert record.root == "sample:"
             assert str(sample.PACKAGE) not in record.name + record.stamp
             assert path_of(record.at.uri, tmp_path).is_file()
@@ -361,10 +365,14 @@ def test_a_video_among_pictures_is_a_row_that_says_which_source_takes_its_frames
         )
     )
     assert {row["file"]: row["error"] for row in rows} == {
-        "a.png": None, "really a picture.mp4": None, "neither.webm": "not_an_image", "clip.mp4": "video", "CLIP.AVI": "video"
-    }  # fmt: skip
+        "a.png": None,
+        "really a picture.mp4": None,
+        "neither.webm": "not_an_image",
+        "clip.mp4": "video",
+        "CLIP.AVI": "video",
+    }
     assert {row["message"] for row in rows if row["error"] == "video"} == {
         "a video; the source video takes its frames: anidata ingest WORK video:FOLDER"
     }
-    [alone] = folder.records(str(pile / "clip.mp4"), Options(tmp_path))
+    [alone] = folder.records(str(pile / "clip.mp4"), Options(base=tmp_path))
     assert alone.error == "video"

@@ -1,4 +1,7 @@
-"""Galleries by the real gallery-dl, from a Danbooru of our own: all is listed, or a row says what isn't and why; no secret comes along."""
+"""Galleries by the real gallery-dl, from a Danbooru of our own.
+
+All is listed, or a row says what isn't and why; no secret comes along.
+"""
 
 import json
 import os
@@ -35,7 +38,7 @@ def home(tmp_path, monkeypatch):
 def records(source, **options):
     return list(
         registry.load("sources", "gallery").records(
-            source, Options(Path("nowhere"), allow_private=True, **options)
+            source, Options(base=Path("nowhere"), allow_private=True, **options)
         )
     )
 
@@ -49,11 +52,15 @@ def program(tmp_path, monkeypatch, code):
 
 def test_a_post_is_a_record_with_all_that_is_said_of_it():
     with Booru([post(7)]) as booru:
-        [found] = records(booru.source)
-        place = f"http://127.0.0.1:{booru.port}/good/7.png"
-    assert (found.url, found.at.uri, found.file, found.root) == (place, place, "7.png", "gallery:")
-    assert (found.artist, found.rating, found.tags[:2]) == ("mei_(artist)", "s", ("mei_(artist)", "original"))
-    extra = json.loads(found.extra)
+        [record] = records(booru.source)
+        url = f"http://127.0.0.1:{booru.port}/good/7.png"
+    assert (record.url, record.at.uri, record.file, record.root) == (url, url, "7.png", "gallery:")
+    assert (record.artist, record.rating, record.tags[:2]) == (
+        "mei_(artist)",
+        "s",
+        ("mei_(artist)", "original"),
+    )
+    extra = json.loads(record.extra)
     assert (extra["source"], extra["score"]) == ("https://pages.example/7", 7)
     assert not [name for name in extra if name.startswith("_")]
 
@@ -72,13 +79,13 @@ def test_what_is_no_picture_is_a_row_that_says_so():
     with Booru(
         [post(3, file_url="/3.mp4"), post(2, file_url="/2.zip"), post(1, file_url="ftp://a.example/1.png")]
     ) as booru:
-        found = records(booru.source)
-    assert [(r.error, r.at) for r in found] == [
+        listing = records(booru.source)
+    assert [(r.error, r.at) for r in listing] == [
         ("not_an_image", None),
         ("not_an_image", None),
         ("bad_url", None),
     ]
-    assert "video (.mp4)" in found[0].message
+    assert "video (.mp4)" in listing[0].message
 
 
 @pytest.mark.parametrize(
@@ -87,11 +94,11 @@ def test_what_is_no_picture_is_a_row_that_says_so():
 def test_a_listing_that_breaks_off_keeps_what_came_and_a_row_stands_for_the_rest(status, body):
     posts = [post(number) for number in range(450, 0, -1)]
     with Booru(posts, lambda page: (status, body) if page >= 2 else None) as booru:
-        found = records(booru.source)
-    assert [r.error for r in found] == [*[None] * 200, "listing_failed"]
-    assert "broke off after 200, the same command lists again: " in found[-1].message
-    assert (str(status) if status != 200 else "JSON") in found[-1].message
-    assert found[-1].at is None
+        listing = records(booru.source)
+    assert [r.error for r in listing] == [*[None] * 200, "listing_failed"]
+    assert "broke off after 200, the same command lists again: " in listing[-1].message
+    assert (str(status) if status != 200 else "JSON") in listing[-1].message
+    assert listing[-1].at is None
 
 
 @pytest.mark.parametrize(("status", "body"), [(500, b"no"), (200, b"<html>garbage"), (403, b"{}")])
@@ -147,7 +154,7 @@ def test_a_gallery_in_a_private_network_is_asked_only_when_allowed(host, monkeyp
     with pytest.raises(SourceError, match="--allow-private"):
         list(
             registry.load("sources", "gallery").records(
-                f"gallery:Danbooru:http://{host}:1/posts", Options(Path("nowhere"))
+                f"gallery:Danbooru:http://{host}:1/posts", Options(base=Path("nowhere"))
             )
         )
 
@@ -176,10 +183,10 @@ def test_credentials_in_its_config_are_used_and_reach_no_record(home):
         source=f"https://mei:{SECRET}@a.example/?api_key={SECRET}&x=1",
     )
     with Booru([hostile, post(2, file_url=f"/good/2.png?login=mei&api_key={SECRET}&v=2")]) as booru:
-        found = records(booru.source)
-    assert len(found) == 2
-    assert SECRET not in repr(found)
-    assert found[1].url.endswith("/good/2.png?v=2")
+        listing = records(booru.source)
+    assert len(listing) == 2
+    assert SECRET not in repr(listing)
+    assert listing[1].url.endswith("/good/2.png?v=2")
 
 
 def test_credentials_reach_no_error(tmp_path, monkeypatch):
@@ -244,17 +251,23 @@ def test_a_login_that_is_asked_for_says_where_to_put_it(tmp_path, monkeypatch):
 def test_a_listing_without_end_is_ended_and_what_it_has_started_too(
     tmp_path, monkeypatch, limit, value, code
 ):
-    child = "import subprocess; p = subprocess.Popen(['sleep', '600']); open('{}', 'w').write(f'{{os.getpid()}} {{p.pid}}')\n"
+    child = (
+        "import subprocess; p = subprocess.Popen(['sleep', '600']); "
+        "open('{}', 'w').write(f'{{os.getpid()}} {{p.pid}}')\n"
+    )
     row = 'sys.stdout.write(\'{"_url": "https://a.example/1.png"}\\n\'); sys.stdout.flush()\n'
     program(tmp_path, monkeypatch, child.format(tmp_path / "pids") + row + code)
     monkeypatch.setattr(gallery_dl, limit, value)
-    found = records("gallery:https://a.example/")
-    assert (found[0].error, found[-1].error) == (None, "listing_failed")
+    listing = records("gallery:https://a.example/")
+    assert (listing[0].error, listing[-1].error) == (None, "listing_failed")
     assert all(dies(int(pid)) for pid in (tmp_path / "pids").read_text().split())
 
 
 def dies(pid):
-    """Whether a process that was sent a SIGKILL is gone; the system takes a moment, for which we look again and again."""
+    """Whether a process that was sent a SIGKILL is gone.
+
+    The system takes a moment, for which we look again and again.
+    """
     return any(not _alive(pid) or os.sched_yield() for _ in range(100_000))
 
 
@@ -266,17 +279,20 @@ def _alive(pid):
 
 
 def test_a_reader_that_stops_ends_it(tmp_path, monkeypatch):
-    row = f'for n in range({pairing.WINDOW + 1}): print(\'{{"_url": "https://a.example/%d.png"}}\' % n, flush=True)\n'
+    row = (
+        f"for n in range({pairing.WINDOW + 1}): "
+        'print(\'{"_url": "https://a.example/%d.png"}\' % n, flush=True)\n'
+    )
     program(
         tmp_path,
         monkeypatch,
         f"open('{tmp_path / 'pids'}', 'w').write(str(os.getpid()))\n{row}time.sleep(600)",
     )
-    found = registry.load("sources", "gallery").records(
-        "gallery:https://a.example/", Options(tmp_path, allow_private=True)
+    listing = registry.load("sources", "gallery").records(
+        "gallery:https://a.example/", Options(base=tmp_path, allow_private=True)
     )
-    assert next(found).file == "0.png"
-    found.close()
+    assert next(listing).file == "0.png"
+    listing.close()
     assert dies(int((tmp_path / "pids").read_text()))
 
 
@@ -291,8 +307,8 @@ def test_a_gallery_within_that_cant_be_read_is_a_row(home):
     unread = post(1, source="https://unknown.example/picture")
     del unread["file_url"]
     with Booru([post(2), unread]) as booru:
-        found = records(booru.source)
-    assert [(r.file, r.error) for r in found] == [("2.png", None), ("picture", "unread_gallery")]
+        listing = records(booru.source)
+    assert [(r.file, r.error) for r in listing] == [("2.png", None), ("picture", "unread_gallery")]
 
 
 def test_galleries_in_a_gallery_are_listed_each_once(home):
@@ -304,9 +320,9 @@ def test_galleries_in_a_gallery_are_listed_each_once(home):
             },
         )
         booru.artists = [{"id": 1, "name": "mei"}, {"id": 2, "name": "mei"}]
-        found = records(f"gallery:http://127.0.0.1:{booru.port}/artists?search[any_name_matches]=mei")
+        listing = records(f"gallery:http://127.0.0.1:{booru.port}/artists?search[any_name_matches]=mei")
         assert sum("/posts.json" in path for path in booru.asked) == 1
-    assert [r.file for r in found] == ["2.png", "1.png"]
+    assert [r.file for r in listing] == ["2.png", "1.png"]
 
 
 def test_ctrl_c_ends_it_and_what_it_has_started(tmp_path):
@@ -333,16 +349,16 @@ def test_ctrl_c_ends_it_and_what_it_has_started(tmp_path):
 
 
 def test_licenses_and_names_of_mediawiki_are_found(tmp_path, monkeypatch):
-    told = {
+    metadata = {
         "LicenseShortName": {"value": "CC BY-SA 4.0"},
         "Artist": {"value": "<a href='x'>Mei</a>"},
         "ImageDescription": {"value": "A <b>cat</b>"},
     }
-    row = {"_url": "https://a.example/1.png", "extmetadata": told, "user": "uploader"}
+    row = {"_url": "https://a.example/1.png", "extmetadata": metadata, "user": "uploader"}
     program(tmp_path, monkeypatch, f"print({json.dumps(row)!r})")
-    [found] = records("gallery:https://a.example/")
-    assert (found.license, found.artist, found.caption) == ("CC BY-SA 4.0", "Mei", "A cat")
-    assert json.loads(found.extra)["uploader"] == "uploader"
+    [record] = records("gallery:https://a.example/")
+    assert (record.license, record.artist, record.caption) == ("CC BY-SA 4.0", "Mei", "A cat")
+    assert json.loads(record.extra)["uploader"] == "uploader"
 
 
 def test_pictures_are_fetched_and_a_second_run_asks_only_for_new_ones(tmp_path, command, inline):
@@ -351,9 +367,9 @@ def test_pictures_are_fetched_and_a_second_run_asks_only_for_new_ones(tmp_path, 
         words = ["ingest", work, booru.source, "--allow-private", "--set", "ingest.fetch.rate=0", "--json"]
         assert command(*words)["funnel"]["found"] == 2
         booru.posts = [post(3), *booru.posts]
-        found = command(*words)["funnel"]
+        funnel = command(*words)["funnel"]
         asked = [path for path in booru.asked if path.startswith("/good/")]
-    assert (found["found"], found["failed"]) == (3, {})
+    assert (funnel["found"], funnel["failed"]) == (3, {})
     assert sorted(asked) == ["/good/1.png", "/good/2.png", "/good/3.png"]
     rows = json.loads(
         command("query", work, "SELECT DISTINCT source, artist, rating FROM records", "--format", "json")
@@ -439,12 +455,12 @@ def test_credentials_of_a_url_are_gone(user, password):
     assert f"Q{password}" not in secrets.scrubbed(f"error for '{url}'")
 
 
-# --- pairs -------------------------------------------------------------------------------------------------------------------------
+# --- pairs --------------------------------------------------------------------------------------------------
 
 
-def pairs_of(found):
+def pairs_of(listing):
     """File names of colors and of their lineart."""
-    return [(record.file, record.line and record.line.uri.rpartition("/")[2]) for record in found]
+    return [(record.file, record.line and record.line.uri.rpartition("/")[2]) for record in listing]
 
 
 def named(*files):
@@ -456,14 +472,17 @@ def test_names_by_two_patterns_are_pairs_in_whatever_order_they_are_listed():
         named("1_line.png", "1_color.png", "2.png", "3_color.png", "3_line.png", "2_line.png", "4_line.png")
     ) as booru:
         assert pairs_of(records(booru.source)) == [
-            ("1_color.png", "1_line.png"), ("2.png", "2_line.png"), ("3_color.png", "3_line.png"), ("4_line.png", None)
-        ]  # fmt: skip
+            ("1_color.png", "1_line.png"),
+            ("2.png", "2_line.png"),
+            ("3_color.png", "3_line.png"),
+            ("4_line.png", None),
+        ]
 
 
 def test_the_patterns_can_be_chosen_or_switched_off():
     with Booru(named("sketch-1.png", "final-1.png", "2_line.png", "2.png")) as booru:
-        found = records(booru.source, lines="sketch-*.png", colors="final-*.png")
-        assert pairs_of(found) == [("final-1.png", "sketch-1.png"), ("2_line.png", None), ("2.png", None)]
+        listing = records(booru.source, lines="sketch-*.png", colors="final-*.png")
+        assert pairs_of(listing) == [("final-1.png", "sketch-1.png"), ("2_line.png", None), ("2.png", None)]
         assert [line for _, line in pairs_of(records(booru.source, lines=""))] == [None] * 4
 
 
@@ -491,10 +510,10 @@ def test_what_lies_further_apart_than_the_window_is_no_pair_and_nothing_is_lost(
             "4_line.png",
         )
     ) as booru:
-        found = pairs_of(records(booru.source))
-    assert found[0] == ("1_color.png", "1_line.png")
-    assert ("4_color.png", None) in found
-    assert ("4_line.png", None) in found
+        pairs = pairs_of(records(booru.source))
+    assert pairs[0] == ("1_color.png", "1_line.png")
+    assert ("4_color.png", None) in pairs
+    assert ("4_line.png", None) in pairs
 
 
 NAMES = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["_line", "_color", ""])), max_size=8)
@@ -503,16 +522,16 @@ NAMES = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["_line", "_co
 @given(NAMES, st.integers(1, 9))
 def test_every_record_of_a_stream_is_there_once_alone_or_as_a_line(names, window):
     files = [f"{stem}{end}.png" for stem, end in names]
-    found = [
-        (file, Record("r", str(n), file, at=Reference(f"http://a.example/{n}")))
+    named = [
+        (file, Record(root="r", name=str(n), file=file, at=Reference(f"http://a.example/{n}")))
         for n, file in enumerate(files)
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairing, "WINDOW", window)
-        given = list(pairing.paired(found, Options(Path("nowhere"))))
+        given = list(pairing.paired(named, Options(base=Path("nowhere"))))
     places = [record.at.uri for record in given] + [record.line.uri for record in given if record.line]
-    assert sorted(places) == sorted(record.at.uri for _, record in found)
-    stems = {record.at.uri: file.partition(".")[0].partition("_") for file, record in found}
+    assert sorted(places) == sorted(record.at.uri for _, record in named)
+    stems = {record.at.uri: file.partition(".")[0].partition("_") for file, record in named}
     for record in given:
         if record.line:
             assert stems[record.line.uri] == (stems[record.at.uri][0], "_", "line")
@@ -542,7 +561,7 @@ def test_a_gallerys_pairs_are_fetched_and_are_a_style(tmp_path, command, inline)
     ]
 
 
-# --- Referer -----------------------------------------------------------------------------------------------------------------------
+# --- Referer ------------------------------------------------------------------------------------------------
 
 
 def test_pictures_that_a_host_gives_to_those_alone_who_come_from_the_gallery_are_fetched(
@@ -589,9 +608,9 @@ def test_the_referer_is_what_gallery_dl_says_or_the_gallerys_site_and_never_hold
 ):
     row = {"_url": "https://i.example/1.png", "_http_headers": headers}
     program(tmp_path, monkeypatch, f"print({json.dumps(row)!r})")
-    [found] = records("gallery:https://a.example/art/7?page=1")
-    assert found.referer == wanted
-    assert SECRET not in repr(found)
+    [record] = records("gallery:https://a.example/art/7?page=1")
+    assert record.referer == wanted
+    assert SECRET not in repr(record)
 
 
 def test_a_linearts_referer_is_its_own(tmp_path, monkeypatch):
@@ -600,5 +619,5 @@ def test_a_linearts_referer_is_its_own(tmp_path, monkeypatch):
         for name in ("1", "1_line")
     ]
     program(tmp_path, monkeypatch, f"print('\\n'.join({[json.dumps(row) for row in rows]!r}))")
-    [found] = records("gallery:https://a.example/")
-    assert (found.referer, found.line_referer) == ("https://a.example/1", "https://a.example/1_line")
+    [record] = records("gallery:https://a.example/")
+    assert (record.referer, record.line_referer) == ("https://a.example/1", "https://a.example/1_line")

@@ -1,4 +1,7 @@
-"""A MediaWiki installed for the test, served on loopback, listed by gallery-dl's wikimedia extractor, fetched and measured."""
+"""A MediaWiki installed for the test and served on loopback is listed, fetched and measured.
+
+It is listed by gallery-dl's wikimedia extractor.
+"""
 
 import importlib.util
 import json
@@ -120,8 +123,8 @@ def test_the_pictures_of_a_wiki_are_listed_fetched_and_measured(wiki, tmp_path, 
         "ingest.fetch.rate=0",
         "--json",
     ]
-    found = command(*words)["funnel"]
-    assert (found["found"], found["failed"]) == (3, {})
+    funnel = command(*words)["funnel"]
+    assert (funnel["found"], funnel["failed"]) == (3, {})
     rows = json.loads(
         command(
             "query",

@@ -1,4 +1,7 @@
-"""True pairs from the web: the artist's own lineart, whose URL stands beside its color's, is fetched by the same rules and checked."""
+"""True pairs from the web.
+
+The artist's own lineart, whose URL stands beside its color's, is fetched by the same rules and checked.
+"""
 
 import csv
 import re
@@ -7,7 +10,6 @@ import cv2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_fetch_resumes import SET, answers, kept, lanes_apart, pictures
 
 from anidata import registry
 from anidata.catalog import schemas
@@ -16,6 +18,7 @@ from anidata.sources import Options
 from anidata.stages.ingest import requests
 from anidata.storage import Reference
 from drawings import drawing
+from resume_lab import SET, answers, kept, lanes_apart, pictures
 from web_lab import Web, breaking_off, page, seed_of
 
 SIDE = 192
@@ -58,7 +61,7 @@ def ingest(command, tmp_path, source, *words):
 
 
 def linework(command, tmp_path):
-    """What became of each picture and of its lineart: status, code, whether the lineart is taken, its code."""
+    """Status and code of each picture, whether its lineart is taken, and the lineart's code."""
     rows = answers(
         command,
         tmp_path / "work",
@@ -75,12 +78,12 @@ def test_two_columns_of_urls_give_pairs_that_are_a_style(web, tmp_path, command,
         "extract-lineart", tmp_path / "work", "--style", "artist", "--set", "clean.min_side=1", "--json"
     )["done"]
     assert (done["artist"], done["color"]) == (3, 3)
-    found = answers(
+    rows = answers(
         command,
         tmp_path / "work",
         "SELECT record, line FROM fetches JOIN records USING (record) ORDER BY fetches.url",
     )
-    assert [row["line"] for row in found] == [False] * 3 + [True] * 3
+    assert [row["line"] for row in rows] == [False] * 3 + [True] * 3
     assert web.log.paths()[0] == "/robots.txt"
 
 
@@ -104,15 +107,15 @@ def test_lineart_that_cant_be_had_has_its_code_beside_a_color_that_stays(web, tm
     assert done["funnel"]["failed"] == {}
     codes = ["http_404", "not_an_image", "noai", "robots", "too_large", "reset", "bad_url", None]
     assert linework(command, tmp_path) == [("ok", None, False, code) for code in codes]
-    told = answers(command, tmp_path / "work", "SELECT error FROM fetches WHERE line ORDER BY url")
-    assert {row["error"] for row in told} == set(codes) - {"bad_url", None}
+    fetches = answers(command, tmp_path / "work", "SELECT error FROM fetches WHERE line ORDER BY url")
+    assert {row["error"] for row in fetches} == set(codes) - {"bad_url", None}
 
 
 def test_a_lineart_in_a_private_network_is_refused_like_any_other_url(web, tmp_path, command, inline):
     source = table(tmp_path, [(web.url("gone/1"), web.url("lines/1"))])
     command("ingest", tmp_path / "work", source, "--line-column", "drawn")
-    found = answers(command, tmp_path / "work", "SELECT error FROM fetches")
-    assert found == [{"error": "private_address"}] * 2
+    fetches = answers(command, tmp_path / "work", "SELECT error FROM fetches")
+    assert fetches == [{"error": "private_address"}] * 2
     assert web.log.asked == []
 
 
@@ -222,14 +225,18 @@ def test_a_column_of_lineart_that_isnt_there_is_told(tmp_path):
     with pytest.raises(
         SourceError, match=re.escape("no column 'drawn'. Type --line-column with one of: url, size")
     ):
-        list(registry.load("sources", "urls").records(f"urls:{path}", Options(tmp_path, line_column="drawn")))
+        list(
+            registry.load("sources", "urls").records(
+                f"urls:{path}", Options(base=tmp_path, line_column="drawn")
+            )
+        )
 
 
 def test_credentials_in_a_linearts_url_reach_no_record(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("url,drawn\nhttp://a.example/1.png,http://mei:secret@a.example/2.png\n")
     [record] = registry.load("sources", "urls").records(
-        f"urls:{path}", Options(tmp_path, line_column="drawn")
+        f"urls:{path}", Options(base=tmp_path, line_column="drawn")
     )
     assert record.line == Reference("http://a.example/2.png")
     assert "secret" not in repr(record)
@@ -240,7 +247,10 @@ PLACES = st.sampled_from([None, "blobs/a.tar", "file:///a.png", "http://a.exampl
 
 @given(PLACES, PLACES, st.booleans(), st.booleans())
 def test_what_came_is_never_asked_for_again_and_what_is_wanted_always_is(at, line, wants_at, wants_line):
-    """Against a table of all cases, written down by hand: a URL is asked for unless bytes of it are there and it isn't wanted."""
+    """Against a table of all cases, written down by hand.
+
+    A URL is asked for unless bytes of it are there and it isn't wanted.
+    """
     empty = dict.fromkeys([field.name for field in schemas.SIGHTINGS])
     row = empty | {"record": "a", "generation": 1, "at_uri": at, "line_uri": line}
     came = {name: {"at_uri": f"blobs/{name}.tar", "at_offset": 512, "at_size": 9} for name in ("a", "a.line")}

@@ -19,8 +19,10 @@ from drawings import drawing, save
 from web_lab import Web, page
 
 
-def records(place, base, **options):
-    return list(registry.load("sources", "parquet").records(f"parquet:{place}", Options(base, **options)))
+def records(location, base, **options):
+    return list(
+        registry.load("sources", "parquet").records(f"parquet:{location}", Options(base=base, **options))
+    )
 
 
 def answers(command, work, sql):
@@ -31,16 +33,16 @@ def answers(command, work, sql):
 def table(tmp_path):
     """Four pictures in a parquet of the datasets library's own making."""
     files = [str(save(tmp_path / "pile" / f"{n}.png", drawing(n))) for n in range(4)]
-    found = datasets.Dataset.from_dict(
+    data = datasets.Dataset.from_dict(
         {"image": files, "text": [f"caption {n}" for n in range(4)], "score": list(range(4))}
     )
-    found = (
-        found.cast_column("image", datasets.Image())
+    data = (
+        data.cast_column("image", datasets.Image())
         .with_format("arrow")
         .map(embed_table_storage, batched=True)
     )  # as a push to the Hub does
     (tmp_path / "tables").mkdir()
-    found.to_parquet(str(tmp_path / "tables" / "train.parquet"))
+    data.to_parquet(str(tmp_path / "tables" / "train.parquet"))
     return tmp_path / "tables" / "train.parquet"
 
 
@@ -127,7 +129,7 @@ def test_a_broken_table_is_a_source_error(tmp_path):
         records(tmp_path / "a.parquet", tmp_path)
 
 
-# --- elsewhere ---------------------------------------------------------------------------------------------------------------------
+# --- elsewhere ----------------------------------------------------------------------------------------------
 
 
 def png(seed):
@@ -165,32 +167,32 @@ def test_tables_on_a_server_give_what_they_would_here_and_are_taken_once(tmp_pat
     assert not list((work / "tmp").iterdir())
 
 
-@pytest.mark.parametrize("place", ["memory://tables/one", "memory://tables/one/a.parquet"])
-def test_tables_of_any_file_system_that_fsspec_reaches_are_read(place, tmp_path):
+@pytest.mark.parametrize("location", ["memory://tables/one", "memory://tables/one/a.parquet"])
+def test_tables_of_any_file_system_that_fsspec_reaches_are_read(location, tmp_path):
     with fsspec.open("memory://tables/one/a.parquet", "wb") as file:
         file.write(parquet(1, 2))
-    found = records(place, tmp_path / "work")
-    assert [record.file for record in found] == ["1.png", "2.png"]
-    assert [read(record.at, tmp_path / "work", 1 << 20) for record in found] == [png(1), png(2)]
-    assert found[0].name == ("a.parquet/0" if place.endswith("one") else "0")
+    listing = records(location, tmp_path / "work")
+    assert [record.file for record in listing] == ["1.png", "2.png"]
+    assert [read(record.at, tmp_path / "work", 1 << 20) for record in listing] == [png(1), png(2)]
+    assert listing[0].name == ("a.parquet/0" if location.endswith("one") else "0")
 
 
 @pytest.mark.parametrize(
-    ("place", "wanted"),
+    ("location", "wanted"),
     [
         ("http://127.0.0.1:1/a.parquet", "--allow-private"),
         ("memory://nowhere/a.parquet", "Check the URL"),
         ("simplecache::http://127.0.0.1:1/a.parquet", "Type it alone"),
     ],
 )
-def test_a_table_that_cant_be_had_says_why(place, wanted, tmp_path):
+def test_a_table_that_cant_be_had_says_why(location, wanted, tmp_path):
     with pytest.raises(SourceError, match=wanted):
-        records(place, tmp_path / "work")
+        records(location, tmp_path / "work")
     with pytest.raises(SourceError, match=wanted):
-        registry.load("sources", "parquet").state(f"parquet:{place}", Options(tmp_path / "work"))
+        registry.load("sources", "parquet").state(f"parquet:{location}", Options(base=tmp_path / "work"))
 
 
 def test_a_tables_url_with_credentials_is_refused(tmp_path, command, inline):
-    with pytest.raises(SourceError, match="credentials in a URL") as told:
+    with pytest.raises(SourceError, match="credentials in a URL") as refusal:
         command("ingest", tmp_path / "work", "parquet:http://mei:secret@127.0.0.1:1/a.parquet")
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(refusal.value)

@@ -1,4 +1,4 @@
-"""Tars and lists by http: over checked addresses alone, hop by hop, and on from where a lost connection broke off."""
+"""Tars and lists by http: over checked addresses alone, hop by hop, and on from where a connection broke."""
 
 import gzip
 import io
@@ -35,8 +35,10 @@ def tar(*seeds):
     return buffer.getvalue()
 
 
-def listed(kind, place, base, **options):
-    return list(registry.load("sources", kind).records(f"{kind}:{place}", Options(base / "work", **options)))
+def listed(kind, location, base, **options):
+    return list(
+        registry.load("sources", kind).records(f"{kind}:{location}", Options(base=base / "work", **options))
+    )
 
 
 def tars(url, base, **options):
@@ -50,12 +52,12 @@ def content(url, lookup=reading.system_lookup, **settings):
 
 
 def code(url, *args, **settings):
-    with pytest.raises(fetch.Unfetched) as why:
+    with pytest.raises(fetch.FetchError) as why:
         content(url, *args, **settings)
     return why.value.code
 
 
-# --- where it may lead -------------------------------------------------------------------------------------------------------------
+# --- where it may lead --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -142,11 +144,14 @@ def test_we_say_who_we_are_and_send_no_cookie(web):
     assert not any("cookie" in asked.headers for asked in web.log.asked)
 
 
-# --- what comes --------------------------------------------------------------------------------------------------------------------
+# --- what comes ---------------------------------------------------------------------------------------------
 
 
 def breaking(body, after, etag='"1"', then=None):
-    """A way: breaks off after so many bytes the first time, and knows ranges then; `then`: what the file has become meanwhile."""
+    """A way that breaks off after so many bytes the first time, and knows ranges then.
+
+    `then`: the bytes that the file has become meanwhile.
+    """
     asked = []
 
     async def answer(client, request):
@@ -163,8 +168,8 @@ def breaking(body, after, etag='"1"', then=None):
             await client.answer(body if then is None else then, ETag='"2"')
         else:
             start = int(request.headers["range"].removeprefix("bytes=").rstrip("-"))
-            place = f"bytes {start}-{len(body) - 1}/{len(body)}"
-            await client.answer(body[start:], "206 Partial Content", Content_Range=place, ETag=etag)
+            content_range = f"bytes {start}-{len(body) - 1}/{len(body)}"
+            await client.answer(body[start:], "206 Partial Content", Content_Range=content_range, ETag=etag)
 
     return answer
 
@@ -173,8 +178,8 @@ def breaking(body, after, etag='"1"', then=None):
 def test_a_tar_whose_connection_breaks_is_gone_on_with_from_what_had_come(web, tmp_path, after):
     body = tar(1, 2, 3)
     web.pages["/a.tar"] = breaking(body, after)
-    found = listed("webdataset", web.url("a.tar"), tmp_path, allow_private=True)
-    assert [read(record.at, tmp_path / "work", 1 << 20) for record in found] == [
+    records = listed("webdataset", web.url("a.tar"), tmp_path, allow_private=True)
+    assert [read(record.at, tmp_path / "work", 1 << 20) for record in records] == [
         picture(1),
         picture(2),
         picture(3),
@@ -237,8 +242,8 @@ def test_a_list_is_read_from_a_server(web, tmp_path, form):
         text = ("url,artist\n" + "\n".join(f"{row['url']},mei" for row in rows)).encode()
         buffer.write(gzip.compress(text) if form.endswith("gz") else text)
     web.pages[f"/list.{form}?x=1"] = page(buffer.getvalue())
-    found = listed("urls", web.url(f"list.{form}?x=1"), tmp_path, allow_private=True)
-    assert [(record.url, record.artist) for record in found] == [(row["url"], "mei") for row in rows]
+    records = listed("urls", web.url(f"list.{form}?x=1"), tmp_path, allow_private=True)
+    assert [(record.url, record.artist) for record in records] == [(row["url"], "mei") for row in rows]
 
 
 def test_a_list_that_cant_be_had_is_a_source_error_and_leaves_nothing(web, tmp_path, monkeypatch):

@@ -27,7 +27,8 @@ def listed(base: Path, files: dict[str, str | bytes]) -> dict[str, Record]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return {
-        record.name: record for record in folder.records(f"folder:{base / 'pile'}", Options(base / "work"))
+        record.name: record
+        for record in folder.records(f"folder:{base / 'pile'}", Options(base=base / "work"))
     }
 
 
@@ -102,7 +103,7 @@ def test_a_pixiv_work_as_gallery_dl_writes_it():
 
 
 @pytest.mark.parametrize(
-    ("found", "taken"),
+    ("rating", "taken"),
     [
         ("general", "g"),
         ("G", "g"),
@@ -115,8 +116,8 @@ def test_a_pixiv_work_as_gallery_dl_writes_it():
         (None, None),
     ],
 )
-def test_ratings_have_one_letter_where_they_are_known(found, taken):
-    assert from_fields({"rating": found}).rating == taken
+def test_ratings_have_one_letter_where_they_are_known(rating, taken):
+    assert from_fields({"rating": rating}).rating == taken
 
 
 @pytest.mark.parametrize(
@@ -245,10 +246,14 @@ class TestWhoIsMeant:
         assert records["c.png"].artist == "Ann"
 
     def test_the_nearer_word_counts_field_by_field(self, tmp_path):
-        records = listed(tmp_path, {
-            "a.png": b"", "a.png.json": '{"artist": "json"}', "a.json": '{"artist": "x", "rating": "s"}', "a.txt": "one, two",
+        files = {
+            "a.png": b"",
+            "a.png.json": '{"artist": "json"}',
+            "a.json": '{"artist": "x", "rating": "s"}',
+            "a.txt": "one, two",
             "metadata.csv": "file_name,artist,license,tags\na.png,csv,CC0,three\n",
-        })  # fmt: skip
+        }
+        records = listed(tmp_path, files)
         assert (records["a.png"].artist, records["a.png"].rating, records["a.png"].license) == (
             "json",
             "s",
@@ -282,14 +287,21 @@ class TestWhoIsMeant:
 
 class TestMetadata:
     def test_the_nearest_file_that_names_a_picture_counts(self, tmp_path):
-        records = listed(tmp_path, {
-            "metadata.csv": "file_name,license\nsub/a.png,far\nsub/b.png,far\nc.png,far\n./sub/deep/d.png,far\n",
-            "sub/metadata.jsonl": '{"file_name": "a.png", "license": "near"}\nbroken\n{"file_name": "deep/e.png", "license": "near"}\n',
-            "sub/a.png": b"", "sub/b.png": b"", "c.png": b"", "sub/deep/d.png": b"", "sub/deep/e.png": b"",
-        })  # fmt: skip
+        far = ["sub/a.png", "sub/b.png", "c.png", "./sub/deep/d.png"]
+        near = ['{"file_name": "a.png", "license": "near"}', '{"file_name": "deep/e.png", "license": "near"}']
+        pictures = ["sub/a.png", "sub/b.png", "c.png", "sub/deep/d.png", "sub/deep/e.png"]
+        metadata = {
+            "metadata.csv": "file_name,license\n" + "".join(f"{name},far\n" for name in far),
+            "sub/metadata.jsonl": f"{near[0]}\nbroken\n{near[1]}\n",
+        }
+        records = listed(tmp_path, metadata | dict.fromkeys(pictures, b""))
         assert {name: record.license for name, record in records.items()} == {
-            "c.png": "far", "sub/a.png": "near", "sub/b.png": "far", "sub/deep/d.png": "far", "sub/deep/e.png": "near",
-        }  # fmt: skip
+            "c.png": "far",
+            "sub/a.png": "near",
+            "sub/b.png": "far",
+            "sub/deep/d.png": "far",
+            "sub/deep/e.png": "near",
+        }
 
     def test_all_columns_are_taken_over(self, tmp_path):
         text = io.StringIO()

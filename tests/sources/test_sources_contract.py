@@ -1,4 +1,4 @@
-"""Every source on the shelf keeps the contract in `anidata.sources`."""
+"""Every kind of source keeps the contract in `anidata.sources`."""
 
 import importlib.util
 import io
@@ -16,6 +16,7 @@ import pytest
 from anidata import registry
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
+from anidata.stages.ingest.plan import source_of
 from drawings import drawing
 from gallery_lab import Booru, post
 
@@ -120,7 +121,7 @@ MAKERS = {
 def listed(kind: str, tmp_path: Path) -> list[Record]:
     if kind not in MAKERS:
         pytest.skip(f"no way to make a small source of kind {kind} here: add one to MAKERS")
-    source, options = MAKERS[kind](tmp_path), Options(tmp_path / "work", allow_private=True)
+    source, options = MAKERS[kind](tmp_path), Options(base=tmp_path / "work", allow_private=True)
     first, second = (list(registry.load("sources", kind).records(source, options)) for _ in range(2))
     assert first == second
     return first
@@ -128,10 +129,29 @@ def listed(kind: str, tmp_path: Path) -> list[Record]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_source_says_what_it_is_and_what_to_type(kind):
-    part = registry.load("sources", kind)
-    assert registry.title(part)
-    assert len(registry.title(part)) < 140
-    assert part.EXAMPLE == str(part.EXAMPLE) != ""
+    source = registry.load("sources", kind)
+    assert registry.title(source)
+    assert len(registry.title(source)) < 140
+    assert source.EXAMPLE == str(source.EXAMPLE) != ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_behind_the_colon_is_an_error_that_says_what_to_type(kind, tmp_path, monkeypatch):
+    make_webdataset(tmp_path)  # a folder that one happens to be in, with something in it to be taken
+    monkeypatch.chdir(tmp_path / "shards")
+    source = registry.load("sources", kind)
+    if not source.TAKES:
+        assert source_of(f"{kind}:") == (kind, source)
+        return
+    with pytest.raises(SourceError) as refusal:
+        source_of(f"{kind}:")
+    assert str(refusal.value) == (
+        f"{kind}:: nothing stands behind the colon. Type {source.TAKES}: {source.EXAMPLE}"
+    )
+
+
+def test_the_sample_alone_takes_nothing_behind_the_colon():
+    assert [kind for kind in KINDS if not registry.load("sources", kind).TAKES] == ["sample"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -197,4 +217,4 @@ def test_a_refused_rest_is_a_source_error_or_a_row_never_another_exception(kind,
     if kind not in MAKERS:
         pytest.skip("not a source of files")
     with pytest.raises(SourceError, match="Type"):
-        list(registry.load("sources", kind).records(f"{kind}:{tmp_path / 'nothing'}", Options(tmp_path)))
+        list(registry.load("sources", kind).records(f"{kind}:{tmp_path / 'nothing'}", Options(base=tmp_path)))

@@ -57,10 +57,11 @@ MAKERS = {
 }
 
 
-def records(place, **options):
+def records(location, **options):
     return list(
         registry.load("sources", "urls").records(
-            f"urls:{place}", Options(place.parent if hasattr(place, "parent") else None, **options)
+            f"urls:{location}",
+            Options(base=location.parent if hasattr(location, "parent") else None, **options),
         )
     )
 
@@ -129,6 +130,14 @@ def test_a_list_without_urls_says_which_columns_it_has(tmp_path):
         records(path)
 
 
+def test_long_fields_are_read_and_leave_the_limit_of_csv_as_it_was(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text(f"url,text\nhttp://a.example/1.png,{'x' * 200_000}\nhttp://a.example/2.png,\n")
+    limit = csv.field_size_limit()
+    assert [len(r.caption or "") for r in records(path)] == [200_000, 0]
+    assert csv.field_size_limit() == limit < 200_000
+
+
 @pytest.mark.parametrize(("name", "data"), [("a.parquet", b"PAR1 no"), ("a.csv.gz", b"\x1f\x8b broken")])
 def test_a_broken_list_is_a_source_error(tmp_path, name, data):
     (tmp_path / name).write_bytes(data)
@@ -142,10 +151,10 @@ def test_any_text_is_rows_or_a_source_error(tmp_path_factory, lines, ending):
     path = tmp_path_factory.mktemp("any") / f"list{ending}"
     path.write_bytes("\n".join(["url", *lines]).encode("utf-8", "surrogatepass"))
     try:
-        found = records(path)
+        listing = records(path)
     except SourceError:
         return
-    assert all((record.at is None) == (record.error is not None) for record in found)
+    assert all((record.at is None) == (record.error is not None) for record in listing)
 
 
 def test_credentials_in_a_url_reach_no_record(tmp_path):
@@ -157,8 +166,10 @@ def test_credentials_in_a_url_reach_no_record(tmp_path):
 def test_a_remote_list_is_read_by_fsspec(tmp_path):
     with fsspec.open("memory://lists/list.csv", "w") as file:
         file.write("url\nhttp://a.example/1.png\n")
-    found = list(registry.load("sources", "urls").records("urls:memory://lists/list.csv", Options(tmp_path)))
-    assert [record.url for record in found] == ["http://a.example/1.png"]
+    listing = list(
+        registry.load("sources", "urls").records("urls:memory://lists/list.csv", Options(base=tmp_path))
+    )
+    assert [record.url for record in listing] == ["http://a.example/1.png"]
 
 
 def test_no_query_of_a_lists_url_reaches_a_data_set():
@@ -176,12 +187,15 @@ def test_without_the_extra_the_command_that_mends_it_is_named_and_then_goes_on(
             patch.setattr("importlib.util.find_spec", lambda name: None)
             with pytest.raises(MissingExtra, match=r"pip install 'anidata\[web\]'"):
                 command("ingest", tmp_path / "work", f"urls:{path}", "--allow-private")
-        found = command("ingest", tmp_path / "work", f"urls:{path}", "--json")["funnel"]
-    assert (found["found"], found["failed"]) == (1, {})
+        funnel = command("ingest", tmp_path / "work", f"urls:{path}", "--json")["funnel"]
+    assert (funnel["found"], funnel["failed"]) == (1, {})
 
 
 def test_the_core_doesnt_import_what_only_fetching_needs():
-    code = "import sys, anidata.cli.entry, anidata.pipeline, anidata.catalog.catalog; sys.exit(any(n in sys.modules for n in ('aiohttp', 'protego', 'fsspec')))"
+    code = (
+        "import sys, anidata.cli.entry, anidata.pipeline, anidata.catalog.catalog; "
+        "sys.exit(any(n in sys.modules for n in ('aiohttp', 'protego', 'fsspec')))"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -1,4 +1,7 @@
-"""A video gives each picture that it holds once, where it is held; what is no video, or breaks off, is a row that says so."""
+"""A video gives each picture that it holds once, where it is held.
+
+What is no video, or breaks off, is a row that says so.
+"""
 
 import json
 from fractions import Fraction
@@ -44,15 +47,15 @@ def fade(seed, seconds=1.0):
     return [(page(seed) * (1 - k / count)).astype(np.uint8) for k in range(count)]
 
 
-def listed(place, base, **options):
+def listed(path, base, **options):
     return list(
-        registry.load("sources", "video").records(f"video:{place}", Options(base / "work", **options))
+        registry.load("sources", "video").records(f"video:{path}", Options(base=base / "work", **options))
     )
 
 
 def pictures(records, base):
-    found = [read(record.at, base / "work", 1 << 24) for record in records if record.at]
-    return [cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1] for data in found]
+    contents = [read(record.at, base / "work", 1 << 24) for record in records if record.at]
+    return [cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1] for data in contents]
 
 
 def nearest(picture, seeds):
@@ -66,25 +69,25 @@ def nearest(picture, seeds):
 )
 def test_each_held_picture_comes_once_from_where_it_is_held(name, codec, tmp_path):
     path = film(tmp_path / name, [held(n) for n in range(4)], codec)
-    found = listed(path, tmp_path)
-    assert [nearest(picture, range(4))[0] for picture in pictures(found, tmp_path)] == [0, 1, 2, 3]
-    assert all(nearest(picture, range(4))[1] < 12 for picture in pictures(found, tmp_path))
-    assert [int(json.loads(record.extra)["time"] // 2) for record in found] == [0, 1, 2, 3]
+    records = listed(path, tmp_path)
+    assert [nearest(picture, range(4))[0] for picture in pictures(records, tmp_path)] == [0, 1, 2, 3]
+    assert all(nearest(picture, range(4))[1] < 12 for picture in pictures(records, tmp_path))
+    assert [int(json.loads(record.extra)["time"] // 2) for record in records] == [0, 1, 2, 3]
 
 
 def test_of_a_fade_the_picture_is_taken_before_it_darkens(tmp_path):
     path = film(tmp_path / "a.mp4", [held(0), fade(0), held(1)])
-    found = pictures(listed(path, tmp_path), tmp_path)
-    assert [nearest(picture, (0, 1))[0] for picture in found] == [0, 1]
-    assert max(nearest(picture, (0, 1))[1] for picture in found) < 12
+    shown = pictures(listed(path, tmp_path), tmp_path)
+    assert [nearest(picture, (0, 1))[0] for picture in shown] == [0, 1]
+    assert max(nearest(picture, (0, 1))[1] for picture in shown) < 12
 
 
 def test_a_pan_gives_no_more_than_a_few_frames_and_none_twice(tmp_path):
     wide = drawing(5, 1600, 240)
     pan = [wide[:, x : x + SIZE[0]] for x in range(0, 1280, 8)]
-    found = pictures(listed(film(tmp_path / "a.mp4", [pan]), tmp_path), tmp_path)
-    assert 2 <= len(found) <= 4
-    assert all(np.abs(a.astype(int) - b).mean() > 10 for n, a in enumerate(found) for b in found[:n])
+    shown = pictures(listed(film(tmp_path / "a.mp4", [pan]), tmp_path), tmp_path)
+    assert 2 <= len(shown) <= 4
+    assert all(np.abs(a.astype(int) - b).mean() > 10 for n, a in enumerate(shown) for b in shown[:n])
 
 
 def test_the_same_video_gives_the_same_bytes_and_is_copied_once(tmp_path):
@@ -134,15 +137,15 @@ def test_a_video_that_breaks_off_gives_what_stands_before_and_a_row_for_the_rest
     path = film(tmp_path / "a.avi", [held(n) for n in range(4)], "MJPG")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    found = listed(path, tmp_path)
-    assert found[-1].error == "truncated"
-    assert [nearest(picture, range(4))[0] for picture in pictures(found, tmp_path)][:1] == [0]
-    assert 1 <= len(found) - 1 < 4
+    records = listed(path, tmp_path)
+    assert records[-1].error == "truncated"
+    assert [nearest(picture, range(4))[0] for picture in pictures(records, tmp_path)][:1] == [0]
+    assert 1 <= len(records) - 1 < 4
 
 
 def test_a_video_that_takes_too_long_is_a_row_and_leaves_nothing(tmp_path):
     path = film(tmp_path / "a.mp4", [held(0)])
-    [frame] = reader.frames(path, Options(tmp_path / "work"), seconds=0.01)
+    [frame] = reader.frames(path, Options(base=tmp_path / "work"), seconds=0.01)
     assert frame.error == "timeout"
     assert not list((tmp_path / "work").rglob("*.tar"))
 
@@ -178,6 +181,13 @@ def planes(rgb, matrix, full):
     return [np.clip(np.round(value), 0, 255).astype(np.uint8) for value in values]
 
 
+def fill(frame, values):
+    for plane, pixels in zip(frame.planes, values, strict=True):
+        padded = np.zeros((plane.height, plane.line_size), np.uint8)
+        padded[:, : plane.width] = pixels
+        plane.update(padded.tobytes())
+
+
 def encoded(
     path,
     frames,
@@ -203,10 +213,7 @@ def encoded(
             context.sample_aspect_ratio = shape
         for number, rgb in enumerate(frames):
             frame = av.VideoFrame(stream.width, stream.height, "yuv420p")
-            for plane, values in zip(frame.planes, planes(rgb, matrix, full), strict=True):
-                padded = np.zeros((plane.height, plane.line_size), np.uint8)
-                padded[:, : plane.width] = values
-                plane.update(padded.tobytes())
+            fill(frame, planes(rgb, matrix, full))
             frame.pts = ticks[number] if ticks else number
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
@@ -250,8 +257,8 @@ def test_a_combed_frame_is_taken_apart(tmp_path):
     woven = [view.copy() for view in views[::2]]
     for frame, later in zip(woven, views[1::2], strict=True):
         frame[1::2] = later[1::2]
-    found = listed(encoded(tmp_path / "a.mkv", woven), tmp_path)
-    for record, picture in zip(found, pictures(found, tmp_path), strict=True):
+    records = listed(encoded(tmp_path / "a.mkv", woven), tmp_path)
+    for record, picture in zip(records, pictures(records, tmp_path), strict=True):
         number = json.loads(record.extra)["frame"]
         near = min(np.abs(picture.astype(int) - view).mean() for view in views[2 * number : 2 * number + 2])
         assert near < 0.5 * np.abs(woven[number].astype(int) - views[2 * number]).mean()
@@ -277,8 +284,8 @@ def test_a_video_that_is_held_sideways_is_shown_upright(tmp_path):
     )
     data = path.read_bytes()
     head = data.index(b"tkhd")
-    place = data.index(upright, head)  # ISO 14496-12, 8.3.2: x' = a x + c y, here a quarter turn clockwise
-    path.write_bytes(data[:place] + quarter + data[place + len(quarter) :])
+    offset = data.index(upright, head)  # ISO 14496-12, 8.3.2: x' = a x + c y, here a quarter turn clockwise
+    path.write_bytes(data[:offset] + quarter + data[offset + len(quarter) :])
     [picture] = pictures(listed(path, tmp_path), tmp_path)
     assert picture.shape == (SIZE[0], SIZE[1], 3)
     assert np.abs(np.rot90(picture).astype(int) - page(0)).mean() < 12
@@ -286,9 +293,9 @@ def test_a_video_that_is_held_sideways_is_shown_upright(tmp_path):
 
 def test_a_frame_that_is_shown_for_long_is_held_though_it_is_but_one(tmp_path):
     frames, ticks = [page(n) for n in range(4)], [0, 50, 99, 150]  # 1/24 s
-    found = listed(encoded(tmp_path / "a.mp4", frames, "libx264", ticks=ticks), tmp_path)
-    assert [nearest(picture, range(4))[0] for picture in pictures(found, tmp_path)] == [0, 1, 2, 3]
-    assert [json.loads(record.extra)["time"] for record in found] == pytest.approx(
+    records = listed(encoded(tmp_path / "a.mp4", frames, "libx264", ticks=ticks), tmp_path)
+    assert [nearest(picture, range(4))[0] for picture in pictures(records, tmp_path)] == [0, 1, 2, 3]
+    assert [json.loads(record.extra)["time"] for record in records] == pytest.approx(
         [tick / FPS for tick in ticks], abs=0.002
     )
 
@@ -299,9 +306,9 @@ def test_of_a_video_with_a_hole_the_frames_around_it_are_whole(tmp_path):
     third = len(data) // 3
     data[third : third + len(data) // 6] = bytes(len(data) // 6)
     path.write_bytes(data)
-    found = listed(path, tmp_path)
-    assert found[-1].error in ("corrupt", "truncated")
-    shown = [nearest(picture, range(6)) for picture in pictures(found, tmp_path)]
+    records = listed(path, tmp_path)
+    assert records[-1].error in ("corrupt", "truncated")
+    shown = [nearest(picture, range(6)) for picture in pictures(records, tmp_path)]
     assert shown[0][0] == 0
     assert all(off < 12 for _, off in shown)
 

@@ -1,4 +1,7 @@
-"""WebDataset tars and img2dataset's output folders give their pictures with all that is said of them, and every loss is a row."""
+"""WebDataset tars and img2dataset's folders give their pictures with all that is said of them.
+
+Every loss is a row.
+"""
 
 import gzip
 import http.server
@@ -45,7 +48,7 @@ def written(path, samples):
 def listed(text, base, **options):
     return list(
         registry.load("sources", "webdataset").records(
-            f"webdataset:{text}", Options(base / "work", **options)
+            f"webdataset:{text}", Options(base=base / "work", **options)
         )
     )
 
@@ -96,8 +99,8 @@ def test_samples_of_the_webdataset_library_come_with_their_caption_and_their_jso
 
 
 def test_a_plain_tar_is_read_where_it_lies(shards, tmp_path):
-    found = listed(shards, tmp_path)
-    assert [read(record.at, tmp_path / "work", 1 << 20) for record in found] == [png(n) for n in range(4)]
+    records = listed(shards, tmp_path)
+    assert [read(record.at, tmp_path / "work", 1 << 20) for record in records] == [png(n) for n in range(4)]
     assert not (tmp_path / "work" / "blobs").exists() or not list((tmp_path / "work" / "blobs").glob("*.tar"))
 
 
@@ -105,8 +108,8 @@ def test_a_plain_tar_is_read_where_it_lies(shards, tmp_path):
     "pattern", ["a-{000..001}.tar", "a-{000,001}.tar", "a-00{0..1}.tar", "{a,b}-{000..009}.tar"]
 )
 def test_a_pattern_with_braces_names_the_tars_that_there_are(pattern, shards, tmp_path):
-    found = listed(f"{shards}/{pattern}", tmp_path)
-    assert [(record.root, record.name) for record in found] == [
+    records = listed(f"{shards}/{pattern}", tmp_path)
+    assert [(record.root, record.name) for record in records] == [
         (record.root, record.name) for record in listed(shards, tmp_path)
     ]
 
@@ -210,10 +213,10 @@ def tar_of(members):
 def test_a_tar_that_is_cut_short_gives_what_stands_before_and_a_row_for_the_rest(tmp_path):
     data = tar_of([(f"{n}.png", png(n)) for n in range(3)])
     (tmp_path / "a.tar").write_bytes(data[: 2 * len(data) // 3])
-    found = listed(tmp_path / "a.tar", tmp_path)
-    assert [record.error for record in found][-1] == "truncated"
-    assert found[0].at
-    assert len({record.name for record in found}) == len(found)
+    records = listed(tmp_path / "a.tar", tmp_path)
+    assert [record.error for record in records][-1] == "truncated"
+    assert records[0].at
+    assert len({record.name for record in records}) == len(records)
 
 
 def test_hostile_members_are_rows(tmp_path):
@@ -255,14 +258,17 @@ def test_tars_of_any_file_system_that_fsspec_reaches_are_read_as_streams(pack, t
     name = "a.tar" if pack is bytes else "a.tar.gz"
     with fsspec.open(f"memory://bucket/{name}", "wb") as file:
         file.write(pack(tar_of([("0.png", png(0)), ("1.png", png(1))])))
-    found = listed(f"memory://bucket/{name}", tmp_path)
-    assert [read(record.at, tmp_path / "work", 1 << 20) for record in found] == [png(0), png(1)]
-    assert listed(f"memory://bucket/{name}", tmp_path) == found
+    records = listed(f"memory://bucket/{name}", tmp_path)
+    assert [read(record.at, tmp_path / "work", 1 << 20) for record in records] == [png(0), png(1)]
+    assert listed(f"memory://bucket/{name}", tmp_path) == records
 
 
 @pytest.fixture
 def server(tmp_path):
-    """Serves tmp_path/served, in the manner of a plain server that knows no ranges; `cut` bytes of each answer's end are left out."""
+    """Serves tmp_path/served, in the manner of a plain server that knows no ranges.
+
+    `cut` bytes of each answer's end are left out.
+    """
     (tmp_path / "served").mkdir()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -334,9 +340,9 @@ def test_an_answer_that_breaks_off_is_a_row_and_the_next_run_reads_it_again(serv
 
 def test_a_url_with_credentials_is_refused_before_it_is_written_down(tmp_path, command, inline):
     work = tmp_path / "work"
-    with pytest.raises(SourceError, match="credentials in a URL") as told:
+    with pytest.raises(SourceError, match="credentials in a URL") as refusal:
         command("ingest", work, "webdataset:http://ann:secret@127.0.0.1:1/a.tar")
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(refusal.value)
     assert not any(b"secret" in path.read_bytes() for path in work.rglob("*") if path.is_file())
 
 

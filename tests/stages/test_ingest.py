@@ -1,4 +1,7 @@
-"""What an ingest writes down: every file a row, every picture once, bytes in place or copied, true lineart checked."""
+"""The rows that an ingest writes down: of every file one, every picture once.
+
+Bytes stay in place or are copied, and true lineart is checked.
+"""
 
 import csv
 import json
@@ -36,14 +39,13 @@ def test_the_bundled_art_has_license_artist_and_true_lines(tmp_path, command, in
 )
 def test_every_broken_file_gets_the_status_and_error_it_should(tmp_path, command):
     command("ingest", tmp_path / "work", SHARED / "data/junk")
-    found = {
-        r["file"]: (r["status"], r["error"] or "")
-        for r in answers(command, tmp_path / "work", "SELECT file, status, error FROM records")
-    }
+    rows = answers(command, tmp_path / "work", "SELECT file, status, error FROM records")
+    judged = {row["file"]: (row["status"], row["error"] or "") for row in rows}
     with open(SHARED / "data/junk.csv", newline="", encoding="utf-8") as file:
-        wanted = {r["file"]: (r["status"], r["error"]) for r in csv.DictReader(file)}
-    assert found.keys() == wanted.keys()
-    assert {f: v for f, v in found.items() if wanted[f][0] != "either" and wanted[f] != v} == {}
+        wanted = {row["file"]: (row["status"], row["error"]) for row in csv.DictReader(file)}
+    assert judged.keys() == wanted.keys()
+    certain = {name: row for name, row in wanted.items() if row[0] != "either"}
+    assert {name: judged[name] for name in certain} == certain
 
 
 def test_the_phash_column_is_imagehashs(pile, tmp_path, command, inline):
@@ -54,9 +56,8 @@ def test_the_phash_column_is_imagehashs(pile, tmp_path, command, inline):
     for row in rows:
         picture = PIL.Image.open(pile / row["file"]).convert("RGB")
         assert row["phash"] == str(imagehash.phash(picture))
-        assert row["phash_flip"] == str(
-            imagehash.phash(picture.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT))
-        )
+        flipped = picture.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT)
+        assert row["phash_flip"] == str(imagehash.phash(flipped))
 
 
 def test_a_limit_takes_the_first_and_a_later_ingest_the_rest(pile, tmp_path, command, calls):
@@ -111,11 +112,9 @@ def test_a_line_that_belongs_to_another_picture_is_refused_and_the_picture_stays
     shutil.copy(ART / "pair_openmoji_01_line.png", pile / "pair_adventurer_01_line.png")
     (pile / "pair_openmoji_01_line.png").write_bytes(b"no picture")
     command("ingest", tmp_path / "work", pile)
-    rows = {
-        r["file"]: r
-        for r in answers(command, tmp_path / "work", "SELECT file, status, line_key, line_error FROM records")
-    }
-    assert {f: (r["status"], r["line_key"], r["line_error"]) for f, r in rows.items()} == {
+    sql = "SELECT file, status, line_key, line_error FROM records"
+    rows = answers(command, tmp_path / "work", sql)
+    assert {r["file"]: (r["status"], r["line_key"], r["line_error"]) for r in rows} == {
         "pair_adventurer_01_color.png": ("ok", None, "unregistered"),
         "pair_openmoji_01_color.png": ("ok", None, "not_an_image"),
     }
@@ -132,9 +131,8 @@ def test_a_time_limit_is_a_row_and_tried_again(pile, tmp_path, command):
     work = tmp_path / "work"
     tile = np.random.default_rng(0).integers(0, 256, (99, 100, 3), np.uint8)
     PIL.Image.fromarray(np.tile(tile, (100, 100, 1))).save(pile / "huge.png", compress_level=1)
-    command(
-        "ingest", work, pile, "--set", "ingest.time_limit=0.02"
-    )  # far too short for 300 MB on any machine; the small ones may make it
+    # far too short for 300 MB on any machine; the small ones may make it
+    command("ingest", work, pile, "--set", "ingest.time_limit=0.02")
     failed = "SELECT file, error FROM records WHERE status = 'failed' ORDER BY file"
     assert {"file": "huge.png", "error": "timeout"} in answers(command, work, failed)
     command("ingest", work, pile, "--set", "ingest.time_limit=600")

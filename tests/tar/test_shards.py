@@ -41,16 +41,16 @@ contents = st.lists(st.tuples(names, st.binary(max_size=1200)), max_size=6)
 def written(files: list[tuple[str, bytes]]) -> tuple[bytes, list[Member]]:
     file = io.BytesIO()
     tar = TarWriter(file)
-    found = [tar.add(name, data) for name, data in files]
+    members = [tar.add(name, data) for name, data in files]
     assert tar.close() == len(file.getvalue())
-    return file.getvalue(), found
+    return file.getvalue(), members
 
 
 def listed(data: bytes) -> list[Member]:
     return list(members(io.BytesIO(data)))
 
 
-# --- writing -------------------------------------------------------------------------------------------------------------------------
+# --- writing ------------------------------------------------------------------------------------------------
 
 
 @given(contents)
@@ -61,9 +61,9 @@ def test_what_is_written_is_read_by_python(files):
 
 @given(contents)
 def test_what_is_written_lies_where_the_writer_said(files):
-    data, found = written(files)
-    assert [(m.name, data[m.offset : m.offset + m.size]) for m in found] == files
-    assert listed(data) == found
+    data, members = written(files)
+    assert [(m.name, data[m.offset : m.offset + m.size]) for m in members] == files
+    assert listed(data) == members
 
 
 @pytest.mark.parametrize("files", [SAMPLES, AWKWARD], ids=["samples", "awkward"])
@@ -127,7 +127,7 @@ def test_a_tar_without_members_is_read_by_all():
         assert tar.getmembers() == []
 
 
-# --- reading -------------------------------------------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -157,17 +157,17 @@ def test_a_tar_cut_anywhere_before_its_end_mark_is_refused(data):
 
 
 def test_a_tar_cut_behind_a_member_is_refused():
-    whole, found = written(SAMPLES)
-    end = found[1].offset + BLOCK
+    whole, members = written(SAMPLES)
+    end = members[1].offset + BLOCK
     with pytest.raises(tarfile.TarError, match="cut short: the end mark is missing"):
         listed(whole[:end])
 
 
 def test_a_damaged_header_is_not_taken_for_the_end():
-    whole, found = written(SAMPLES)
+    whole, members = written(SAMPLES)
     spoiled = bytearray(whole)
-    spoiled[found[2].offset - BLOCK] ^= 1
-    with pytest.raises(tarfile.TarError, match=f"at byte {found[2].offset - BLOCK:,}"):
+    spoiled[members[2].offset - BLOCK] ^= 1
+    with pytest.raises(tarfile.TarError, match=f"at byte {members[2].offset - BLOCK:,}"):
         listed(bytes(spoiled))
 
 
@@ -177,7 +177,7 @@ def test_what_is_no_tar_is_refused(data):
         listed(data)
 
 
-# --- names and index -----------------------------------------------------------------------------------------------------------------
+# --- names and index ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,10 @@ def test_names_are_parted_as_webdataset_does():
 
 
 def test_the_index_is_what_dali_documents():
-    """https://docs.nvidia.com/deeplearning/dali, `readers.webdataset`: version and number of samples, then extension, offset, size, name."""
+    """Version and number of samples, then extension, offset, size, name.
+
+    Source: https://docs.nvidia.com/deeplearning/dali, `readers.webdataset`
+    """
     data, _ = written(SAMPLES)
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         a, b, c, d, e = (m.offset_data for m in tar)
@@ -212,8 +215,8 @@ def test_the_index_is_what_dali_documents():
 
 
 def test_hidden_files_are_left_out_of_the_index():
-    found = [Member(".DS_Store", 512, 3), Member("a/._0.png", 1536, 3), Member("a/0.png", 2560, 3)]
-    assert index_text(found) == "v1.2 1\npng 2560 3 a/0.png\n"
+    members = [Member(".DS_Store", 512, 3), Member("a/._0.png", 1536, 3), Member("a/0.png", 2560, 3)]
+    assert index_text(members) == "v1.2 1\npng 2560 3 a/0.png\n"
 
 
 def test_the_index_of_nothing_has_no_samples():

@@ -1,4 +1,7 @@
-"""Tars of all kinds, whole and hurt: members lie where Python's tarfile and GNU tar find them, and no damage passes in silence."""
+"""Tars of all kinds, whole and hurt: members lie where Python's tarfile and GNU tar find them.
+
+No damage passes in silence.
+"""
 
 import io
 import os
@@ -44,10 +47,10 @@ def member(name="m.png", data=b"", code=tarfile.REGTYPE, size=None, form=tarfile
     return info.tobuf(form, "utf-8", "surrogateescape") + data + bytes(-len(data) % BLOCK)
 
 
-def with_field(header, place, value):
+def with_field(header, offset, value):
     """A header block with other bytes at `place`, and the right checksum."""
     block = bytearray(header)
-    block[place : place + len(value)] = value
+    block[offset : offset + len(value)] = value
     block[148:156] = b" " * 8
     block[148:156] = b"%06o\0 " % sum(block[:BLOCK])
     return bytes(block)
@@ -77,24 +80,24 @@ class Forward:
         self.read_bytes += len(data)
         return data
 
-    def seek(self, place):
-        assert place >= self._file.tell()
-        return self._file.seek(place)
+    def seek(self, offset):
+        assert offset >= self._file.tell()
+        return self._file.seek(offset)
 
 
 def listed(data):
     """The same from a file and from a stream."""
-    found = list(headers(io.BytesIO(data), len(data)))
-    assert list(headers(Forward(data))) == found
-    return found
+    members = list(headers(io.BytesIO(data), len(data)))
+    assert list(headers(Forward(data))) == members
+    return members
 
 
 def until(data):
     """The members before the break, and the break."""
-    found = []
+    members = []
     with pytest.raises(BadTar) as raised:
-        found.extend(headers(io.BytesIO(data), len(data)))
-    return found, raised.value
+        members.extend(headers(io.BytesIO(data), len(data)))
+    return members, raised.value
 
 
 def by_tarfile(data):
@@ -107,7 +110,7 @@ def by_tarfile(data):
         ]
 
 
-# --- whole tars ----------------------------------------------------------------------------------------------------------------------
+# --- whole tars ---------------------------------------------------------------------------------------------
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=150).filter(
     lambda name: name.strip(".")
@@ -212,10 +215,10 @@ class TestGnuTar:
     )
     def test_sparse_files_are_told_apart_and_what_follows_is_found(self, tmp_path, form):
         with open(tmp_path / "hole.png", "wb") as file:
-            for place in range(
+            for offset in range(
                 0, 60 << 16, 1 << 16
             ):  # more pieces than the header of the old form has room for
-                file.seek(place)
+                file.seek(offset)
                 file.write(b"data")
             file.truncate(1 << 23)
         (tmp_path / "a.png").write_bytes(b"hi")
@@ -257,7 +260,7 @@ class TestGnuTar:
         assert isinstance(until(PLAIN)[1], Unended)
 
 
-# --- sizes ---------------------------------------------------------------------------------------------------------------------------
+# --- sizes --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", FORMS[1:])
@@ -270,12 +273,12 @@ def test_members_beyond_eight_gigabytes_are_skipped(form, tmp_path):
         file.seek(len(head) + size + -size % BLOCK)
         file.write(member("a.png", b"1") + END)
     with open(tmp_path / "x.tar", "rb") as file:
-        found = list(headers(file, (tmp_path / "x.tar").stat().st_size))
+        members = list(headers(file, (tmp_path / "x.tar").stat().st_size))
     with tarfile.open(tmp_path / "x.tar") as tar:
-        assert [(h.name.decode(), h.offset, h.size) for h in found] == [
+        assert [(h.name.decode(), h.offset, h.size) for h in members] == [
             (m.name, m.offset_data, m.size) for m in tar
         ]
-    assert found[0].size == size
+    assert members[0].size == size
 
 
 @pytest.mark.parametrize(
@@ -287,10 +290,10 @@ def test_members_beyond_eight_gigabytes_are_skipped(form, tmp_path):
     "code", [tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE]
 )
 def test_a_negative_size_is_corrupt(field, code):
-    found, bad = until(
+    members, bad = until(
         member("a.png", b"1") + with_field(member("b.png", code=code), 124, field) + PLAIN + END
     )
-    assert [header.name for header in found] == [b"a.png"]
+    assert [header.name for header in members] == [b"a.png"]
     assert (bad.code, str(bad)) == ("corrupt", "damaged at byte 1,024: a negative size")
 
 
@@ -304,11 +307,11 @@ def test_a_size_beyond_the_end_is_truncated(field):
 
 @pytest.mark.parametrize("value", [b"-1", b"1e3", b"0x10", b" 1", b"9" * 19, "٣".encode()])
 def test_a_size_in_a_pax_header_that_is_no_number_is_corrupt(value):
-    found, bad = until(member("pax", record(b"size", value), tarfile.XHDTYPE) + PLAIN + END)
-    assert (found, bad.code) == ([], "corrupt")
+    members, bad = until(member("pax", record(b"size", value), tarfile.XHDTYPE) + PLAIN + END)
+    assert (members, bad.code) == ([], "corrupt")
 
 
-# --- names and pax headers that cost too much ----------------------------------------------------------------------------------------
+# --- names and pax headers that cost too much ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("code", [*reader.LONG])
@@ -344,8 +347,8 @@ def test_a_pax_header_within_the_limit_is_read():
 )
 @pytest.mark.parametrize("code", reader.PAX)
 def test_a_pax_header_that_makes_no_sense_is_corrupt(payload, code):
-    found, bad = until(member("pax", payload, code) + PLAIN + END)
-    assert (found, str(bad)) == ([], "a pax header that can't be read")
+    members, bad = until(member("pax", payload, code) + PLAIN + END)
+    assert (members, str(bad)) == ([], "a pax header that can't be read")
 
 
 def test_zeros_behind_the_records_of_a_pax_header_do_not_matter():
@@ -370,16 +373,16 @@ def test_pax_headers_do_not_pile_up_in_memory():
     assert peak < len(data) + (1 << 20)
 
 
-# --- damage --------------------------------------------------------------------------------------------------------------------------
+# --- damage -------------------------------------------------------------------------------------------------
 
 
 @given(st.integers(0, len(FILES) - 1), st.integers(0, 344), st.integers(0, 6))
-def test_a_damaged_header_is_not_taken_for_the_end(number, place, bit):
+def test_a_damaged_header_is_not_taken_for_the_end(number, offset, bit):
     """A flipped bit in any field, the checksum's own padding aside."""
     hurt = bytearray(PLAIN + END)
-    hurt[STARTS[number] + (place if place not in (154, 155) else 0)] ^= 1 << bit
-    found, bad = until(bytes(hurt))
-    assert found == listed(PLAIN + END)[:number]
+    hurt[STARTS[number] + (offset if offset not in (154, 155) else 0)] ^= 1 << bit
+    members, bad = until(bytes(hurt))
+    assert members == listed(PLAIN + END)[:number]
     assert (bad.code, f"at byte {STARTS[number]:,}:" in str(bad)) == ("corrupt", True)
 
 
@@ -387,19 +390,19 @@ def test_a_damaged_header_is_not_taken_for_the_end(number, place, bit):
 def test_a_header_lost_to_zeros_is_not_taken_for_the_end(number):
     """As in a download that never got this block. tarfile ends there in silence."""
     data = (PLAIN + END)[: STARTS[number]] + bytes(BLOCK) + (PLAIN + END)[STARTS[number] + BLOCK :]
-    found, bad = until(data)
-    assert found == listed(PLAIN + END)[:number]
+    members, bad = until(data)
+    assert members == listed(PLAIN + END)[:number]
     assert str(bad) == f"damaged at byte {STARTS[number]:,}: zeros where a header should be"
 
 
 @given(st.integers(0, len(PLAIN) + len(END) - 1))
 def test_a_tar_cut_anywhere_gives_the_members_before_and_says_so(cut):
-    found, bad = until((PLAIN + END)[:cut])
+    members, bad = until((PLAIN + END)[:cut])
     assert bad.code == "truncated"
-    assert found == [
+    assert members == [
         h for h in listed(PLAIN + END) if h.offset + h.size <= cut and (h.size or cut >= h.offset)
     ]
-    padding = any(h.offset + h.size <= cut <= -(-(h.offset + h.size) // BLOCK) * BLOCK for h in found[-1:])
+    padding = any(h.offset + h.size <= cut <= -(-(h.offset + h.size) // BLOCK) * BLOCK for h in members[-1:])
     assert isinstance(bad, Unended) == (padding or cut == 0 or cut >= STARTS[-1])
 
 
@@ -420,8 +423,8 @@ def test_a_missing_end_mark_is_told_apart_from_other_damage():
 )
 @pytest.mark.parametrize(("rest", "code"), [(b"", "truncated"), (END, "corrupt"), (bytes(BLOCK), "corrupt")])
 def test_a_header_that_speaks_of_a_member_wants_one(promise, rest, code):
-    found, bad = until(PLAIN + promise + rest)
-    assert (len(found), bad.code, isinstance(bad, Unended)) == (len(FILES), code, False)
+    members, bad = until(PLAIN + promise + rest)
+    assert (len(members), bad.code, isinstance(bad, Unended)) == (len(FILES), code, False)
 
 
 @settings(deadline=None, max_examples=300)

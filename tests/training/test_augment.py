@@ -1,4 +1,7 @@
-"""Augmentation: one view for line and color, against closed forms; jitter of the color alone; chance that depends on nothing but names."""
+"""Augmentation, against closed forms: one view for line and color, jitter of the color alone.
+
+Chance depends on nothing but names.
+"""
 
 import dataclasses
 import math
@@ -29,13 +32,11 @@ def block_means(picture, factor):
 
 
 def close(one, other, levels):
-    return (
-        np.abs(np.asarray(one, np.float64).reshape(np.shape(other)) - np.asarray(other, np.float64)).max()
-        <= levels
-    )
+    difference = np.asarray(one, np.float64).reshape(np.shape(other)) - np.asarray(other, np.float64)
+    return np.abs(difference).max() <= levels
 
 
-# --- views ------------------------------------------------------------------------------------------------------------
+# --- views -----------------------------------------------------------------------------------------
 
 
 def test_a_whole_square_picture_of_the_right_size_stays_as_it_is():
@@ -46,9 +47,8 @@ def test_a_whole_square_picture_of_the_right_size_stays_as_it_is():
 @pytest.mark.parametrize("factor", [2, 4, 8])
 def test_a_reduction_by_a_power_of_two_is_the_mean_of_blocks(factor):
     picture = noise(128, 128)
-    assert close(
-        warp(picture, WHOLE, 128 // factor), block_means(picture, factor), math.log2(factor) / 2 + 0.01
-    )
+    levels = math.log2(factor) / 2 + 0.01
+    assert close(warp(picture, WHOLE, 128 // factor), block_means(picture, factor), levels)
 
 
 @pytest.mark.parametrize("size", [64, 96, 100, 127])
@@ -80,17 +80,17 @@ def test_turns_are_clockwise_in_degrees(turn, quarters):
 
 def test_a_small_turn_agrees_with_interpolation_by_hand():
     picture, angle, size = smooth(61, 61), math.radians(9), 61
-    found = warp(picture, View(turn=9), size)
+    turned = warp(picture, View(turn=9), size)
     rows, columns = np.mgrid[20:41, 20:41] - 30.0
     across = 30 + math.cos(angle) * columns + math.sin(angle) * rows
     down = 30 - math.sin(angle) * columns + math.cos(angle) * rows
     left, top = np.floor(across).astype(int), np.floor(down).astype(int)
     x, y = (across - left)[..., None], (down - top)[..., None]
     at = picture.astype(np.float64)
-    expected = (1 - y) * ((1 - x) * at[top, left] + x * at[top, left + 1]) + y * (
-        (1 - x) * at[top + 1, left] + x * at[top + 1, left + 1]
-    )
-    assert close(found[20:41, 20:41], expected, 3)  # OpenCV steps by 1/32 px
+    above = (1 - x) * at[top, left] + x * at[top, left + 1]
+    below = (1 - x) * at[top + 1, left] + x * at[top + 1, left + 1]
+    expected = (1 - y) * above + y * below
+    assert close(turned[20:41, 20:41], expected, 3)  # OpenCV steps by 1/32 px
 
 
 def test_what_a_turned_view_sees_beyond_the_picture_is_white_in_line_and_color():
@@ -134,12 +134,11 @@ def test_no_line_is_lost_in_a_reduction(size):
     row = 1 - seen[size // 2].astype(float) / 255
     for middle in np.arange(3.5, 256, 16) * size / 256:  # px of the view
         ink = row[max(0, math.floor(middle) - 2) : math.floor(middle) + 3].sum()
-        assert ink == pytest.approx(
-            size / 256, rel=0.26
-        )  # a quarter: of steps to either side of a px of twice the size
+        # a quarter: of steps to either side of a px of twice the size
+        assert ink == pytest.approx(size / 256, rel=0.26)
 
 
-# --- colors -----------------------------------------------------------------------------------------------------------
+# --- colors ----------------------------------------------------------------------------------------
 
 
 def test_a_third_of_a_turn_of_hue_passes_the_channels_on():
@@ -171,7 +170,7 @@ def test_no_jitter_leaves_the_picture_alone():
     assert np.array_equal(recolor(rgb, augment.draw(OFF, randomness(0, 0, "key"))), rgb)
 
 
-# --- chance -----------------------------------------------------------------------------------------------------------
+# --- chance ----------------------------------------------------------------------------------------
 
 
 def draws(config, count=400):
@@ -191,14 +190,11 @@ def test_draws_fill_their_ranges_and_keep_to_them():
     assert -12 <= min(turns) < -11
     assert 11 < max(turns) <= 12
     assert 0.18 < np.mean([v.mirrored for v in views]) < 0.32
-    assert np.mean([v.side**2 for v in views]) == pytest.approx(
-        (0.6**2 + 1) / 2, abs=0.03
-    )  # areas are uniform
+    areas = [v.side**2 for v in views]
+    assert np.mean(areas) == pytest.approx((0.6**2 + 1) / 2, abs=0.03)  # they are uniform
     assert max(abs(v.hue) for v in views) <= math.pi * 0.1
-    assert all(
-        math.exp(-0.4) <= v.saturation <= math.exp(0.4) and math.exp(-0.2) <= v.gamma <= math.exp(0.2)
-        for v in views
-    )
+    assert all(math.exp(-0.4) <= v.saturation <= math.exp(0.4) for v in views)
+    assert all(math.exp(-0.2) <= v.gamma <= math.exp(0.2) for v in views)
 
 
 @pytest.mark.parametrize(
@@ -211,8 +207,6 @@ def test_chance_is_a_function_of_seed_epoch_and_key(one, other):
 
 def test_a_setting_does_not_move_the_others_chance():
     for n in range(20):
-        one, other = (
-            augment.draw(config, randomness(0, 0, str(n)))
-            for config in (Augment(), Augment(flip=0, rotation=0))
-        )
+        configs = (Augment(), Augment(flip=0, rotation=0))
+        one, other = (augment.draw(config, randomness(0, 0, str(n))) for config in configs)
         assert (one.side, one.right, one.hue) == (other.side, other.right, other.hue)

@@ -61,7 +61,7 @@ def read(path):
     return decode.decode(path.read_bytes(), 10**8).rgb
 
 
-# --- line art or a picture --------------------------------------------------------------------------------------------
+# --- line art or a picture -------------------------------------------------------------------------
 
 
 def pictures(ending):
@@ -83,9 +83,8 @@ def test_a_picture_is_not(path):
 
 
 def test_a_scan_on_gray_paper_with_its_noise_is_line_art_and_its_paper_becomes_white():
-    scan = np.clip(page() * (225 / 255) + np.random.default_rng(0).normal(0, 3, page().shape), 0, 255).astype(
-        np.uint8
-    )
+    noise = np.random.default_rng(0).normal(0, 3, page().shape)
+    scan = np.clip(page() * (225 / 255) + noise, 0, 255).astype(np.uint8)
     rgb = np.dstack([scan] * 3)
     assert is_lineart(rgb)
     line = line_of(rgb, "xdog")
@@ -99,17 +98,17 @@ def test_neither_a_gray_photograph_nor_white_on_black_is_line_art():
     assert not is_lineart(255 - np.dstack([page()] * 3))
 
 
-# --- what the model is told -------------------------------------------------------------------------------------------
+# --- what the model is told ------------------------------------------------------------------------
 
 
 def test_line_art_is_told_as_it_is_on_a_white_page():
     painter = Painter(copy)
     colored(page(200, 160), painter)
-    told = painter.batches[0]
+    batch = painter.batches[0]
     expected = fit.fit(page(200, 160), SIZE, "pad", "area")
-    np.testing.assert_allclose(told.condition[0, 0].numpy(), expected / 127.5 - 1, atol=1e-6)
-    assert told.color.shape == (1, 3, SIZE, SIZE)
-    assert (told.color == 0).all()
+    np.testing.assert_allclose(batch.condition[0, 0].numpy(), expected / 127.5 - 1, atol=1e-6)
+    assert batch.color.shape == (1, 3, SIZE, SIZE)
+    assert (batch.color == 0).all()
 
 
 def test_a_picture_is_drawn_first_in_the_style_asked_for():
@@ -117,9 +116,8 @@ def test_a_picture_is_drawn_first_in_the_style_asked_for():
         painter = Painter(copy)
         colored(drawing(1, 90, 120), painter, style=style)
         expected = fit.fit(draw.draw(drawing(1, 90, 120), style), SIZE, "pad", "area")
-        np.testing.assert_allclose(
-            painter.batches[0].condition[0, 0].numpy(), expected / 127.5 - 1, atol=1e-6
-        )
+        line = painter.batches[0].condition[0, 0].numpy()
+        np.testing.assert_allclose(line, expected / 127.5 - 1, atol=1e-6)
 
 
 def test_a_large_picture_is_drawn_at_the_size_at_which_data_sets_are_drawn():
@@ -162,7 +160,7 @@ def test_an_unknown_style_names_the_nearest():
         colored(drawing(1, 60, 60), style="xdgo")
 
 
-# --- the way back -----------------------------------------------------------------------------------------------------
+# --- the way back ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -202,7 +200,10 @@ def test_lines_come_back_at_full_size_and_the_color_between_them_is_the_models()
 
 
 def test_color_ends_in_the_middle_of_a_line_and_is_not_seen_beyond_it():
-    """Two fields with a line between them, reduced as a model would have it: each keeps its color up to the line."""
+    """Two fields with a line between them, reduced as a model would have it.
+
+    Each keeps its color up to the line.
+    """
     line = np.full((640, 640), 255, np.uint8)
     line[:, 300:314] = 0
     truth = np.full((640, 640, 3), (230, 60, 40), np.uint8)
@@ -251,7 +252,7 @@ def test_the_picture_stays_as_it_is_and_may_be_read_only():
     assert np.array_equal(picture, before)
 
 
-# --- sheets -----------------------------------------------------------------------------------------------------------
+# --- sheets ----------------------------------------------------------------------------------------
 
 
 def test_a_sheet_has_a_row_of_line_output_and_truth_for_each_picture():

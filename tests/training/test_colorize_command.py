@@ -1,4 +1,4 @@
-"""`anidata colorize`: pictures in, PNG out at their own size; what can't be colored is told, and costs nothing else."""
+"""`anidata colorize`: pictures in, PNG out at their own size; what can't be colored costs nothing else."""
 
 import json
 import shutil
@@ -10,18 +10,18 @@ from typer.testing import CliRunner
 
 import anidata.cli.entry
 from anidata.errors import RecipeError, RunError, SourceError
-from anidata.training import train
 from drawings import drawing, save
-from training_lab import TINY, dataset  # noqa: F401 - a fixture
+from training_lab import TINY
+from training_lab import run as trained
 
 
 @pytest.fixture(scope="module")
-def run(dataset, tmp_path_factory):  # noqa: F811
+def run(dataset, tmp_path_factory):
     """A run of the tiny model, from a copy of its file."""
     folder = tmp_path_factory.mktemp("colorize")
     shutil.copy(TINY, folder / "mine.py")
     settings = ("train.images=8", "train.validate_every=0")
-    train.run(train.Order(str(folder / "mine.py"), str(dataset), folder / "run", "default", settings, "cpu"))
+    trained(dataset, folder / "run", settings, model=folder / "mine.py")
     return folder / "run"
 
 
@@ -39,8 +39,8 @@ def colorize(*words):
 def test_a_picture_comes_out_at_its_own_size(shape, run, tmp_path):
     width, height = shape
     save(tmp_path / "in/a picture.jpg", drawing(1, width, height))
-    code, told, _ = colorize(run, tmp_path / "in/a picture.jpg", "-o", tmp_path / "out")
-    assert (code, told) == (0, {"written": [str(tmp_path / "out/a picture.png")], "failed": {}})
+    code, report, _ = colorize(run, tmp_path / "in/a picture.jpg", "-o", tmp_path / "out")
+    assert (code, report) == (0, {"written": [str(tmp_path / "out/a picture.png")], "failed": {}})
     with PIL.Image.open(tmp_path / "out/a picture.png") as picture:
         assert (picture.mode, picture.size) == ("RGB", (width, height))
 
@@ -48,28 +48,28 @@ def test_a_picture_comes_out_at_its_own_size(shape, run, tmp_path):
 def test_lines_and_colored_pictures_both_go_in(run, tmp_path):
     save(tmp_path / "color.png", drawing(1, 40, 40))
     PIL.Image.fromarray(drawing(1, 40, 40)).convert("L").save(tmp_path / "line.png")
-    code, told, _ = colorize(run, tmp_path / "color.png", tmp_path / "line.png", "-o", tmp_path / "out")
+    code, report, _ = colorize(run, tmp_path / "color.png", tmp_path / "line.png", "-o", tmp_path / "out")
     assert code == 0
-    assert len(told["written"]) == 2
+    assert len(report["written"]) == 2
 
 
 def test_a_folder_goes_in_whole_and_keeps_its_folders(run, tmp_path):
     for name in ("b.png", "A/a.JPG", "A/B/b.webp"):
         save(tmp_path / "in" / name, drawing(2, 20, 20))
     (tmp_path / "in/notes.txt").write_text("no picture")
-    code, told, _ = colorize(run, tmp_path / "in", "-o", tmp_path / "out")
+    code, report, _ = colorize(run, tmp_path / "in", "-o", tmp_path / "out")
     assert code == 0
     assert {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png")} == {
         "b.png",
         "A/a.png",
         "A/B/b.png",
     }
-    assert len(told["written"]) == 3
+    assert len(report["written"]) == 3
 
 
-def test_a_model_of_references_takes_the_colors_of_the_one_that_is_named(dataset, tmp_path):  # noqa: F811
+def test_a_model_of_references_takes_the_colors_of_the_one_that_is_named(dataset, tmp_path):
     settings = ("train.images=8", "train.validate_every=0", 'train.conditions=["lineart","reference"]')
-    train.run(train.Order(str(TINY), str(dataset), tmp_path / "run", "default", settings, "cpu"))
+    trained(dataset, tmp_path / "run", settings)
     lines = np.full((40, 40, 3), 255, np.uint8)
     lines[10:12] = 0
     sketch = save(tmp_path / "sketch.png", lines)
@@ -93,21 +93,21 @@ def test_the_same_seed_gives_the_same_picture(run, tmp_path):
 def test_a_broken_picture_is_told_and_the_others_are_colored(run, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture at all")
     save(tmp_path / "whole.png", drawing(4, 20, 20))
-    code, told, errors = colorize(
+    code, report, errors = colorize(
         run, tmp_path / "broken.png", tmp_path / "whole.png", "-o", tmp_path / "out"
     )
     assert code == 1
-    assert told["written"] == [str(tmp_path / "out/whole.png")]
-    assert told["failed"][str(tmp_path / "broken.png")].startswith("not_an_image")
+    assert report["written"] == [str(tmp_path / "out/whole.png")]
+    assert report["failed"][str(tmp_path / "broken.png")].startswith("not_an_image")
     assert f"{tmp_path}/broken.png: not_an_image" in errors
 
 
 def test_no_picture_is_written_over_another(run, tmp_path):
     for name in ("one/a.png", "two/a.png"):
         save(tmp_path / name, drawing(5, 20, 20))
-    code, told, _ = colorize(run, tmp_path / "one/a.png", tmp_path / "two/a.png", "-o", tmp_path / "out")
+    code, report, _ = colorize(run, tmp_path / "one/a.png", tmp_path / "two/a.png", "-o", tmp_path / "out")
     assert code == 1
-    assert told["failed"] == {
+    assert report["failed"] == {
         str(tmp_path / "two/a.png"): f"name_taken: another picture has become {tmp_path}/out/a.png"
     }
 

@@ -1,4 +1,4 @@
-"""What a model is told beside the noise: lines, gray, points of color, another picture of the same colors, nothing."""
+"""What a model is told beside the noise: lines, gray, points of color, another picture, or nothing."""
 
 import re
 
@@ -35,7 +35,7 @@ def pair(seed=1):
     return color, np.where(color.max(axis=2) < 60, 0, 255).astype(np.uint8)
 
 
-# --- names ------------------------------------------------------------------------------------------------------------
+# --- names -----------------------------------------------------------------------------------------
 
 
 def test_channels_are_those_of_all_conditions_together():
@@ -49,7 +49,7 @@ def test_channels_are_those_of_all_conditions_together():
     [
         (
             ["linart"],
-            "conditions: there is no 'linart'. Did you mean 'lineart'? There are: lineart, gray, hints, reference, none",
+            f"conditions: there is no 'linart'. Did you mean 'lineart'? There are: {', '.join(CONDITIONS)}",
         ),
         ([], 'name each once, such as ["lineart", "hints"]; for a model without any, ["none"]'),
         (["gray", "gray"], "['gray', 'gray']: name each once"),
@@ -75,7 +75,7 @@ def test_conditions_stand_side_by_side_in_their_order(names):
             assert torch.equal(together[end - CONDITIONS[name] : end], given([name], color, line))
 
 
-# --- one by one -------------------------------------------------------------------------------------------------------
+# --- one by one ------------------------------------------------------------------------------------
 
 
 def test_lineart_is_the_line():

@@ -1,21 +1,24 @@
-"""What only a GPU can show: mixed precision, channels_last, compiled networks, resume and several GPUs on CUDA. Run by `make gpu`."""
+"""What only a GPU can show, run by `make gpu`.
+
+Mixed precision, channels_last, compiled networks, resume and several GPUs on CUDA.
+"""
 
 import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from anidata import registry
-from anidata.training import models, train
+from anidata.training import models
 from anidata.training.distributed import Processes
 from anidata.training.loop import State, prepare
 from anidata.training.loop import train as steps
-from training_lab import TINY, batches, config, dataset, same, tiny, weights  # noqa: F401 - a fixture
+from training_lab import TINY, as_options, batches, config, same, tiny, weights
+from training_lab import run as train_into
 
 pytestmark = [
     pytest.mark.gpu,
@@ -28,6 +31,7 @@ SETTINGS = (
     "train.ema=20",
     "train.workers=1",
 )
+LAST = "checkpoints/000000000048.safetensors"
 
 
 @pytest.fixture
@@ -91,32 +95,21 @@ def test_each_family_trains_in_bf16_and_channels_last_compiled(name, gpu):
     assert not any(s.skipped for s in done)
 
 
-def test_a_run_resumes_on_a_gpu(dataset, tmp_path):  # noqa: F811
-    def go(place, *more):
-        return train.run(
-            train.Order(str(TINY), str(dataset), tmp_path / place, "default", (*SETTINGS, *more), "cuda")
-        )
+def test_a_run_resumes_on_a_gpu(dataset, tmp_path):
+    def go(name, *more):
+        return train_into(dataset, tmp_path / name, (*SETTINGS, *more), device="cuda")
 
     go("whole")
     go("halves", "train.images=24")
     go("halves")
-    whole, halves = (
-        load_file(tmp_path / place / "checkpoints/000000000048.safetensors") for place in ("whole", "halves")
-    )
+    whole, halves = (load_file(tmp_path / name / LAST) for name in ("whole", "halves"))
     assert same(whole, halves, atol=1e-4, rtol=1e-3)
 
 
-def test_a_run_begun_on_a_gpu_goes_on_on_a_cpu(dataset, tmp_path):  # noqa: F811
+def test_a_run_begun_on_a_gpu_goes_on_on_a_cpu(dataset, tmp_path):
     for device, images in (("cuda", 24), ("cpu", 48)):
-        order = train.Order(
-            str(TINY),
-            str(dataset),
-            tmp_path / "run",
-            "default",
-            (*SETTINGS, f"train.images={images}"),
-            device,
-        )
-        assert train.run(order).images == images
+        settings = (*SETTINGS, f"train.images={images}")
+        assert train_into(dataset, tmp_path / "run", settings, device=device).images == images
 
 
 def test_memory_does_not_grow(gpu):
@@ -129,40 +122,17 @@ def test_memory_does_not_grow(gpu):
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
-def test_two_gpus_train_one_run(dataset, tmp_path):  # noqa: F811
+def test_two_gpus_train_one_run(dataset, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    words = [
-        sys.executable,
-        "-m",
-        "anidata",
-        "train-baseline",
-        str(TINY),
-        str(dataset),
-        str(tmp_path / "run"),
-        "--preset",
-        "plain",
-    ]
-    words += [w for s in (*SETTINGS, "train.size=16", "train.batch=4") for w in ("--set", s)]
+    settings = (*SETTINGS, "train.size=16", "train.batch=4")
+    command = [sys.executable, "-m", "anidata", "train-baseline", str(TINY), str(dataset)]
+    words = [*command, str(tmp_path / "run"), "--preset", "plain", *as_options(settings)]
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    both = [
-        subprocess.Popen(words, env={**os.environ, **common, "RANK": str(n), "LOCAL_RANK": str(n)})
-        for n in range(2)
-    ]
+    ranks = [{"RANK": str(n), "LOCAL_RANK": str(n)} for n in range(2)]
+    both = [subprocess.Popen(words, env=os.environ | common | rank) for rank in ranks]
     assert [p.wait(timeout=300) for p in both] == [0, 0]
-    one = train.run(
-        train.Order(
-            str(TINY),
-            str(dataset),
-            tmp_path / "one",
-            "plain",
-            (*SETTINGS, "train.size=16", "train.batch=4"),
-            "cuda",
-        )
-    )
-    ours, theirs = (
-        load_file(tmp_path / "run/checkpoints/000000000048.safetensors"),
-        load_file(Path(one.run) / "checkpoints/000000000048.safetensors"),
-    )
+    train_into(dataset, tmp_path / "one", settings, preset="plain", device="cuda")
+    ours, theirs = (load_file(tmp_path / name / LAST) for name in ("run", "one"))
     assert same(ours, theirs, atol=1e-3, rtol=1e-2)

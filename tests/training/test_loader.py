@@ -1,10 +1,14 @@
-"""The loader: the one crossing from pictures to tensors, and batches that depend on the seed and on the images seen, on nothing else."""
+"""The loader: the one crossing from pictures to tensors.
+
+Its batches depend on the seed and on the images seen, on nothing else.
+"""
 
 import io
 import multiprocessing
 import os
 import shutil
 import signal
+import warnings
 from collections import Counter
 from itertools import islice
 
@@ -13,12 +17,19 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from anidata.dataset.samples import Samples, load_dataset
 from anidata.errors import DatasetError, RecipeError, WorkerError
 from anidata.training.data.augment import Augment
-from anidata.training.data.loader import Loader, LoaderConfig, to_tensor, to_uint8
+from anidata.training.data.loader import (
+    TOO_MANY_WORKERS,
+    WORKER_DIED,
+    Loader,
+    LoaderConfig,
+    to_tensor,
+    to_uint8,
+)
 from loading_lab import SIZE, build, raw, seen, serving, tars
 
 OFF = Augment(crop=1, flip=0, rotation=0, jitter=0)
@@ -60,7 +71,7 @@ def keys(batches):
     return [key for batch in batches for key in batch.keys]
 
 
-# --- the crossing -----------------------------------------------------------------------------------------------------
+# --- the crossing ----------------------------------------------------------------------------------
 
 
 def test_every_level_survives_the_way_there_and_back():
@@ -92,7 +103,7 @@ def test_views_and_read_only_pictures_cross():
     assert torch.equal(to_tensor(picture[::2, ::-1]), to_tensor(picture[::2, ::-1].copy()))
 
 
-# --- batches ----------------------------------------------------------------------------------------------------------
+# --- batches ---------------------------------------------------------------------------------------
 
 
 def test_a_batch_has_pictures_and_conditions_of_the_size_asked_for(samples):
@@ -114,13 +125,14 @@ def test_without_augmentation_a_batch_holds_the_pictures_of_the_set(dataset, sam
     expected = {key: seen(files) for key, files in raw(dataset).items()}
     for batch in first(loader, 3):
         for key, color, line in zip(batch.keys, batch.color, batch.condition, strict=True):
-            for tensor, picture in (
-                (color, expected[key]["color"]),
-                (line, expected[key]["lineart"]["xdog"]),
-            ):
-                side = SIZE // 2
-                means = np.atleast_3d(picture).reshape(side, 2, side, 2, -1).mean(axis=(1, 3))
-                assert np.abs(to_uint8(tensor) - means).max() <= 0.51
+            assert np.abs(to_uint8(color) - halved(expected[key]["color"])).max() <= 0.51
+            assert np.abs(to_uint8(line) - halved(expected[key]["lineart"]["xdog"])).max() <= 0.51
+
+
+def halved(picture):
+    """The means of four pixels."""
+    side = SIZE // 2
+    return np.atleast_3d(picture).reshape(side, 2, side, 2, -1).mean(axis=(1, 3))
 
 
 def test_an_epoch_has_every_picture_once_and_the_next_has_another_order(samples):
@@ -162,9 +174,8 @@ def test_the_number_of_workers_changes_nothing(samples, stream, workers, of_a_ur
 def test_a_run_goes_on_where_it_stopped(samples, stream, seen_before, workers, of_a_url):
     source = stream if of_a_url else samples
     undisturbed = first(Loader(source, config()), seen_before + 4)
-    assert same(
-        undisturbed[seen_before:], first(Loader(source, config(workers=workers)), 4, start=3 * seen_before)
-    )
+    resumed = first(Loader(source, config(workers=workers)), 4, start=3 * seen_before)
+    assert same(undisturbed[seen_before:], resumed)
 
 
 def test_a_run_may_go_on_in_the_midst_of_a_batch(samples):
@@ -179,11 +190,10 @@ def test_processes_share_out_one_sequence(samples):
 
 
 def test_the_processes_of_a_stream_share_out_an_epoch(stream):
-    parts = [
-        keys(first(Loader(stream, config(batch=1), rank, 2), len(stream.shuffled(0, 0, rank, 2))))
-        for rank in range(2)
-    ]
-    assert sorted(parts[0] + parts[1]) == sorted(sample["key"] for sample in stream)
+    loaders = [Loader(stream, config(batch=1), rank, 2) for rank in range(2)]
+    counts = [len(stream.shuffled(0, 0, rank, 2)) for rank in range(2)]
+    one, other = (keys(first(loader, count)) for loader, count in zip(loaders, counts, strict=True))
+    assert sorted(one + other) == sorted(sample["key"] for sample in stream)
 
 
 def test_the_global_generator_is_left_alone(samples):
@@ -211,19 +221,16 @@ def test_pictures_of_other_shapes_than_the_square_are_cropped(tmp_path):
     assert batch.color.shape == (8, 3, 32, 32)
 
 
-# --- validation -------------------------------------------------------------------------------------------------------
+# --- validation ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_validation_takes_the_first_pictures_by_key_whole_and_the_same_in_every_run(samples, workers):
     names = ("lineart", "hints")
     one = Loader(samples, config(conditions=names)).validation(5)
-    other = Loader(
-        samples,
-        config(conditions=names, seed=7, workers=workers, styles="random", augment=Augment(rotation=90)),
-        1,
-        2,
-    ).validation(5)
+    turning = Augment(rotation=90)
+    others = config(conditions=names, seed=7, workers=workers, styles="random", augment=turning)
+    other = Loader(samples, others, 1, 2).validation(5)
     assert [len(b.keys) for b in one] == [3, 2]
     assert keys(one) == sorted(samples.keys)[:5]
     assert same(one, other)
@@ -243,41 +250,40 @@ def test_validation_of_a_stream_takes_the_first_that_come(stream):
     assert keys(Loader(stream, config()).validation(4)) == [sample["key"] for sample in islice(stream, 4)]
 
 
-# --- styles -----------------------------------------------------------------------------------------------------------
+# --- styles ----------------------------------------------------------------------------------------
 
 
 def lines_of(source, dataset, **settings):
     """Which style each of the first pictures came in."""
     drawn = {key: seen(files)["lineart"] for key, files in raw(dataset).items()}
     for batch in first(Loader(source, config(size=SIZE, augment=OFF, **settings)), 12):
-        for key, line in zip(batch.keys, batch.condition, strict=True):
-            yield next(
-                style
-                for style, picture in drawn[key].items()
-                if np.array_equal(to_uint8(line)[..., 0], picture)
-            )
+        for key, line in zip(batch.keys, to_uint8(batch.condition)[..., 0], strict=True):
+            yield next(style for style, picture in drawn[key].items() if np.array_equal(line, picture))
 
 
 @pytest.mark.parametrize("of_a_url", [False, True])
 def test_a_style_is_drawn_for_each_picture_and_epoch(dataset, samples, stream, of_a_url):
     source = stream if of_a_url else samples
     assert set(lines_of(source, dataset)) == {"xdog"}
-    found = Counter(lines_of(source, dataset, styles="random"))
-    assert set(found) == {"xdog", "canny"}
-    assert min(found.values()) > 8  # of 36
+    counts = Counter(lines_of(source, dataset, styles="random"))
+    assert set(counts) == {"xdog", "canny"}
+    assert min(counts.values()) > 8  # of 36
 
 
 def test_lines_are_not_read_where_no_condition_takes_them(samples, monkeypatch):
     asked = []
     read = Samples.read
-    monkeypatch.setattr(
-        Samples, "read", lambda self, index, styles: asked.append(tuple(styles)) or read(self, index, styles)
-    )
+
+    def watched(self, index, styles):
+        asked.append(tuple(styles))
+        return read(self, index, styles)
+
+    monkeypatch.setattr(Samples, "read", watched)
     first(Loader(samples, config(conditions=("gray", "hints"), styles="random")), 2)
     assert set(asked) == {()}
 
 
-# --- workers ----------------------------------------------------------------------------------------------------------
+# --- workers ---------------------------------------------------------------------------------------
 
 
 def children():
@@ -304,13 +310,38 @@ def test_a_worker_does_not_wait_for_threads_that_opencv_had_before(samples):
     threads = cv2.getNumThreads()
     cv2.setNumThreads(4)
     try:
-        cv2.resize(
-            np.zeros((2000, 2000, 3), np.uint8), (500, 500), interpolation=cv2.INTER_AREA
-        )  # now there are threads
+        large = np.zeros((2000, 2000, 3), np.uint8)
+        cv2.resize(large, (500, 500), interpolation=cv2.INTER_AREA)  # now there are threads
         assert len(first(Loader(samples, config(workers=1)), 2)) == 2
         assert cv2.getNumThreads() == 4
     finally:
         cv2.setNumThreads(threads)
+
+
+class Dying(Dataset):
+    """Its worker ends without a word."""
+
+    def __getitem__(self, index):
+        os._exit(1)
+
+    def __len__(self):
+        return 1
+
+
+@pytest.mark.slow  # torch looks after its workers every five seconds
+def test_torch_says_of_a_dead_worker_what_the_loader_looks_for():
+    batches = iter(DataLoader(Dying(), num_workers=1, multiprocessing_context="fork"))
+    with pytest.raises(RuntimeError, match=f"^{WORKER_DIED}"):
+        next(batches)
+
+
+def test_torch_warns_of_more_workers_than_processors_and_the_loader_does_not(samples, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    with pytest.warns(UserWarning, match=f"^{TOO_MANY_WORKERS}"):
+        DataLoader(samples, num_workers=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(first(Loader(samples, config(workers=2)), 1)) == 1
 
 
 def test_ctrl_c_is_left_to_the_parent(samples):
@@ -326,7 +357,7 @@ def test_the_workers_end_with_the_batches(samples):
     assert not workers & children()
 
 
-# --- what goes wrong --------------------------------------------------------------------------------------------------
+# --- what goes wrong -------------------------------------------------------------------------------
 
 
 def test_an_unknown_condition_fails_before_the_first_picture(samples):

@@ -1,4 +1,7 @@
-"""Losses by name: beside closed forms and independent ones, and what is said where the weights of a network are missing."""
+"""Losses by name, beside closed forms and independent ones.
+
+And what is said where the weights of a network are missing.
+"""
 
 import hashlib
 
@@ -18,15 +21,15 @@ def picture(seed, size=32, batch=2):
 
 
 def vgg(widths=((4, 4), (6, 6), (8, 8, 8))):
-    """Weights of a small VGG under torchvision's names: a place for each convolution and ReLU, one for each pooling."""
+    """Weights of a small VGG under torchvision's names: a number for each convolution, ReLU and pooling."""
     generator = torch.Generator().manual_seed(0)
-    weights, place, entering = {}, 0, 3
+    weights, number, entering = {}, 0, 3
     for stage in widths:
         for width in stage:
-            weights[f"features.{place}.weight"] = torch.randn(width, entering, 3, 3, generator=generator) / 3
-            weights[f"features.{place}.bias"] = torch.randn(width, generator=generator) / 3
-            place, entering = place + 2, width
-        place += 1
+            weights[f"features.{number}.weight"] = torch.randn(width, entering, 3, 3, generator=generator) / 3
+            weights[f"features.{number}.bias"] = torch.randn(width, generator=generator) / 3
+            number, entering = number + 2, width
+        number += 1
     return weights
 
 
@@ -47,17 +50,15 @@ def test_the_gradient_loss_is_blind_to_a_shift_and_sees_an_edge():
     flat, edge = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
     edge[..., 4:] = 1
     assert losses.gradient(flat, flat + 0.5).item() == 0
-    assert losses.gradient(edge, flat).item() == pytest.approx(
-        1 / 7
-    )  # one of seven differences along x, none along y
+    # one of seven differences along x, none along y
+    assert losses.gradient(edge, flat).item() == pytest.approx(1 / 7)
 
 
 def test_the_gradient_loss_is_that_of_numpys_differences():
     a, b = picture(1), picture(2)
     error = a.numpy() - b.numpy()
-    assert losses.gradient(a, b).item() == pytest.approx(
-        sum(np.abs(np.diff(error, axis=axis)).mean() for axis in (2, 3)), rel=1e-5
-    )
+    expected = sum(np.abs(np.diff(error, axis=axis)).mean() for axis in (2, 3))
+    assert losses.gradient(a, b).item() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["l1", "l2", "gradient"])
@@ -72,14 +73,13 @@ def test_features_are_those_of_the_convolutions_one_after_the_other():
     expected = []
     for stage in ((0, 2), (5, 7), (10, 12, 14)):
         h = h if not expected else F.max_pool2d(h, 2, 2)
-        for place in stage:
-            h = F.conv2d(
-                h, weights[f"features.{place}.weight"], weights[f"features.{place}.bias"], padding=1
-            ).clamp(min=0)
+        for number in stage:
+            weight, bias = weights[f"features.{number}.weight"], weights[f"features.{number}.bias"]
+            h = F.conv2d(h, weight, bias, padding=1).clamp(min=0)
         expected.append(h)
-    found = Features(weights)(x)
-    assert [f.shape for f in found] == [(2, 4, 32, 32), (2, 6, 16, 16), (2, 8, 8, 8)]
-    for mine, theirs in zip(found, expected, strict=True):
+    features = Features(weights)(x)
+    assert [f.shape for f in features] == [(2, 4, 32, 32), (2, 6, 16, 16), (2, 8, 8, 8)]
+    for mine, theirs in zip(features, expected, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
 
 
@@ -120,12 +120,9 @@ def test_a_comparison_is_the_sum_of_its_losses_by_weight(weights):
     total, terms = compare(a, b)
     assert set(terms) == {"l1", "gradient", "perceptual", "style"}
     assert not any(t.requires_grad for t in terms.values())
-    assert total.item() == pytest.approx(
-        sum(
-            w * terms[n].item() for n, w in {"l1": 2, "gradient": 0.5, "perceptual": 0.1, "style": 3}.items()
-        ),
-        rel=1e-5,
-    )
+    by_weight = {"l1": 2, "gradient": 0.5, "perceptual": 0.1, "style": 3}
+    expected = sum(weight * terms[name].item() for name, weight in by_weight.items())
+    assert total.item() == pytest.approx(expected, rel=1e-5)
     total.backward()
     assert torch.isfinite(a.grad).all()
     assert a.grad.abs().sum() > 0
@@ -137,15 +134,14 @@ def test_a_comparison_by_nothing_is_nothing():
 
 
 def test_equal_pictures_have_no_loss(weights):
-    total, _ = Comparison(Weights(1, 1, 1, 1, 1, **weights))(picture(1), picture(1))
+    every = Weights(l1=1, l2=1, gradient=1, perceptual=1, style=1, **weights)
+    total, _ = Comparison(every)(picture(1), picture(1))
     assert total.item() == 0
 
 
 def test_without_weights_it_is_said_what_to_bring():
-    with pytest.raises(
-        RecipeError,
-        match=r"perceptual and style compare features of a VGG, whose weights you bring\. Save vgg16.*model\.loss\.features=FILE",
-    ):
+    message = r"perceptual and style compare features of a VGG, whose weights you bring\. Save vgg16"
+    with pytest.raises(RecipeError, match=rf"{message}.*model\.loss\.features=FILE"):
         Comparison(Weights(perceptual=1.0))
 
 
@@ -169,10 +165,9 @@ def test_a_file_of_something_else_is_told_from_weights(tmp_path, content):
         save_file({"linear.weight": torch.zeros(3, 3)}, path)
     else:
         path.write_bytes(content)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     with pytest.raises(RecipeError, match=r"other\.safetensors: not the weights of a VGG in safetensors"):
-        Comparison(
-            Weights(style=1.0, features=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-        )
+        Comparison(Weights(style=1.0, features=str(path), sha256=digest))
 
 
 def logits(seed):
@@ -181,23 +176,21 @@ def logits(seed):
 
 def test_vanilla_is_binary_cross_entropy():
     real, fake = logits(1), logits(2)
-    expected = F.binary_cross_entropy(real.sigmoid(), torch.ones_like(real)) + F.binary_cross_entropy(
-        fake.sigmoid(), torch.zeros_like(fake)
-    )
-    assert ADVERSARIAL["vanilla"].discriminator(real, fake).item() == pytest.approx(expected.item(), rel=1e-5)
-    assert ADVERSARIAL["vanilla"].generator(fake).item() == pytest.approx(
-        F.binary_cross_entropy(fake.sigmoid(), torch.ones_like(fake)).item(), rel=1e-5
-    )
+    ones, zeros = torch.ones_like(real), torch.zeros_like(fake)
+    entropy = F.binary_cross_entropy
+    expected = entropy(real.sigmoid(), ones) + entropy(fake.sigmoid(), zeros)
+    game = ADVERSARIAL["vanilla"]
+    assert game.discriminator(real, fake).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert game.generator(fake).item() == pytest.approx(entropy(fake.sigmoid(), ones).item(), rel=1e-5)
 
 
 def test_lsgan_is_the_squared_distance_to_the_labels():
     real, fake = logits(1), logits(2)
-    assert ADVERSARIAL["lsgan"].discriminator(real, fake).item() == pytest.approx(
-        ((real - 1) ** 2).mean().item() + (fake**2).mean().item(), rel=1e-5
-    )
-    assert ADVERSARIAL["lsgan"].generator(fake).item() == pytest.approx(
-        F.mse_loss(fake, torch.ones_like(fake)).item(), rel=1e-5
-    )
+    expected = ((real - 1) ** 2).mean().item() + (fake**2).mean().item()
+    fooled = F.mse_loss(fake, torch.ones_like(fake)).item()
+    game = ADVERSARIAL["lsgan"]
+    assert game.discriminator(real, fake).item() == pytest.approx(expected, rel=1e-5)
+    assert game.generator(fake).item() == pytest.approx(fooled, rel=1e-5)
 
 
 def test_hinge_has_no_more_to_say_beyond_the_margin():

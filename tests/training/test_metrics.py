@@ -66,12 +66,11 @@ def pictures(count=3, height=40, width=52, seed=0):
 
 
 def spoiled(truth, amount=0.2, seed=1):
-    return (truth + amount * torch.randn(truth.shape, generator=torch.Generator().manual_seed(seed))).clamp(
-        -1, 1
-    )
+    noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(seed))
+    return (truth + amount * noise).clamp(-1, 1)
 
 
-# --- the shelf --------------------------------------------------------------------------------------------------------
+# --- the registry ----------------------------------------------------------------------------------
 
 
 def test_the_first_three_metrics_are_there():
@@ -97,9 +96,8 @@ def test_a_metric_gives_a_finite_value_for_each_picture_that_depends_on_that_pic
 def test_a_metric_finds_equal_pictures_best_and_much_noise_worse_than_little(module):
     truth = pictures()
     sign = 1 if module.BETTER == "higher" else -1
-    same, little, much = (
-        sign * module.metric(output, truth) for output in (truth, spoiled(truth, 0.1), spoiled(truth, 0.4))
-    )
+    outputs = (truth, spoiled(truth, 0.1), spoiled(truth, 0.4))
+    same, little, much = (sign * module.metric(output, truth) for output in outputs)
     assert (same > little).all()
     assert (little > much).all()
     assert same.isfinite().all()
@@ -114,7 +112,10 @@ def test_a_metric_leaves_its_pictures_alone(module):
 
 
 def test_the_names_of_metrics_are_known_without_torch():
-    code = "import sys; from anidata import registry; print(registry.names('metrics')); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from anidata import registry; "
+        "print(registry.names('metrics')); assert 'torch' not in sys.modules"
+    )
     assert (
         "psnr"
         in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -126,7 +127,7 @@ def test_an_unknown_metric_names_the_nearest():
         registry.load("metrics", "ciede")
 
 
-# --- psnr -------------------------------------------------------------------------------------------------------------
+# --- psnr ------------------------------------------------------------------------------------------
 
 
 def test_psnr_of_a_constant_error_is_what_the_definition_says():
@@ -143,17 +144,14 @@ def test_psnr_of_white_for_black_is_0_and_of_equals_100():
 
 def test_psnr_agrees_with_torchmetrics_and_scikit_image():
     truth, output = pictures(), spoiled(pictures())
-    for n, value in enumerate(psnr.metric(output, truth).tolist()):
-        assert value == pytest.approx(
-            reference.peak_signal_noise_ratio(output[n], truth[n], data_range=2.0).item(), abs=1e-4
-        )
-        assert value == pytest.approx(
-            skimage.metrics.peak_signal_noise_ratio(truth[n].numpy(), output[n].numpy(), data_range=2),
-            abs=1e-4,
-        )
+    for value, t, o in zip(psnr.metric(output, truth).tolist(), truth, output, strict=True):
+        theirs = reference.peak_signal_noise_ratio(o, t, data_range=2.0).item()
+        others = skimage.metrics.peak_signal_noise_ratio(t.numpy(), o.numpy(), data_range=2)
+        assert value == pytest.approx(theirs, abs=1e-4)
+        assert value == pytest.approx(others, abs=1e-4)
 
 
-# --- ssim -------------------------------------------------------------------------------------------------------------
+# --- ssim ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(40, 52), (6, 9), (12, 31), (64, 64)])
@@ -171,7 +169,7 @@ def test_ssim_of_flat_pictures_is_its_first_factor():
     assert value.item() == pytest.approx(expected, abs=1e-4)
 
 
-# --- ciede2000 --------------------------------------------------------------------------------------------------------
+# --- ciede2000 -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("row", SHARMA.split("\n")[1:-1])
@@ -185,8 +183,8 @@ def test_published_pairs_of_colors_have_their_published_difference(row):
 def test_lab_is_that_of_scikit_image():
     levels = torch.rand(1, 3, 30, 30, generator=torch.Generator().manual_seed(0))
     expected = skimage.color.rgb2lab(levels[0].permute(1, 2, 0).double().numpy())
-    found = ciede2000.lab(levels.double() * 2 - 1)[0].permute(1, 2, 0).numpy()
-    np.testing.assert_allclose(found, expected, atol=2e-3)
+    lab = ciede2000.lab(levels.double() * 2 - 1)[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(lab, expected, atol=2e-3)
 
 
 @pytest.mark.parametrize("kind", ["noise", "grays", "near"])

@@ -49,10 +49,8 @@ def test_frozen_parameters_are_left_out():
 
 
 def test_an_unknown_optimizer_names_the_nearest():
-    with pytest.raises(
-        RecipeError,
-        match=r"optimizer: there is no 'adamm'\. Did you mean 'adam'\? There are: adam, adamw, rmsprop, sgd",
-    ):
+    message = r"optimizer: there is no 'adamm'\. Did you mean 'adam'\? There are: adam, adamw, rmsprop, sgd"
+    with pytest.raises(RecipeError, match=message):
         optimizers.build("adamm", nn.Linear(2, 2).parameters(), lr=0.1)
 
 

@@ -1,4 +1,7 @@
-"""The loop does what a loop written out by hand does, whatever the model; and its averages are what the formula says."""
+"""The loop does what a loop written out by hand does, whatever the model.
+
+And its averages are what the formula says.
+"""
 
 import copy
 import os
@@ -35,10 +38,8 @@ class Line:
 
     def __init__(self, lr=0.5):
         self.line = nn.Conv2d(1, 3, 1)
-        self.networks, self.optimizers = (
-            {"line": self.line},
-            {"line": torch.optim.SGD(self.line.parameters(), lr=lr)},
-        )
+        self.networks = {"line": self.line}
+        self.optimizers = {"line": torch.optim.SGD(self.line.parameters(), lr=lr)}
 
     def step(self, batch, generator, update):  # noqa: ARG002 - the interface
         loss = (self.line(batch.condition) - batch.color).square().mean()
@@ -116,10 +117,10 @@ def test_gradients_that_stay_broken_end_training_with_a_remedy():
     nothing = (Batch(b.color / 0, b.condition) for b in batches())
     baseline = tiny()
     first = _floating(baseline)
-    with pytest.raises(
-        TrainingError,
-        match=r"gradient of 'critic, painter' hasn't been finite in 3 steps running, up to image 12\. .*model\.lr",
-    ):
+    message = (
+        r"gradient of 'critic, painter' hasn't been finite in 3 steps running, up to image 12\. .*model\.lr"
+    )
+    with pytest.raises(TrainingError, match=message):
         trained(baseline, config(max_skipped=3), source=nothing)
     assert same(first, _floating(baseline))
 
@@ -138,14 +139,11 @@ def test_randomness_is_a_function_of_the_seed_and_the_images_seen():
 
 def test_the_rate_follows_the_images_seen():
     baseline, settings = Line(lr=0.2), config(images=40, warmup=8, schedule="linear")
-    rates = [
-        baseline.optimizers["line"].param_groups[0]["lr"]
-        for _ in train(baseline, batches(), settings, State())
-    ]
+    (group,) = baseline.optimizers["line"].param_groups
+    rates = [group["lr"] for _ in train(baseline, batches(), settings, State())]
     assert rates[:3] == pytest.approx([0.2 / 9, 0.2 * 5 / 9, 0.2])  # (images + 1) of 9, then the full rate
-    assert rates[-1] == pytest.approx(
-        0.2 * 2 * (40 - 36) / 32
-    )  # the second half of the 32 images after the warm-up falls to 0
+    # the second half of the 32 images after the warm-up falls to 0
+    assert rates[-1] == pytest.approx(0.2 * 2 * (40 - 36) / 32)
 
 
 def test_waiting_for_data_is_told_apart_from_steps(monkeypatch):
@@ -190,7 +188,7 @@ def test_mixed_precision_keeps_the_weights_in_full():
 
 
 def test_mixed_precision_sees_weights_that_changed_within_the_step():
-    """A cache of cast weights, as autocast has it by default, would give the second forward the first one's weights."""
+    """A cache of cast weights, autocast's default, would give the second forward the first one's weights."""
 
     class Twice(Line):
         def step(self, batch, generator, update):
@@ -228,7 +226,7 @@ def test_a_compiler_that_fails_is_told_with_the_switch():
 
 
 def test_averages_are_those_of_an_independent_implementation():
-    """With the half-life far below what has been seen, the decay is a constant, as in torch's own AveragedModel."""
+    """With the half-life far below what has been seen, the decay is constant, as in torch's AveragedModel."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
     ours = ema.Ema({"n": network}, half_life=8)
@@ -247,7 +245,10 @@ def test_averages_are_those_of_an_independent_implementation():
 
 
 def test_the_first_weights_are_soon_forgotten():
-    """The half-life is at most a twentieth of what has been seen: after n steps the first weights weigh the product of 2^(-step / (seen / 20))."""
+    """The half-life is at most a twentieth of what has been seen.
+
+    So after n steps the first weights weigh the product of 2^(-step / (seen / 20)).
+    """
     network = nn.Linear(1, 1, bias=False)
     nn.init.ones_(network.weight)
     averages = ema.Ema({"n": network}, half_life=1_000_000)
@@ -333,15 +334,9 @@ def test_two_processes_are_one_with_both_batches(tmp_path):
         "OMP_NUM_THREADS": "1",
     }
     ranks = [{"RANK": str(n), "LOCAL_RANK": str(n), "LOCAL_WORLD_SIZE": "2"} for n in range(2)]
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", TWO, lab, str(tmp_path)],
-            env={**os.environ, **environment, **rank},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in ranks
-    ]
+    words = [sys.executable, "-c", TWO, lab, str(tmp_path)]
+    environments = [os.environ | environment | rank for rank in ranks]
+    both = [subprocess.Popen(words, env=e, stderr=subprocess.PIPE, text=True) for e in environments]
     for process in both:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors

@@ -1,4 +1,7 @@
-"""A training that is stopped, wherever and however, comes to the same weights as one that isn't: to the bit, on a CPU with one process."""
+"""A training that is stopped, wherever and however, ends with the same weights as one that isn't.
+
+They are the same to the bit, on a CPU with one process.
+"""
 
 import os
 import re
@@ -11,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from anidata.training import train
 from anidata.training.data.loader import Loader
 from anidata.training.loop import Updater
-from training_lab import TINY, dataset  # noqa: F401 - a fixture
+from training_lab import TINY, as_options
+from training_lab import run as trained
 
 SETTINGS = (
     "train.images=48",
@@ -29,8 +32,8 @@ class Stop(Exception):
     """Ends a training between two steps, as a crash would."""
 
 
-def go(dataset, run, *settings):  # noqa: F811
-    return train.run(train.Order(str(TINY), str(dataset), run, "default", (*SETTINGS, *settings), "cpu"))
+def go(dataset, run, *settings):
+    return trained(dataset, run, (*SETTINGS, *settings))
 
 
 def bytes_of(run):
@@ -51,14 +54,14 @@ def figures(run):
 
 
 @pytest.fixture(scope="module")
-def whole(dataset, tmp_path_factory):  # noqa: F811
+def whole(dataset, tmp_path_factory):
     run = tmp_path_factory.mktemp("whole")
     go(dataset, run)
     return run
 
 
 @pytest.mark.parametrize("after", [1, 3, 4, 5, 11, 12])
-def test_a_crash_between_steps_changes_nothing(after, dataset, whole, tmp_path, monkeypatch):  # noqa: F811
+def test_a_crash_between_steps_changes_nothing(after, dataset, whole, tmp_path, monkeypatch):
     batches = Loader.batches
 
     def cut(self, start=0):
@@ -74,7 +77,7 @@ def test_a_crash_between_steps_changes_nothing(after, dataset, whole, tmp_path, 
     assert figures(tmp_path) == figures(whole)
 
 
-def test_a_crash_in_mid_step_changes_nothing(dataset, whole, tmp_path, monkeypatch):  # noqa: F811
+def test_a_crash_in_mid_step_changes_nothing(dataset, whole, tmp_path, monkeypatch):
     """One optimizer has stepped, the other hasn't."""
     call, calls = Updater.__call__, []
 
@@ -92,13 +95,13 @@ def test_a_crash_in_mid_step_changes_nothing(dataset, whole, tmp_path, monkeypat
     assert bytes_of(tmp_path) == bytes_of(whole)
 
 
-def test_other_workers_and_another_rhythm_of_checkpoints_change_nothing(dataset, whole, tmp_path):  # noqa: F811
+def test_other_workers_and_another_rhythm_of_checkpoints_change_nothing(dataset, whole, tmp_path):
     go(dataset, tmp_path, "train.images=20", "train.checkpoint_every=4", "train.workers=2")
     go(dataset, tmp_path, "train.workers=1")
     assert _tensors((tmp_path / "checkpoints/000000000048.safetensors").read_bytes()) == bytes_of(whole)[1]
 
 
-def test_parts_of_a_step_resume_too(dataset, tmp_path):  # noqa: F811
+def test_parts_of_a_step_resume_too(dataset, tmp_path):
     runs = [tmp_path / name for name in "ab"]
     go(dataset, runs[0], "train.accumulate=2")
     go(dataset, runs[1], "train.accumulate=2", "train.images=28")
@@ -111,10 +114,12 @@ COMMAND = [sys.executable, "-m", "anidata", "train-baseline", str(TINY)]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 10])
-def test_a_real_kill_in_mid_step_changes_nothing(step, dataset, whole, tmp_path):  # noqa: F811
-    """kill -9, by the model itself in the midst of a step, with two workers reading ahead; before the first checkpoint, and after some."""
-    settings = [w for s in (*SETTINGS, "train.workers=2", f"model.kill_at={step}") for w in ("--set", s)]
+def test_a_real_kill_in_mid_step_changes_nothing(step, dataset, whole, tmp_path):
+    """kill -9, by the model itself in the midst of a step, with two workers reading ahead.
 
+    It comes before the first checkpoint, and after some.
+    """
+    settings = as_options((*SETTINGS, "train.workers=2", f"model.kill_at={step}"))
     words = [*COMMAND, str(dataset), str(tmp_path), "--device", "cpu", *settings]
 
     def run(**environment):
@@ -134,26 +139,28 @@ def test_a_real_kill_in_mid_step_changes_nothing(step, dataset, whole, tmp_path)
 
 LIMITED = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))  # a disk that fills up: the second checkpoint's averages don't fit
+# a disk that fills up: the second checkpoint's averages don't fit
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 from anidata.cli.entry import main
 main()
 """
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_costs_nothing_but_time(dataset, tmp_path):  # noqa: F811
+def test_a_disk_that_fills_up_costs_nothing_but_time(dataset, tmp_path):
     wide = ("model.width=200", "train.workers=0")
     go(dataset, tmp_path / "whole", *wide)
     go(dataset, tmp_path / "run", *wide, "train.images=16")
     kept = {p.name: p.read_bytes() for p in (tmp_path / "run/checkpoints").iterdir()}
-    settings = [w for s in (*SETTINGS, *wide) for w in ("--set", s)]
+    settings = as_options((*SETTINGS, *wide))
     words = ["train-baseline", str(TINY), str(dataset), str(tmp_path / "run"), "--device", "cpu", *settings]
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, *words], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 5, done.stderr
     assert re.search(
-        r"StorageError: .*/checkpoints/000000000024\.safetensors: can't be written \(File too large\)\. Make room",
+        r"StorageError: .*/checkpoints/000000000024\.safetensors: can't be written \(File too large\)\. "
+        "Make room",
         done.stderr,
     )
     assert {p.name: p.read_bytes() for p in (tmp_path / "run/checkpoints").iterdir()} == kept
@@ -162,69 +169,62 @@ def test_a_disk_that_fills_up_costs_nothing_but_time(dataset, tmp_path):  # noqa
 
 
 TWICE = """
-import sys
-sys.path.insert(0, sys.argv[1])
+import os, sys
+sys.path[:0] = sys.argv[1].split(os.pathsep)
 from pathlib import Path
-from anidata.training import train
-from test_training_resumes import SETTINGS, TINY
+from training_lab import run
+from test_training_resumes import SETTINGS
 import torch
 torch.set_num_threads(1)
-done = train.run(train.Order(str(TINY), sys.argv[2], Path(sys.argv[3]), "plain", (*SETTINGS, *sys.argv[4:]), "cpu"))
+done = run(sys.argv[2], Path(sys.argv[3]), (*SETTINGS, *sys.argv[4:]), preset="plain")
 print(done.first, done.images, [round(s["psnr"], 3) for s in done.scores])
 """
 
 
+@pytest.fixture
+def launch(dataset, tmp_path):
+    """Train in a folder with so many processes, as accelerate's launcher starts them; their last lines."""
+
+    def run(name, ranks, *settings):
+        folders = os.pathsep.join([str(Path(__file__).parent), str(TINY.parent)])
+        words = [sys.executable, "-c", TWICE, folders, str(dataset), str(tmp_path / name), *settings]
+        started = [_started(words, **environment) for environment in _environments(ranks)]
+        outputs = [process.communicate(timeout=120) for process in started]
+        assert all(process.returncode == 0 for process in started), outputs
+        return [out.splitlines()[-1] for out, _ in outputs]
+
+    return run
+
+
+def _environments(ranks):
+    """What the launcher of so many processes gives each of them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    for rank in range(ranks):
+        common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(ranks)}
+        local = {"RANK": str(rank), "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": str(ranks)}
+        yield common | (local if ranks > 1 else {})
+
+
+def _started(words, **environment):
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(words, env=one_thread | environment, text=True, **pipes)
+
+
 @pytest.mark.slow
-def test_two_processes_train_a_run_that_one_goes_on_with(dataset, tmp_path):  # noqa: F811
+def test_two_processes_train_a_run_that_one_goes_on_with(launch, tmp_path):
     """The whole command's way with accelerate's two processes; batches, figures and files are one run's."""
-
-    def run(place, ranks, *settings):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
-        common = {
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": port,
-            "WORLD_SIZE": str(ranks),
-            "OMP_NUM_THREADS": "1",
-        }
-        words = [
-            sys.executable,
-            "-c",
-            TWICE,
-            os.pathsep.join([str(Path(__file__).parent), str(TINY.parent)]),
-            str(dataset),
-            str(tmp_path / place),
-            *settings,
-        ]
-        each = [
-            {"RANK": str(n), "LOCAL_RANK": str(n), "LOCAL_WORLD_SIZE": str(ranks)} if ranks > 1 else {}
-            for n in range(ranks)
-        ]
-        started = [
-            subprocess.Popen(
-                words,
-                env={**os.environ, **common, **e},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for e in each
-        ]
-        told = [p.communicate(timeout=120) for p in started]
-        assert all(p.returncode == 0 for p in started), told
-        return [out.splitlines()[-1] for out, _ in told]
-
     small = ["train.size=16", "train.batch=4", "train.workers=0"]
-    alone = run("alone", 1, *small)
-    both = run("both", 2, *small, "train.images=32")
+    alone = launch("alone", 1, *small)
+    both = launch("both", 2, *small, "train.images=32")
     assert [b.split()[0] for b in both] == ["True", "False"]
-    assert run("both", 1, *small)[0].split()[:2] == alone[0].split()[:2] == ["True", "48"]
-    ours, theirs = (_scores(tmp_path / place) for place in ("both", "alone"))
+    assert launch("both", 1, *small)[0].split()[:2] == alone[0].split()[:2] == ["True", "48"]
+    ours, theirs = (_scores(tmp_path / name) for name in ("both", "alone"))
     assert ours == pytest.approx(theirs, abs=0.01)
 
 
 def _scores(run):
-    return [
-        float(r.split(",")[2]) for r in (run / "metrics.csv").read_text().splitlines() if ",val/psnr," in r
-    ]
+    rows = (run / "metrics.csv").read_text().splitlines()
+    return [float(row.split(",")[2]) for row in rows if ",val/psnr," in row]

@@ -1,4 +1,7 @@
-"""The commands: parse, build the config, call the stage, show its summary. Results go to stdout, progress and notes to stderr."""
+"""The commands: parse, build the config, call the stage, show its summary.
+
+Results go to stdout, progress and notes to stderr.
+"""
 
 import sys
 from typing import Annotated
@@ -8,14 +11,14 @@ import typer.core
 
 import anidata
 from anidata.cli import curate, inspect, pictures  # noqa: F401  those add their commands
-from anidata.cli.common import GOES_ON, app
+from anidata.cli.common import GOES_ON, MayImportPandas, app
 from anidata.errors import AnidataError, Interrupted
 from anidata.startup import slim
 
 
 def main() -> None:
     """The entry point: a typed error is one line on stderr and its exit code."""
-    if not {"train-baseline", "colorize"} & set(sys.argv[1:2]):  # what those import may ask for it
+    if not _may_import_pandas(sys.argv[1:2]):
         slim()
     try:
         app()
@@ -25,6 +28,11 @@ def main() -> None:
     except AnidataError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def _may_import_pandas(command: list[str]) -> bool:
+    names = [info.name for info in app.registered_commands if info.cls is MayImportPandas]
+    return any(name in names for name in command)
 
 
 def _version(wanted: bool) -> None:

@@ -9,7 +9,10 @@ SMALLEST = 16  # rows in the first parts
 
 
 def ramped(rows: Iterable[dict[str, Any]], largest: int) -> Iterator[list[dict[str, Any]]]:
-    """Rows in lists of 16, later 32 and so on up to `largest`: a small pile is spread over all workers, a large one has few parts."""
+    """Yield rows in lists of 16, later 32 and so on up to `largest`.
+
+    A small pile is spread over all workers, a large one has few parts.
+    """
     rows, index = iter(rows), 0
     while chunk := list(islice(rows, min(largest, SMALLEST << (index // RAMP)))):
         yield chunk

@@ -1,4 +1,7 @@
-"""The main process's side of its workers: starting, reaching and ending them. Who works on what is the engine's business."""
+"""The main process's side of its workers: starting, reaching and ending them.
+
+Who works on what is the engine's business.
+"""
 
 import os
 import signal
@@ -12,16 +15,16 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import IO
 
-from anidata.engine.worker import BOARD_BYTES, START, WORD, Board
+from anidata.engine.worker import COUNTERS_BYTES, START, WORD, Counters
 from anidata.errors import StorageError, WorkerError
 
 PROGRAM = "from anidata.engine.worker import template; template()"
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 ONE_THREAD = {
-    **dict.fromkeys(
-        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1"
-    ),
+    **dict.fromkeys(THREADS, "1"),
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # the only thread that importing pyarrow starts
-    # glibc gives each freed picture back to the system, and fresh pages cost more than filling them: keep the last 256 MB
+    # glibc gives each freed picture back to the system, and fresh pages cost more than filling them:
+    # keep the last 256 MB
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
 }
@@ -34,20 +37,23 @@ class Worker:
     """A worker as the main process holds it."""
 
     pid: int
-    line: Connection
-    board: Board
+    connection: Connection
+    counters: Counters
     log: IO[bytes]  # what it printed
 
-    def give(self, message: bytes) -> None:
+    def submit(self, message: bytes) -> None:
         """Hand it a part; it is idle, so this doesn't block."""
-        self.board.clear()
+        self.counters.clear()
         self.log.seek(0)
         self.log.truncate()
-        with suppress(OSError):  # it is dead: the line's end says so to who waits for the answer
-            self.line.send_bytes(message)
+        with suppress(OSError):  # it is dead: the connection's end says so to who waits for the reply
+            self.connection.send_bytes(message)
 
     def kill(self) -> None:
-        """End it at once, whatever it does. Its pid can't be another's: the template hasn't waited for it yet."""
+        """End it at once, whatever it does.
+
+        Its pid can't be another's: the template hasn't waited for it yet.
+        """
         with suppress(ProcessLookupError):  # the template is gone, and its workers with it
             os.kill(self.pid, signal.SIGKILL)
 
@@ -64,25 +70,26 @@ class Pool:
         return [worker.pid for worker in self._workers]
 
     def start(self, module: str) -> Worker:
-        """A new worker. The first one's `module`, and with it what that needs, is imported once for all that follow.
+        """A new worker.
 
-        Raises: WorkerError: the template or the worker can't be started. StorageError: no room for temporary files.
+        The first one's `module`, and with it what that needs, is imported once for all that follow.
+        Raises: WorkerError: the template or the worker can't be started. StorageError: no room for temporary
+        files.
         """
         if self._template is None:
             self._start_template(module)
-        board, log = (
-            _scratch(BOARD_BYTES),
-            _scratch(),
-        )  # the board's pages are there: a full disk fails here, not as a bus error later
+        # The counters' pages are written: a full disk fails here, not as a bus error later.
+        counters, log = _scratch(COUNTERS_BYTES), _scratch()
         ours, theirs = socket.socketpair()
         with theirs:
-            pid = self._ask(START, [theirs.fileno(), board.fileno(), log.fileno()])
+            pid = self._ask(START, [theirs.fileno(), counters.fileno(), log.fileno()])
         if pid < 0:
             raise WorkerError(
-                f"no worker can be started: {os.strerror(-pid)}. Use fewer --workers, or raise the limit on processes (ulimit -u)."
+                f"no worker can be started: {os.strerror(-pid)}. "
+                "Use fewer --workers, or raise the limit on processes (ulimit -u)."
             )
-        with board:
-            worker = Worker(pid, Connection(ours.detach()), Board(board.fileno()), log)
+        with counters:
+            worker = Worker(pid, Connection(ours.detach()), Counters(counters.fileno()), log)
         self._workers.append(worker)
         return worker
 
@@ -90,14 +97,14 @@ class Pool:
         """Kill a worker unless it is dead, wait for it, and tell its exit code; −n for signal n."""
         self._workers.remove(worker)
         worker.kill()
-        worker.line.close()
+        worker.connection.close()
         return os.waitstatus_to_exitcode(self._ask(worker.pid))
 
     def close(self) -> None:
         """End all workers at once, and the template."""
         for worker in self._workers:
             worker.kill()
-            worker.line.close()
+            worker.connection.close()
             worker.log.close()
         self._workers.clear()
         if self._template is not None:
@@ -129,14 +136,15 @@ class Pool:
         """Raises: WorkerError: the template is gone."""
         try:
             socket.send_fds(self._control, [WORD.pack(request)], handles)
-            answer = self._control.recv(WORD.size, socket.MSG_WAITALL)
+            reply = self._control.recv(WORD.size, socket.MSG_WAITALL)
         except OSError:
-            answer = b""
-        if len(answer) < WORD.size:
+            reply = b""
+        if len(reply) < WORD.size:
             raise WorkerError(
-                f"the process that starts workers has ended. {tail(self._template_log)}Mend that and run the same command again."
+                f"the process that starts workers has ended. {tail(self._template_log)}"
+                "Mend that and run the same command again."
             )
-        return int(WORD.unpack(answer)[0])
+        return int(WORD.unpack(reply)[0])
 
 
 def _scratch(size: int = 0) -> IO[bytes]:
@@ -166,7 +174,10 @@ def tail(log: IO[bytes]) -> str:
 
 @contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
-    """What is started here has SIGINT blocked from its first moment on, and so has all that it forks: a terminal sends it to all."""
+    """Block SIGINT in what is started here, from its first moment on, and in all that it forks.
+
+    A terminal sends it to all.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

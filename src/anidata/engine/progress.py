@@ -1,4 +1,7 @@
-"""How far a stage has come, on stderr: a bar on a terminal, a line now and then elsewhere. Never on stdout."""
+"""How far a stage has come, on stderr: a bar on a terminal, a line now and then elsewhere.
+
+Never on stdout.
+"""
 
 import os
 import sys
@@ -119,9 +122,8 @@ class Bar:
             BarColumn(),
             TextColumn("{task.fields[words]}", markup=False),
         )
-        self._bars = Progress(
-            *columns, console=console, redirect_stdout=False
-        )  # stdout carries results: rich would send it to stderr
+        # stdout carries results: rich would send it to stderr.
+        self._bars = Progress(*columns, console=console, redirect_stdout=False)
         self._task = self._bars.add_task(label, total=total or None, words="")
         self._bars.start()
 

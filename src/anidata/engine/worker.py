@@ -1,8 +1,9 @@
 """The workers' side of the engine: all that runs in processes that may die.
 
-One *template* process is a fresh interpreter that has never seen the user's script. It imports the function's module, and with
-it the heavy libraries, once; then it forks workers on request. It has a single thread and uses nothing of what it imports: so
-a worker starts in milliseconds, and no lock of another thread is copied. A worker takes parts until its connection closes.
+One *template* process is a fresh interpreter that has never seen the user's script. It imports the
+function's module, and with it the heavy libraries, once; then it forks workers on request. It has a single
+thread and uses nothing of what it imports: so a worker starts in milliseconds, and no lock of another thread
+is copied. A worker takes parts until its connection closes.
 """
 
 import ctypes
@@ -31,8 +32,8 @@ T = TypeVar("T")
 
 WORD = struct.Struct("q")  # what main process and template say to each other: a pid, a wait status, −errno
 START = 0  # asks the template for a worker; a pid asks it to wait for that one
-HANDLES = 3  # files sent along with START: connection, board, log
-BOARD_BYTES = 16
+HANDLES = 3  # files sent along with START: connection, counters, log
+COUNTERS_BYTES = 16
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -41,9 +42,9 @@ class Limits:
     """What one worker may take."""
 
     seconds: float = 60  # for one item; 0: no limit
-    memory: int = (
-        4 << 30
-    )  # bytes of private writable memory for one item, beyond what the worker holds when its first begins; 0: no limit
+    # Bytes of private writable memory for one item, beyond what the worker holds when its first begins;
+    # 0: no limit.
+    memory: int = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -61,18 +62,20 @@ class Task:
     function: Callable[[Any, "Watch"], Any]
     part: Any
     limits: Limits
-    known: Mapping[int, Failure]  # by the item's place in the part
+    known: Mapping[int, Failure]  # by the item's index in the part
 
 
-class Board:
+class Counters:
     """Two numbers in memory shared with the main process: they outlive the worker."""
 
     def __init__(self, handle: int = -1) -> None:
-        self._words = memoryview(mmap.mmap(handle, BOARD_BYTES)).cast("q")  # an aligned word is written whole
+        self._words = memoryview(mmap.mmap(handle, COUNTERS_BYTES)).cast(
+            "q"
+        )  # an aligned word is written whole
 
     @property
     def done(self) -> int:
-        """Items finished in this part; also the place of the item in hand."""
+        """Items finished in this part; also the index of the item in hand."""
         return self._words[0]
 
     @done.setter
@@ -96,32 +99,35 @@ class Watch:
     """Handed to the function in the worker: walks a part's items under guard."""
 
     def __init__(
-        self, board: Board | None = None, known: Mapping[int, Failure] | None = None, memory: int = 0
+        self, counters: Counters | None = None, known: Mapping[int, Failure] | None = None, memory: int = 0
     ) -> None:
-        self._board, self._known = board or Board(), known or {}
+        self._counters, self._known = counters or Counters(), known or {}
         self._memory = memory
 
     def each(self, items: Iterable[T]) -> Iterator[tuple[T, Failure | None]]:
-        """Each item with None: it is now in hand, and its time runs. One that ended two workers comes with its Failure, not to be touched."""
+        """Yield each item with None: it is now in hand, and its time runs.
+
+        One that ended two workers comes with its Failure, not to be touched.
+        """
         most = _private() + self._memory if self._memory else 0  # bytes
         for item in items:
-            failure = self._known.get(self._board.done)
-            self._board.since = 0 if failure else time.monotonic_ns()
+            failure = self._known.get(self._counters.done)
+            self._counters.since = 0 if failure else time.monotonic_ns()
             if most:
                 _limit_memory(most)
             yield item, failure
-            if most:
-                _limit_memory(
-                    0
-                )  # what the part takes for itself, such as the threads that read its table, is no item's
-            self._board.since = 0  # not where the block raises: what ends the worker on its way up, such as a panic in Rust, was this item
-            self._board.done += 1
+            if most:  # what the part takes for itself, such as the threads that read its table, is no item's
+                _limit_memory(0)
+            # Not where the block raises: what ends the worker on its way up, such as a panic in Rust,
+            # was this item.
+            self._counters.since = 0
+            self._counters.done += 1
 
 
 def template() -> None:
-    """The template process: its arguments are a socket's handle and, mostly, a module to import. If that has a `warm()`, it is called:
-    it imports what workers will need and the main process doesn't.
+    """Be the template process: its arguments are a socket's handle and, mostly, a module to import.
 
+    If that has a `warm()`, it is called: it imports what workers will need and the main process doesn't.
     Ends when the main process does: its workers follow.
     """
     handle, *names = sys.argv[1:]
@@ -135,19 +141,22 @@ def template() -> None:
     while True:
         request, handles, _, _ = socket.recv_fds(control, WORD.size, HANDLES)
         if not request:
-            return _reap(workers)
+            return _end_all(workers)
         (pid,) = WORD.unpack(request)
         if pid == START:
-            answer = _fork(control, handles)
-            workers.add(answer)
+            reply = _fork(control, handles)
+            workers.add(reply)
         else:
-            answer = os.waitpid(pid, 0)[1]
+            reply = os.waitpid(pid, 0)[1]
             workers.discard(pid)
-        control.sendall(WORD.pack(answer))
+        control.sendall(WORD.pack(reply))
 
 
-def _reap(workers: set[int]) -> None:
-    """End all workers, at once, for the next run may begin now; wait for them, so that their seconds count among the main process's children's."""
+def _end_all(workers: set[int]) -> None:
+    """End all workers, at once, for the next run may begin now.
+
+    Waits for them, so that their seconds count among the main process's children's.
+    """
     started = [pid for pid in workers if pid > 0]  # the others couldn't be
     for pid in started:
         os.kill(pid, signal.SIGKILL)
@@ -180,35 +189,32 @@ def _fork(control: socket.socket, handles: list[int]) -> int:
     return pid
 
 
-def _work(parent: int, connection: int, board: int, log: int) -> None:
-    """A worker's life: parts in, results out, until the main process closes the connection."""
+def _work(parent: int, connection_handle: int, counters_handle: int, log: int) -> None:
+    """Take parts and send results, until the main process closes the connection."""
     _die_with(parent)
-    os.dup2(
-        log, 1
-    )  # a decoder's chatter would tear the progress display, and a print would spoil the results on stdout
+    # A decoder's chatter would tear the progress display, and a print would spoil the results on stdout.
+    os.dup2(log, 1)
     os.dup2(log, 2)
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a decoder's crash is an expected event
-    line, board_shared = Connection(connection), Board(board)
+    connection, counters = Connection(connection_handle), Counters(counters_handle)
     while True:
         try:
-            message = line.recv_bytes()
+            message = connection.recv_bytes()
         except EOFError:
             return
-        answer = _answer(message, board_shared)
-        board_shared.since = 0
-        line.send_bytes(answer)
+        reply = _reply(message, counters)
+        counters.since = 0
+        connection.send_bytes(reply)
 
 
-def _answer(message: bytes, board: Board) -> bytes:
+def _reply(message: bytes, counters: Counters) -> bytes:
     """(True, result) or (False, exception), pickled."""
     try:
         task: Task = pickle.loads(message)  # noqa: S301  the other end is this program
         _limit_memory(0)
-        return pickle.dumps(
-            (True, task.function(task.part, Watch(board, task.known, task.limits.memory))),
-            pickle.HIGHEST_PROTOCOL,
-        )
+        watch = Watch(counters, task.known, task.limits.memory)
+        return pickle.dumps((True, task.function(task.part, watch)), pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # noqa: BLE001  not caught: carried to the main process and raised there
         return _packed(error)
     except SystemExit as error:  # raised as it is, it would end the main process as if all were well
@@ -216,7 +222,10 @@ def _answer(message: bytes, board: Board) -> bytes:
 
 
 def _packed(error: Exception) -> bytes:
-    """An exception, its traceback as a note. One that can't make the journey becomes a RuntimeError with its text."""
+    """An exception, its traceback as a note.
+
+    One that can't make the journey becomes a RuntimeError with its text.
+    """
     error.add_note("In a worker:\n" + "".join(traceback.format_exception(error)))
     try:
         packed = pickle.dumps((False, error))
@@ -229,8 +238,9 @@ def _packed(error: Exception) -> bytes:
 
 
 def _die_with(parent: int) -> None:
-    """Have the kernel kill this worker when the template ends, even in C code that never returns. Elsewhere than on Linux a
-    worker ends with its part, when it finds nobody to give the result to.
+    """Have the kernel kill this worker when the template ends, even in C code that never returns.
+
+    Elsewhere than on Linux a worker ends with its part, when it finds nobody to give the result to.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -239,8 +249,10 @@ def _die_with(parent: int) -> None:
 
 
 def _limit_memory(most: int) -> None:
-    """Bound private writable memory (RLIMIT_DATA): what fills RAM. 0: no longer. RLIMIT_AS would also count mapped files and reserved,
-    untouched address space, of which allocators take gigabytes.
+    """Bound private writable memory (RLIMIT_DATA): what fills RAM. 0: no longer.
+
+    RLIMIT_AS would also count mapped files and reserved, untouched address space, of which allocators take
+    gigabytes.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     wanted = most or resource.RLIM_INFINITY

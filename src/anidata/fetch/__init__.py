@@ -1,6 +1,7 @@
-"""Polite, safe HTTP: pictures by URL, asked for under an honest name, slowly, and only where that is welcome.
+"""Polite, safe HTTP: pictures by URL, asked for under an honest name, slowly, and only where that is allowed.
 
-`Fetcher` in client.py answers wishes; it needs aiohttp and protego (`require`). What stands here is free of both.
+`Fetcher` in client.py turns requests into responses; it needs aiohttp and protego (`require`). What stands
+here is free of both.
 """
 
 import importlib.util
@@ -13,9 +14,10 @@ from anidata.recipe import Amount, Count, Positive
 
 NEEDED = ("aiohttp", "protego")
 AGENT = "anidata"  # the name that robots.txt and X-Robots-Tag may speak to
+PASSING_STATUSES = (408, 425, 429, 500, 502, 503, 504)  # of HTTP, that may be others soon
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """How to ask for pictures by URL."""
 
@@ -30,9 +32,8 @@ class Config:
     idle_time: Amount = 20.0  # seconds without a byte; 0: no limit
     total_time: Amount = 300.0  # seconds for one request; 0: no limit
     max_redirects: Count = 5
-    ignore_opt_out: bool = (
-        False  # take pictures whose hosts forbid it by robots.txt, noai, TDM reservation or Content-Usage
-    )
+    # take pictures whose hosts forbid it by robots.txt, noai, TDM reservation or Content-Usage
+    ignore_opt_out: bool = False
     allow_private: bool = False  # ask hosts in private networks and on this machine too
 
     @property
@@ -49,9 +50,9 @@ class Bounds:
     max_ratio: int  # bytes unpacked for each that came, beyond the first MiB
 
 
-@dataclass(frozen=True)
-class Wish:
-    """A URL to ask for, and what is known of an earlier answer."""
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A URL to ask for, and what is known of an earlier response."""
 
     record: str
     url: str
@@ -62,9 +63,9 @@ class Wish:
     redirects: int = 0  # followed to get there
 
 
-@dataclass
-class Answer:
-    """What became of a wish: one row. Texts are as the server sent them."""
+@dataclass(kw_only=True)
+class Response:
+    """What became of a request: one row. Texts are as the server sent them."""
 
     record: str
     url: str
@@ -88,15 +89,18 @@ class Answer:
     size: int = 0  # bytes of the body
 
 
-class Unfetched(Exception):
-    """Why there is no picture: `code` for the column `error`, a sentence, and whether to try again, at the soonest after `wait` seconds."""
+class FetchError(Exception):
+    """Why there is no picture: `code` for the column `error`, and a sentence.
+
+    again: whether to try again, at the soonest after `wait` seconds.
+    """
 
     def __init__(self, code: str, message: str, *, again: bool = False, wait: float = 0.0) -> None:
         super().__init__(code, message)
         self.code, self.message, self.again, self.wait = code, message, again, wait
 
 
-class Elsewhere(Exception):
+class ForeignHost(Exception):
     """A redirect leads to a host that another worker may be asking."""
 
     def __init__(self, url: str) -> None:

@@ -1,7 +1,7 @@
 """Which addresses may be connected to: those of the open internet, looked up once for each name.
 
-A name's addresses are checked when it is first looked up and kept for good: an answer that changes later is never seen. Every socket,
-whatever led to it, is made for an address that is checked again.
+A name's addresses are checked when it is first looked up and kept for good: an answer that changes later is
+never seen. Every socket, whatever led to it, is made for an address that is checked again.
 """
 
 import asyncio
@@ -13,20 +13,37 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from anidata.fetch import Unfetched
+from anidata.fetch import FetchError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Lookup = Callable[[str], Awaitable[list[str]]]  # name → addresses; OSError where there are none
 
-# IANA's registries of special-purpose addresses, and of multicast; and Azure's host of metadata, which is among public ones
+# IANA's registries of special-purpose addresses, and of multicast; and Azure's host of metadata, which is
+# among public ones
 _CLOSED_4 = [
     ipaddress.IPv4Network(text)
     for text in (
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-        "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
-        "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "168.63.129.16/32",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "192.175.48.0/24",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
     )
-]  # fmt: skip
+]
 _OPEN_6 = ipaddress.IPv6Network("2000::/3")  # all that has been given out
 _CLOSED_6 = [
     ipaddress.IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20", "2620:4f:8000::/48")
@@ -35,7 +52,10 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def is_public(text: str) -> bool:
-    """Whether an address lies in the open internet; one that holds another (IPv4-mapped, NAT64, 6to4) if that does."""
+    """Whether an address lies in the open internet.
+
+    One that holds another (IPv4-mapped, NAT64, 6to4) lies there if that does.
+    """
     try:
         address: Address = ipaddress.ip_address(text)
     except ValueError:
@@ -54,48 +74,54 @@ def is_public(text: str) -> bool:
 
 async def system_lookup(name: str) -> list[str]:
     """The addresses that the system knows of a name."""
-    found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    entries = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in entries))
 
 
 class Addresses(AbstractResolver):
-    """The checked addresses of each name, looked up once. For aiohttp it is a resolver that knows what has been checked, and nothing else."""
+    """The checked addresses of each name, looked up once.
+
+    For aiohttp it is a resolver that knows what has been checked, and nothing else.
+    """
 
     def __init__(self, *, allow_private: bool, lookup: Lookup = system_lookup) -> None:
         self._allow_private, self._lookup = allow_private, lookup
-        self._found: dict[str, asyncio.Future[list[str]]] = {}
+        self._checked: dict[str, asyncio.Future[list[str]]] = {}
 
     async def check(self, host: str) -> list[str]:
-        """The addresses of a host. Raises: Unfetched: `unresolved`, `private_address`."""
-        known = self._found.get(host)
+        """The addresses of a host. Raises: FetchError: `unresolved`, `private_address`."""
+        known = self._checked.get(host)
         if known is None:
-            known = self._found[host] = asyncio.ensure_future(self._look_up(host))
+            known = self._checked[host] = asyncio.ensure_future(self._look_up(host))
         try:
             return await asyncio.shield(known)
-        except Unfetched as why:
-            if why.again and self._found.get(host) is known:
-                del self._found[host]
-            raise Unfetched(why.code, why.message, again=why.again) from None
+        except FetchError as error:
+            if error.again and self._checked.get(host) is known:
+                del self._checked[host]
+            raise FetchError(error.code, error.message, again=error.again) from None
 
     async def _look_up(self, host: str) -> list[str]:
         try:
-            found = [host] if _is_address(host) else await self._lookup(host)
+            addresses = [host] if _is_address(host) else await self._lookup(host)
         except (OSError, UnicodeError) as error:
-            raise Unfetched(
+            raise FetchError(
                 "unresolved", f"{host} has no address ({error})", again=not isinstance(error, UnicodeError)
             ) from error
-        if not found:
-            raise Unfetched("unresolved", f"{host} has no address")
-        self._check(found)
-        return found
+        if not addresses:
+            raise FetchError("unresolved", f"{host} has no address")
+        self._check_open(addresses)
+        return addresses
 
-    def _check(self, found: list[str]) -> None:
-        closed = [] if self._allow_private else [address for address in found if not is_public(address)]
-        if closed:
-            raise Unfetched(
-                "private_address",
-                f"{closed[0]} is no address of the open internet; --allow-private asks it all the same",
-            )
+    def _check_open(self, addresses: list[str]) -> None:
+        """Raises: FetchError: `private_address`: one of them may not be connected to."""
+        if self._allow_private:
+            return
+        for address in addresses:
+            if not is_public(address):
+                raise FetchError(
+                    "private_address",
+                    f"{address} is no address of the open internet; --allow-private asks it all the same",
+                )
 
     async def resolve(
         self,
@@ -103,13 +129,12 @@ class Addresses(AbstractResolver):
         port: int = 0,
         family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002  of aiohttp's own method
     ) -> list[ResolveResult]:
-        found = await self.check(host)
-        return [_resolved(host, address, port) for address in found]
+        return [_resolved(host, address, port) for address in await self.check(host)]
 
     def make_socket(self, info: Any) -> socket.socket:
         """The last gate: no socket is made for an address that isn't allowed."""
         family, kind, protocol, _, address = info
-        self._check([str(address[0])])
+        self._check_open([str(address[0])])
         return socket.socket(family, kind, protocol)
 
     async def close(self) -> None:

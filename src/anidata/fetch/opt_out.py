@@ -1,13 +1,13 @@
 """Whether a picture may be taken for training: robots.txt, X-Robots-Tag, TDM reservation, Content-Usage.
 
-Sources: RFC 9309 (robots.txt); TDMRep, W3C community group report of 2024; draft-ietf-aipref-attach and -vocab (Content-Usage, in a header
-and in robots.txt); Content-Signal, the same in other words.
+Sources: RFC 9309 (robots.txt); TDMRep, W3C community group report of 2024; draft-ietf-aipref-attach and
+-vocab (Content-Usage, in a header and in robots.txt); Content-Signal, the same in other words.
 """
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from protego import Protego
@@ -21,19 +21,22 @@ NO_TAGS = {"noai", "noimageai", "noml"}
 USAGES = {"train-ai": "n", "train-genai": "n", "ai-train": "no"}  # preference → the word that forbids
 USAGE_FIELDS = ("content-usage", "content-signal")
 
+NO_AGENTS = ("unavailable_after", "max-snippet")  # words of X-Robots-Tag that have a colon and name nobody
+QUOTED = 80  # characters of a header that are cited
+
 Refusal = tuple[str, str]  # code, sentence
+Usage = tuple[str, str]  # beginning of a path, preference
+Reservation = tuple[str, bool]  # location, whether it is reserved
 
 
 @dataclass(frozen=True)
-class Welcome:
-    """What one authority says of all its URLs."""
+class Rules:
+    """All that one authority says of its URLs."""
 
     robots: Protego | None = None  # None: nothing is forbidden
     forbidden: str = ""  # why nothing may be asked for at all
-    usages: tuple[tuple[str, str], ...] = ()  # (path, preference) of robots.txt
-    reserved: tuple[tuple[str, bool], ...] = field(
-        default=()
-    )  # (location, whether it is reserved) of tdmrep.json
+    usages: tuple[Usage, ...] = ()  # of robots.txt
+    reservations: tuple[Reservation, ...] = ()  # of tdmrep.json
 
     @property
     def delay(self) -> float:
@@ -46,64 +49,67 @@ class Welcome:
             return "robots", self.forbidden
         if self.robots is not None and not self.robots.can_fetch(url, AGENT):
             return "robots", "its robots.txt forbids it"
-        usage = [
-            text for at, text in sorted(self.usages) if path.startswith(at)
-        ]  # the longest path speaks last
-        if usage and _forbids(usage[-1]):
-            return "content_usage", f"its robots.txt says {usage[-1]}"
+        usage = self._usage(path)
+        if usage and _forbids(usage):
+            return "content_usage", f"its robots.txt says {usage}"
         if self._is_reserved(path):
             return "tdm_reserved", f"its {TDM_PATH} reserves text and data mining"
         return None
 
+    def _usage(self, path: str) -> str:
+        """The preference of the longest path that matches; empty: of none."""
+        _, preference = max((usage for usage in self.usages if path.startswith(usage[0])), default=("", ""))
+        return preference
+
     def _is_reserved(self, path: str) -> bool:
         """Whether the first location of a tdmrep.json that matches reserves, or the longest.
 
-        TDMRep, section on the file: the most specific match counts, and that is the first in sequence. Many files have it elsewhere. So a
-        reservation by either reading is heeded.
+        TDMRep, section on the file: the most specific match counts, and that is the first in sequence. Many
+        files have it elsewhere. So a reservation by either reading is heeded.
         """
-        found = [
-            (_specificity(location), reserved)
-            for location, reserved in self.reserved
+        matching = [
+            (_specificity(location), is_reserved)
+            for location, is_reserved in self.reservations
             if _matches(location, path)
         ]
-        return bool(found) and (found[0][1] or max(found)[1])
+        if not matching:
+            return False
+        first, longest = matching[0], max(matching)
+        return first[1] or longest[1]
 
 
-def from_robots(text: str) -> Welcome:
-    """What a robots.txt says."""
-    return Welcome(Protego.parse(text), usages=_usages(text))
+def from_robots(text: str) -> Rules:
+    """The rules in a robots.txt."""
+    return Rules(Protego.parse(text), usages=_usages(text))
 
 
-def with_rules(found: Welcome, data: bytes) -> Welcome:
-    """The same, with what a tdmrep.json says."""
-    return replace(found, reserved=tdm_rules(data))
+def with_reservations(rules: Rules, data: bytes) -> Rules:
+    """The same rules, with those of a tdmrep.json."""
+    return replace(rules, reservations=reservations(data))
 
 
-def tdm_rules(data: bytes) -> tuple[tuple[str, bool], ...]:
-    """The rules of a tdmrep.json, in order. What is none is passed over."""
+def reservations(data: bytes) -> tuple[Reservation, ...]:
+    """The rules of a tdmrep.json, in order. Entries that are none are passed over."""
     try:
-        rules = json.loads(data)
+        content = json.loads(data)
     except (ValueError, RecursionError):
         return ()
-    found = [rule for rule in (rules if isinstance(rules, list) else [rules]) if isinstance(rule, dict)]
-    return tuple(
-        (rule["location"], _is_one(rule.get("tdm-reservation")))
-        for rule in found
-        if isinstance(rule.get("location"), str)
-    )
+    entries = content if isinstance(content, list) else [content]
+    rules = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("location"), str)]
+    return tuple((rule["location"], _is_one(rule.get("tdm-reservation"))) for rule in rules)
 
 
 def header_refusal(headers: Mapping[str, list[str]]) -> Refusal | None:
-    """Why a picture isn't to be taken, by the headers of its answer; names in lower case."""
+    """Why a picture isn't to be taken, by the headers of its response; names in lower case."""
     for value in headers.get("x-robots-tag", []):
-        if found := NO_TAGS & _tags(value):
-            return "noai", f"X-Robots-Tag says {min(found)}"
+        if forbidding := NO_TAGS & _tags(value):
+            return "noai", f"X-Robots-Tag says {min(forbidding)}"
     if any(_is_one(value.strip()) for value in headers.get("tdm-reservation", [])):
         return "tdm_reserved", "its header reserves text and data mining"
     for name in USAGE_FIELDS:
         for value in headers.get(name, []):
             if _forbids(value):
-                return "content_usage", f"{name.title()} says {value.strip()[:80]}"
+                return "content_usage", f"{name.title()} says {value.strip()[:QUOTED]}"
     return None
 
 
@@ -113,16 +119,13 @@ def _is_one(value: Any) -> bool:
 
 def _tags(value: str) -> set[str]:
     """The words of an X-Robots-Tag that are meant for all, or for us: 'noai', 'otherbot: noindex, noai'."""
-    agent, colon, rest = value.partition(":")
-    if (
-        colon
-        and re.fullmatch(r"[\w*-]+", agent.strip())
-        and agent.strip().lower() not in ("unavailable_after", "max-snippet")
-    ):
-        if agent.strip().lower() not in ("*", AGENT):
-            return set()
-        value = rest
-    return {word.strip().lower() for word in value.split(",")}
+    prefix, colon, words = value.partition(":")
+    agent = prefix.strip().lower()
+    is_name = colon and re.fullmatch(r"[\w*-]+", prefix.strip())
+    names_agent = is_name and agent not in NO_AGENTS
+    if names_agent and agent not in ("*", AGENT):
+        return set()
+    return {word.strip().lower() for word in (words if names_agent else value).split(",")}
 
 
 def _forbids(value: str) -> bool:
@@ -136,30 +139,42 @@ def _forbids(value: str) -> bool:
 def _matches(location: str, path: str) -> bool:
     """Whether a location of tdmrep.json, with * and $ as in robots.txt, is one of this path."""
     pattern = re.escape(location.removesuffix("$")).replace(r"\*", ".*")
-    return re.match(pattern + ("$" if location.endswith("$") else ""), path, re.DOTALL) is not None
+    end = "$" if location.endswith("$") else ""
+    return re.match(pattern + end, path, re.DOTALL) is not None
 
 
 def _specificity(location: str) -> tuple[int, bool]:
-    """How closely a location names its paths: characters that aren't wildcards, then whether it is anchored."""
+    """How closely a location names its paths.
+
+    By its characters that aren't wildcards, then by whether it is anchored.
+    """
     return len(location.removesuffix("$").replace("*", "")), location.endswith("$")
 
 
-def _usages(text: str) -> tuple[tuple[str, str], ...]:
-    """Content-Usage and Content-Signal of the group that is ours, or else of the one that is everyone's: (path, preference)."""
-    found: dict[str, list[tuple[str, str]]] = {AGENT: [], "*": []}
+def _usages(text: str) -> tuple[Usage, ...]:
+    """Content-Usage and Content-Signal of the group that is ours, or else of the one that is everyone's."""
+    usages: dict[str, list[Usage]] = {AGENT: [], "*": []}
     agents: list[str] = []
-    named, ours = False, False
+    in_names, has_ours = False, False
+    for name, value in _fields(text):
+        if name == "user-agent":
+            agents = [*(agents if in_names else []), value.lower()]
+            has_ours = has_ours or value.lower() == AGENT
+        elif name in USAGE_FIELDS:
+            for agent in usages.keys() & set(agents):
+                usages[agent].append(_usage(value))
+        in_names = name == "user-agent"
+    return tuple(usages[AGENT] if has_ours else usages["*"])
+
+
+def _fields(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a robots.txt: name in lower case, value."""
     for line in text.splitlines():
         name, colon, value = line.split("#")[0].partition(":")
-        name, value = name.strip().lower(), value.strip()
-        if not colon:
-            continue
-        if name == "user-agent":
-            agents = [*(agents if named else []), value.lower()]
-            ours = ours or value.lower() == AGENT
-        elif name in USAGE_FIELDS:
-            path, _, rest = value.partition(" ") if value.startswith("/") else ("/", "", value)
-            for agent in found.keys() & set(agents):
-                found[agent].append((path, rest.strip()))
-        named = name == "user-agent"
-    return tuple(found[AGENT] if ours else found["*"])
+        if colon:
+            yield name.strip().lower(), value.strip()
+
+
+def _usage(value: str) -> Usage:
+    path, _, preference = value.partition(" ") if value.startswith("/") else ("/", "", value)
+    return path, preference.strip()

@@ -1,6 +1,7 @@
-"""A file by URL for those who read from front to end and can't wait in a loop: a tar, a list. Addresses and redirects are checked as the fetcher's.
+"""A file by URL for those who read from front to end and can't wait in a loop: a tar, a list.
 
-Whoever names such a URL wants that very file, so no robots.txt is asked for. Bytes come as the server sends them: nothing is unpacked here.
+Addresses and redirects are checked as the fetcher's. Whoever names such a URL wants that very file, so no
+robots.txt is asked for. Bytes come as the server sends them: nothing is unpacked here.
 """
 
 import asyncio
@@ -16,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import aiohttp
 from yarl import URL
 
-from anidata.fetch import Config, Unfetched, failures
+from anidata.fetch import PASSING_STATUSES, Config, FetchError, failures
 from anidata.fetch.addresses import Addresses, Lookup, system_lookup
-from anidata.fetch.client import PASSING, REDIRECTS, session
+from anidata.fetch.transport import REDIRECTS, session
 from anidata.fetch.urls import BadURL, canonical, host_of, joined
 
 if TYPE_CHECKING:
@@ -33,17 +34,21 @@ T = TypeVar("T")
 def opened(url: str, config: Config, lookup: Lookup = system_lookup) -> Iterator["WebFile"]:
     """The file at a URL, of which nothing but the headers has been waited for.
 
-    Raises: Unfetched: `private_address`, `http_404` and the like. What is read from it raises OSError.
+    Raises: FetchError: `private_address`, `http_404` and the like. What is read from it raises OSError.
     """
     file = WebFile(url, config, lookup)
     try:
-        yield file.begun()
+        yield file.connect()
     finally:
         file.close()
 
 
 class WebFile(io.RawIOBase):
-    """Reads forward. Where the connection is lost it is gone on with from there, if the server knows ranges and the file is the same."""
+    """Reads forward.
+
+    Where the connection is lost it is gone on with from there, if the server knows ranges and the file is
+    the same.
+    """
 
     def __init__(self, url: str, config: Config, lookup: Lookup) -> None:
         self._url, self._config = url, config
@@ -51,12 +56,13 @@ class WebFile(io.RawIOBase):
         self._addresses = Addresses(allow_private=config.allow_private, lookup=lookup)
         self._session: aiohttp.ClientSession | None = None
         self._response: aiohttp.ClientResponse | None = None
-        self._place, self._end = 0, time.monotonic() + TOTAL
+        self._position, self._deadline = 0, time.monotonic() + TOTAL
         self.size: int | None = None  # bytes, where the server says so
         self.etag = self.modified = ""  # as the server sends them
 
-    def begun(self) -> Self:
-        response = self._response = self._tried(self._asked)
+    def connect(self) -> Self:
+        """Ask for the file, and wait for its headers. Raises: FetchError."""
+        response = self._response = self._retry(self._request)
         self.size = response.content_length
         self.etag, self.modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
         return self
@@ -65,19 +71,18 @@ class WebFile(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return self._place
+        return self._position
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         """Raises: OSError: the connection is lost for good, or it takes too long."""
         view = memoryview(buffer).cast("B")
         try:
-            data = self._tried(partial(self._some, len(view)))
-        except Unfetched as why:
-            raise OSError(
-                errno.ECONNABORTED, why.message
-            ) from why  # with a number: decompressors' errors have none
+            data = self._retry(partial(self._read_some, len(view)))
+        except FetchError as failure:
+            # with a number: decompressors' errors have none
+            raise OSError(errno.ECONNABORTED, failure.message) from failure
         view[: len(data)] = data
-        self._place += len(data)
+        self._position += len(data)
         return len(data)
 
     def close(self) -> None:
@@ -90,73 +95,75 @@ class WebFile(io.RawIOBase):
             self._loop.close()
         super().close()
 
-    def _tried(self, what: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What comes of it, in as many tries as there are. Raises: Unfetched."""
-        tried = 0
+    def _retry(self, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The result of an attempt, in as many tries as there are. Raises: FetchError."""
+        tries = 0
         while True:
-            tried += 1
+            tries += 1
             try:
-                return self._loop.run_until_complete(what())
+                return self._loop.run_until_complete(attempt())
             except (OSError, aiohttp.ClientError) as error:
-                why = failures.unfetched(error, self._config)
-            except Unfetched as error:
-                why = error
-            if not why.again or tried >= self._config.tries:
-                raise why
-            self._loop.run_until_complete(asyncio.sleep(self._config.backoff * 2 ** (tried - 1)))
+                failure = failures.fetch_error(error, self._config)
+            except FetchError as error:
+                failure = error
+            if not failure.again or tries >= self._config.tries:
+                raise failure
+            self._loop.run_until_complete(asyncio.sleep(self._config.backoff * 2 ** (tries - 1)))
 
-    async def _some(self, size: int) -> bytes:
-        """Raises: Unfetched, aiohttp's errors."""
-        if time.monotonic() > self._end:
-            raise Unfetched("slow", f"not whole within {TOTAL:,.0f} s")
+    async def _read_some(self, size: int) -> bytes:
+        """At most so many bytes; none at the end. Raises: FetchError, aiohttp's errors."""
+        if time.monotonic() > self._deadline:
+            raise FetchError("slow", f"not whole within {TOTAL:,.0f} s")
         if self._response is None:
-            self._response = await self._resumed()
+            self._response = await self._resume()
         try:
             data = await self._response.content.read(size)
         except (OSError, aiohttp.ClientError):
             self._response.close()
             self._response = None
             raise
-        if not data and self.size is not None and self._place < self.size:
-            raise Unfetched("cut_short", "the body ends too soon")
+        if not data and self.size is not None and self._position < self.size:
+            raise FetchError("cut_short", "the body ends too soon")
         return data
 
-    async def _resumed(self) -> aiohttp.ClientResponse:
-        same = (self.etag if not self.etag.startswith("W/") else "") or self.modified
-        if not same:
-            raise Unfetched(
+    async def _resume(self) -> aiohttp.ClientResponse:
+        """The response that goes on where the last one was lost. Raises: FetchError."""
+        validator = self.modified if self.etag.startswith("W/") else self.etag or self.modified
+        if not validator:
+            raise FetchError(
                 "cut_short",
                 "the connection was lost, and the server doesn't say whether the file is still the same",
             )
-        response = await self._asked({"Range": f"bytes={self._place}-", "If-Range": same})
-        found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-        if response.status != 206 or not found or int(found[1]) != self._place:
+        response = await self._request({"Range": f"bytes={self._position}-", "If-Range": validator})
+        if response.status != 206 or _start_of(response) != self._position:
             response.close()
-            raise Unfetched("cut_short", "the connection was lost, and the server doesn't go on where it was")
+            raise FetchError(
+                "cut_short", "the connection was lost, and the server doesn't go on where it was"
+            )
         return response
 
-    async def _asked(self, headers: dict[str, str] | None = None) -> aiohttp.ClientResponse:
-        """The answer behind the redirects. Raises: Unfetched."""
+    async def _request(self, headers: dict[str, str] | None = None) -> aiohttp.ClientResponse:
+        """The response behind the redirects. Raises: FetchError."""
         url = ""
         try:
             url = canonical(self._url)
             for _ in range(self._config.max_redirects + 1):
-                response = await self._answer(url, headers or {})
+                response = await self._get(url, headers or {})
                 location = response.headers.get("Location") if response.status in REDIRECTS else None
                 if location is None:
-                    return _good(response)
+                    return _checked(response)
                 response.close()
                 url = joined(url, location)
         except BadURL as error:
-            raise Unfetched("bad_redirect" if url else "bad_url", f"{error}") from error
-        raise Unfetched("redirects", f"more than {self._config.max_redirects} redirects")
+            raise FetchError("bad_redirect" if url else "bad_url", f"{error}") from error
+        raise FetchError("redirects", f"more than {self._config.max_redirects} redirects")
 
-    async def _answer(self, url: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
+    async def _get(self, url: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
         await self._addresses.check(host_of(url))
         try:
             return await self._client().get(URL(url, encoded=True), headers=headers, allow_redirects=False)
         except (OSError, aiohttp.ClientError) as error:
-            raise failures.unfetched(error, self._config) from error
+            raise failures.fetch_error(error, self._config) from error
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -164,10 +171,16 @@ class WebFile(io.RawIOBase):
         return self._session
 
 
-def _good(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
-    if response.status not in (200, 206):
+def _start_of(response: aiohttp.ClientResponse) -> int | None:
+    """The byte that a part of a file begins at; None: the server doesn't say."""
+    match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
+
+
+def _checked(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
+    """Raises: FetchError: there is no file in it."""
+    status = response.status
+    if status not in (200, 206):
         response.close()
-        raise Unfetched(
-            f"http_{response.status}", f"the server says {response.status}", again=response.status in PASSING
-        )
+        raise FetchError(f"http_{status}", f"the server says {status}", again=status in PASSING_STATUSES)
     return response

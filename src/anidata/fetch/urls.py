@@ -18,7 +18,9 @@ class BadURL(ValueError):
 
 
 def canonical(text: str) -> str:
-    """The one spelling of an http(s) URL: ASCII, host in lower case, no default port, credentials or fragment.
+    """The one spelling of an http(s) URL.
+
+    ASCII, its host in lower case, without default port, credentials and fragment.
 
     Raises: BadURL.
     """
@@ -29,11 +31,11 @@ def canonical(text: str) -> str:
         raise BadURL(f"no URL: {error}") from error
     if parts.scheme not in PORTS:
         raise BadURL("neither http nor https")
-    place = host if port in (None, PORTS[parts.scheme]) else f"{host}:{port}"
-    found = urlunsplit((parts.scheme, place, _escaped(parts.path) or "/", _escaped(parts.query), ""))
-    if len(found) > LONGEST:
-        raise BadURL(f"{len(found):,} characters; the limit is {LONGEST:,}")
-    return found
+    authority = host if port in (None, PORTS[parts.scheme]) else f"{host}:{port}"
+    url = urlunsplit((parts.scheme, authority, _escaped(parts.path) or "/", _escaped(parts.query), ""))
+    if len(url) > LONGEST:
+        raise BadURL(f"{len(url):,} characters; the limit is {LONGEST:,}")
+    return url
 
 
 def joined(base: str, location: str) -> str:
@@ -64,7 +66,7 @@ def path_of(url: str) -> str:
 
 
 def lane_of(url: str) -> int:
-    """Which lane a canonical URL's host is in: all requests to a host are made in its lane."""
+    """The number of a canonical URL's lane: all requests to a host are made in its lane."""
     return _lane(host_of(url))
 
 
@@ -82,15 +84,14 @@ def _host(parts: SplitResult) -> str:
         raise BadURL("no host name")
     if ":" in host:
         return f"[{ipaddress.IPv6Address(host)}]"
-    found = (host if host.isascii() else host.encode("idna").decode()).lower()
-    if not re.fullmatch(r"[a-z0-9_.-]+", found):
+    name = (host if host.isascii() else host.encode("idna").decode()).lower()
+    if not re.fullmatch(r"[a-z0-9_.-]+", name):
         raise BadURL("no host name")
-    return found
+    return name
 
 
 def _escaped(text: str) -> str:
     """Percent-encoded where it must be; what is encoded stays so."""
     text = re.sub("[\ud800-\udfff]", "\ufffd", text)
-    return (
-        re.sub("%(?![0-9A-Fa-f]{2})", "%25", quote(text, safe=_KEPT)).replace("[", "%5B").replace("]", "%5D")
-    )
+    quoted = re.sub("%(?![0-9A-Fa-f]{2})", "%25", quote(text, safe=_KEPT))
+    return quoted.replace("[", "%5B").replace("]", "%5D")

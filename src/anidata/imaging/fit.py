@@ -1,8 +1,10 @@
-"""Resize, fit to a page, encode. Images are uint8, (h, w, 3) RGB or (h, w) gray; the same on every machine: integer arithmetic throughout.
+"""Resize, and fit to a page. Images are uint8, (h, w, 3) RGB or (h, w) gray.
 
-`area` halves by exact 2 × 2 means while that leaves enough, then takes a bilinear step to twice the size and halves once more: a third to two
-thirds of the time of OpenCV's INTER_AREA, 0.1 to 0.4 levels of 255 from it on art, up to 1.5 (softer) where the last step is slight or a side
-odd, and no line is lost between two pixels. The other filters are Pillow's, that widen with the reduction.
+The same on every machine: integer arithmetic throughout.
+`area` halves by exact 2 × 2 means while that leaves enough, then takes a bilinear step to twice the size and
+halves once more: a third to two thirds of the time of OpenCV's INTER_AREA, 0.1 to 0.4 levels of 255 from
+it on art, up to 1.5 (softer) where the last step is slight or a side odd, and no line is lost between two
+pixels. The other filters are Pillow's, that widen with the reduction.
 """
 
 import math
@@ -30,7 +32,13 @@ RESAMPLING = {
 }
 
 
-def fit(rgb: Pixels, size: int, how: Fit, filter: Filter, at: float = 0.5) -> Pixels:  # noqa: A002 the recipe's own word
+def fit(
+    rgb: Pixels,
+    size: int,
+    how: Fit,
+    filter: Filter,  # noqa: A002 the recipe's own word
+    at: float = 0.5,
+) -> Pixels:
     """Bring a picture, or a line of it, to a page; small ones are enlarged.
 
     pad: long side = size, centered on a white square. crop: short side = size, the rest cut off.
@@ -42,22 +50,26 @@ def fit(rgb: Pixels, size: int, how: Fit, filter: Filter, at: float = 0.5) -> Pi
     ratios = page[0] / width, page[1] / height
     scale = min(ratios) if how == "pad" else max(ratios)
     limit = min if how == "pad" else max  # rounding may neither leave the page nor fail to cover it
-    resized = resize(
-        rgb,
-        max(1, limit(page[0], round(width * scale))),
-        max(1, limit(page[1], round(height * scale))),
-        filter,
+    wide, high = (
+        max(1, limit(most, round(side * scale))) for most, side in zip(page, (width, height), strict=True)
     )
+    resized = resize(rgb, wide, high, filter)
     return _pad(resized, *page) if how == "pad" else _crop(resized, *page, at)
 
 
 def page_of(shape: tuple[int, ...], size: int, how: Fit) -> tuple[int, int]:
     """Width and height of the page that a picture of this shape gets."""
-    return buckets(size)[_nearest(buckets(size), shape[1] / shape[0])] if how == "bucket" else (size, size)
+    if how != "bucket":
+        return size, size
+    pages = buckets(size)
+    return pages[_nearest(pages, shape[1] / shape[0])]
 
 
 def richest(weight: NDArray[np.generic], page: tuple[int, int]) -> float:
-    """Where to cut a picture to the page's shape so that most of the weight (h, w) stays: `at` of `fit`. The most central of equals."""
+    """`at` of `fit`: where to cut a picture to the page's shape so that most of the weight (h, w) stays.
+
+    The most central of equals.
+    """
     height, width = weight.shape
     across = width * page[1] > height * page[0]  # wider than the page: columns are cut
     along = np.asarray(weight.sum(axis=0 if across else 1), np.float64)
@@ -71,8 +83,8 @@ def richest(weight: NDArray[np.generic], page: tuple[int, int]) -> float:
     return float(best[np.argmin(np.abs(best - free / 2))] / free)
 
 
-def place(shape: tuple[int, ...], size: int, how: Fit) -> tuple[slice, slice]:
-    """Where on the page of `fit` a picture of this shape lies, rows and columns: all of it but for pad."""
+def inner_box(shape: tuple[int, ...], size: int, how: Fit) -> tuple[slice, slice]:
+    """Rows and columns of `fit`'s page on which a picture of this shape lies: all of them but for pad."""
     if how != "pad":
         return slice(None), slice(None)
     height, width = (max(1, min(size, round(side * size / max(shape[:2])))) for side in shape[:2])
@@ -88,15 +100,20 @@ def buckets(size: int) -> tuple[tuple[int, int], ...]:
     """
     least = max(BUCKET_STEP, math.ceil(size / 2 / BUCKET_STEP) * BUCKET_STEP)
     square = max(BUCKET_STEP, size // BUCKET_STEP * BUCKET_STEP)
-    found = {(square, square)}
+    pages = {(square, square)}
     for width in range(least, 2 * size + 1, BUCKET_STEP):
         height = min(2 * size, size * size // width) // BUCKET_STEP * BUCKET_STEP
         if height >= least:
-            found |= {(width, height), (height, width)}
-    return tuple(sorted(found))
+            pages |= {(width, height), (height, width)}
+    return tuple(sorted(pages))
 
 
-def resize(rgb: Pixels, width: int, height: int, filter: Filter) -> Pixels:  # noqa: A002 the recipe's own word
+def resize(
+    rgb: Pixels,
+    width: int,
+    height: int,
+    filter: Filter,  # noqa: A002 the recipe's own word
+) -> Pixels:
     """A picture at another size."""
     if rgb.shape[:2] == (height, width):
         return rgb
@@ -111,9 +128,8 @@ def shrink(rgb: Pixels, width: int, height: int) -> Pixels:
         rgb = halved(rgb)
     if rgb.shape[:2] == (height, width):
         return rgb
-    return halved(
-        np.asarray(cv2.resize(rgb, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8)
-    )
+    double = cv2.resize(rgb, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR_EXACT)
+    return halved(np.asarray(double, np.uint8))
 
 
 def halved(rgb: Pixels) -> Pixels:
@@ -124,7 +140,10 @@ def halved(rgb: Pixels) -> Pixels:
 
 
 def plain_rows(rows: NDArray[Any]) -> int:
-    """How many rows of one channel, from the first, stay within PLAIN of the first one's middle level: a border's, ringing included."""
+    """How many rows of one channel, from the first, stay within PLAIN of the first one's middle level.
+
+    Those are a border's, ringing included.
+    """
     middle = np.median(rows[0])
     outside = (rows.max(axis=1) > middle + PLAIN) | (rows.min(axis=1) < middle - PLAIN)
     return int(outside.argmax()) if outside.any() else len(rows)

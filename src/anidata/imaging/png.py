@@ -1,8 +1,11 @@
 """PNG: its chunks walked and checked, its rows unpacked by kornia-rs.
 
-kornia-rs reads gray, RGB and RGBA of 8 and 16 bits, about three times as fast as OpenCV or Pillow (960² px), and fails on missing rows, which
-Pillow fills with black. For that, not for speed, the other layouts are given to it as the one of those whose rows have the same bytes: a palette of 8 bits is gray, gray with alpha is gray of twice
-the bits (or RGBA), and rows of small samples are gray of as many bytes. Small samples that are interlaced are left to Pillow.
+kornia-rs reads gray, RGB and RGBA of 8 and 16 bits, about three times as fast as OpenCV or Pillow (960² px),
+and fails on missing rows, which Pillow fills with black. For that, not for speed,
+the other layouts are given to it as the one of those
+whose rows have the same bytes: a palette of 8 bits is gray, gray with alpha is gray of twice the bits
+(or RGBA), and rows of small samples are gray of as many bytes. Small samples that are interlaced are left
+to Pillow.
 """
 
 import struct
@@ -31,14 +34,15 @@ DEPTHS = {
     RGBA: (8, 16),
 }  # bits a sample
 MODES = {GRAY: "mono", RGB: "rgb", RGBA: "rgba"}  # kornia-rs's names
-STANDS_FOR = {
-    (GRAY_ALPHA, 8): (16, GRAY),
-    (GRAY_ALPHA, 16): (8, RGBA),
-}  # (depth, color type) with as many bytes a pixel
+STANDS_FOR = {(GRAY_ALPHA, 8): (16, GRAY), (GRAY_ALPHA, 16): (8, RGBA)}  # with as many bytes a pixel
+CHECKED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}  # chunks on which the pixels depend
+HEADER = 33  # bytes up to the end of the first chunk
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Png:
+    """A PNG's layout, and its chunks as they are."""
+
     width: int
     height: int
     depth: int
@@ -55,47 +59,46 @@ class Png:
 def read(data: bytes, limit: int) -> Png:
     """Walk the chunks, checking those that the pixels depend on. Texts are passed by, packed as they are.
 
-    Raises: BadImage: `truncated` before the end chunk; `corrupt` for a wrong checksum, an unknown layout or critical chunk; `too_large`.
+    Raises: BadImage: `truncated` before the end chunk; `corrupt` for a wrong checksum,
+    an unknown layout or critical chunk; `too_large`.
     """
-    if data[12:16] != b"IHDR" or len(data) < 33:
-        raise BadImage("truncated" if len(data) < 33 else "corrupt", "the PNG has no header")
+    if data[12:16] != b"IHDR" or len(data) < HEADER:
+        raise BadImage("truncated" if len(data) < HEADER else "corrupt", "the PNG has no header")
     width, height, depth, color, _, _, interlace = struct.unpack_from(">IIBBBBB", data, 16)
     check_size(width, height, limit)
     if depth not in DEPTHS.get(color, ()) or interlace > 1:
         raise BadImage("corrupt", f"the PNG has a layout that is none: {depth} bits of color type {color}")
     rows, frames, apart = [], 0, False
-    found = {b"PLTE": b"", b"tRNS": b"", b"iCCP": b"", b"eXIf": b""}
+    side = {b"PLTE": b"", b"tRNS": b"", b"iCCP": b"", b"eXIf": b""}
     for name, start, end in _chunks(data):
         if name == b"IDAT":
             rows.append(data[start - 8 : end + 4])
             apart |= not frames  # the still picture stands outside the animation
-        elif name in found:
-            found[name] = found[name] or data[start:end]
+        elif name in side:
+            side[name] = side[name] or data[start:end]
         frames += name == b"fcTL"
-    icc = _unpack_profile(found[b"iCCP"])
     return Png(
-        width,
-        height,
-        depth,
-        color,
-        interlace == 1,
-        max(1, frames + apart * (frames > 0)),
-        found[b"PLTE"],
-        found[b"tRNS"],
-        icc,
-        found[b"eXIf"],
-        b"".join(rows),
+        width=width,
+        height=height,
+        depth=depth,
+        color=color,
+        interlaced=interlace == 1,
+        frames=max(1, frames + apart * (frames > 0)),
+        palette=side[b"PLTE"],
+        clear=side[b"tRNS"],
+        icc=_unpack_profile(side[b"iCCP"]),
+        exif=side[b"eXIf"],
+        rows=b"".join(rows),
     )
 
 
 def pixels(png: Png) -> NDArray[Any]:
-    """The samples in their own depth, palettes looked up: (h, w) gray, (h, w, 3) RGB or (h, w, 4) RGBA; uint8 or uint16.
+    """The samples in their own depth, palettes looked up: (h, w) gray, (h, w, 3) RGB or (h, w, 4) RGBA;
+    uint8 or uint16.
 
     Raises: Exception: of kornia-rs, where the rows are damaged.
     """
-    depth, color = STANDS_FOR.get(
-        (png.color, png.depth), (max(8, png.depth), GRAY if png.color == PALETTE else png.color)
-    )
+    depth, color = _unpacked_as(png)
     width = (png.width * png.depth + 7) // 8 if png.depth < 8 else png.width
     unpack = kornia_rs.io.decode_image_png_u16 if depth == 16 else kornia_rs.io.decode_image_png_u8
     samples = unpack(_written(png, width, depth, color), (png.height, width), MODES[color])
@@ -110,12 +113,21 @@ def pixels(png: Png) -> NDArray[Any]:
     return keyed(samples[..., 0] if png.color == GRAY else samples, png)
 
 
+def _unpacked_as(png: Png) -> tuple[int, int]:
+    """Depth and color type of the layout that kornia-rs takes it for."""
+    if (png.color, png.depth) in STANDS_FOR:
+        return STANDS_FOR[png.color, png.depth]
+    return max(8, png.depth), GRAY if png.color == PALETTE else png.color
+
+
 def plain(png: Png) -> bytes:
-    """The same picture in the chunks that its pixels need, but for a transparent gray: `keyed` sees to that."""
+    """The same picture in the chunks that its pixels need.
+
+    But for a transparent gray: `keyed` sees to that.
+    """
     chunks = ((b"PLTE", png.palette), (b"tRNS", png.clear if png.color == PALETTE else b""))
-    return _written(
-        png, png.width, png.depth, png.color, b"".join(_chunk(name, body) for name, body in chunks if body)
-    )
+    extra = b"".join(_chunk(name, body) for name, body in chunks if body)
+    return _written(png, png.width, png.depth, png.color, extra)
 
 
 def _written(png: Png, width: int, depth: int, color: int, extra: bytes = b"") -> bytes:
@@ -129,26 +141,29 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and end of the body of each chunk, up to the end chunk."""
-    place = len(MAGIC)
+    at = len(MAGIC)
     for _ in range(MAX_BLOCKS):
-        length, name = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
-        end = place + 8 + length
+        length, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + 8 + length
         if end + 4 > len(data):
             raise BadImage("truncated", "the PNG ends before its end chunk")
-        if name in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
-            if zlib.crc32(memoryview(data)[place + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+        if name in CHECKED:
+            if zlib.crc32(memoryview(data)[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
                 raise BadImage("corrupt", f"the checksum of the PNG's {name.decode()} chunk is wrong")
         elif name[0] & 32 == 0:  # an upper-case first letter: the picture can't be shown without it
             raise BadImage("corrupt", f"the PNG has an unknown critical chunk {name!r}")
-        yield name, place + 8, end
+        yield name, at + 8, end
         if name == b"IEND":
             return
-        place = end + 4
+        at = end + 4
     raise BadImage("corrupt", f"the PNG has more than {MAX_BLOCKS:,} chunks")
 
 
 def _unpack_profile(chunk: bytes) -> bytes:
-    """The ICC profile of an iCCP chunk; where it is broken or a bomb, its first bytes as they are packed: no profile either."""
+    """The ICC profile of an iCCP chunk.
+
+    Where it is broken or a bomb, its first bytes as they are packed: no profile either.
+    """
     _, _, packed = chunk.partition(b"\0")
     unpacker = zlib.decompressobj()
     try:
@@ -176,16 +191,23 @@ def _looked_up(indices: NDArray[np.uint8], png: Png) -> NDArray[np.uint8]:
 
 
 def _gray_alpha(samples: NDArray[Any], depth: int) -> NDArray[np.uint8]:
-    """8-bit RGBA from what stood for it: 16-bit gray (gray and alpha in its two bytes) or RGBA (the high bytes at 0 and 2)."""
-    first, last = (
-        (samples[..., 0] >> 8, samples[..., 0] & 255) if depth == 8 else (samples[..., 0], samples[..., 2])
-    )
+    """8-bit RGBA from what stood for it.
+
+    That was 16-bit gray (gray and alpha in its two bytes) or RGBA (the high bytes at 0 and 2).
+    """
+    if depth == 8:
+        first, last = samples[..., 0] >> 8, samples[..., 0] & 255
+    else:
+        first, last = samples[..., 0], samples[..., 2]
     gray, alpha = first.astype(np.uint8), last.astype(np.uint8)
     return np.asarray(cv2.merge([gray, gray, gray, alpha]), np.uint8)
 
 
 def keyed(samples: NDArray[Any], png: Png) -> NDArray[Any]:
-    """RGBA of a picture one of whose colors, or gray levels, is transparent; without such a key the picture as it is."""
+    """RGBA of a picture one of whose colors, or gray levels, is transparent.
+
+    Without such a key the picture as it is.
+    """
     channels = samples.shape[2] if samples.ndim == 3 else 1
     if channels == 4 or len(png.clear) < 2 * channels:
         return samples

@@ -1,4 +1,4 @@
-"""Reading a picture again: the bytes that have its key, from whichever of its places still has them."""
+"""Reading a picture again: the bytes that have its key, from wherever some source still has them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +11,9 @@ from anidata.imaging import image
 from anidata.storage import Reference
 from anidata.workspace import Workspace
 
+Location = Mapping[str, Any]  # uri, offset and size of bytes: a struct of the catalog's `_places`
+CHANGED = "the source has changed since it was read; look again with: anidata ingest WORK SOURCE --refresh"
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -20,29 +23,24 @@ class Reader:
     max_bytes: int
     max_pixels: int
 
-    def decode(self, places: Iterable[Mapping[str, Any]], key: str, side: int = 0) -> image.Image:
+    def decode(self, locations: Iterable[Location], key: str, side: int = 0) -> image.Image:
         """The picture with this key; `side` as in image.decode.
 
-        Raises: BadImage: `changed` where other bytes lie at its places now, `missing` where nothing does; what decoding raises.
+        Raises: BadImage: `changed` where other bytes lie at its locations now, `missing` where nothing does;
+        what decoding raises.
         """
-        return decoding.decode(self._bytes(places, key), self.max_pixels, side)
+        return decoding.decode(self._bytes(locations, key), self.max_pixels, side)
 
-    def _bytes(self, places: Iterable[Mapping[str, Any]], key: str) -> bytes:
+    def _bytes(self, locations: Iterable[Location], key: str) -> bytes:
         last = BadImage("missing", "no place is known where it lies")
-        for place in places:
+        for location in locations:
+            reference = Reference(location["uri"], location["offset"] or 0, location["size"])
             try:
-                data = storage.read(
-                    Reference(place["uri"], place["offset"] or 0, place["size"]),
-                    self.workspace.path,
-                    self.max_bytes,
-                )
+                data = storage.read(reference, self.workspace.path, self.max_bytes)
             except BadImage as error:
                 last = error
                 continue
             if storage.key_of(data) == key:
                 return data
-            last = BadImage(
-                "changed",
-                "the source has changed since it was read; look again with: anidata ingest WORK SOURCE --refresh",
-            )
+            last = BadImage("changed", CHANGED)
         raise last

@@ -1,14 +1,18 @@
-"""The contact sheet: pictures on cards, in sections below each other. Arrays in, an array out; the same input gives the same pixels.
+"""The contact sheet: pictures on cards, in sections below each other. Arrays in, an array out;
+the same input gives the same pixels.
 
-Everything is a card: a group of cells that stay together, on a pale ground. A pair is a group whose pictures touch, a cluster one whose
-keeper comes first, a loose picture a group of one. Cells of a section stand on one grid of columns, whatever the cards that hold them.
+Everything is a card: a group of cells that stay together, on a pale ground. A pair is a group
+whose pictures touch, a cluster one whose keeper comes first, a loose picture a group of one.
+Cells of a section stand on one grid of columns, whatever the cards that hold them.
 
     margin │ inset  cell  inset │ gap │ inset  cell │ 2·inset + gap │ cell  inset │ margin
 
-Names come from anywhere, so text is reduced to the glyphs of Pillow's own font, and cut in its middle where it would leave its cell.
+Names come from anywhere, so text is reduced to the glyphs of Pillow's own font, and cut in its middle where
+it would leave its cell.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
@@ -40,9 +44,11 @@ from anidata.imaging.sheet_text import Color, fitted, font, write_text
 
 Hues = dict[str, tuple[Color, Color]]  # a badge's ground and ink by its caption
 RADIUS = 12  # px, of a card
-LOWEST = 0.5  # of a cell's width: how low the place for a row's pictures may be
+LOWEST = 0.5  # of a cell's width: how low a row of pictures may be
 TEXT, SMALL, HEAD, TITLE, FIGURE = 21, 19, 34, 56, 42  # px: sizes of type, readable still at 9/16
 LINE, BADGE = 30, 36  # px: a line of text, a line with a badge
+BASE = 21  # px from the top of a line to the base of its letters
+FIGURES = 6  # columns of the summary
 
 PAPER: Color = (255, 255, 255)
 CARD: Color = (246, 247, 249)
@@ -88,39 +94,32 @@ def _blank(width: int, height: int) -> Pixels:
 
 def _heading(title: str, width: int) -> Pixels:
     strip = PIL.Image.fromarray(_blank(width, 2 * TITLE + 60))
-    write_text(
-        ImageDraw.Draw(strip),
-        (margin(width), 2 * TITLE + 14),
-        title,
-        TITLE,
-        INK,
-        width - 2 * margin(width),
-        bold=0.6,
-    )
+    pen, left, room = ImageDraw.Draw(strip), margin(width), width - 2 * margin(width)
+    write_text(pen, (left, 2 * TITLE + 14), title, TITLE, INK, room, bold=0.6)
     return np.asarray(strip)
 
 
 def _figures(summary: Sequence[tuple[str, str]], width: int) -> Iterator[Pixels]:
     """Values above their labels, on the grid of six columns."""
-    places = grid(width, 6)
-    for start in range(0, len(summary), places.columns):
+    columns = grid(width, FIGURES)
+    for start in range(0, len(summary), columns.columns):
         strip = PIL.Image.fromarray(_blank(width, 100))
         pen = ImageDraw.Draw(strip)
-        for column, (label, value) in enumerate(summary[start : start + places.columns]):
-            left, right = places.card(column)
+        for column, (label, value) in enumerate(summary[start : start + columns.columns]):
+            left, right = columns.card(column)
             write_text(pen, (left, 42), value, FIGURE, INK, right - left, bold=0.4)
             write_text(pen, (left, 74), label, TEXT, GRAY, right - left)
         yield np.asarray(strip)
 
 
 def _section(section: Section, width: int) -> Iterator[Pixels]:
-    places = grid(width, section.columns, max([1, *map(len, section.groups)]) if section.touching else 1)
-    rows = list(rows_of(section.groups, places.columns))
+    columns = grid(width, section.columns, max([1, *map(len, section.groups)]) if section.touching else 1)
+    rows = list(rows_of(section.groups, columns.columns))
     shown = rows[: section.max_rows] if section.max_rows else rows
-    hues = _hues(cell.caption for row in shown for group in row for cell in group if cell.tone not in BADGES)
     yield _section_head(section, width)
+    hues = _hues(shown)
     for row in shown:
-        yield _row(row, places, section.touching, width, hues)
+        yield _row(row, columns, section.touching, width, hues)
     more = sum(len(row) for row in rows[len(shown) :])
     if more or not rows:
         yield _line(f"and {more:,} more" if more else "none", width)
@@ -141,25 +140,41 @@ def _line(text: str, width: int) -> Pixels:
     return np.asarray(strip)
 
 
-def _row(row: Row, places: Grid, touching: bool, width: int, hues: Hues) -> Pixels:
+def _row(row: Row, columns: Grid, touching: bool, width: int, hues: Hues) -> Pixels:
     """Cards as high as the highest picture of the row asks."""
-    cells, columns = [cell for group in row for cell in group], list(accumulate(map(len, row), initial=0))
-    laid_out = [boxes(group, column, places, touching) for group, column in zip(row, columns, strict=False)]
-    room = max(
-        round(LOWEST * places.cell),
-        *(box.height + 2 * rim(cell) for group in laid_out for cell, box in group),
-    )
-    badged, noted = any(c.caption or c.detail for c in cells), any(c.note for c in cells)
-    text = AIR * (badged or noted) + BADGE * badged + LINE * noted
-    strip = PIL.Image.fromarray(_blank(width, room + text + 2 * INSET + GAP))
+    firsts = list(accumulate(map(len, row), initial=0))  # the column with which each card begins
+    laid = [boxes(group, column, columns, touching) for group, column in zip(row, firsts, strict=False)]
+    high = max(box.height + 2 * rim(cell) for card in laid for cell, box in card)
+    lines = _lines(row, max(round(LOWEST * columns.cell), high))
+    strip = PIL.Image.fromarray(_blank(width, lines.height + GAP))
     pen = ImageDraw.Draw(strip)
-    for group, column in zip(laid_out, columns, strict=False):
-        left, right = places.card(column, len(group))
-        pen.rounded_rectangle((left, 0, right - 1, strip.height - GAP - 1), RADIUS, CARD)
-        for cell, box in group:
-            _picture(strip, pen, cell, box, INSET + (room - box.height) // 2)
-            _words(pen, cell, (box.text, INSET + room + AIR), box.text_width, BADGE * badged, hues)
+    for card, column in zip(laid, firsts, strict=False):
+        left, right = columns.card(column, len(card))
+        pen.rounded_rectangle((left, 0, right - 1, lines.height - 1), RADIUS, CARD)
+        for cell, box in card:
+            _picture(strip, pen, cell, box, INSET + (lines.pictures - box.height) // 2)
+            _words(pen, cell, box, lines, hues)
     return np.asarray(strip)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of a row's cards, px from their top."""
+
+    pictures: int  # height of the band of pictures
+    badge: int
+    note: int
+    height: int  # of the cards
+
+
+def _lines(row: Row, pictures: int) -> Lines:
+    """Room for a badge and for a note where any cell of the row has one."""
+    cells = [cell for group in row for cell in group]
+    badged, noted = any(c.caption or c.detail for c in cells), any(c.note for c in cells)
+    badge = INSET + pictures + AIR
+    note = badge + BADGE * badged
+    text = AIR * (badged or noted) + BADGE * badged + LINE * noted
+    return Lines(pictures, badge, note, pictures + text + 2 * INSET)
 
 
 # Cells
@@ -167,12 +182,8 @@ def _row(row: Row, places: Grid, touching: bool, width: int, hues: Hues) -> Pixe
 
 def _picture(strip: PIL.Image.Image, pen: ImageDraw.ImageDraw, cell: Cell, box: Box, top: int) -> None:
     frame, right, bottom = rim(cell), box.left + box.width - 1, top + box.height - 1
-    pen.rectangle(
-        (box.left - frame, top - frame, right + frame, bottom + frame),
-        PAPER,
-        FRAMES.get(cell.tone, RULE),
-        frame,
-    )
+    around = (box.left - frame, top - frame, right + frame, bottom + frame)
+    pen.rectangle(around, PAPER, FRAMES.get(cell.tone, RULE), frame)
     if cell.picture is None:
         pen.line((box.left, top, right, bottom), RULE, 2)
         pen.line((box.left, bottom, right, top), RULE, 2)
@@ -181,22 +192,30 @@ def _picture(strip: PIL.Image.Image, pen: ImageDraw.ImageDraw, cell: Cell, box: 
         strip.paste(shown.convert("RGB"), (box.left, top))
 
 
-def _words(
-    pen: ImageDraw.ImageDraw, cell: Cell, at: tuple[int, int], width: int, above: int, hues: Hues
-) -> None:
-    """A badge with its detail, and `above` px lower the note."""
-    (x, y), used = at, 0
+def _words(pen: ImageDraw.ImageDraw, cell: Cell, box: Box, lines: Lines, hues: Hues) -> None:
+    """A badge with its detail beside it, and below it the note."""
+    left, width, used = box.text, box.text_width, 0
     if cell.caption:
-        ground, ink = BADGES.get(cell.tone) or hues[cell.caption]
-        text = fitted(cell.caption, SMALL, width - 20)
-        used = round(font(SMALL).getlength(text)) + 20
-        pen.rounded_rectangle((x, y, x + used - 1, y + LINE - 1), 7, ground)
-        write_text(pen, (x + 10, y + 21), text, SMALL, ink, width - 20)
+        used = _badge(pen, cell, (left, lines.badge), width, hues)
     if cell.detail and width - used > 50:
-        write_text(pen, (x + used + 10 * bool(used), y + 21), cell.detail, SMALL, GRAY, width - used - 10)
-    write_text(pen, (x, y + above + 21), cell.note, SMALL, GRAY, width)
+        start = left + used + 10 * bool(used)
+        write_text(pen, (start, lines.badge + BASE), cell.detail, SMALL, GRAY, width - used - 10)
+    write_text(pen, (left, lines.note + BASE), cell.note, SMALL, GRAY, width)
 
 
-def _hues(captions: Iterable[str]) -> Hues:
-    """A color for each caption, in the order in which they appear."""
-    return {caption: HUES[number % len(HUES)] for number, caption in enumerate(dict.fromkeys(captions))}
+def _badge(pen: ImageDraw.ImageDraw, cell: Cell, at: tuple[int, int], width: int, hues: Hues) -> int:
+    """The caption on its ground; the width that it takes, px."""
+    x, y = at
+    ground, ink = BADGES.get(cell.tone) or hues[cell.caption]
+    text = fitted(cell.caption, SMALL, width - 20)
+    used = round(font(SMALL).getlength(text)) + 20
+    pen.rounded_rectangle((x, y, x + used - 1, y + LINE - 1), 7, ground)
+    write_text(pen, (x + 10, y + BASE), text, SMALL, ink, width - 20)
+    return used
+
+
+def _hues(rows: Iterable[Row]) -> Hues:
+    """A color for each plain caption, in the order in which they appear."""
+    cells = (cell for row in rows for group in row for cell in group)
+    captions = dict.fromkeys(cell.caption for cell in cells if cell.tone not in BADGES)
+    return {caption: HUES[number % len(HUES)] for number, caption in enumerate(captions)}

@@ -1,9 +1,8 @@
-"""Where the pictures of a sheet go: rows of one height, shelves of a width."""
+"""Where the pictures of a sheet go: rows of one height, columns of one width."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 import numpy as np
@@ -45,7 +44,9 @@ class Section:
     title: str
     groups: Sequence[Sequence[Cell]]
     note: str = ""  # a sentence beside the title
-    touching: bool = False  # the pictures of a group stand side by side without a gap, equally high; columns grow to hold them
+    _: KW_ONLY
+    # The pictures of a group stand side by side without a gap, equally high; columns grow to hold them
+    touching: bool = False
     columns: int = 6  # cells across a sheet FULL px wide; fewer are larger
     max_rows: int = 6  # what is beyond is only counted; 0: no limit
 
@@ -86,7 +87,10 @@ def margin(width: int) -> int:
 
 
 def grid(width: int, columns: int, least: int = 1) -> Grid:
-    """The columns of a section; a narrow sheet has fewer, but `least` of them, so that captions stay readable."""
+    """The columns of a section.
+
+    A narrow sheet has fewer, but `least` of them, so that captions stay readable.
+    """
     content = width - 2 * margin(width)
     fewer = round(columns * min(1.0, content / (FULL - 2 * MARGIN)))
     most = (content + GAP) // (NARROWEST + GUTTER)
@@ -101,52 +105,52 @@ def rows_of(groups: Iterable[Sequence[Cell]], columns: int) -> Iterator[Row]:
     row: Row = []
     for group in groups:
         for start in range(0, len(group), columns):
-            part = group[start : start + columns]
-            if sum(map(len, row)) + len(part) > columns:
+            cells = group[start : start + columns]
+            if sum(map(len, row)) + len(cells) > columns:
                 yield row
                 row = []
-            row.append(part)
+            row.append(cells)
     if row:
         yield row
 
 
-def boxes(group: Sequence[Cell], column: int, places: Grid, touching: bool) -> list[tuple[Cell, Box]]:
-    return list(zip(group, (_joined if touching else _apart)(group, column, places), strict=True))
+def boxes(group: Sequence[Cell], column: int, columns: Grid, touching: bool) -> list[tuple[Cell, Box]]:
+    """Each cell of a group with its box; the group's card begins with a column."""
+    return list(zip(group, (_joined if touching else _apart)(group, column, columns), strict=True))
 
 
-def _apart(group: Sequence[Cell], column: int, places: Grid) -> Iterator[Box]:
+def _apart(group: Sequence[Cell], column: int, columns: Grid) -> Iterator[Box]:
     """Each picture centered in its own column."""
     for number, cell in enumerate(group, column):
-        (width, height), room, left = (
-            _shape(cell),
-            places.cell - 2 * rim(cell),
-            places.card(number)[0] + INSET,
-        )
+        width, height = _shape(cell)
+        room, left = columns.cell - 2 * rim(cell), columns.card(number)[0] + INSET
         scale = min(room / width, TALLEST * room / height, _most(cell))
         shown = _scaled(width, scale)
-        yield Box(left + (places.cell - shown) // 2, shown, _scaled(height, scale), left, places.cell)
+        yield Box(left + (columns.cell - shown) // 2, shown, _scaled(height, scale), left, columns.cell)
 
 
-def _joined(group: Sequence[Cell], column: int, places: Grid) -> Iterator[Box]:
-    """Pictures of one height side by side, a hairline between them, centered in their card; texts stand below in equal parts."""
-    left, right = (
-        edge + inset for edge, inset in zip(places.card(column, len(group)), (INSET, -INSET), strict=True)
-    )
+def _joined(group: Sequence[Cell], column: int, columns: Grid) -> Iterator[Box]:
+    """Pictures of one height side by side, a hairline between them, centered in their card.
+
+    Texts stand below, each as wide as the next.
+    """
+    left, right = columns.card(column, len(group))
+    left, right = left + INSET, right - INSET
     shapes, rims = [_shape(cell) for cell in group], [rim(cell) for cell in group]
     room = right - left - rims[0] - sum(rims)
-    height = min(
-        room / sum(w / h for w, h in shapes),
-        TALLEST * places.cell,
-        *(h * _most(c) for (_, h), c in zip(shapes, group, strict=True)),
-    )
+    height = min(_joined_height(group, shapes, room), TALLEST * columns.cell)
     widths = [_scaled(w, height / h) for w, h in shapes]
-    starts = accumulate(
-        (w + rim for w, rim in zip(widths, rims, strict=True)),
-        initial=left + rims[0] + (room - sum(widths)) // 2,
-    )
-    for number, (start, width) in enumerate(zip(starts, widths, strict=False)):
+    start = left + rims[0] + (room - sum(widths)) // 2
+    for number, width in enumerate(widths):
         text, end = (left + (right - left) * n // len(group) for n in (number, number + 1))
-        yield Box(start, width, _scaled(1, height), text, min(end - text - AIR, places.cell))
+        yield Box(start, width, _scaled(1, height), text, min(end - text - AIR, columns.cell))
+        start += width + rims[number]
+
+
+def _joined_height(group: Sequence[Cell], shapes: Sequence[tuple[int, int]], room: int) -> float:
+    """The height at which pictures fill `room` px side by side, and none is enlarged too much."""
+    fill = room / sum(width / height for width, height in shapes)
+    return min(fill, *(height * _most(cell) for (_, height), cell in zip(shapes, group, strict=True)))
 
 
 def _shape(cell: Cell) -> tuple[int, int]:
@@ -155,13 +159,13 @@ def _shape(cell: Cell) -> tuple[int, int]:
 
 
 def _most(cell: Cell) -> float:
+    """How much it may be enlarged; what stands for a missing picture without bounds."""
     return math.inf if cell.picture is None else MAX_ENLARGED
 
 
 def _scaled(side: int, scale: float) -> int:
-    return max(
-        1, math.floor(side * scale + 1e-6)
-    )  # what should fill its place exactly does, whatever the quotient lost
+    # What should fill its box exactly does, whatever the quotient lost
+    return max(1, math.floor(side * scale + 1e-6))
 
 
 def rim(cell: Cell) -> int:

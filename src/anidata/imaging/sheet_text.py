@@ -15,14 +15,20 @@ LONGEST = 160  # characters: what is longer loses its middle before it is measur
 
 
 def plain(text: str) -> str:
-    """What can be drawn of a text: accents fall off, anything else the font lacks becomes '?', what steers a terminal or a line '·'."""
+    """A text as far as it can be drawn.
+
+    Accents fall off, anything else the font lacks becomes '?', what steers a terminal or a line '·'.
+    """
     if len(text) > LONGEST:
         text = text[: LONGEST // 2] + "…" + text[-LONGEST // 2 :]
     return "".join(map(_drawable, unicodedata.normalize("NFC", text)))
 
 
 def fitted(text: str, size: int, width: float) -> str:
-    """A text that is at most `width` px long, its middle left out for that; nothing where not even the ellipsis fits."""
+    """A text that is at most `width` px long, its middle left out for that.
+
+    Nothing where not even the ellipsis fits.
+    """
     text, face = plain(text), font(size)
     if face.getlength(text) <= width:
         return text
@@ -40,9 +46,11 @@ def _drawable(char: str) -> str:
         return " "
     if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp"):
         return "·"
-    parts = (SPELLED.get(part, part) for part in unicodedata.normalize("NFKD", char))
-    base = "".join(part for part in parts if part in GLYPHS)
-    return base or ("" if unicodedata.combining(char) else "?")
+    spelled = (SPELLED.get(letter, letter) for letter in unicodedata.normalize("NFKD", char))
+    base = "".join(letter for letter in spelled if letter in GLYPHS)
+    if base or unicodedata.combining(char):
+        return base
+    return "?"
 
 
 def write_text(
@@ -54,7 +62,10 @@ def write_text(
     width: int,
     bold: float = 0,
 ) -> int:
-    """Write on a base line; returns the length in px. `bold` thickens strokes by that many px on each side."""
+    """Write on a base line; returns the length in px.
+
+    `bold` thickens strokes by that many px on each side.
+    """
     short = fitted(text, size, width)
     pen.text(at, short, color, font(size), anchor="ls", stroke_width=bold)
     return round(font(size).getlength(short))
@@ -62,6 +73,7 @@ def write_text(
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
+    """Pillow's own font at a size in px."""
     face = ImageFont.load_default(size)
     assert isinstance(face, ImageFont.FreeTypeFont)  # it is whenever a size is asked for
     return face

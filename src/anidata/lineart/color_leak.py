@@ -1,11 +1,14 @@
 """The leak test: how much of a picture's color its lineart gives away, by a linear probe.
 
-Gray lines that are dark where the picture is dark tell a colorizer the answer, and it fails on lines that don't. Of each region (a tile of the
-page) where something is drawn, the probe sees the mean gray of what is drawn, and predicts the region's mean L*a*b*:
+Gray lines that are dark where the picture is dark tell a colorizer the answer, and it fails on lines that
+don't. Of each region (a tile of the page) where something is drawn, the probe sees the mean gray of what
+is drawn, and predicts the region's mean L*a*b*:
 
-    R² = 1 − Σ (y − (m·gray + n))² / Σ (y − mean)²        y: L*, a* or b*; m, n by least squares over the other folds
+    R² = 1 − Σ (y − (m·gray + n))² / Σ (y − mean)²
 
-Black ink alone has one gray, and so gives 0; at 1 the lines are the picture in disguise. Folds are whole pictures.
+y: L*, a* or b*; m, n by least squares over the other folds.
+Black ink alone has one gray, and so gives 0; at 1 the lines are the picture in disguise.
+Folds are whole pictures.
 """
 
 from typing import NamedTuple
@@ -26,7 +29,10 @@ Sums = NDArray[np.float64]  # (…, FOLDS, 12): of pictures together, their sums
 
 
 class Leak(NamedTuple):
-    """Share of the variance that the gray of lines predicts, 0 to 1; nan where nothing is drawn, or all is of one color."""
+    """Share of the variance that the gray of lines predicts, 0 to 1.
+
+    nan where nothing is drawn, or all is of one color.
+    """
 
     lightness: float  # L*
     a: float  # green to red
@@ -34,6 +40,7 @@ class Leak(NamedTuple):
 
     @property
     def worst(self) -> float:
+        """The largest of the three."""
         return max(self)
 
 
@@ -45,16 +52,16 @@ class Regions(NamedTuple):
 
 
 def tally(line: Pixels, rgb: Pixels, fold: int) -> Sums:
-    """What the probe needs of a pair, (2, FOLDS, 12): of its lines as they are, and binarized. Such sums add up; equal folds belong together.
+    """The probe's sums of a pair, (2, FOLDS, 12): of its lines as they are, and binarized.
 
+    Such sums add up; equal folds belong together.
     line: (h, w), black on white. rgb: (h, w, 3), of the same size.
     """
     lab, sums = _lab(rgb), np.zeros((2, FOLDS, 12))
     for n, drawn in enumerate((line, binarized(line))):
         x, y = _regions(drawn, lab)
-        sums[n, fold % FOLDS] = np.column_stack([np.ones(len(x)), x, x * x, y, y * y, y * x[:, None]]).sum(
-            axis=0
-        )
+        terms = np.column_stack([np.ones(len(x)), x, x * x, y, y * y, y * x[:, None]])
+        sums[n, fold % FOLDS] = terms.sum(axis=0)
     return sums
 
 
@@ -83,17 +90,20 @@ def binarized(line: Pixels) -> Pixels:
 
 
 def leak(sums: Sums) -> Leak:
-    """What the lines of the pictures in `sums`, (FOLDS, 12), give away."""
+    """The share of color that the lines of the pictures in `sums`, (FOLDS, 12), give away."""
     missed, spread = np.zeros(3), np.zeros(3)
     for held in sums[sums[:, 0] > 0]:
-        rest = sums.sum(axis=0) - held
-        if rest[0] > 0:
-            slope, offset = _fit(rest)
+        others = sums.sum(axis=0) - held
+        if others[0] > 0:
+            slope, offset = _fit(others)
             missed += _squares(held, slope, offset)
-            spread += _squares(held, np.zeros(3), rest[3:6] / rest[0])
-    return Leak(
-        *(max(0.0, float(1 - m / s)) if s > 0 else float("nan") for m, s in zip(missed, spread, strict=True))
-    )
+            spread += _squares(held, np.zeros(3), others[3:6] / others[0])
+    return Leak(*map(_explained, missed.tolist(), spread.tolist()))
+
+
+def _explained(missed: float, spread: float) -> float:
+    """R², at least 0; nan where there is nothing to explain."""
+    return max(0.0, 1 - missed / spread) if spread > 0 else float("nan")
 
 
 def _fit(sums: Sums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -113,8 +123,10 @@ def _squares(sums: Sums, slope: NDArray[np.float64], offset: NDArray[np.float64]
 
 
 def _tiles(values: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Sums over tiles of TILE × TILE px, row by row; what is left at the right and below makes smaller ones."""
+    """Sums over tiles of TILE × TILE px, row by row.
+
+    What is left at the right and below makes smaller ones.
+    """
     rows, columns = (np.arange(0, side, TILE) for side in values.shape)
-    return np.asarray(
-        np.add.reduceat(np.add.reduceat(values.astype(np.float64), rows, axis=0), columns, axis=1).ravel()
-    )
+    bands = np.add.reduceat(values.astype(np.float64), rows, axis=0)
+    return np.asarray(np.add.reduceat(bands, columns, axis=1).ravel())

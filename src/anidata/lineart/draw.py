@@ -1,4 +1,7 @@
-"""Lineart of loose pictures, without a workspace: the library's `draw`, the command's files, and a sheet that compares the styles."""
+"""Lineart of loose pictures, without a workspace.
+
+The library's `draw`, the command's files, and a sheet that compares the styles.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,10 +20,12 @@ MAX_PIXELS, MAX_BYTES = 100_000_000, 1 << 28
 SHEET = "styles.png"  # what --compare writes
 SHOWN = 512  # px of the long side of pictures that are compared: what the styles' widths are meant for
 
+Pen = Callable[[np.ndarray], np.ndarray]  # draws pictures (h, w, 3) as lines (h, w)
+
 
 @dataclass
 class Drawn:
-    """What became of each file."""
+    """The files that were written, and those that couldn't be read."""
 
     written: list[Path] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)  # path → code and message
@@ -39,14 +44,14 @@ def draw(rgb: np.ndarray, style: str = "ink", settings: Mapping[str, Any] | None
 
 
 def chosen(style: str, settings: Mapping[str, Any]) -> tuple[str, Any]:
-    """A style's name and its parameters, of what `draw` is given."""
+    """A style's name and its parameters, from what `draw` is given."""
     name = style.partition(":")[0]
     _, tables = selection.spelled([style], {name: settings})
     return name, selection.config_of(name, tables[name], f"style {name}")
 
 
-def pen(name: str, config: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """What draws pictures (h, w, 3) as lines (h, w)."""
+def pen(name: str, config: Any) -> Pen:
+    """A style with its parameters, ready to draw."""
     module = registry.load("styles", name)
     return lambda rgb: module.draw(rgb, config)
 
@@ -54,9 +59,9 @@ def pen(name: str, config: Any) -> Callable[[np.ndarray], np.ndarray]:
 def draw_files(
     paths: Sequence[Path], folder: Path, style: str, size: int, settings: Mapping[str, Any]
 ) -> Drawn:
-    """Draw each file as folder/STEM.png (STEM.EXT.png where two files share a stem); `size` px on the long side, 0 for its own.
+    """Draw each file as folder/STEM.png (STEM.EXT.png where two files share a stem).
 
-    settings: {style: parameters}, as --set gives them.
+    size: px of the long side; 0: the file's own. settings: {style: parameters}, as --set gives them.
     """
     name, config = chosen(style, settings.get(style.partition(":")[0], {}))
     selection.check(name, config)  # before the first picture
@@ -71,7 +76,10 @@ def draw_files(
 
 
 def compare_files(paths: Sequence[Path], folder: Path, size: int, settings: Mapping[str, Any]) -> Drawn:
-    """Draw each file in every style that needs no argument, all on one sheet, folder/styles.png; `size` px on the long side, 0 for 512."""
+    """Draw each file in every style that needs no argument, all on one sheet, folder/styles.png.
+
+    size: px of the long side; 0: 512.
+    """
     pens = {name: pen(*chosen(name, settings.get(name, {}))) for name in selection.plain()}
     done = Drawn()
     sections = [
@@ -84,9 +92,7 @@ def compare_files(paths: Sequence[Path], folder: Path, size: int, settings: Mapp
     return done
 
 
-def _cells(
-    rgb: np.ndarray, pens: Mapping[str, Callable[[np.ndarray], np.ndarray]]
-) -> list[sheet_layout.Cell]:
+def _cells(rgb: np.ndarray, pens: Mapping[str, Pen]) -> list[sheet_layout.Cell]:
     return [
         sheet_layout.Cell(rgb, caption="color"),
         *(sheet_layout.Cell(drawn(rgb), caption=name) for name, drawn in pens.items()),
@@ -97,20 +103,18 @@ def _read(paths: Sequence[Path], done: Drawn) -> Iterator[tuple[Path, np.ndarray
     """The pictures that can be read; the others are noted."""
     for path in paths:
         try:
-            yield (
-                path,
-                decode.decode(
-                    storage.read(storage.Reference(storage.uri_of(path)), Path(), MAX_BYTES), MAX_PIXELS
-                ).rgb,
-            )
+            data = storage.read(storage.Reference(storage.uri_of(path)), Path(), MAX_BYTES)
+            rgb = decode.decode(data, MAX_PIXELS).rgb
         except BadImage as error:
             done.failed[str(path)] = str(error)
+        else:
+            yield path, rgb
 
 
 def _sized(rgb: np.ndarray, size: int) -> np.ndarray:
+    """The picture with a long side of `size` px; 0: as it is."""
     scale = size / max(rgb.shape[:2]) if size else 1
-    return (
-        rgb
-        if scale == 1
-        else fit.resize(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)), "area")
-    )
+    if scale == 1:
+        return rgb
+    height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
+    return fit.resize(rgb, width, height, "area")

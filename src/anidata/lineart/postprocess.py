@@ -1,4 +1,7 @@
-"""What is done to lines once they are drawn, in any style, and what is measured of them. Lines are uint8 (h, w), black ink on white paper."""
+"""Finish lines once they are drawn, in any style, and measure them.
+
+Lines are uint8 (h, w), black ink on white paper.
+"""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -15,9 +18,8 @@ INK, PAPER = 128, 255  # grey levels: what is darker than INK is ink
 DEEP = 9  # px: what is farther inside is no stroke but a black area
 SPECK = 8  # px: a smaller component is a speck
 PASSES = 64  # of thinning at most; a stroke loses two px of its width in each
-AROUND = np.array(
-    [[1, 2, 4], [128, 0, 8], [64, 32, 16]], np.float32
-)  # the bits of a pixel's neighbors, clockwise from above left
+# The bits of a pixel's neighbors, clockwise from above left
+AROUND = np.array([[1, 2, 4], [128, 0, 8], [64, 32, 16]], np.float32)
 
 Line = NDArray[np.uint8]
 Mask = NDArray[np.uint8]  # 0 or 1
@@ -25,18 +27,16 @@ Mask = NDArray[np.uint8]  # 0 or 1
 
 @dataclass(frozen=True)
 class Finish:
-    """What becomes of lines once they are drawn, in this order."""
+    """Steps that lines go through once they are drawn, in this order."""
 
     binarize: Count = 0  # grey level below which a line is ink, all else paper; 0: as drawn
     despeckle: Count = 0  # px: smaller components of ink are wiped; 0: none is
-    width: Amount = (
-        0.0  # px: strokes are drawn anew at this width, along their middle; 0: as wide as they are
-    )
+    width: Amount = 0.0  # px: strokes are drawn anew so wide, along their middle; 0: as wide as they are
     polarity: Literal["black_on_white", "white_on_black"] = "black_on_white"  # of what is stored
 
 
 class Marks(NamedTuple):
-    """What is measured of lines."""
+    """Figures of lines."""
 
     ink: float  # share of the page, 0 to 1
     stroke_width: float  # px, the median over the middle of strokes, half a pixel exact; 0: there is no ink
@@ -61,9 +61,9 @@ def stored(line: Line, finish: Finish) -> Line:
 def measure(line: Line) -> Marks:
     """How much ink there is, how thick, and in how many pieces."""
     ink = _ink(line)
-    found = components.of(ink)
-    specks = int((components.sizes(found)[1:] < SPECK).sum())
-    return Marks(len(found.places) / line.size, _width(ink), found.end - 1, specks)
+    pieces = components.of(ink)
+    specks = int((components.sizes(pieces)[1:] < SPECK).sum())
+    return Marks(len(pieces.indices) / line.size, _width(ink), pieces.end - 1, specks)
 
 
 def thinned(ink: Mask) -> Mask:
@@ -127,14 +127,17 @@ def _depth(ink: Mask) -> NDArray[np.float32]:
 
 
 def _within(mask: Mask, reach: float) -> Mask:
-    """What lies nearer than `reach` px to the middle of a pixel of the mask; nothing, where that is empty."""
+    """Pixels nearer than `reach` px to the middle of a pixel of the mask; none, where that is empty."""
     if not mask.any():
         return mask
     return np.asarray(cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) < max(reach, 0.5), np.uint8)
 
 
 def _width(ink: Mask) -> float:
-    """Twice the median distance from the middle of strokes to paper, less the half pixel that it is too large by."""
+    """Twice the median distance from the middle of strokes to paper.
+
+    Less the half pixel that it is too large by.
+    """
     if not ink.any():
         return 0.0
     if ink.all():

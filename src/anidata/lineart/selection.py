@@ -1,7 +1,9 @@
-"""Styles as recipes and command lines name them, and the draw among several, with jitter: functions of a name, a key and a seed alone.
+"""Styles as recipes and command lines name them, and the draw among several, with jitter.
 
-STYLE:REST is the style STYLE with its argument, such as onnx:MODEL.onnx. Two names are no files of the shelf: `artist`, the true lineart found
-beside a picture, and `mix`, for which each picture gets one of several styles.
+All are functions of a name, a key and a seed alone.
+STYLE:ARGUMENT is the style STYLE with its argument, such as onnx:MODEL.onnx.
+Two names are no files of the registry: `artist`, the true lineart beside a picture, and `mix`,
+for which each picture gets one of several styles.
 """
 
 import dataclasses
@@ -19,10 +21,12 @@ Settings = Mapping[str, Any]
 
 
 def plain() -> list[str]:
-    """The styles of the shelf that need no argument."""
-    return [
-        name for name in registry.names("styles") if not hasattr(registry.load("styles", name), "ARGUMENT")
-    ]
+    """The registry's styles that need no argument."""
+    return [name for name in registry.names("styles") if not _takes_argument(name)]
+
+
+def _takes_argument(name: str) -> bool:
+    return hasattr(registry.load("styles", name), "ARGUMENT")
 
 
 def split(text: str) -> tuple[str, str]:
@@ -30,27 +34,29 @@ def split(text: str) -> tuple[str, str]:
 
     Raises: UnknownPart: no such style. RecipeError: an argument for a style that takes none.
     """
-    name, _, rest = text.partition(":")
-    if rest and name not in {ARTIST, MIX} and not hasattr(registry.load("styles", name), "ARGUMENT"):
+    name, _, argument = text.partition(":")
+    if argument and name not in {ARTIST, MIX} and not _takes_argument(name):
         raise RecipeError(
             f"--style {text}: the style '{name}' takes nothing behind a colon. Type: --style {name}"
         )
-    return name, rest
+    return name, argument
 
 
 def spelled(names: Iterable[str], tables: Mapping[str, Settings]) -> tuple[list[str], dict[str, Settings]]:
-    """Styles by their names alone, and their settings with the arguments in them; what was pinned of another argument is taken off."""
-    found, settings = [], dict(tables)
+    """Styles by their names alone, and their settings with the arguments in them.
+
+    A pin, which is another argument's, is taken off.
+    """
+    bare, settings = [], dict(tables)
     for text in names:
-        name, rest = split(text)
+        name, argument = split(text)
         given = settings.get(name, {})
-        if rest and isinstance(given, Mapping):  # else it is told of when the recipe is built
+        if argument and isinstance(given, Mapping):  # else the recipe is refused when it is built
             module = registry.load("styles", name)
-            settings[name] = {key: value for key, value in given.items() if key != module.PIN} | {
-                module.ARGUMENT: rest
-            }
-        found.append(name)
-    return found, settings
+            unpinned = {key: value for key, value in given.items() if key != module.PIN}
+            settings[name] = unpinned | {module.ARGUMENT: argument}
+        bare.append(name)
+    return bare, settings
 
 
 def config_of(name: str, settings: Settings, where: str) -> Any:
@@ -61,7 +67,7 @@ def config_of(name: str, settings: Settings, where: str) -> Any:
     return recipe.build(registry.load("styles", name).Config, settings, where)
 
 
-def settled(name: str, settings: Settings, where: str) -> Settings:
+def pinned(name: str, settings: Settings, where: str) -> Settings:
     """The settings of a style with what lies outside the recipe pinned in them, if it isn't yet."""
     module = registry.load("styles", name)
     if not hasattr(module, "settle"):
@@ -71,20 +77,28 @@ def settled(name: str, settings: Settings, where: str) -> Settings:
 
 
 def check(name: str, config: Any) -> None:
-    """Raises: RecipeError, MissingExtra: what a style needs from outside the recipe isn't there, or isn't what was pinned."""
+    """See that a style has what it needs from outside the recipe.
+
+    Raises: RecipeError, MissingExtra: it isn't there, or isn't what was pinned.
+    """
     module = registry.load("styles", name)
     if hasattr(module, "settle"):
         module.settle(config)
 
 
 def portable(name: str, settings: Settings) -> Settings:
-    """The settings of a style without the path that its argument is: what is pinned tells the file, wherever it lies."""
+    """The settings of a style without the path that its argument is.
+
+    The pin identifies the file, wherever it lies.
+    """
     argument = getattr(registry.load("styles", name), "ARGUMENT", "")
-    return {key: value.rpartition("/")[2] if key == argument else value for key, value in settings.items()}
+    if argument not in settings:
+        return dict(settings)
+    return {**settings, argument: settings[argument].rpartition("/")[2]}
 
 
 def fingerprint(name: str, config: Any) -> list[Any]:
-    """What the lines of a style depend on."""
+    """All that the lines of a style depend on: its name, version and parameters."""
     module = registry.load("styles", name)
     moved = {module.ARGUMENT: ""} if hasattr(module, "ARGUMENT") else {}
     return [name, module.VERSION, dataclasses.replace(config, **moved)]
@@ -107,9 +121,11 @@ def pick(weights: Mapping[str, float], key: str, seed: int) -> str:
 
 
 def jittered(name: str, config: Any, share: float, key: str, seed: int) -> Any:
-    """The parameters of a style, each number changed by a factor of up to 1 + share either way, for the picture of a key.
+    """The parameters of a style for the picture of a key, each number changed by a factor.
 
-    Numbers that are 0 (off) stay so, whole ones stay whole; what would be out of range stays as it was. A style with an argument is left alone.
+    The factor is up to 1 + share, either way.
+    Numbers that are 0 (off) stay so, whole ones stay whole; what would be out of range stays as it was.
+    A style with an argument is left alone.
     """
     module = registry.load("styles", name)
     if share <= 0 or hasattr(module, "ARGUMENT"):
@@ -118,15 +134,18 @@ def jittered(name: str, config: Any, share: float, key: str, seed: int) -> Any:
     for field, value in values.items():
         if isinstance(value, int | float) and not isinstance(value, bool) and value:
             factor = math.exp((2 * chance(seed, name, field, key) - 1) * math.log1p(share))
-            changed = values | {
-                field: value * factor if isinstance(value, float) else max(1, round(value * factor))
-            }
+            changed = values | {field: _scaled(value, factor)}
             try:
                 recipe.build(module.Config, changed, name)
             except RecipeError:
                 continue
             values = changed
     return recipe.build(module.Config, values, name)
+
+
+def _scaled(value: float, factor: float) -> float:
+    """A number times a factor; whole ones stay whole, and above 0."""
+    return value * factor if isinstance(value, float) else max(1, round(value * factor))
 
 
 def chance(*things: Any) -> float:

@@ -1,6 +1,7 @@
 """Luma that all but the darkest hundredth of a picture exceeds: its black, in grey levels, 0 to 255.
 
-1st percentile on the raster of at most 512 px. High in washed-out and overexposed pictures; good art with soft light and fog has up to 200.
+1st percentile on the raster of at most 512 px. High in washed-out and overexposed pictures;
+good art with soft light and fog has up to 200.
 """
 
 import pyarrow as pa

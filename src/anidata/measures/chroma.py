@@ -2,7 +2,8 @@
 
     99th percentile of max(R, G, B) − min(R, G, B)        on the raster of at most 512 px
 
-Below 6 a picture is monochrome, whatever mode its file has: JPEG leaves up to 5 levels of color in gray areas.
+Below 6 a picture is monochrome, whatever mode its file has: JPEG leaves up
+to 5 levels of color in gray areas.
 """
 
 import pyarrow as pa

@@ -2,8 +2,8 @@
 
     1 − max over R, G, B of (p99.9 − p0.1) / 255        on the raster of at most 512 px
 
-The channel of the widest range counts, and not luma: two colors of one luma side by side are a picture, not a flat. The outermost
-thousandths are left out, so that a few stray pixels don't save a blank page.
+The channel of the widest range counts, and not luma: two colors of one luma side by side are a picture,
+not a flat. The outermost thousandths are left out, so that a few stray pixels don't save a blank page.
 Noise of σ = 1 level leaves 1 − 7/255 = .97; a rule rejects above 1 − 12/255 = .953.
 """
 

@@ -1,12 +1,15 @@
-"""How plainly JPEG's blocks of 8 × 8 px show, 0 (not at all) to 10; also in a PNG that was a JPEG, or was cut out of one.
+"""How plainly JPEG's blocks of 8 × 8 px show, 0 (not at all) to 10; also in a PNG that was a JPEG, \
+or was cut out of one.
 
     (min(bx, by) − 1) · (1 − 1.5 g)        in the central window at full resolution
 
-bx, by: lone steps, at least 2 levels larger than both steps beside them, counted by column (row). They gather on the blocks' borders,
-wherever the grid begins: the geometric mean of the counts in the fullest column modulo 8 over that of the others, at most 11.
-g: of the first row and column of the blocks' DCT, u = 1 to 4, of what is not nothing the share below 22: coarse tables leave little there.
-Unspoilt art has up to .2, at quality 10 1 and more, at 25 from .4 upward, half of it at 50. A border ruled along the grid counts for
-little in a geometric mean, pixels enlarged by 8 do count.
+bx, by: lone steps, at least 2 levels larger than both steps beside them, counted by column (row).
+They gather on the blocks' borders, wherever the grid begins: the geometric mean of the counts in the fullest
+column modulo 8 over that of the others, at most 11.
+g: of the first row and column of the blocks' DCT, u = 1 to 4, of what is not nothing the share below 22:
+coarse tables leave little there.
+Unspoilt art has up to .2, at quality 10 1 and more, at 25 from .4 upward, half of it at 50.
+A border ruled along the grid counts for little in a geometric mean, pixels enlarged by 8 do count.
 """
 
 import cv2
@@ -19,16 +22,13 @@ from anidata.imaging.image import BLOCK, Image
 TYPE, VERSION = pa.float32(), 1
 LONE = 2  # grey levels that a step must have over its neighbors
 MOST = 11.0  # a stronger grid is no worse
-NOTHING, COARSE = (
-    5,
-    22,
-)  # |c| in units of the 8-bit orthonormal DCT: below, rounding leaves it; a coarse table's first step
+# |c| in units of the 8-bit orthonormal DCT: below, rounding leaves it; a coarse table's first step
+NOTHING, COARSE = 5, 22
 WEIGHT = 1.5  # of g, which is .6 to .9 in fresh pictures
 LITTLE = 0.5 / 512  # lone steps to a pixel that chance gives
 LEAST = 4 * BLOCK  # px of a side that a grid can be told from
-COSINES = (
-    np.sqrt(BLOCK) / 2 * np.cos(np.outer(2 * np.arange(BLOCK) + 1, np.arange(1, 5)) * np.pi / 16)
-).astype(np.float32)
+PHASES = np.outer(2 * np.arange(BLOCK) + 1, np.arange(1, 5)) * np.pi / 16  # (8, u = 1 to 4)
+COSINES = (np.sqrt(BLOCK) / 2 * np.cos(PHASES)).astype(np.float32)
 
 
 def measure(image: Image) -> float:
@@ -51,15 +51,15 @@ def _grid(gray: npt.NDArray[np.uint8]) -> tuple[float, int]:
     means = np.array([np.expm1(counts[n::BLOCK].mean()) for n in range(BLOCK)]) + LITTLE * len(gray)
     fullest = int(means.argmax())
     others = np.delete(means, fullest)
-    return min(MOST, float(means[fullest] / np.sqrt(np.median(others) * others.max()))), (fullest + 2) % BLOCK
+    strength = float(means[fullest] / np.sqrt(np.median(others) * others.max()))
+    return min(MOST, strength), (fullest + 2) % BLOCK
 
 
 def _coefficients(gray: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """How many coefficients of the blocks' first rows are fine, and coarse."""
+    """The number of coefficients of the blocks' first rows that are fine, and that are coarse."""
     height, width = (side // BLOCK * BLOCK for side in gray.shape)
     rows = gray[:height, :width].reshape(height // BLOCK, BLOCK, width).mean(axis=1, dtype=np.float32)
-    found = np.abs(
-        np.einsum("nk,kc->nc", rows.reshape(-1, BLOCK), COSINES)
-    )  # no BLAS: OpenCV's dies where it gets no 32 MB for a buffer
-    coarse = np.count_nonzero(found >= COARSE)
-    return np.array([np.count_nonzero(found >= NOTHING) - coarse, coarse])
+    # No BLAS: OpenCV's dies where it gets no 32 MB for a buffer
+    sizes = np.abs(np.einsum("nk,kc->nc", rows.reshape(-1, BLOCK), COSINES))
+    coarse = np.count_nonzero(sizes >= COARSE)
+    return np.array([np.count_nonzero(sizes >= NOTHING) - coarse, coarse])

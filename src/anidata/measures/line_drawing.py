@@ -1,10 +1,12 @@
-"""How much of what is drawn is mere line in one tone: 0 (all filled, or colored) to 1 (line art, pencil sketch, text).
+"""How much of what is drawn is mere line in one tone: 0 (all filled, or colored) to 1 (line art, \
+pencil sketch, text).
 
-    thin / (thin + filled)        on the raster of at most 512 px, in its darkest channel, where a color is as dark as ink
+    thin / (thin + filled)        on the raster of at most 512 px
 
-filled: what is 24 levels below paper after a closing by 13 px, in which strokes and hatching vanish, and strokes of color. thin: all else
-that is 64 levels below paper. Paper is the lightest tone that a tenth of the picture has. 0 where paper is dark, or the thin is too little
-to be a drawing.
+Both in its darkest channel, where a color is as dark as ink.
+filled: what is 24 levels below paper after a closing by 13 px, in which strokes and hatching vanish,
+and strokes of color. thin: all else that is 64 levels below paper. Paper is the lightest tone that a tenth
+of the picture has. 0 where paper is dark, or the thin is too little to be a drawing.
 """
 
 import cv2
@@ -33,4 +35,6 @@ def measure(image: Image) -> float:
     filled = cv2.morphologyEx(darkest, cv2.MORPH_CLOSE, BRUSH) < paper - TINT
     filled |= drawn & (lightest - darkest > NEUTRAL)
     thin = np.count_nonzero(drawn & ~filled)
-    return float(thin / (thin + np.count_nonzero(filled))) if thin > LEAST * darkest.size else 0.0
+    if thin <= LEAST * darkest.size:
+        return 0.0
+    return float(thin / (thin + np.count_nonzero(filled)))

@@ -1,12 +1,16 @@
-"""Noise of luma in grey levels: the standard deviation that white noise of this strength has; 0 for clean art.
+"""Noise of luma in grey levels: the standard deviation that white noise of this strength has; \
+0 for clean art.
 
-    √(π/2) / 6 · 10th percentile of the means of |L ∗ N| over squares of 16 px,    N = [1 −2 1; −2 4 −2; 1 −2 1]
+    √(π/2) / 6 · 10th percentile of the means of |L ∗ N| over squares of 16 px
+    N = [1 −2 1; −2 4 −2; 1 −2 1]
 
-in the central window at full resolution. N is blind to edges and gradients; the tenth part of the squares that has least tells noise,
-which is everywhere, from texture, which is not. On pure paper half of it is cut off, and so half is found.
-Noise of σ in each of R, G, B alone makes .67 σ of luma. Halving the picture halves noise, while texture (foliage, parchment, lava) has as much
-left, or more: what the half has more, √(h² − f²), is taken off twice, as squares are. In a palette of 256 colors noise counts half: dithering
-makes some 4 levels of it. Of art 99 % has less than 1.
+in the central window at full resolution. N is blind to edges and gradients;
+the tenth part of the squares that has least tells noise, which is everywhere, from texture, which is not.
+On pure paper half of it is cut off, and so half is found.
+Noise of σ in each of R, G, B alone makes .67 σ of luma. Halving the picture halves noise,
+while texture (foliage, parchment, lava) has as much left, or more: what the half has more, √(h² − f²),
+is taken off twice, as squares are. In a palette of 256 colors noise counts half: dithering makes some
+4 levels of it. Of art 99 % has less than 1.
 Source: Immerkær 1996, Fast noise variance estimation
 """
 
@@ -34,12 +38,10 @@ def measure(image: Image) -> float:
     if full is None or full < AUDIBLE:
         return full or 0.0
     height, width = (side // 2 for side in image.window.shape)
-    half = (
-        _second(np.asarray(cv2.resize(image.window, (width, height), interpolation=cv2.INTER_AREA), np.uint8))
-        or 0.0
-    )
-    found = float(np.sqrt(max(0.0, full**2 - EXCESS * max(0.0, half**2 - full**2))))
-    return found * DITHERED if _is_of_few_colors(image) else found
+    halved = cv2.resize(image.window, (width, height), interpolation=cv2.INTER_AREA)
+    half = _second(np.asarray(halved, np.uint8)) or 0.0
+    noise = float(np.sqrt(max(0.0, full**2 - EXCESS * max(0.0, half**2 - full**2))))
+    return noise * DITHERED if _is_of_few_colors(image) else noise
 
 
 def _second(window: npt.NDArray[np.uint8]) -> float | None:
@@ -47,10 +49,9 @@ def _second(window: npt.NDArray[np.uint8]) -> float | None:
     height, width = (side // SQUARE * SQUARE for side in window.shape)
     if height * width < FEWEST * SQUARE**2:
         return None
-    found = cv2.convertScaleAbs(
-        cv2.sepFilter2D(window[:height, :width], cv2.CV_16S, SECOND, SECOND)
-    )  # beyond 255, as no quiet square is, it is cut
-    heaped = cv2.integral(found)[::SQUARE, ::SQUARE]
+    second = cv2.sepFilter2D(window[:height, :width], cv2.CV_16S, SECOND, SECOND)
+    strength = cv2.convertScaleAbs(second)  # beyond 255, as no quiet square is, it is cut
+    heaped = cv2.integral(strength)[::SQUARE, ::SQUARE]
     means = (np.diff(np.diff(heaped, axis=0), axis=1) / SQUARE**2).ravel()
     rank = int(SHARE * (means.size - 1))
     return float(SCALE * np.partition(means, rank)[rank])
@@ -61,6 +62,5 @@ def _is_of_few_colors(image: Image) -> bool:
     step = max(1, round(np.sqrt(image.rgb.size / 3 / SAMPLE)))
     red, green, blue = cv2.split(np.ascontiguousarray(image.rgb[::step, ::step]).astype(np.int32))
     colors = np.unique((red << 16) + (green << 8) + blue)
-    return colors.size <= PALETTE and bool(
-        np.any(colors // 0x10101 * 0x10101 != colors)
-    )  # no gray is colored
+    colored = colors // 0x10101 * 0x10101 != colors  # R, G and B of a gray are one number
+    return colors.size <= PALETTE and bool(np.any(colored))

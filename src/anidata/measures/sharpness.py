@@ -2,11 +2,14 @@
 
     min(1, min(d + .05, 4 (d + .02)²) / e)        in a central window of at most 512 px, never resized
 
-e: width of an edge in px, 25th percentile over the pixels with an edge near of (range within 9×9) / (largest one-pixel step within 9×9).
-d: mean square of the detail in the finest octave over that in the next one; enlarging and blurring empty the finest first.
-A rule rejects below .16: art blurred by 1.5 px or enlarged threefold falls, five sixths of what is enlarged twofold, 1.5-fold mostly doesn't; the softest
-of 90 good pictures has .21. Edge widths don't follow content as the variance of the Laplacian does, and d tells soft paint from pixels that were
-made up; the square counts little detail for less where edges are fairly crisp, as after a twofold enlargement.
+e: width of an edge in px, 25th percentile over the pixels with an edge near of (range within 9×9)
+/ (largest one-pixel step within 9×9).
+d: mean square of the detail in the finest octave over that in the next one;
+enlarging and blurring empty the finest first.
+A rule rejects below .16: art blurred by 1.5 px or enlarged threefold falls, five sixths of what is enlarged
+twofold, 1.5-fold mostly doesn't; the softest of 90 good pictures has .21. Edge widths don't follow
+content as the variance of the Laplacian does, and d tells soft paint from pixels that were made up;
+the square counts little detail for less where edges are fairly crisp, as after a twofold enlargement.
 """
 
 import cv2
@@ -43,9 +46,8 @@ def _edge_width(window: npt.NDArray[np.uint8], counts: npt.NDArray[np.float32]) 
         return None
     widths = spread[edges] / np.maximum(_largest_step(window)[::EVERY, ::EVERY][edges], 1, dtype=np.float32)
     rank = int(QUARTER * (widths.size - 1))
-    return max(
-        1.0, float(np.partition(widths, rank)[rank])
-    )  # a step at the very rim of the 9×9 may top the range within
+    # A step at the very rim of the 9×9 may top the range within
+    return max(1.0, float(np.partition(widths, rank)[rank]))
 
 
 def _largest_step(window: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -58,8 +60,9 @@ def _largest_step(window: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _detail(window: npt.NDArray[np.uint8]) -> float:
-    """What a round trip to half size loses over what it loses one octave lower; both as mean squares."""
-    even = window[: max(4, window.shape[0] // 4 * 4), : max(4, window.shape[1] // 4 * 4)].astype(np.float32)
+    """d: the loss of a round trip to half size over that of one an octave lower; both as mean squares."""
+    height, width = (max(4, side // 4 * 4) for side in window.shape)
+    even = window[:height, :width].astype(np.float32)
     half = _halved(even)
     return _lost(even, half) / max(_lost(half, _halved(half)), 1e-3)
 

@@ -1,6 +1,7 @@
 """Luma that all but the lightest hundredth of a picture stays within: its white, in grey levels, 0 to 255.
 
-99th percentile on the raster of at most 512 px. Low in pictures too dark to see; white_point − black_point is the contrast.
+99th percentile on the raster of at most 512 px. Low in pictures too dark to see;
+white_point − black_point is the contrast.
 """
 
 import pyarrow as pa

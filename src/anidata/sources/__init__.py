@@ -1,41 +1,49 @@
-"""Sources: one file, one kind. A source lists records; it reads names, sizes and sidecars, never a whole picture.
+"""Sources: one file, one kind.
 
+A source lists records: it reads names, sizes and sidecars, never a whole picture.
 Each file has
-    EXAMPLE: str                                                   what a user types, for the README's table
-    accepts(text: str) -> bool                                     whether this kind takes a SOURCE as typed
-    records(text: str, options: Options) -> Iterator[Record]       in a stable order; SourceError where there is nothing
-    state(text: str, options: Options) -> str                      optional: changes whenever `records` would, and is quicker to tell
-    rests(text: str) -> Iterable[Record]                           optional: records that stand for what a listing lacks, settled by one that doesn't
-    check(text: str) -> None                                       optional: SourceError for what isn't even to be remembered
+    EXAMPLE: str
+        what a user types, for the README's table
+    TAKES: str
+        what stands behind the colon of `KIND:REST`, in words for whoever leaves it out; empty: nothing has to
+    accepts(text: str) -> bool
+        whether this kind takes a SOURCE as typed
+    records(text: str, options: Options) -> Iterator[Record]
+        in a stable order; SourceError where there is nothing
+and may have
+    state(text: str, options: Options) -> str | None
+        changes whenever `records` would, and is quicker to tell; None: only listing tells
+    placeholders(text: str) -> Iterable[Record]
+        records that stand for what a listing lacks, settled by one that lacks nothing
+    check(text: str) -> None
+        SourceError for what isn't even to be remembered
 The first source whose `accepts` says so takes a SOURCE; `KIND:REST` names the kind outright.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
+from anidata.errors import SourceError
 from anidata.storage import Reference
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What a source may need to know of the recipe and the workspace."""
 
     base: Path  # the workspace: references without a scheme lie below it
-    lines: str = (
-        "*_line.*"  # file names of true lineart; * stands for the stem of its color picture; empty: none
-    )
+    lines: str = "*_line.*"  # names of true lineart; * is the stem of its color picture; empty: none
     colors: str = "*_color.*"  # file names of those color pictures, tried before the bare stem
     max_bytes: int = 256 << 20  # bytes of one picture
     max_ratio: int = 200  # bytes unpacked for each byte of an archive's member, beyond the first MiB
     max_unpacked: int = 1 << 40  # bytes unpacked from one archive
     url_column: str = ""  # of a list of URLs; empty: the first that is called as such columns are
     allow_private: bool = False  # galleries in private networks and on this machine too
-    line_column: str = (
-        ""  # of a table of pictures, or of a list of URLs: the artist's own lineart; empty: none
-    )
+    line_column: str = ""  # of a table of pictures or a list of URLs: the artist's own lineart; empty: none
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """One sighting of a picture, as its source lists it."""
 
@@ -52,12 +60,17 @@ class Record:
     rating: str | None = None  # g, s, q, e, or as found
     tags: tuple[str, ...] = ()
     caption: str | None = None
-    line: Reference | None = (
-        None  # the artist's own lineart of this very picture; one to http(s) is fetched too
-    )
+    line: Reference | None = None  # the artist's own lineart of this very picture; fetched too from http(s)
     line_error: str | None = None  # a code: why there is none though the source names one
-    referer: str | None = (
-        None  # the URL that a picture's host wants to have been come from; sent to that host alone
-    )
+    referer: str | None = None  # the URL that a picture's host wants to be come from; sent to that host alone
     line_referer: str | None = None  # the same for the lineart
     extra: str | None = None  # what else the source says, as a JSON object
+
+
+def require_rest(kind: str, module: ModuleType, text: str) -> None:
+    """Refuse `KIND:` with nothing behind it: an empty path would be the folder that one happens to be in.
+
+    Raises: SourceError: what to type there; not for a kind that takes nothing.
+    """
+    if text == f"{kind}:" and module.TAKES:
+        raise SourceError(f"{text}: nothing stands behind the colon. Type {module.TAKES}: {module.EXAMPLE}")

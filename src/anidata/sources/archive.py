@@ -13,13 +13,14 @@ from anidata.storage import uri_of
 
 EXAMPLE = "archive:comic.cbz"
 PREFIX = "archive:"
+TAKES = "the path of a zip, cbz, 7z, tar or tar.gz"
 
 
 def accepts(text: str) -> bool:
     return text.startswith(PREFIX) or kind_of(Path(text)) is not None
 
 
-def state(text: str, options: Options) -> str:  # noqa: ARG001  the shelf's contract
+def state(text: str, options: Options) -> str:  # noqa: ARG001  the contract's
     """Its size and date."""
     status = Path(text.removeprefix(PREFIX)).stat()
     return f"{status.st_size} {status.st_mtime_ns}"
@@ -33,9 +34,10 @@ def records(text: str, options: Options) -> Iterator[Record]:
         )
     if os.access(path, os.R_OK) and kind_of(path) is None:
         raise SourceError(
-            f"{path}: this is no zip, 7z or tar. A picture or a folder goes without a prefix: anidata ingest WORK {path}"
+            f"{path}: this is no zip, 7z or tar. "
+            f"A picture or a folder goes without a prefix: anidata ingest WORK {path}"
         )
-    found = members(path, options)
-    again = 1 + sum(one.path == path.name for one in found)  # a member may have the archive's own name
-    found = [one if one.path else replace(one, path=path.name, again=again) for one in found]
-    yield from tree_records(uri_of(path), found, Scope(), options)
+    files = members(path, options)
+    again = 1 + sum(one.path == path.name for one in files)  # a member may have the archive's own name
+    files = [one if one.path else replace(one, path=path.name, again=again) for one in files]
+    yield from tree_records(uri_of(path), files, Scope(), options)

@@ -12,6 +12,7 @@ from anidata.storage import uri_of
 
 EXAMPLE = "folder:pictures"
 PREFIX = "folder:"
+TAKES = "the path of a folder or picture, or '.' for the folder you are in"
 
 
 def accepts(text: str) -> bool:
@@ -19,8 +20,6 @@ def accepts(text: str) -> bool:
 
 
 def records(text: str, options: Options) -> Iterator[Record]:
-    if text == PREFIX:
-        raise SourceError(f"{text}: which folder? Type its path, or '.' for the one you are in: {EXAMPLE}")
     path = Path(text.removeprefix(PREFIX))
     if is_file(path):
         yield from single(path, uri_of(path.parent), options)

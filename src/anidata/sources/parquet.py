@@ -1,26 +1,26 @@
-"""Parquet files with pictures in them, as the Hub has them: one, a folder, or a pattern of URLs; caption, tags and all other columns kept"""
+"""Parquet files with pictures in them, as the Hub has them: one, a folder, or a pattern of URLs; caption,
+tags and all other columns kept
+"""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
-from anidata.sources.listing.shards import expanded
-from anidata.sources.listing.sidecars import clean, extra_of, from_fields
-from anidata.sources.listing.tables import opened, pictures, rows
+from anidata.sources.listing.shards import below_of, urls_of
+from anidata.sources.listing.sidecars import clean, digest_of, extra_of, from_fields
+from anidata.sources.listing.tables import Row, Table, opened, pictures, rows
 from anidata.sources.web.files import look_of, system_of
-from anidata.sources.web.secrets import has_secrets, scrubbed
+from anidata.sources.web.secrets import refuse_secrets, scrubbed
 from anidata.storage import WEB, Reference, encode, uri_of
 
 EXAMPLE = "parquet:data/train.parquet"
 PREFIX = "parquet:"
+TAKES = "a parquet file, a folder of them, or a URL or pattern of these"
 
-Files = tuple[
-    str, list[tuple[str, str]]
-]  # root, and for each file its place and its name below the root, with a slash
+# root, and for each file its path or URL and its name below the root, with a slash
+Files = tuple[str, list[tuple[str, str]]]
 
 
 def accepts(text: str) -> bool:
@@ -28,35 +28,35 @@ def accepts(text: str) -> bool:
 
 
 def check(text: str) -> None:
-    """Raises: SourceError: a URL with credentials, which are never to be remembered."""
-    if "://" in text and has_secrets(text):
-        raise SourceError(
-            f"{scrubbed(text)}: credentials in a URL would be written down. Type it without: fsspec takes them from its own config"
-        )
+    """Refuse a URL with credentials, which are never to be remembered. Raises: SourceError."""
+    refuse_secrets(text)
 
 
 def state(text: str, options: Options) -> str | None:
     """Names, sizes and dates of the files; None where a server says nothing of them."""
     if "://" in text:
-        looks = [look_of(place, options) for place, _ in _elsewhere(text)[1]]
+        looks = [look_of(location, options) for location, _ in _elsewhere(text)[1]]
         return repr((looks, options.line_column)) if all(looks) else None
-    found = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _files(text)]
-    return repr((found, options.line_column))
+    looks_here = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _files(text)]
+    return repr((looks_here, options.line_column))
 
 
 def records(text: str, options: Options) -> Iterator[Record]:
     root, files = _elsewhere(text) if "://" in text else _here(text)
-    for place, below in files:
-        with opened(place, options) as table:
-            column, places = pictures(table, options)
-            lines = pictures(table, options, options.line_column)[1] if options.line_column else {}
-            for number, row in enumerate(rows(table, column, options.line_column)):
-                record = _record(root, f"{below}{number}", row, places.get(number), table.stamp)
-                yield (
-                    replace(record, line=lines.get(number), stamp=f"{record.stamp}-line")
-                    if number in lines
-                    else record
-                )
+    for location, below in files:
+        with opened(location, options) as table:
+            yield from _of_table(table, root, below, options)
+
+
+def _of_table(table: Table, root: str, below: str, options: Options) -> Iterator[Record]:
+    column, references = pictures(table, options)
+    lines = pictures(table, options, options.line_column)[1] if options.line_column else {}
+    for number, row in enumerate(rows(table, column, options.line_column)):
+        name, at = f"{below}{number}", references.get(number)
+        record = _record(root, name, row, at, table.stamp)
+        if number in lines:
+            record = replace(record, line=lines[number], stamp=f"{record.stamp}-line")
+        yield record
 
 
 def _here(text: str) -> Files:
@@ -68,16 +68,12 @@ def _here(text: str) -> Files:
 
 
 def _elsewhere(text: str) -> Files:
-    """Raises: SourceError: nothing there. MissingExtra."""
+    """The tables behind a URL. Raises: SourceError: nothing there. MissingExtra."""
     url = text.removeprefix(PREFIX)
-    places = list(expanded(url))
-    root = url if len(places) == 1 else url[: url.index("{")].rpartition("/")[0]
-    if len(places) == 1 and not url.startswith(WEB):
-        places = _below(url)
-    return root, [
-        (place, encode(place.removeprefix(root).lstrip("/")) + "/" if place != root else "")
-        for place in places
-    ]
+    urls, root = urls_of(url)
+    if len(urls) == 1 and not url.startswith(WEB):
+        urls = _below(url)
+    return root, [(url, encode(below_of(url, root))) for url in urls]
 
 
 def _below(url: str) -> list[str]:
@@ -85,42 +81,42 @@ def _below(url: str) -> list[str]:
     system, path = system_of(url)
     if not system.isdir(path):
         return [url]
-    found = sorted(
-        f"{url.rstrip('/')}/{name.removeprefix(path).lstrip('/')}"
-        for name in system.glob(f"{path.rstrip('/')}/**/*.parquet")
-    )
-    if not found:
+    names = system.glob(f"{path.rstrip('/')}/**/*.parquet")
+    if not names:
         raise SourceError(
-            f"{scrubbed(url)}: no parquet file in that folder. Type its URL: {PREFIX}s3://bucket/train.parquet"
+            f"{scrubbed(url)}: no parquet file in that folder. "
+            f"Type its URL: {PREFIX}s3://bucket/train.parquet"
         )
-    return found
+    return sorted(f"{url.rstrip('/')}/{name.removeprefix(path).lstrip('/')}" for name in names)
 
 
 def _files(text: str) -> list[Path]:
-    """Raises: SourceError: there are none."""
-    place = Path(text.removeprefix(PREFIX))
-    found = (
-        sorted(path for path in place.rglob("*.parquet") if path.is_file())
-        if place.is_dir()
-        else [place]
-        if place.is_file()
-        else []
-    )
-    if text == PREFIX or not found:
+    """The tables that are named here. Raises: SourceError: there are none."""
+    top = Path(text.removeprefix(PREFIX))
+    if top.is_dir():
+        files = sorted(path for path in top.rglob("*.parquet") if path.is_file())
+    else:
+        files = [top] if top.is_file() else []
+    if not files:
         raise SourceError(
             f"{text}: there is no such parquet file, or none in that folder. Type its path: {EXAMPLE}"
         )
-    return found
+    return files
 
 
-def _record(root: str, name: str, row: dict[str, Any], at: Reference | None, stamp: str) -> Record:
+def _record(root: str, name: str, row: Row, at: Reference | None, stamp: str) -> Record:
     fields = {clean(str(column)).lower(): value for column, value in row.items()}
     path = fields.pop("path", None)
     notes, extra = from_fields(fields), extra_of(fields)
-    said = hashlib.sha256(repr((notes, extra)).encode()).hexdigest()[:12]
     file = clean(path.replace("\\", "/").rpartition("/")[2]) if isinstance(path, str) else ""
-    why = None if at else ("empty", "no bytes in this row, or more than the limit")
     return Record(
-        root=root, name=name, file=file or name.rpartition("/")[2], at=at, error=why and why[0], message=why and why[1], stamp=f"{stamp}-{said}",
-        url=notes.url, license=notes.license, artist=notes.artist, rating=notes.rating, tags=notes.tags, caption=notes.caption, extra=extra,
-    )  # fmt: skip
+        root=root,
+        name=name,
+        file=file or name.rpartition("/")[2],
+        at=at,
+        error=None if at else "empty",
+        message=None if at else "no bytes in this row, or more than the limit",
+        stamp=f"{stamp}-{digest_of(notes, extra)}",
+        extra=extra,
+        **notes.fields(),
+    )

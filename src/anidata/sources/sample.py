@@ -10,6 +10,7 @@ from anidata.sources import Options, Record
 from anidata.sources.listing.folders import walk
 
 EXAMPLE = "sample:"
+TAKES = ""
 PICTURES = (".jpg", ".png", ".webp")  # beside them lie the texts of their licenses
 
 
@@ -17,13 +18,16 @@ def accepts(text: str) -> bool:
     return text.startswith(EXAMPLE)
 
 
-def state(text: str, options: Options) -> str:  # noqa: ARG001  the shelf's contract
+def state(text: str, options: Options) -> str:  # noqa: ARG001  the contract's
     """The version that the pictures came with."""
     return f"{text} {__version__}"
 
 
 def records(text: str, options: Options) -> Iterator[Record]:
-    """The bundled pictures. Neither their ids nor their stamps depend on where and when the package was installed."""
+    """Yield the bundled pictures.
+
+    Neither their ids nor their stamps depend on where and when the package was installed.
+    """
     if text != EXAMPLE:
         raise SourceError(f"{text}: there is one sample only. Type: {EXAMPLE}")
     for record in walk(PACKAGE / "art", EXAMPLE, replace(options, lines="*_line.*", colors="*_color.*")):

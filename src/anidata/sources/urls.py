@@ -1,26 +1,36 @@
-"""A list of URLs: txt, csv, tsv, jsonl or parquet, gzip too; fetched politely, with caption, tags, license and all other columns kept
+"""A list of URLs: txt, csv, tsv, jsonl or parquet, gzip too; fetched politely, with caption, tags, license
+and all other columns kept
 
-A second column may hold the URLs of the artist's own lineart (--line-column): it is fetched beside its color picture, by the same rules.
+A second column may hold the URLs of the artist's own lineart (--line-column): it is fetched beside its color
+picture, by the same rules.
 """
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from anidata.errors import SourceError
 from anidata.fetch.urls import BadURL, canonical, path_of
 from anidata.sources import Options, Record
-from anidata.sources.listing.sidecars import clean, extra_of, from_fields
+from anidata.sources.listing.sidecars import clean, digest_of, extra_of, from_fields
 from anidata.sources.web.url_lists import column_of, rows
 from anidata.storage import Reference, encode
 
 EXAMPLE = "urls:list.csv"
 PREFIX = "urls:"  # also the root of all: a URL in two lists is one sighting
+TAKES = "the path or URL of a txt, csv, tsv, jsonl or parquet"
 
 Row = dict[Any, Any]  # csv keeps fields beyond its header under None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns with URLs: of the pictures, and of their lineart; empty: there is none."""
+
+    picture: str = ""
+    line: str = ""
 
 
 def accepts(text: str) -> bool:
@@ -29,45 +39,40 @@ def accepts(text: str) -> bool:
 
 def state(text: str, options: Options) -> str | None:
     """Size and date of a list that is here; of another only reading it tells."""
-    place = text.removeprefix(PREFIX)
-    if "://" in place:
+    location = text.removeprefix(PREFIX)
+    if "://" in location:
         return None
-    status = Path(place).stat()
+    status = Path(location).stat()
     return f"{status.st_size} {status.st_mtime_ns} {options.url_column} {options.line_column}"
 
 
 def records(text: str, options: Options) -> Iterator[Record]:
-    place = text.removeprefix(PREFIX)
-    if not place:
-        raise SourceError(f"{text}: which list? Type its path or URL: {EXAMPLE}")
+    location = text.removeprefix(PREFIX)
     columns = None
-    for number, row in enumerate(rows(place, options), 1):
+    for number, row in enumerate(rows(location, options), 1):
         if columns is None and row:
-            columns = _columns(row, place, options)
-        yield _with_line(row, columns or ("", ""), f"{Path(place).name}/{number}")
+            columns = _columns(row, location, options)
+        yield _with_line(row, columns or Columns(), f"{Path(location).name}/{number}")
 
 
-def _columns(row: Row, place: str, options: Options) -> tuple[str, str]:
-    """Those of the pictures and of their lineart. Raises: SourceError."""
-    column = column_of(row, options.url_column, place)
-    return column, column_of(row, options.line_column, place, "--line-column") if options.line_column else ""
+def _columns(row: Row, location: str, options: Options) -> Columns:
+    """The columns that are named, or called as such columns are. Raises: SourceError."""
+    picture = column_of(row, options.url_column, location)
+    if not options.line_column:
+        return Columns(picture)
+    return Columns(picture, column_of(row, options.line_column, location, "--line-column"))
 
 
-def _with_line(row: Row, columns: tuple[str, str], place: str) -> Record:
-    record = _record(row, columns, place)
-    text = _text(row, columns[1])
+def _with_line(row: Row, columns: Columns, where: str) -> Record:
+    record = _record(row, columns, where)
+    text = _text(row, columns.line)
     if not text or record.at is None:
         return record
+    stamp = hashlib.sha256(f"{record.stamp} {text}".encode()).hexdigest()[:12]
     try:
-        line, error = Reference(canonical(text)), None
+        return replace(record, line=Reference(canonical(text)), stamp=stamp)
     except BadURL:
-        line, error = None, "bad_url"
-    return replace(
-        record,
-        line=line,
-        line_error=error,
-        stamp=hashlib.sha256(f"{record.stamp} {text}".encode()).hexdigest()[:12],
-    )
+        return replace(record, line_error="bad_url", stamp=stamp)
 
 
 def _text(row: Row, column: str) -> str:
@@ -75,27 +80,37 @@ def _text(row: Row, column: str) -> str:
     return clean(value) if isinstance(value, str) else ""
 
 
-def _record(row: Row, columns: tuple[str, str], line: str) -> Record:
-    found = _text(row, columns[0])
-    others = {
-        clean(str(name)).lower(): value
-        for name, value in row.items()
-        if name is not None and name not in columns
-    }
-    notes = from_fields(others)
-    extra = extra_of(others)
-    said = hashlib.sha256(repr((notes, extra)).encode()).hexdigest()[:12]
+def _record(row: Row, columns: Columns, where: str) -> Record:
+    """where: list and number of the row, for messages."""
+    others = _other_fields(row, columns)
+    notes, extra = from_fields(others), extra_of(others)
+    stamp = digest_of(notes, extra)
+    text = _text(row, columns.picture)
     try:
-        url = canonical(found)
-        place, file, why = (
-            Reference(url),
-            clean(unquote(path_of(url).partition("?")[0].rpartition("/")[2])),
-            None,
-        )
+        url = canonical(text)
+        file = clean(unquote(path_of(url).partition("?")[0].rpartition("/")[2]))
     except BadURL as error:
-        url, place, file, why = "", None, "", f"{line}: {error}" if found else f"{line} has no URL"
+        return Record(
+            root=PREFIX,
+            name=encode(f"{where}/{text[:200]}"),
+            file="\ufffd",
+            error="bad_url",
+            message=f"{where}: {error}" if text else f"{where} has no URL",
+            stamp=stamp,
+            extra=extra,
+            **notes.fields() | {"url": None},
+        )
     return Record(
-        root=PREFIX, name=encode(url or f"{line}/{found[:200]}"), file=file or "\ufffd", at=place,
-        error="bad_url" if why else None, message=why, stamp=said, url=url or None, license=notes.license, artist=notes.artist,
-        rating=notes.rating, tags=notes.tags, caption=notes.caption, extra=extra,
-    )  # fmt: skip
+        root=PREFIX,
+        name=encode(url),
+        file=file or "\ufffd",
+        at=Reference(url),
+        stamp=stamp,
+        extra=extra,
+        **notes.fields() | {"url": url},
+    )
+
+
+def _other_fields(row: Row, columns: Columns) -> Row:
+    urls = (None, columns.picture, columns.line)
+    return {clean(str(name)).lower(): value for name, value in row.items() if name not in urls}

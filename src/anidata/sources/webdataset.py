@@ -1,15 +1,17 @@
-"""WebDataset tars and img2dataset's folders, here or by URL: samples with captions, lineart and all that their JSON says; never unpacked"""
+"""WebDataset tars and img2dataset's folders, here or by URL: samples with captions, lineart and all that
+their JSON says; never unpacked
+"""
 
 from collections.abc import Iterator
 
-from anidata.errors import SourceError
 from anidata.sources import Options, Record
-from anidata.sources.listing.samples import rest, samples
+from anidata.sources.listing.samples import placeholder, samples
 from anidata.sources.listing.shards import look_of, rows_of, shards_of
-from anidata.sources.web.secrets import has_secrets, scrubbed
+from anidata.sources.web.secrets import refuse_secrets
 
 EXAMPLE = "webdataset:shards/"
 PREFIX = "webdataset:"
+TAKES = "a tar, a folder of tars, a pattern like a-{00..99}.tar, or a URL"
 
 
 def accepts(text: str) -> bool:
@@ -17,22 +19,19 @@ def accepts(text: str) -> bool:
 
 
 def check(text: str) -> None:
-    """Raises: SourceError: a URL with credentials, which are never to be remembered."""
-    if "://" in text and has_secrets(text):
-        raise SourceError(
-            f"{scrubbed(text)}: credentials in a URL would be written down. Type it without: fsspec takes them from its own config"
-        )
+    """Refuse a URL with credentials, which are never to be remembered. Raises: SourceError."""
+    refuse_secrets(text)
 
 
-def state(text: str, options: Options) -> str | None:  # noqa: ARG001  the shelf's contract
+def state(text: str, options: Options) -> str | None:  # noqa: ARG001  the contract's
     """Names, sizes and dates of tars that are here; of others only asking for them tells."""
     return look_of(text.removeprefix(PREFIX))
 
 
-def rests(text: str) -> Iterator[Record]:
-    """The row of each tar that stands for what of it can't be had; the next listing reads it again."""
+def placeholders(text: str) -> Iterator[Record]:
+    """For each tar the record that stands for what of it can't be had; the next listing reads it again."""
     root, shards = shards_of(text.removeprefix(PREFIX))
-    return (rest(root, shard.below) for shard in shards)
+    return (placeholder(root, shard.below) for shard in shards)
 
 
 def records(text: str, options: Options) -> Iterator[Record]:

@@ -1,7 +1,8 @@
 """The one reader of tar headers: anyone's tars, plain files and streams, within bounds.
 
-tarfile takes a damaged header for the end, gives a sparse file out as a plain one, and reads a name or pax header of any size (in quadratic
-time before CPython 3.11.10). What it takes for a header is one here too, so that the tools built on it see the same members.
+tarfile takes a damaged header for the end, gives a sparse file out as a plain one, and reads a name or pax
+header of any size (in quadratic time before CPython 3.11.10). What it takes for a header is one here too, so
+that the tools built on it see the same members.
 Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header"; GNU tar manual, "Basic Tar Format"
 """
 
@@ -9,38 +10,47 @@ import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypedDict
 
 BLOCK = 512  # bytes: a tar's header, and what members are padded to
-HEADER_LIMIT = (
-    1 << 20
-)  # bytes of a long name or a pax header; an attribute that Linux stores has up to 64 KiB, and there are several
+# bytes of a long name or a pax header; an attribute that Linux stores has up to 64 KiB, and there are several
+HEADER_LIMIT = 1 << 20
 SIZE_DIGITS = 18  # of a size in a pax header: an exabyte
 GNU = b"ustar  \0"  # magic of tars that have dates where others have the front of a long name
 PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.XGLTYPE)
-LONG = (
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-    *PAX,
-)  # headers that speak of the next member, or of all
-PAX_KEYS = {
+# headers that speak of the next member, or of all
+LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, *PAX)
+# the later of two with the same meaning wins
+PAX_KEYS: dict[bytes, Literal["name", "size"]] = {
     b"path": "name",
     b"GNU.sparse.name": "name",
     b"size": "size",
-}  # the later of two with the same meaning wins
+}
 
-Said = dict[str, bytes]  # what such headers say of a member: name, size, sparse
+
+class Overrides(TypedDict, total=False):
+    """A member's name and size by such headers, which hold instead of its own block's."""
+
+    name: bytes
+    size: bytes  # decimal digits, if the header is right
+    sparse: bool
 
 
 class File(Protocol):
-    """What a tar is read from. `read` gives less than asked only at the end; `seek` is only asked to go forward."""
+    """What a tar is read from.
+
+    `read` gives less than asked only at the end; `seek` is only asked to go forward.
+    """
 
     def read(self, size: int, /) -> bytes: ...
-    def seek(self, place: int, /) -> int: ...
+    def seek(self, offset: int, /) -> int: ...
 
 
 class BadTar(tarfile.ReadError):
-    """A tar that can't be read any further: `code` is truncated or corrupt; the message names places, never members."""
+    """A tar that can't be read any further.
+
+    `code` is truncated or corrupt; the message names bytes' offsets, never members.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
@@ -66,7 +76,7 @@ class Header:
 
 @dataclass(frozen=True)
 class _Block:
-    """What a header's own block says."""
+    """A header by its own block."""
 
     name: bytes
     type: bytes
@@ -75,31 +85,32 @@ class _Block:
 
 
 def headers(file: File, end: int | None = None) -> Iterator[Header]:
-    """The members of a tar that begins where the file does. As each is yielded the file stands at its bytes; after all, behind the end mark.
+    """Yield the members of a tar that begins where the file does.
 
-    `end`: size of the file in bytes, where that is known; a member that reaches beyond isn't yielded.
+    As each is yielded the file stands at its bytes; after all, behind the end mark. `end`: size of the file
+    in bytes, where that is known; a member that reaches beyond isn't yielded.
     Raises: BadTar: it is no tar, is cut short or is damaged; Unended: it only lacks the end mark.
     """
-    place, said, promised = 0, Said(), False
-    while block := _next(file, place, promised):
+    offset, overrides, promised = 0, Overrides(), False
+    while block := _next(file, offset, promised):
         promised = block.type in LONG and (promised or block.type != tarfile.XGLTYPE)
-        place, size = place + BLOCK, block.size
+        offset, size = offset + BLOCK, block.size
         if block.type in LONG:
-            said = (
-                _said(block, _payload(file, block, place)) | said
-            )  # tarfile too goes by the first of several
+            payload = _payload(file, block, offset)
+            overrides = _overrides(block, payload) | overrides  # tarfile too goes by the first of several
         else:
-            place += _skip_map(file, block)
-            header = _header(block, said, place)
-            size, said = header.size, Said()
-            if end is not None and place + size > end:
-                raise BadTar(
-                    "truncated",
-                    f"cut short: {place + size - end:,} bytes of the member at byte {place:,} are missing",
-                )
+            offset += _skip_map(file, block)
+            header = _header(block, overrides, offset)
+            size, overrides = header.size, Overrides()
+            if end is not None and offset + size > end:
+                raise _cut_short(offset, offset + size - end)
             yield header
-        place += size + -size % BLOCK
-        file.seek(place)
+        offset += size + -size % BLOCK
+        file.seek(offset)
+
+
+def _cut_short(offset: int, missing: int) -> BadTar:
+    return BadTar("truncated", f"cut short: {missing:,} bytes of the member at byte {offset:,} are missing")
 
 
 def is_header(block: bytes) -> bool:
@@ -108,7 +119,7 @@ def is_header(block: bytes) -> bool:
 
 
 def exactly(file: File, size: int) -> bytes:
-    """The next `size` bytes.
+    """Read the next `size` bytes.
 
     Raises: BadTar: there are fewer.
     """
@@ -118,23 +129,28 @@ def exactly(file: File, size: int) -> bytes:
     return data
 
 
-def _next(file: File, place: int, promised: bool) -> _Block | None:
-    """The next header, None at the end mark. `promised`: the one before spoke of a member to come."""
+def _next(file: File, offset: int, promised: bool) -> _Block | None:
+    """Read the next header; None at the end mark. `promised`: the one before spoke of a member to come."""
     block = file.read(BLOCK)
     if len(block) < BLOCK:
         if promised or any(block):
-            raise BadTar("truncated", f"cut short at byte {place + len(block):,}, within a header")
+            raise BadTar("truncated", f"cut short at byte {offset + len(block):,}, within a header")
         raise Unended("truncated", "cut short: the end mark is missing")
     if promised or any(block):
-        return _parse(block, place)
-    second = file.read(
-        BLOCK
-    )  # of the end mark; tarfile is content with one, and so takes a header lost to zeros for the end
-    if any(second):
-        raise BadTar("corrupt", f"damaged at byte {place:,}: zeros where a header should be")
-    if len(second) < BLOCK:
-        raise Unended("truncated", "cut short: half of the end mark is missing")
+        return _parse(block, offset)
+    _check_second_zeros(file.read(BLOCK), offset)
     return None
+
+
+def _check_second_zeros(block: bytes, offset: int) -> None:
+    """Refuse an end mark of one block.
+
+    tarfile is content with it, and so takes a header lost to zeros for the end.
+    """
+    if any(block):
+        raise BadTar("corrupt", f"damaged at byte {offset:,}: zeros where a header should be")
+    if len(block) < BLOCK:
+        raise Unended("truncated", "cut short: half of the end mark is missing")
 
 
 def _info(block: bytes) -> tarfile.TarInfo | None:
@@ -144,81 +160,78 @@ def _info(block: bytes) -> tarfile.TarInfo | None:
         return None
 
 
-def _parse(block: bytes, place: int) -> _Block:
+def _parse(block: bytes, offset: int) -> _Block:
     info = _info(block)
     if info is None:
         raise BadTar(
-            "corrupt", f"damaged or no tar at byte {place:,}: neither a header nor the end mark is there"
+            "corrupt", f"damaged or no tar at byte {offset:,}: neither a header nor the end mark is there"
         )
     if info.size < 0:
-        raise BadTar("corrupt", f"damaged at byte {place:,}: a negative size")
+        raise BadTar("corrupt", f"damaged at byte {offset:,}: a negative size")
     name = block[:100].split(b"\0")[0] if block[257:265] == GNU else os.fsencode(info.name)
     return _Block(name, info.type, info.size, info.type == tarfile.GNUTYPE_SPARSE and block[482] > 0)
 
 
-def _payload(file: File, block: _Block, place: int) -> bytes:
+def _payload(file: File, block: _Block, offset: int) -> bytes:
     if block.size > HEADER_LIMIT:
-        raise BadTar("corrupt", f"a name or pax header of {block.size:,} bytes at byte {place:,}")
+        raise BadTar("corrupt", f"a name or pax header of {block.size:,} bytes at byte {offset:,}")
     return exactly(file, block.size)
 
 
-def _said(block: _Block, payload: bytes) -> Said:
-    """What a long name or pax header says of the next member."""
+def _overrides(block: _Block, payload: bytes) -> Overrides:
+    """Take from a long name or pax header what it says of the next member."""
     if block.type not in PAX:
         return {"name": payload.rstrip(b"\0")} if block.type == tarfile.GNUTYPE_LONGNAME else {}
-    found = dict(_records(payload.rstrip(b"\0")))  # some writers pad
-    said = {name: found[key] for key, name in PAX_KEYS.items() if found.get(key)}
-    if any(key.startswith(b"GNU.sparse.") for key in found):
-        said["sparse"] = b"1"
-    if said and block.type == tarfile.XGLTYPE:
-        raise BadTar(
-            "corrupt", "a pax header gives all members the same name or size"
-        )  # on which readers disagree
-    return said
+    fields = dict(_pax_records(payload.rstrip(b"\0")))  # some writers pad
+    overrides = Overrides()
+    for key, name in PAX_KEYS.items():
+        if fields.get(key):
+            overrides[name] = fields[key]
+    if any(key.startswith(b"GNU.sparse.") for key in fields):
+        overrides["sparse"] = True
+    if overrides and block.type == tarfile.XGLTYPE:  # on which readers disagree
+        raise BadTar("corrupt", "a pax header gives all members the same name or size")
+    return overrides
 
 
-def _records(payload: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _pax_records(payload: bytes) -> Iterator[tuple[bytes, bytes]]:
     r"""(key, value) of each record of a pax header: b"LENGTH KEY=VALUE\n", the length counting itself."""
-    place = 0
-    while place < len(payload):
-        length = payload[place : place + 10].split(b" ")[0]
-        end = place + int(length) if length.isdigit() else 0
-        key, equals, value = payload[place + len(length) + 1 : end].partition(b"=")
-        if not place < end <= len(payload) or not equals or not value.endswith(b"\n"):
+    begin = 0
+    while begin < len(payload):
+        length = payload[begin : begin + 10].split(b" ")[0]
+        end = begin + int(length) if length.isdigit() else 0
+        key, equals, value = payload[begin + len(length) + 1 : end].partition(b"=")
+        if not begin < end <= len(payload) or not equals or not value.endswith(b"\n"):
             raise BadTar("corrupt", "a pax header that can't be read")
         yield key, value[:-1]
-        place = end
+        begin = end
 
 
-def _header(block: _Block, said: Said, place: int) -> Header:
-    size = said.get("size", b"")
-    if size and not (size.isdigit() and len(size) <= SIZE_DIGITS):
-        raise BadTar("corrupt", f"a size that is none, of the member at byte {place:,}")
-    name = said.get("name") or block.name
+def _header(block: _Block, overrides: Overrides, offset: int) -> Header:
+    digits = overrides.get("size", b"")
+    if digits and not (digits.isdigit() and len(digits) <= SIZE_DIGITS):
+        raise BadTar("corrupt", f"a size that is none, of the member at byte {offset:,}")
+    name = overrides.get("name") or block.name
     # links, folders and devices have no bytes, whatever is said
     bare = block.type in tarfile.SUPPORTED_TYPES and block.type not in tarfile.REGULAR_TYPES
-    kind = _kind(block.type, name, "sparse" in said)
-    return Header(
-        name.rstrip(b"/") if kind == "folder" else name, kind, place, 0 if bare else int(size or block.size)
-    )
+    size = 0 if bare else int(digits or block.size)
+    kind = _kind(block.type, name, "sparse" in overrides)
+    return Header(name.rstrip(b"/") if kind == "folder" else name, kind, offset, size)
 
 
 def _kind(code: bytes, name: bytes, sparse: bool) -> str:
-    if code in tarfile.REGULAR_TYPES:
-        return (
-            "sparse"
-            if sparse or code == tarfile.GNUTYPE_SPARSE
-            else "folder"
-            if name.endswith(b"/")
-            else "file"
-        )
-    if code == tarfile.DIRTYPE:
+    is_regular = code in tarfile.REGULAR_TYPES
+    if is_regular and (sparse or code == tarfile.GNUTYPE_SPARSE):
+        return "sparse"
+    if code == tarfile.DIRTYPE or (is_regular and name.endswith(b"/")):
         return "folder"
+    if is_regular:
+        return "file"
     return "link" if code in (tarfile.LNKTYPE, tarfile.SYMTYPE) else "device"
 
 
 def _skip_map(file: File, block: _Block) -> int:
-    """Bytes between the header of an old GNU sparse member and what is stored of it: blocks that go on with its map."""
+    """Pass over the blocks with an old GNU sparse member's map, behind its header; returns their bytes."""
     size, more = 0, block.goes_on
     while more:
         more = exactly(file, BLOCK)[504] > 0

@@ -1,4 +1,7 @@
-"""Tars of samples: deterministic writing, the members of a tar and where their bytes lie, the index. Headers are read by tars.py."""
+"""Tars of samples: deterministic writing, the members of a tar and where their bytes lie, the index.
+
+Headers are read by reader.py.
+"""
 
 import os
 import tarfile
@@ -32,10 +35,13 @@ class Sink(Protocol):
 
 
 class TarWriter:
-    """A plain tar in the ustar form, with nothing in it but names, sizes and contents: the same members give the same bytes."""
+    """A plain tar in the ustar form: the same members give the same bytes.
+
+    Nothing is in it but names, sizes and contents.
+    """
 
     def __init__(self, file: Sink) -> None:
-        self._file, self._place = file, 0
+        self._file, self._offset = file, 0
 
     def add(self, name: str, data: bytes) -> Member:
         """Append a file of mode 0644 with no owner, dated 1970."""
@@ -43,18 +49,21 @@ class TarWriter:
         self._file.write(head)
         self._file.write(data)
         self._file.write(pad)
-        member = Member(name, self._place + len(head), len(data))
-        self._place = member.offset + len(data) + len(pad)
+        member = Member(name, self._offset + len(head), len(data))
+        self._offset = member.offset + len(data) + len(pad)
         return member
 
     def close(self) -> int:
         """Write the end mark; returns the tar's size in bytes."""
         self._file.write(END)
-        return self._place + len(END)
+        return self._offset + len(END)
 
 
 def header(name: str, size: int) -> bytes:
-    """Of a file of mode 0644 with no owner, dated 1970: ustar; a pax header before it only where a name is over 100 bytes or no ASCII."""
+    """The header of a file of mode 0644 with no owner, dated 1970, in the ustar form.
+
+    A pax header goes before it only where a name is over 100 bytes or no ASCII.
+    """
     raw = name.encode("utf-8", "surrogateescape")
     if len(raw) > NAME.stop or not name.isascii() or size >= 8**11:
         info = tarfile.TarInfo(name)
@@ -67,14 +76,15 @@ def header(name: str, size: int) -> bytes:
 
 
 def padding(size: int) -> bytes:
-    """What follows a member's bytes up to the next block."""
+    """The zeros behind a member's bytes, up to the next block."""
     return b"\0" * (-size % BLOCK)
 
 
 def members(file: BinaryIO) -> Iterator[Member]:
-    """The regular files of a plain tar, in order; the file is left behind the end mark.
+    """Yield the regular files of a plain tar, in order; the file is left behind the end mark.
 
-    Raises: tars.BadTar, a tarfile.TarError: it is no tar, is cut short or damaged, or has a sparse file, whose bytes don't lie side by side.
+    Raises: reader.BadTar, a tarfile.TarError: it is no tar, is cut short or damaged, or has a sparse file,
+    whose bytes don't lie side by side.
     """
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -94,12 +104,13 @@ def split_name(name: str) -> tuple[str, str]:
     return folder + slash + stem, suffix
 
 
-def index_text(found: Iterable[Member]) -> str:
-    """The index of a tar in DALI's form (wds2idx, v1.2): a line for each sample with suffix, offset, size and name of its members.
+def index_text(members: Iterable[Member]) -> str:
+    """The index of a tar in DALI's form (wds2idx, v1.2).
 
+    A line for each sample has suffix, offset, size and name of its members.
     Hidden files, whose names begin with a dot, belong to no sample.
     """
-    seen = (m for m in found if not m.name.rpartition("/")[2].startswith("."))
+    seen = (m for m in members if not m.name.rpartition("/")[2].startswith("."))
     lines = [
         " ".join(f"{split_name(m.name)[1]} {m.offset} {m.size} {m.name}" for m in group)
         for _, group in groupby(seen, key=lambda m: split_name(m.name)[0])

@@ -1,8 +1,9 @@
 """What a model file gives the training loop.
 
-A model file has `Config` (a frozen dataclass whose `condition` and `size` the trainer sets), `PRESETS: dict[str, Config]` and
-`build(config) -> Baseline`. Networks and optimizers are reachable by name, so that EMA, several processes and checkpoints need
-not know the family. The loop's one hook into a step is `update`: backward, accumulate, clip, skip on NaN, step.
+A model file has `Config` (a frozen dataclass whose `condition` and `size` the trainer sets),
+`PRESETS: dict[str, Config]` and `build(config) -> Baseline`. Networks and optimizers are reachable by name,
+so that EMA, several processes and checkpoints need not know the family. The loop's one hook into a step is
+`update`: backward, accumulate, clip, skip on NaN, step.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +23,9 @@ class Batch:
     """Pictures as a model sees them."""
 
     color: Tensor  # float32 (b, 3, h, w) in [-1, 1]
-    condition: Tensor  # float32 (b, c, h, w) in [-1, 1]: lineart, gray, hints … side by side in the recipe's order; zeros where there is none
+    # float32 (b, c, h, w) in [-1, 1]: lineart, gray, hints … side by side in the recipe's order; zeros where
+    # there is none
+    condition: Tensor
     keys: tuple[str, ...] = ()
 
     def to(
@@ -43,10 +46,14 @@ class Baseline(Protocol):
     sampled: tuple[str, ...]
 
     def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:
-        """Compute the losses, call `update(loss, optimizer_name)` for each optimizer, and return the losses by name, detached.
+        """Compute the losses, call `update(loss, optimizer_name)` for each optimizer.
 
         All that is random is drawn from `generator`, which lives on the batch's device.
+        Returns: the losses by name, detached.
         """
 
     def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Colored pictures for the batch's conditions: (b, 3, h, w) in [-1, 1]. `batch.color` isn't looked at (it may be zeros)."""
+        """Colored pictures for the batch's conditions: (b, 3, h, w) in [-1, 1].
+
+        `batch.color` isn't looked at (it may be zeros).
+        """

@@ -1,4 +1,7 @@
-"""The settings of a training, and how a command's words become them: the model file's preset, then `--set train.…` and `--set model.…`."""
+"""The settings of a training, and how a command's words become them.
+
+The model file's preset comes first, then `--set train.…` and `--set model.…`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,42 +19,47 @@ from anidata.training.data.conditions import channels
 
 # settings that may change when a run goes on: they don't alter what a step computes, or what the figures mean
 FREE = (
-    "images", "minutes", "workers", "compile", "channels_last", "accumulate", "validate_every", "checkpoint_every", "log_every", "keep_best",
+    "images",
+    "minutes",
+    "workers",
+    "compile",
+    "channels_last",
+    "accumulate",
+    "validate_every",
+    "checkpoint_every",
+    "log_every",
+    "keep_best",
     "patience",
-)  # fmt: skip
+)
 TABLES = ("train", "model")  # that --set knows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Train a baseline. Times are counted in images seen, so that they mean the same whatever the batch."""
 
     images: Positive = 1_000_000  # to see in all, each as often as it comes around
     minutes: Amount = 0  # of training after which to stop, validation not counted; 0: no limit
     batch: Positive = 16  # images of a step, over all processes and parts
-    accumulate: Positive = (
-        1  # parts in which a process computes its share of a step, one after another, where memory is short
-    )
+    # parts in which a process computes its share of a step, one after another, where memory is short
+    accumulate: Positive = 1
     size: Positive = 256  # px of a side, as the model sees pictures
     seed: Count = 0
     split: str = "train"
-    conditions: tuple[str, ...] = (
-        "lineart",
-    )  # lineart, gray, hints, reference, none; side by side in this order
+    # lineart, gray, hints, reference, none; side by side in this order
+    conditions: tuple[str, ...] = ("lineart",)
     styles: Literal["first", "random"] = "first"  # of the lineart, where the data set has several
     augment: Augment = field(default_factory=Augment)
     workers: Count = 2  # processes that read pictures; 0: none but this one
     precision: Literal["fp32", "bf16"] = "fp32"  # bf16: mixed, by autocast
     channels_last: bool = False  # memory format, which convolutions like best
     compile: bool = False  # torch.compile: minutes at the start, faster steps after
-    schedule: Literal["constant", "linear", "cosine"] = (
-        "constant"  # of the learning rate; linear: half the images at full rate, then down to 0
-    )
+    # of the learning rate; linear: half the images at full rate, then down to 0
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
     warmup: Count = 0  # images over which the learning rate rises from 0
     clip: Amount = 1.0  # norm that an optimizer's gradient is cut down to; 0: never
-    max_skipped: Positive = (
-        20  # steps running in which a gradient may be nan or infinite before training stops
-    )
+    # steps running in which a gradient may be nan or infinite before training stops
+    max_skipped: Positive = 20
     ema: Count = 20_000  # images in which half of the weights' average is renewed; 0: no average
     validation: str = "val"  # split
     validate_every: Count = 50_000  # images; 0: never
@@ -64,7 +72,7 @@ class Config:
     init: str = ""  # a RUN or a .safetensors file whose weights training starts from, where they fit
 
     def rate(self, images: int) -> float:
-        """Of the learning rate, the factor after so many images."""
+        """Factor of the learning rate after so many images."""
         return optimizers.schedule(self.schedule, images, self.images, self.warmup)
 
 
@@ -82,20 +90,13 @@ class Recipe:
 def resolve(module: ModuleType, names: tuple[str, str, str], settings: Sequence[str]) -> Recipe:
     """The recipe of (baseline, preset, dataset) with what the command line sets.
 
-    Raises: UnknownPart: no such preset. RecipeError: no such table or setting, or a value of the wrong type or range.
+    Raises: UnknownPart: no such preset. RecipeError: no such table or setting, or a value of the wrong type
+        or range.
     """
     given, preset, dataset = names
-    baseline = (
-        given if given in registry.names("models") else str(Path(given).absolute())
-    )  # the run may be used from elsewhere
-    document = reduce(
-        recipe.assigned, settings, {"train": dict(getattr(module, "TRAIN", {}).get(preset, {})), "model": {}}
-    )
-    for name in document:
-        if name not in TABLES:
-            raise RecipeError(
-                f"--set {name}.…: no such table.{registry.nearest(name, TABLES)} Write train.KEY=VALUE or model.KEY=VALUE."
-            )
+    # absolute, for the run may be used from elsewhere
+    baseline = given if given in registry.names("models") else str(Path(given).absolute())
+    document = _document(module, preset, settings)
     train = recipe.build(Config, document["train"], "--set, [train]")
     check_batch(train)
     model = models.configure(module, preset, document["model"], channels(train.conditions), train.size)
@@ -117,24 +118,48 @@ def check_batch(config: Config, ranks: int = 1) -> int:
     """
     parts = ranks * config.accumulate
     if config.batch % parts:
-        raise RecipeError(
-            f"train.batch = {config.batch} can't be dealt out evenly to {ranks} processes with {config.accumulate} parts each. "
+        remedy = (
             f"Take a multiple of {parts}: --set train.batch={max(1, round(config.batch / parts)) * parts}"
+        )
+        raise RecipeError(
+            f"train.batch = {config.batch} can't be dealt out evenly to {ranks} processes "
+            f"with {config.accumulate} parts each. {remedy}"
         )
     return config.batch // parts
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:
-    """The settings that tell two recipes of a run apart, `train.batch` and so on; but for those that may change, and the data set's place."""
+    """The settings that tell two recipes of a run apart, `train.batch` and so on.
+
+    Those that may change, and the data set's path, aren't among them.
+    """
     before, after = (_flat(recipe.document_of(r)) for r in (old, new))
     free = {"dataset", *(f"train.{name}" for name in FREE)}
     return sorted(name for name in {*before, *after} - free if before.get(name) != after.get(name))
 
 
+def _document(module: ModuleType, preset: str, settings: Sequence[str]) -> Document:
+    """The tables that --set knows: what the model file's TRAIN has for the preset, and `settings` on top.
+
+    Raises: RecipeError: a setting of no such table.
+    """
+    ours = dict(getattr(module, "TRAIN", {}).get(preset, {}))
+    document = reduce(recipe.assigned, settings, {"train": ours, "model": {}})
+    for name in document:
+        if name not in TABLES:
+            near = registry.nearest(name, TABLES)
+            raise RecipeError(
+                f"--set {name}.…: no such table.{near} Write train.KEY=VALUE or model.KEY=VALUE."
+            )
+    return document
+
+
 def _flat(document: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Settings by their full names; a list is a list, whether TOML or Python says so."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name, value in document.items():
-        plain = list(value) if isinstance(value, tuple) else value
-        found |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: plain}
-    return found
+        if isinstance(value, Mapping):
+            settings |= _flat(value, f"{above}{name}.")
+        else:
+            settings[above + name] = list(value) if isinstance(value, tuple) else value
+    return settings

@@ -1,7 +1,8 @@
-"""Several processes that train one model: each computes its part of every step, and all hold the same weights.
+"""Several processes that train one model: each computes its part of every step, all hold the same weights.
 
-`accelerate launch` and `torchrun` start them; started without, there is one process, and nothing of this costs anything.
-Networks aren't wrapped: gradients are averaged when an optimizer steps, so a step may run a network often, or differentiate twice.
+`accelerate launch` and `torchrun` start them; started without, there is one process, and nothing of this
+costs anything. Networks aren't wrapped: gradients are averaged when an optimizer steps, so a step may run a
+network often, or differentiate twice.
 """
 
 import os
@@ -54,12 +55,12 @@ class Processes:
                 distributed.broadcast(tensor, 0)
 
     def leave(self) -> None:
-        """The processes part."""
+        """Part from the other processes."""
         if self.ranks > 1:
             distributed.destroy_process_group()
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until every process is here."""
         if self.ranks > 1:
             distributed.barrier()
 
@@ -83,11 +84,9 @@ def join(device: str) -> Processes:
 
 
 def _flat_gradient(parameter: nn.Parameter) -> Tensor:
-    return (
-        torch.zeros(parameter.numel(), device=parameter.device)
-        if parameter.grad is None
-        else parameter.grad.flatten().float()
-    )
+    if parameter.grad is None:
+        return torch.zeros(parameter.numel(), device=parameter.device)
+    return parameter.grad.flatten().float()
 
 
 def _tensors(networks: Mapping[str, nn.Module]) -> Iterable[Tensor]:

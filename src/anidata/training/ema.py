@@ -9,7 +9,8 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-WARM_UP = 0.05  # the half-life is at most this share of the images seen so far: the first weights are soon forgotten
+# the half-life is at most this share of the images seen so far: the first weights are soon forgotten
+WARM_UP = 0.05
 
 Tensors = dict[str, dict[str, Tensor]]  # by network and name
 
@@ -32,10 +33,7 @@ class Ema:
 
     def __init__(self, networks: Mapping[str, nn.Module], half_life: int) -> None:
         self._networks, self._half_life = networks, half_life
-        self.tensors = {
-            name: {key: t.detach().clone() for key, t in found.items()}
-            for name, found in tensors(networks).items()
-        }
+        self.tensors = {name: _copied(weights) for name, weights in tensors(networks).items()}
 
     @torch.no_grad()
     def update(self, step: int, seen: int) -> None:
@@ -49,11 +47,18 @@ class Ema:
                 kept.copy_(live)
 
     def trade(self) -> None:
-        """The averages become the networks' weights, and the weights stand here until the next trade; nothing is copied."""
+        """Put the averages into the networks; the weights stand here until the next trade.
+
+        Nothing is copied.
+        """
         for kept, live in self._pairs():
             kept.data, live.data = live.data, kept.data
 
     def _pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for name, found in tensors(self._networks).items():
-            for key, live in found.items():
+        for name, weights in tensors(self._networks).items():
+            for key, live in weights.items():
                 yield self.tensors[name][key], live
+
+
+def _copied(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: tensor.detach().clone() for key, tensor in weights.items()}

@@ -1,10 +1,13 @@
-"""The training loop: a generator that knows no family. Logging, validation, checkpoints and early stop belong to the caller.
+"""The training loop: a generator that knows no family.
+
+Logging, validation, checkpoints and early stop belong to the caller:
 
     prepare(baseline, config, processes)
     for progress in train(baseline, batches, config, State()):
         print(progress.images, progress.losses)
 
-What is random in a step is drawn from seeds of (seed, images seen, process, part): a run that goes on needs no stored state of generators.
+What is random in a step is drawn from seeds of (seed, images seen, process, part): a run that goes on needs
+no stored state of generators.
 """
 
 import hashlib
@@ -15,7 +18,9 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim import Optimizer
 
 from anidata.errors import TrainingError
 from anidata.training.baseline import Baseline, Batch
@@ -26,7 +31,7 @@ from anidata.training.ema import Ema
 ALONE = Processes(torch.device("cpu"))
 
 
-@dataclass
+@dataclass(kw_only=True)
 class State:
     """How far training has come; `train` moves it on."""
 
@@ -38,9 +43,9 @@ class State:
     ema: Ema | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Progress:
-    """What a step came to."""
+    """Result of one step: losses, seconds, images seen."""
 
     images: int  # seen so far by all processes
     step: int  # images of this step, over all processes
@@ -61,21 +66,19 @@ class Updater:
     broken: set[str] = field(default_factory=set)  # optimizers that stood still in this step
 
     def __call__(self, loss: Tensor, name: str) -> None:
-        parameters = [p for group in self.baseline.optimizers[name].param_groups for p in group["params"]]
-        with torch.autocast(
-            self.processes.device.type, enabled=False
-        ):  # backward takes each forward's own precision
+        parameters = _parameters(self.baseline.optimizers[name])
+        # backward takes each forward's own precision
+        with torch.autocast(self.processes.device.type, enabled=False):
             (loss / self.config.accumulate).backward(inputs=parameters)  # type: ignore[no-untyped-call]
         spoiled = next((p.grad for p in parameters if p.grad is not None), loss.new_zeros(()))
-        spoiled += (
-            loss.detach() * 0
-        )  # a loss that isn't finite counts as such a gradient, though an absolute value's isn't
+        # a loss that isn't finite counts as such a gradient, though an absolute value's isn't
+        spoiled += loss.detach() * 0
         if self.last:
             self._step(name)
 
     def _step(self, name: str) -> None:
         optimizer = self.baseline.optimizers[name]
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        parameters = _parameters(optimizer)
         self.processes.average(parameters)
         norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
         size = float(norm)
@@ -89,10 +92,12 @@ class Updater:
 
 
 def prepare(baseline: Baseline, config: Config, processes: Processes = ALONE) -> None:
-    """Networks onto the device, in the memory format that is asked for; those that sample are compiled where that is asked for."""
-    torch.backends.cudnn.benchmark = (
-        True  # all batches are of one size: the fastest kernels are looked for once
-    )
+    """Bring networks onto the device, in the config's memory format.
+
+    Those that sample are compiled, if the config says so.
+    """
+    # all batches are of one size: the fastest kernels are looked for once
+    torch.backends.cudnn.benchmark = True
     for network in baseline.networks.values():
         network.to(processes.device)
         if config.channels_last:
@@ -104,9 +109,11 @@ def prepare(baseline: Baseline, config: Config, processes: Processes = ALONE) ->
 def train(
     baseline: Baseline, batches: Iterator[Batch], config: Config, state: State, processes: Processes = ALONE
 ) -> Iterator[Progress]:
-    """Train until `config.images` are seen; a Progress for each step. A batch has the pictures of one process and part.
+    """Train until `config.images` are seen; yield a Progress for each step.
 
-    Raises: TrainingError: gradients haven't been finite in `config.max_skipped` steps running, or torch.compile can't do it.
+    A batch has the pictures of one process and part.
+    Raises: TrainingError: gradients haven't been finite in `config.max_skipped` steps running, or
+        torch.compile can't do it.
     """
     updater = Updater(baseline, config, processes)
     generator = torch.Generator(processes.device)
@@ -123,12 +130,19 @@ def train(
         seconds = time.perf_counter() - begun
         state.seconds += seconds
         state.waited += waited
-        yield Progress(state.images, config.batch, losses, seconds, waited, bool(updater.broken))
+        yield Progress(
+            images=state.images,
+            step=config.batch,
+            losses=losses,
+            seconds=seconds,
+            waited=waited,
+            skipped=bool(updater.broken),
+        )
 
 
 @contextmanager
 def compiling() -> Iterator[None]:
-    """Around what compiled networks do: they are compiled when first they are used.
+    """Translate the compiler's errors around what compiled networks do: they are compiled at their first use.
 
     Raises: TrainingError: the compiler fails.
     """
@@ -144,10 +158,12 @@ def compiling() -> Iterator[None]:
 
 
 def autocast(config: Config, device: torch.device) -> torch.autocast:
-    """Mixed precision where it is asked for. No cache of cast weights: within a step weights change, and some forwards need no gradient."""
-    return torch.autocast(
-        device.type, torch.bfloat16, enabled=config.precision == "bf16", cache_enabled=False
-    )
+    """Mixed precision where it is asked for.
+
+    No cache of cast weights: within a step weights change, and some forwards need no gradient.
+    """
+    mixed = config.precision == "bf16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=mixed, cache_enabled=False)
 
 
 def placed(batch: Batch, config: Config, device: torch.device) -> Batch:
@@ -184,8 +200,8 @@ def _step(
         torch.manual_seed(number)  # for what draws from the global generator, as dropout does
         updater.last = part == config.accumulate - 1
         with autocast(config, processes.device):
-            found = updater.baseline.step(batch, generator, updater)
-        for name, loss in found.items():
+            of_part = updater.baseline.step(batch, generator, updater)
+        for name, loss in of_part.items():
             losses[name] = losses.get(name, torch.zeros_like(loss)) + loss.detach() / config.accumulate
     return losses, waited
 
@@ -196,7 +212,13 @@ def _count(state: State, updater: Updater, config: Config) -> None:
     state.running = state.running + 1 if updater.broken else 0
     if state.running >= config.max_skipped:
         raise TrainingError(
-            f"the gradient of '{', '.join(sorted(updater.broken))}' hasn't been finite in {state.running} steps running, up to image "
-            f"{state.images:,}. Train with a lower learning rate (--set model.lr=…) or in full precision (--set train.precision=fp32), "
-            "in a new RUN; --init RUN starts it from this run's last good weights."
+            f"the gradient of '{', '.join(sorted(updater.broken))}' hasn't been finite "
+            f"in {state.running} steps running, up to image {state.images:,}. "
+            "Train with a lower learning rate (--set model.lr=…) "
+            "or in full precision (--set train.precision=fp32), in a new RUN; "
+            "--init RUN starts it from this run's last good weights."
         )
+
+
+def _parameters(optimizer: Optimizer) -> list[Parameter]:
+    return [p for group in optimizer.param_groups for p in group["params"]]

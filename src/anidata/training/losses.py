@@ -1,7 +1,7 @@
 """Losses by name. Pictures are float32 (b, 3, h, w) in [-1, 1]; every loss is a scalar.
 
-Of a picture beside its truth: l1, l2, gradient, and, on the features of a network that the user has, perceptual and style.
-Of a discriminator's logits: vanilla (minimax), lsgan (least squares), hinge.
+Of a picture beside its truth: l1, l2, gradient, and, on the features of a network that the user has,
+perceptual and style. Of a discriminator's logits: vanilla (minimax), lsgan (least squares), hinge.
 """
 
 import hashlib
@@ -19,7 +19,12 @@ from anidata.errors import RecipeError
 from anidata.recipe import Amount
 
 STAGES = 4  # of a VGG, up to relu4_3: what Johnson et al. compare
-GUIDE = "Save vgg16(…).features.state_dict() of torchvision with safetensors.torch.save_file, and set model.loss.features=FILE"
+IMAGENET_MEAN = [0.485, 0.456, 0.406]  # of red, green and blue in [0, 1]: what a VGG was trained on
+IMAGENET_STD = [0.229, 0.224, 0.225]
+GUIDE = (
+    "Save vgg16(…).features.state_dict() of torchvision with safetensors.torch.save_file, "
+    "and set model.loss.features=FILE"
+)
 
 
 def l1(output: Tensor, truth: Tensor) -> Tensor:
@@ -31,19 +36,22 @@ def l2(output: Tensor, truth: Tensor) -> Tensor:
 
 
 def gradient(output: Tensor, truth: Tensor) -> Tensor:
-    """L1 between the differences of neighboring pixels, along x plus along y: edges count, a constant shift doesn't.
+    """L1 between the differences of neighboring pixels, along x plus along y.
 
-    Source: Mathieu, Couprie, LeCun 2016, eq. 6 with α = 1, without the absolute values of the differences, arXiv 1511.05440
+    Edges count, a constant shift doesn't.
+    Source: Mathieu, Couprie, LeCun 2016, eq. 6 with α = 1, without the absolute values of the differences,
+    arXiv 1511.05440
     """
     error = output.float() - truth.float()
     return error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
 
 
 class Features(nn.Module):
-    """Activations of a VGG, frozen: (b, 3, h, w) in [-1, 1] → for each of its first four stages the last one's before the pooling.
+    """Activations of a VGG, frozen: those before the pooling, of each of its first four stages.
 
-    Widths and depth are read off the weights, which are named as in torchvision: `features.N.weight`, N skipping one place for
-    each ReLU and one for each pooling.
+    (b, 3, h, w) in [-1, 1] → (b, c, h, w) for each stage. Widths and depth are read off the weights, which
+    are named as in torchvision: `features.N.weight`, N skipping one number for each ReLU and one for each
+    pooling.
     Raises: KeyError: there is no first convolution.
     Source: Simonyan, Zisserman 2015, arXiv 1409.1556
     """
@@ -54,32 +62,26 @@ class Features(nn.Module):
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
         weights = {name.removeprefix("features."): weight for name, weight in weights.items()}
-        places = sorted(
-            int(name.removesuffix(".weight"))
-            for name in weights
-            if name.endswith(".weight") and weights[name].ndim == 4
-        )
+        numbers = _convolutions(weights)
         stages = [[_conv(weights["0.weight"], weights["0.bias"])]]
-        for before, place in itertools.pairwise(places):
-            if place - before == 3:  # past a pooling
+        for before, number in itertools.pairwise(numbers):
+            if number - before == 3:  # past a pooling
                 stages.append([])
-            stages[-1].append(_conv(weights[f"{place}.weight"], weights[f"{place}.bias"]))
+            stages[-1].append(_conv(weights[f"{number}.weight"], weights[f"{number}.bias"]))
         self.stages = nn.ModuleList(nn.ModuleList(stage) for stage in stages[:STAGES])
-        self.register_buffer(
-            "mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None]
-        )  # of ImageNet, in [0, 1]
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
+        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
         self.requires_grad_(requires_grad=False)
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         x = ((picture.float() + 1) / 2 - self.mean) / self.std
-        found = []
+        activations = []
         for n, stage in enumerate(self.stages):
             x = F.max_pool2d(x, 2) if n else x
             for conv in cast("nn.ModuleList", stage):
                 x = F.relu(conv(x))
-            found.append(x)
-        return found
+            activations.append(x)
+        return activations
 
 
 def perceptual(output: list[Tensor], truth: list[Tensor]) -> Tensor:
@@ -91,8 +93,9 @@ def perceptual(output: list[Tensor], truth: list[Tensor]) -> Tensor:
 
 
 def style(output: list[Tensor], truth: list[Tensor]) -> Tensor:
-    """Squared Frobenius distance of Gram matrices, averaged over batch and stages: which features go together, wherever they are.
+    """Squared Frobenius distance of Gram matrices, averaged over batch and stages.
 
+    It tells which features go together, wherever they are.
     Source: Johnson, Alahi, Li 2016, eq. 3 and 4, arXiv 1603.08155
     """
     distances = [
@@ -108,25 +111,19 @@ def gram(features: Tensor) -> Tensor:
 
 
 def load_features(path: str, sha256: str) -> Features:
-    """The network in a safetensors file, which must have this digest: what a loss compares is part of a result.
+    """The network in a safetensors file of this digest: what a loss compares is part of a result.
 
     Raises: RecipeError: no file, another digest, or not the weights of a VGG.
     """
     from safetensors import SafetensorError  # noqa: PLC0415 only those who use it need it
     from safetensors.torch import load  # noqa: PLC0415
 
-    if not path:
+    data = _weights_file(path).read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != sha256.lower():
         raise RecipeError(
-            f"the losses perceptual and style compare features of a VGG, whose weights you bring. {GUIDE}."
-        )
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise RecipeError(f"{path}: no such file, for the losses perceptual and style. {GUIDE}.")
-    data = file.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256.lower():
-        raise RecipeError(
-            f"{path}: its SHA-256 is {found}, not {sha256 or 'given'}. If you trust it, set model.loss.sha256={found}"
+            f"{path}: its SHA-256 is {digest}, not {sha256 or 'given'}. "
+            f"If you trust it, set model.loss.sha256={digest}"
         )
     try:
         return Features(load(data))
@@ -134,7 +131,7 @@ def load_features(path: str, sha256: str) -> Features:
         raise RecipeError(f"{path}: not the weights of a VGG in safetensors ({error}). {GUIDE}.") from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Weights:
     """How a picture is compared with its truth: the sum of the losses, each times its weight."""
 
@@ -153,9 +150,8 @@ class Comparison:
     def __init__(self, weights: Weights) -> None:
         """Raises: RecipeError: perceptual or style without the weights of their network."""
         self.weights = weights
-        self.features = (
-            load_features(weights.features, weights.sha256) if weights.perceptual or weights.style else None
-        )
+        deep = weights.perceptual or weights.style
+        self.features = load_features(weights.features, weights.sha256) if deep else None
 
     def __call__(self, output: Tensor, truth: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum, and each term by its name without its weight, detached."""
@@ -166,9 +162,8 @@ class Comparison:
                 aim = network(truth)
             seen = network(output)
             terms |= {name: loss(seen, aim) for name, loss in FEATURES.items() if getattr(self.weights, name)}
-        total = sum(
-            (getattr(self.weights, name) * term for name, term in terms.items()), start=output.new_zeros(())
-        )
+        weighted = (getattr(self.weights, name) * term for name, term in terms.items())
+        total = sum(weighted, start=output.new_zeros(()))
         return total, {name: term.detach() for name, term in terms.items()}
 
 
@@ -187,7 +182,8 @@ class Adversarial(NamedTuple):
 
 
 ADVERSARIAL = {
-    # Goodfellow et al. 2014, arXiv 1406.2661: minimax; the generator maximizes log D, as its section 3 advises
+    # Goodfellow et al. 2014, arXiv 1406.2661: minimax; the generator maximizes log D, as its section 3
+    # advises
     "vanilla": Adversarial(
         lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean(),
         lambda fake: F.softplus(-fake).mean(),
@@ -199,9 +195,28 @@ ADVERSARIAL = {
     ),
     # Lim, Ye 2017, arXiv 1705.02894; Miyato et al. 2018, eq. 16 and 17, arXiv 1802.05957
     "hinge": Adversarial(
-        lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(), lambda fake: -fake.mean()
+        lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(),
+        lambda fake: -fake.mean(),
     ),
 }
+
+
+def _weights_file(path: str) -> Path:
+    """Raises: RecipeError: none is named, or there is none."""
+    if not path:
+        raise RecipeError(
+            f"the losses perceptual and style compare features of a VGG, whose weights you bring. {GUIDE}."
+        )
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise RecipeError(f"{path}: no such file, for the losses perceptual and style. {GUIDE}.")
+    return file
+
+
+def _convolutions(weights: Mapping[str, Tensor]) -> list[int]:
+    """The numbers of a VGG's convolutions."""
+    named = (name for name in weights if name.endswith(".weight") and weights[name].ndim == 4)
+    return sorted(int(name.removesuffix(".weight")) for name in named)
 
 
 def _conv(weight: Tensor, bias: Tensor) -> nn.Conv2d:

@@ -1,4 +1,4 @@
-"""Model files: found by name or path, loaded, configured, built. See baseline.py for what a model file holds."""
+"""Model files: looked up by name or path, loaded, configured, built. See baseline.py for what one holds."""
 
 import hashlib
 import importlib.util
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from anidata.training.baseline import Baseline
 
 HOLDS = ("Config", "PRESETS", "build")
-Widths = Annotated[
-    tuple[recipe.Positive, ...], msgspec.Meta(min_length=1)
-]  # channels of each level of a network, from the full size down
+# channels of each level of a network, from the full size down
+Widths = Annotated[tuple[recipe.Positive, ...], msgspec.Meta(min_length=1)]
 
 
 def load(name_or_path: str) -> ModuleType:
@@ -45,35 +44,39 @@ def load(name_or_path: str) -> ModuleType:
 def configure(module: ModuleType, preset: str, settings: Mapping[str, Any], condition: int, size: int) -> Any:
     """The config of a preset with `settings` on top, for `condition` channels and pictures of `size` px.
 
-    settings: a document, as recipe.assigned makes it of `--set model.key=value`: {"key": value}, tables for nested configs.
-    Raises: UnknownPart: no such preset. RecipeError: an unknown key, a wrong value; or condition and size, that are the trainer's.
+    settings: a document, as recipe.assigned makes it of `--set model.key=value`: {"key": value}, tables for
+    nested configs.
+    Raises: UnknownPart: no such preset. RecipeError: an unknown key, a wrong value; or condition and size,
+        that are the trainer's.
     """
     where = Path(module.__file__ or module.__name__).name
     if preset not in module.PRESETS:
+        near = registry.nearest(preset, module.PRESETS)
         raise UnknownPart(
-            f"{where}: there is no preset '{preset}'.{registry.nearest(preset, module.PRESETS)} There are: {', '.join(module.PRESETS)}"
+            f"{where}: there is no preset '{preset}'.{near} There are: {', '.join(module.PRESETS)}"
         )
     for name, instead in (("condition", "train.conditions"), ("size", "train.size")):
         if name in settings:
             raise RecipeError(f"{where}, [model] {name}: follows from the training. Set {instead} instead.")
     document = _merged(recipe.document_of(module.PRESETS[preset]), settings)
-    return recipe.build(
-        module.Config, {**document, "condition": condition, "size": size}, f"{where}, [model]"
-    )
+    whole = {**document, "condition": condition, "size": size}
+    return recipe.build(module.Config, whole, f"{where}, [model]")
 
 
 def build(
     module: ModuleType, preset: str, settings: Mapping[str, Any], condition: int, size: int
 ) -> "Baseline":
-    """A baseline from a preset with `settings` on top; its weights are drawn from PyTorch's global generator."""
+    """A baseline from a preset with `settings` on top; PyTorch's global generator draws its weights."""
     baseline: Baseline = module.build(configure(module, preset, settings, condition, size))
     return baseline
 
 
 def check_sides(shape: Sequence[int], multiple: int, remedy: str) -> None:
-    """Both sides, the last two of `shape`, must be multiples of `multiple` px: a network halves them and doubles them again.
+    """Check that both sides, the last two of `shape`, are multiples of `multiple` px.
 
-    Raises: RecipeError: they aren't; the nearest sizes that would do are named, and `remedy`: what in the model asks less.
+    A network halves them and doubles them again.
+    Raises: RecipeError: they aren't; the nearest sizes that would do are named, and `remedy`: what in the
+        model asks less.
     """
     height, width = shape[-2:]
     if height % multiple == 0 and width % multiple == 0 and height and width:
@@ -82,7 +85,8 @@ def check_sides(shape: Sequence[int], multiple: int, remedy: str) -> None:
     sizes = sorted({max(1, wrong // multiple) * multiple, (wrong // multiple + 1) * multiple})
     near = " or ".join(f"train.size={size}" for size in sizes)
     raise RecipeError(
-        f"pictures of {width}×{height} px: this model takes sides that are multiples of {multiple}. Set {near}{remedy}."
+        f"pictures of {width}×{height} px: this model takes sides that are multiples of {multiple}. "
+        f"Set {near}{remedy}."
     )
 
 
@@ -90,7 +94,8 @@ def _check(module: ModuleType, path: Path) -> None:
     lacking = [name for name in HOLDS if not hasattr(module, name)]
     if lacking:
         raise UnknownPart(
-            f"{path}: a model file has {', '.join(HOLDS)}; this one lacks {', '.join(lacking)}. Copy models/autoencoder.py to begin."
+            f"{path}: a model file has {', '.join(HOLDS)}; this one lacks {', '.join(lacking)}. "
+            "Copy models/autoencoder.py to begin."
         )
 
 

@@ -1,7 +1,10 @@
-"""Optimizers by name, and schedules: pure functions of the images seen, so that a resumed run goes on at the rate it had.
+"""Optimizers by name, and schedules.
 
-optimizer = build("adamw", network.parameters(), lr=1e-3)
-factor = schedule("cosine", seen, total, warmup=1000)  # times `initial_lr` of each group, before each step
+    optimizer = build("adamw", network.parameters(), lr=1e-3)
+    factor = schedule("cosine", seen, total, warmup=1000)  # times `initial_lr` of each group, before each
+    step
+
+Schedules are pure functions of the images seen, so that a resumed run goes on at the rate it had.
 """
 
 import math
@@ -16,14 +19,14 @@ from anidata.registry import nearest
 
 Name = Literal["adam", "adamw", "rmsprop", "sgd"]
 
-HOLD = 0.5  # of the images after the warm-up: how long `linear` keeps its full rate, as CycleGAN's 100 of 200 epochs
+# of the images after the warm-up: how long `linear` keeps its full rate, as CycleGAN's 100 of 200 epochs
+HOLD = 0.5
 
 SCHEDULES: dict[str, Callable[[float], float]] = {  # share of the images after the warm-up → factor
     "constant": lambda _: 1.0,
     "linear": lambda gone: min(1.0, (1 - gone) / (1 - HOLD)),
-    "cosine": lambda gone: (
-        (1 + math.cos(math.pi * gone)) / 2
-    ),  # Loshchilov, Hutter 2017, eq. 5, one period, arXiv 1608.03983
+    # Loshchilov, Hutter 2017, eq. 5, one period, arXiv 1608.03983
+    "cosine": lambda gone: (1 + math.cos(math.pi * gone)) / 2,
 }
 
 
@@ -34,10 +37,11 @@ def build(
     betas: tuple[float, float] = (0.9, 0.999),
     weight_decay: float = 0.0,
 ) -> optim.Optimizer:
-    """An optimizer of those parameters that need a gradient. Each group keeps `lr` as its `initial_lr`, which schedules refer to.
+    """An optimizer of those parameters that need a gradient.
 
-    betas: how much stays, in a step, of the gradient's average and of its square's. rmsprop and sgd take the first as their momentum;
-    sgd has no use for the second.
+    Each group keeps `lr` as its `initial_lr`, which schedules refer to.
+    betas: how much stays, in a step, of the gradient's average and of its square's. rmsprop and sgd take the
+    first as their momentum; sgd has no use for the second.
     Raises: RecipeError: an unknown name.
     """
     group = {
@@ -60,8 +64,9 @@ def build(
 
 
 def schedule(name: str, seen: int, total: int, warmup: int = 0) -> float:
-    """The factor of the learning rate after `seen` of `total` images: up to 1 over the first `warmup`, then by name; what comes after `total` is as there.
+    """The factor of the learning rate after `seen` of `total` images.
 
+    It rises to 1 over the first `warmup`, then goes by name; after `total` it stays as it is there.
     constant: 1. linear: 1 for half of the images, then down to 0. cosine: down to 0 by half a wave.
     Raises: RecipeError: an unknown name.
     """

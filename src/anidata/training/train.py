@@ -1,9 +1,12 @@
-"""Train a baseline into a RUN folder: `run` puts together what a command asks for. The same order again goes on where it stopped."""
+"""Train a baseline into a RUN folder: `run` puts together what a command asks for.
+
+The same order again goes on where it stopped.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import torch
 
@@ -13,10 +16,11 @@ from anidata.training import config, distributed, models
 from anidata.training.baseline import Baseline
 from anidata.training.data.loader import Loader, LoaderConfig
 from anidata.training.run import folder
-from anidata.training.run.session import Outcome, Session
+from anidata.training.run.outcome import Outcome
+from anidata.training.run.session import Session
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """What a command asks for."""
 
@@ -31,24 +35,29 @@ class Order:
 def run(order: Order) -> Outcome:
     """Train, or go on with a training.
 
-    Raises: RecipeError, UnknownPart, DatasetError, RunError, Locked, TrainingError, StorageError, Interrupted.
+    Raises: RecipeError, UnknownPart, DatasetError, RunError, Locked, TrainingError, StorageError,
+        Interrupted.
     """
     team = distributed.join(order.device)
     module = models.load(order.baseline)
     chosen = config.resolve(module, (order.baseline, order.preset, order.dataset), order.settings)
     session = Session(
-        folder.Run(order.run.absolute()), chosen, team, _baseline(module, chosen), _data(chosen, team)
+        run=folder.Run(order.run.absolute()),
+        recipe=chosen,
+        team=team,
+        baseline=_baseline(module, chosen),
+        loaders=_data(chosen, team),
     )
     with folder.held(session.run, team):
-        if team.first and (told := folder.begin(session.run, chosen, _surroundings(session))):
-            session.notes.append(told)
+        if team.first and (note := folder.begin(session.run, chosen, _surroundings(session))):
+            session.notes.append(note)
         team.wait()
         done = session.go_on()
     team.leave()
     return done
 
 
-def _baseline(module: Any, chosen: config.Recipe) -> Baseline:
+def _baseline(module: ModuleType, chosen: config.Recipe) -> Baseline:
     torch.manual_seed(chosen.train.seed)  # of the first weights
     baseline: Baseline = module.build(config.model_of(module, chosen))
     return baseline
@@ -61,22 +70,26 @@ def _data(chosen: config.Recipe, team: distributed.Processes) -> tuple[Loader, L
     training = _loader(chosen, train_config.split, team, team.device)
     if not train_config.validate_every:
         return training, None
-    return training, _loader(
-        chosen, train_config.validation, team, torch.device("cpu")
-    )  # many wait there for their turn
+    # on the CPU, for many wait there for their turn
+    return training, _loader(chosen, train_config.validation, team, torch.device("cpu"))
 
 
 def _loader(chosen: config.Recipe, split: str, team: distributed.Processes, device: torch.device) -> Loader:
     train_config = chosen.train
     settings = LoaderConfig(
-        config.check_batch(train_config, team.ranks), train_config.size, train_config.conditions, train_config.styles, train_config.seed,
-        train_config.workers, train_config.augment,
-    )  # fmt: skip
+        batch=config.check_batch(train_config, team.ranks),
+        size=train_config.size,
+        conditions=train_config.conditions,
+        styles=train_config.styles,
+        seed=train_config.seed,
+        workers=train_config.workers,
+        augment=train_config.augment,
+    )
     return Loader(samples.load_dataset(chosen.dataset, split), settings, team.rank, team.ranks, device)
 
 
-def _surroundings(session: Session) -> dict[str, Any]:
-    """What the run depends on beside its recipe: the data set by its manifest, with its styles of line; the model file by its text."""
+def _surroundings(session: Session) -> folder.Surroundings:
+    """The data set by its manifest, with its styles of line, and the model file by its text."""
     chosen = session.recipe
     return {
         "styles": list(session.loaders[0].samples.styles),

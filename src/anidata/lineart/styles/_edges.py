@@ -1,9 +1,12 @@
-"""Paintings: whether a picture has ink at all, and what to draw of one that has none. Masks are uint8, 0 or 255."""
+"""Paintings: whether a picture has ink at all, and what to draw of one that has none.
+
+Masks are uint8, 0 or 255.
+"""
 
 import cv2
 import numpy as np
 
-from anidata.imaging.components import places, without_smaller
+from anidata.imaging.components import indices, without_smaller
 from anidata.lineart.styles._strokes import FULL, SQUARE, Gray, Mask
 
 SMOOTH = np.array([1, 4, 6, 4, 1], np.float32) / 16
@@ -14,10 +17,8 @@ APART = np.ones((7, 7), np.uint8)  # an edge within 3 px of a line is its flank
 TEXTURE, BUSY = 0.92, 0.045  # so few edges explained, by lines that cover so much of the picture,
 FAINT, LOWER = 0.28, 0.4  # so faint in so large a share of them,
 SHORT = 250  # and of so few px each: foliage, not ink
-HEAVY, GRAIN = (
-    0.15,
-    4,
-)  # of so much ink, paper in whose median 5 × 5 px there are so many grey levels shows a photograph
+# Of so much ink, paper in whose median 5 × 5 px there are so many grey levels shows a photograph
+HEAVY, GRAIN = 0.15, 4
 AWAY = np.ones((7, 7), np.uint8)  # from ink: what is within 3 px of it is no paper
 LINES, STEEPEST = 0.075, 0.09  # share of a painting that lines may cover, and that may be steep
 LEAST, MOST = 48, 400  # Sobel's sums between which that share puts the threshold
@@ -27,24 +28,30 @@ LONG, SHORTEST = 24, 8  # px: smaller edges, and smaller parts of the sketch, ar
 
 def is_painting(luma: Gray, ink: Mask, strength: Gray, explained: float) -> bool:
     """Whether lines explain too few of the edges, or are the faint ones of a texture."""
-    small = cv2.resize(luma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    edges = cv2.Canny(small, WEAK, STEEP)
-    count = cv2.countNonZero(edges)
-    share = cv2.countNonZero(edges & cv2.dilate(ink, REACH)[::2, ::2]) / count if count >= NONE else 0.0
+    share = _explained(luma, ink)
     if share < explained or (cv2.countNonZero(ink) > HEAVY * ink.size and _is_grainy(luma, ink)):
         return True
     if share >= TEXTURE or cv2.countNonZero(ink) < BUSY * ink.size:
         return False
-    at = places(ink)
+    at = indices(ink)
     counts = np.bincount(strength.ravel()[at], minlength=FULL + 1)
     faint = np.cumsum(counts)[round(FULL * FAINT)] > LOWER * len(at)
     return bool(faint) and len(at) < SHORT * (cv2.connectedComponents(ink, connectivity=8)[0] - 1)
 
 
+def _explained(luma: Gray, ink: Mask) -> float:
+    """Share of the picture's edges that have ink near; 0 where there are too few."""
+    edges = cv2.Canny(cv2.resize(luma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), WEAK, STEEP)
+    count = cv2.countNonZero(edges)
+    if count < NONE:
+        return 0.0
+    return cv2.countNonZero(edges & cv2.dilate(ink, REACH)[::2, ::2]) / count
+
+
 def _is_grainy(luma: Gray, ink: Mask) -> bool:
     """Whether what lies between the lines is nowhere flat."""
     steps = cv2.subtract(cv2.dilate(luma, REACH), cv2.erode(luma, REACH))
-    counts = np.bincount(steps.ravel()[places(cv2.bitwise_not(cv2.dilate(ink, AWAY)))], minlength=FULL + 1)
+    counts = np.bincount(steps.ravel()[indices(cv2.bitwise_not(cv2.dilate(ink, AWAY)))], minlength=FULL + 1)
     return bool(np.cumsum(counts)[GRAIN - 1] < counts.sum() / 2)
 
 
@@ -57,7 +64,7 @@ def sketch(luma: Gray, ink: Mask, strength: Gray) -> Mask:
 
 def _budget(ink: Mask, strength: Gray) -> int:
     """The strength from which on lines cover no more than their share."""
-    counts = np.bincount(strength.ravel()[places(ink)], minlength=FULL + 1)
+    counts = np.bincount(strength.ravel()[indices(ink)], minlength=FULL + 1)
     as_strong = np.cumsum(counts[::-1])[::-1]
     return max(1, int(np.argmax(as_strong <= LINES * ink.size)))
 

@@ -1,6 +1,8 @@
-"""A Gaussian blur whose every bit is the same on every machine, so that a threshold upon it draws the same lines everywhere.
+"""A Gaussian blur whose every bit is the same on every machine.
 
-Both kernels are rounded to 1/256 and sum to 1: a blurred sample is an integer below 2^24, exact in float32 however the sums are ordered or fused.
+So a threshold upon it draws the same lines everywhere.
+Both kernels are rounded to 1/256 and sum to 1: a blurred sample is an integer below 2^24,
+exact in float32 however the sums are ordered or fused.
 """
 
 from functools import cache
@@ -14,7 +16,10 @@ REACH = 3  # sigmas on each side; the weight beyond is below half a part
 
 
 def blur(gray: npt.NDArray[np.uint8], sigma: float) -> npt.NDArray[np.float32]:
-    """Blur by `sigma` px (0: not at all), the picture mirrored at its borders; (h, w), in parts of 1 / 256² grey level."""
+    """Blur by `sigma` px (0: not at all), the picture mirrored at its borders.
+
+    (h, w), in parts of 1 / 256² grey level.
+    """
     weights = _kernel(sigma)
     return np.asarray(
         cv2.sepFilter2D(gray, cv2.CV_32F, weights, weights, borderType=cv2.BORDER_REFLECT_101), np.float32

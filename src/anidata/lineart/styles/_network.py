@@ -1,5 +1,6 @@
 """Networks in ONNX files: opened with nothing but their own bytes, and run on one picture."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,7 +27,7 @@ GRAY, RGB = 1, 3
 
 
 class Wanted(Protocol):
-    """What is asked of `run`: see onnx.Config."""
+    """Settings of a run: see onnx.Config."""
 
     @property
     def size(self) -> int: ...
@@ -38,7 +39,7 @@ class Wanted(Protocol):
     def output(self) -> str: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Network:
     """An open network that takes one picture."""
 
@@ -54,25 +55,35 @@ class Network:
 def load(data: bytes, path: str, sha256: str, provider: str) -> Network:
     """The network in an ONNX file's bytes; `path` for messages.
 
-    Raises: RecipeError: it is none, isn't whole, or takes anything but one picture. MissingExtra: onnxruntime isn't installed.
+    Raises: RecipeError: it is none, isn't whole, or takes anything but one picture.
+    MissingExtra: onnxruntime isn't installed.
     """
     session = _session(data, path, provider)
     inputs = session.get_inputs()
     shape = inputs[0].shape if inputs else []
     channels = shape[1] if len(shape) == 4 and isinstance(shape[1], int) else RGB
-    if (
-        len(inputs) != 1
-        or len(shape) != 4
-        or shape[0] not in {1, *_free(shape[:1])}
-        or channels not in {GRAY, RGB}
-        or inputs[0].type not in KINDS
-    ):
+    if not _takes_one_picture(inputs, shape, channels):
         taken = "; ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
         raise RecipeError(
-            f"{path}: a style's network takes one picture, (1, 1 or 3, height, width) of numbers; this one takes {taken or 'nothing'}."
+            f"{path}: a style's network takes one picture, (1, 1 or 3, height, width) of numbers; "
+            f"this one takes {taken or 'nothing'}."
         )
-    fixed = None if _free(shape[2:]) else (shape[2], shape[3])
-    return Network(session, path, sha256, inputs[0].name, inputs[0].type, channels, fixed)
+    return Network(
+        session=session,
+        path=path,
+        sha256=sha256,
+        name=inputs[0].name,
+        kind=inputs[0].type,
+        channels=channels,
+        fixed=None if _free(shape[2:]) else (shape[2], shape[3]),
+    )
+
+
+def _takes_one_picture(inputs: Sequence[Any], shape: list[Any], channels: int) -> bool:
+    if len(inputs) != 1 or len(shape) != 4:
+        return False
+    one = shape[0] == 1 or bool(_free(shape[:1]))
+    return one and channels in {GRAY, RGB} and inputs[0].type in KINDS
 
 
 def _free(shape: list[Any]) -> list[Any]:
@@ -85,14 +96,12 @@ def _session(data: bytes, path: str, provider: str) -> "onnxruntime.InferenceSes
         import onnxruntime as ort  # noqa: PLC0415 - of an extra, and half a second
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            "the style 'onnx' needs onnxruntime, which isn't installed. Install it with: pip install 'anidata[onnx]'"
+            "the style 'onnx' needs onnxruntime, which isn't installed. "
+            "Install it with: pip install 'anidata[onnx]'"
         ) from error
-    wanted, missing = (
-        PROVIDERS[provider],
-        f"[lineart.style.onnx] provider: this onnxruntime has no '{provider}'. Take 'cpu', or install onnxruntime-gpu.",
-    )
+    wanted = PROVIDERS[provider]
     if wanted not in ort.get_available_providers():
-        raise RecipeError(missing)
+        raise _no_provider(provider)
     try:
         session = ort.InferenceSession(data, _options(ort), providers=[wanted])
     except _failures() as error:
@@ -100,18 +109,23 @@ def _session(data: bytes, path: str, provider: str) -> "onnxruntime.InferenceSes
             f"{path}: can't be opened as an ONNX network that is whole in one file ({_line(error)})."
         ) from error
     if wanted not in session.get_providers():  # where CUDA's own libraries are missing, it goes on without
-        raise RecipeError(missing)
+        raise _no_provider(provider)
     return session
 
 
+def _no_provider(provider: str) -> RecipeError:
+    return RecipeError(
+        f"[lineart.style.onnx] provider: this onnxruntime has no '{provider}'. "
+        "Take 'cpu', or install onnxruntime-gpu."
+    )
+
+
 def _failures() -> tuple[type[Exception], ...]:
-    """What onnxruntime raises: a dozen classes without a base of their own."""
+    """The exceptions of onnxruntime: a dozen classes without a base of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415 - as above
 
-    return (
-        RuntimeError,
-        *(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)),
-    )
+    classes = (kind for kind in vars(state).values() if isinstance(kind, type))
+    return RuntimeError, *(kind for kind in classes if issubclass(kind, Exception))
 
 
 def _options(ort: Any) -> Any:
@@ -134,13 +148,14 @@ def output_of(network: Network, name: str) -> str:
     names = [output.name for output in network.session.get_outputs()]
     if name and name not in names:
         raise RecipeError(
-            f"[lineart.style.onnx] output: {network.path} gives no '{name}'.{nearest(name, names)} It gives: {', '.join(names)}"
+            f"[lineart.style.onnx] output: {network.path} gives no '{name}'.{nearest(name, names)} "
+            f"It gives: {', '.join(names)}"
         )
     return name or names[0]
 
 
 def run(network: Network, rgb: npt.NDArray[np.uint8], wanted: Wanted) -> npt.NDArray[np.float32]:
-    """What a network gives for a picture, (h, w) as the picture has it.
+    """The line that a network gives for a picture, (h, w) as the picture has it.
 
     Raises: RecipeError: it fails, or gives no picture of the size that it was given.
     """
@@ -148,44 +163,41 @@ def run(network: Network, rgb: npt.NDArray[np.uint8], wanted: Wanted) -> npt.NDA
     fitted, framed = _fit(rgb, network.fixed, wanted)
     tensor = _tensor(framed, network, wanted.inputs)
     output = output_of(network, wanted.output)
+    high, wide = framed.shape[:2]
     try:
-        found = np.asarray(network.session.run([output], {network.name: tensor})[0])
+        given = np.asarray(network.session.run([output], {network.name: tensor})[0])
     except _failures() as error:
         raise RecipeError(
-            f"{network.path}: fails on a picture of {framed.shape[1]} × {framed.shape[0]} px ({_line(error)})."
+            f"{network.path}: fails on a picture of {wide} × {high} px ({_line(error)})."
         ) from error
-    if found.size != framed.shape[0] * framed.shape[1] or found.shape[-2:] != framed.shape[:2]:
+    if given.size != high * wide or given.shape[-2:] != (high, wide):
         raise RecipeError(
-            f"{network.path}: gives {found.shape} where (1, 1, {framed.shape[0]}, {framed.shape[1]}) is a line of the picture."
+            f"{network.path}: gives {given.shape} where (1, 1, {high}, {wide}) is a line of the picture."
         )
-    line = found.reshape(framed.shape[:2])[: fitted[0], : fitted[1]].astype(np.float32)
+    line = given.reshape(high, wide)[: fitted[0], : fitted[1]].astype(np.float32)
     return _resized(line, height, width)
 
 
 def _fit(
     rgb: npt.NDArray[np.uint8], fixed: tuple[int, int] | None, wanted: Wanted
 ) -> tuple[tuple[int, int], npt.NDArray[np.uint8]]:
-    """The size at which a network sees the picture, and the picture at that size within the sides that it takes."""
+    """The size at which a network sees the picture, and the picture so large in the frame that it takes."""
     height, width = rgb.shape[:2]
     long = max(height, width)
     scale = min(fixed[0] / height, fixed[1] / width) if fixed else (wanted.size or long) / long
     inner = max(1, round(height * scale)), max(1, round(width * scale))
     outer = fixed or tuple(-(-side // wanted.multiple) * wanted.multiple for side in inner)
-    small = _resized(rgb, *inner)
-    return inner, np.asarray(
-        cv2.copyMakeBorder(small, 0, outer[0] - inner[0], 0, outer[1] - inner[1], cv2.BORDER_REPLICATE),
-        np.uint8,
-    )
+    below, right = outer[0] - inner[0], outer[1] - inner[1]
+    framed = cv2.copyMakeBorder(_resized(rgb, *inner), 0, below, 0, right, cv2.BORDER_REPLICATE)
+    return inner, np.asarray(framed, np.uint8)
 
 
 def _resized(picture: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:
     if picture.shape[:2] == (height, width):
         return picture
     smaller = height * width < picture.shape[0] * picture.shape[1]
-    return np.asarray(
-        cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR),
-        picture.dtype,
-    )
+    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=how), picture.dtype)
 
 
 def _tensor(rgb: npt.NDArray[np.uint8], network: Network, inputs: str) -> npt.NDArray[Any]:

@@ -1,4 +1,7 @@
-"""Strokes: ridges of darkness, how strong they are, and which of them are worth their ink. Masks are uint8, 0 or 255."""
+"""Strokes: ridges of darkness, how strong they are, and which of them are worth their ink.
+
+Masks are uint8, 0 or 255.
+"""
 
 import cv2
 import numpy as np
@@ -13,9 +16,8 @@ FULL = 255
 FLOOR = 40  # grey levels added to a tone, so that noise in the dark is no contrast
 BESIDE, PEAK = 3, 2  # px: radius in which both sides of a stroke lie, and within which it has its peak
 SQUARE = np.ones((3, 3), np.uint8)
-TWICE = np.minimum(2 * np.arange(256), FULL).astype(
-    np.uint8
-)  # as far as luma must agree with the largest channel
+# As far as luma must agree with the largest channel
+TWICE = np.minimum(2 * np.arange(256), FULL).astype(np.uint8)
 HALF = np.array([(n + 1) // 2 for n in range(256)], np.uint8)  # of the peak: what a stroke is as wide as
 
 
@@ -34,10 +36,12 @@ def brightest(rgb: npt.NDArray[np.uint8]) -> Gray:
 def ridges(luma: Gray, bright: Gray, radius: int = BESIDE) -> Gray:
     """How much darker than both its sides each pixel is, in 255ths of the tone beside it.
 
-    The largest channel counts as far as luma agrees: at borders where JPEG halved the chroma's size, it alone has a ridge.
+    The largest channel counts as far as luma agrees: at borders where JPEG halved the chroma's size,
+    it alone has a ridge.
     """
-    found = _contrast(luma, radius)
-    return np.asarray(cv2.max(found, cv2.min(_contrast(bright, radius), cv2.LUT(found, TWICE))), np.uint8)
+    by_luma = _contrast(luma, radius)
+    by_channel = cv2.min(_contrast(bright, radius), cv2.LUT(by_luma, TWICE))
+    return np.asarray(cv2.max(by_luma, by_channel), np.uint8)
 
 
 def _contrast(gray: Gray, radius: int) -> Gray:
@@ -58,8 +62,7 @@ def trace(strength: Gray, contrast: float) -> Mask:
 
 def worthy(ink: Mask, strength: Gray, mass: float, specks: int) -> Mask:
     """Ink without the components that are too faint for their length, or mere specks."""
-    found = components.of(ink)
-    enough = (
-        np.bincount(found.labels, weights=strength.ravel()[found.places], minlength=found.end) >= FULL * mass
-    )
-    return components.kept(ink, found, enough & (components.sizes(found) >= specks))
+    pieces = components.of(ink)
+    strengths = strength.ravel()[pieces.indices]
+    strong = np.bincount(pieces.labels, weights=strengths, minlength=pieces.end) >= FULL * mass
+    return components.kept(ink, pieces, strong & (components.sizes(pieces) >= specks))

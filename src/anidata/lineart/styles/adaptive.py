@@ -1,10 +1,13 @@
 """Adaptive threshold: ink where the picture is darker, by a share, than the mean about it.
 
-    line = 0 where G_σ(I) < (1 − s)·M(I) − c, else 255        I: luma, 0 to 255; M: Gaussian or plain mean of `reach`
+    line = 0 where G_σ(I) < (1 − s)·M(I) − c, else 255
+    I: luma, 0 to 255; M: Gaussian or plain mean of `reach`
 
-A share follows the light: a line in the shadow is found as one in the sun is. Areas wider than the mean's reach come out as their outlines.
-Source: Wellner 1993, "Adaptive thresholding for the DigitalDesk"; Bradley and Roth 2007, "Adaptive thresholding using the integral image", for the
-share; `offset` with share 0 and sigma 0 is OpenCV's adaptiveThreshold.
+A share follows the light: a line in the shadow is found as one in the sun is. Areas wider than the mean's
+reach come out as their outlines.
+Source: Wellner 1993, "Adaptive thresholding for the DigitalDesk"; Bradley and Roth 2007,
+"Adaptive thresholding using the integral image", for the share; `offset` with share 0 and sigma
+0 is OpenCV's adaptiveThreshold.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,11 @@
-"""Canny's edges as ink on white, thresholds taken from the picture by Otsu's method; both flanks of every stroke.
+"""Canny's edges as ink on white, thresholds taken from the picture by Otsu's method; \
+both flanks of every stroke.
 
     t = Otsu's threshold of luma, strong where |∇I| > t, weak where |∇I| > r·t        |∇I|: Sobel 3×3, L1
 
 The baseline that lineart papers compare with, kept for that: strokes come out doubled.
-Source: Canny 1986, "A computational approach to edge detection"; Otsu 1979 for t, as Fang et al. 2009 join the two.
+Source: Canny 1986, "A computational approach to edge detection"; Otsu 1979 for t, as Fang et al.
+2009 join the two.
 """
 
 from dataclasses import dataclass

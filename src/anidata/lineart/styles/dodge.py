@@ -2,9 +2,11 @@
 
     line = 255 · min(1, (I + f) / (G_σ(I) + f))^n        I: luma, 0 to 255
 
-What is as light as its surroundings is paper; what is darker is shaded by how much, so strokes are black, borders of fills have a one-sided shade
-and no threshold decides. Dodging the inverse by the blurred inverse is this very quotient.
-Source: the "color dodge" of layer blending, B(b, s) = min(1, b / (1 − s)), as in W3C Compositing and Blending Level 1, with b = I, s = 1 − G_σ(I).
+What is as light as its surroundings is paper; what is darker is shaded by how much, so strokes are black,
+borders of fills have a one-sided shade and no threshold decides. Dodging the inverse by the blurred
+inverse is this very quotient.
+Source: the "color dodge" of layer blending, B(b, s) = min(1, b / (1 − s)), as in W3C Compositing and Blending
+Level 1, with b = I, s = 1 − G_σ(I).
 """
 
 from dataclasses import dataclass

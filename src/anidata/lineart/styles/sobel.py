@@ -1,4 +1,5 @@
-"""Sobel's gradient, thresholded: every border, inked or not, as a band; both flanks of a stroke, one band where it is thin.
+"""Sobel's gradient, thresholded: every border, inked or not, as a band; both flanks of a stroke, \
+one band where it is thin.
 
     line = 0 where |∇G_σ(I)| ≥ t, else 255        ∇: Sobel 3×3, L2; I: luma, 0 to 255
 

@@ -1,10 +1,14 @@
-"""Black top-hat: ink where a closing lifts the picture, that is where something darker is narrower than the closing's square.
+"""Black top-hat: ink where a closing lifts the picture, that is where something darker \
+is narrower than the closing's square.
 
-    line = 0 where T ≥ s·C and T ≥ q·max T nearby, else 255;   C = G_σ(I) • B,   T = C − G_σ(I)        I: luma; •: closing; B: square, 2r + 1 px
+    line = 0 where T ≥ s·C and T ≥ q·max T nearby, else 255;   C = G_σ(I) • B,   T = C − G_σ(I)
+    I: luma; •: closing; B: square, 2r + 1 px
 
-Borders of fills give no line, nor do areas wider than B; the corners of those do. Strokes of any width up to B's come out as wide as they are.
-Source: Meyer 1979, "Iterative image transformations for an automatic screening of cervical smears"; Serra 1982, "Image analysis and mathematical
-morphology". Weighing against the tone beside it is Weber's law; the share of the peak takes off the shadows beside strokes.
+Borders of fills give no line, nor do areas wider than B; the corners of those do. Strokes of any width up
+to B's come out as wide as they are.
+Source: Meyer 1979, "Iterative image transformations for an automatic screening of cervical smears";
+Serra 1982, "Image analysis and mathematical morphology". Weighing against the tone beside it is Weber's law;
+the share of the peak takes off the shadows beside strokes.
 """
 
 from dataclasses import dataclass
@@ -27,7 +31,7 @@ class Config:
     sigma: Amount = 0.6  # px: the blur that noise is fought with; 0: none
     radius: Count = 7  # px: strokes up to 2·radius wide are found; 0: none is
     share: Share = 0.3  # of the tone beside it, that ink is darker by; 1: only black on a tone
-    peak: Share = 0.5  # share of the deepest nearby that a pixel must have, so that strokes stay as thin as they are; 0: none
+    peak: Share = 0.5  # of the deepest nearby, that a pixel must have, so that strokes stay thin; 0: none
 
 
 def draw(rgb: npt.NDArray[np.uint8], config: Config) -> npt.NDArray[np.uint8]:

@@ -1,11 +1,14 @@
-"""XDoG I·S: the sharpened picture times the picture, thresholded; thin clean lines where there is ink, solid blacks kept.
+"""XDoG I·S: the sharpened picture times the picture, thresholded; thin clean lines where there is ink, \
+solid blacks kept.
 
-    S = (1 + p)·G_σ(I) − p·G_kσ(I),   u = I·S,   line = 1 where u ≥ ε, else 1 + tanh(φ·(u − ε))        I: luma, 0 to 1
+    S = (1 + p)·G_σ(I) − p·G_kσ(I),   u = I·S,   line = 1 where u ≥ ε, else 1 + tanh(φ·(u − ε))
+    I: luma, 0 to 1
 
-Two-pixel pen lines at 512 px are what the defaults suit. Areas darker than √ε of white come out as ink, and lines between shapes of
-which neither is inked are not drawn.
-Source: Winnemöller, Kyprianidis, Olsen 2012, "XDoG: An eXtended difference-of-Gaussians compendium"; the product with I
-in place of the bare response takes away the halo of noise that a sharpened response has on bright paper.
+Two-pixel pen lines at 512 px are what the defaults suit. Areas darker than √ε of white come out as ink,
+and lines between shapes of which neither is inked are not drawn.
+Source: Winnemöller, Kyprianidis, Olsen 2012, "XDoG: An eXtended difference-of-Gaussians compendium";
+the product with I in place of the bare response takes away the halo of noise that a sharpened
+response has on bright paper.
 """
 
 from dataclasses import dataclass
@@ -24,13 +27,10 @@ class Config:
     """Thin ink by the eXtended difference of Gaussians."""
 
     sigma: float = 0.6  # px: the blur that noise is fought with; 0: none
-    k: float = 4.0  # wide blur / narrow blur; strokes up to about 2·k·sigma px are found by their contrast, wider ones by being black; 1: no sharpening
-    p: float = (
-        6.0  # sharpening, how far darker-than-around is pushed to black; 0: none, a plain threshold of luma
-    )
-    epsilon: float = (
-        0.015  # of white squared: what is below is ink; 0: only what sharpening pushed below black
-    )
+    # Strokes up to about 2·k·sigma px are found by their contrast, wider ones by being black
+    k: float = 4.0  # wide blur / narrow blur; 1: no sharpening
+    p: float = 6.0  # how far darker-than-around is pushed to black; 0: not at all, a plain threshold of luma
+    epsilon: float = 0.015  # of white squared: below is ink; 0: only what sharpening pushed below black
     phi: float = 0.0  # steepness of a soft edge, 10 to 200 for gray rims; 0: hard, black and white only
 
 

@@ -1,7 +1,9 @@
-"""What an archive holds: its members where they lie, or copied into the workspace; what is refused, as rows.
+"""An archive's members: where they lie, or copied into the workspace; what is refused, as rows.
 
-An archive is unpacked once: blobs/archive-ID.tar has the copies, blobs/archive-ID.jsonl the listing, which is published last: its presence
-says that both are whole. ID changes with the archive's place, size and date, and with the limits.
+An archive is unpacked once: blobs/archive-ID.tar has the copies, blobs/archive-ID.jsonl the listing, which is
+published
+last: its presence says that both are whole. ID changes with the archive's path, size and date, and with the
+limits.
 """
 
 import bz2
@@ -15,13 +17,13 @@ import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from anidata.sources import Options
 from anidata.sources.archives import sevenzip, tar
 from anidata.sources.archives import zip as zip_archive
 from anidata.sources.archives.limits import Broken, Unpacking, blame
-from anidata.sources.listing.files import Found
+from anidata.sources.listing.files import ListedFile
 from anidata.storage import Reference, decode, encode, publishing, uri_of
 from anidata.tar.reader import BLOCK, is_header
 
@@ -35,15 +37,8 @@ ENDING_KINDS = {
     ".tar.xz": "xz",
 }
 PACKED_TAR = tuple(ENDING_KINDS)
-ENDINGS = (
-    ".zip",
-    ".cbz",
-    ".7z",
-    ".cb7",
-    ".tar",
-    ".cbt",
-    *PACKED_TAR,
-)  # what is opened where it lies among pictures
+# what is opened where it lies among pictures
+ENDINGS = (".zip", ".cbz", ".7z", ".cb7", ".tar", ".cbt", *PACKED_TAR)
 MAGIC = {
     b"PK\3\4": "zip",
     b"PK\5\6": "zip",
@@ -52,10 +47,12 @@ MAGIC = {
     b"BZh": "bz2",
     b"\xfd7zXZ\0": "xz",
 }
+# what the decompressors raise on hostile bytes
+BAD = (OSError, EOFError, zlib.error, lzma.LZMAError, MemoryError)
 UNPACKERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     "gz": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
     "bz2": lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
-    "xz": lambda file: cast("IO[bytes]", lzma.LZMAFile(file)),  # noqa: SIM115  # the caller owns the file below
+    "xz": lambda file: cast("IO[bytes]", lzma.LZMAFile(file)),  # noqa: SIM115  the caller's to close
 }
 
 
@@ -65,7 +62,10 @@ def is_file(path: str | Path) -> bool:
 
 
 def kind_of(path: Path) -> str | None:
-    """zip, 7z, tar, gz, bz2 or xz by what the file begins with; None: it is no archive, or no file, or can't be read."""
+    """zip, 7z, tar, gz, bz2 or xz by what the file begins with.
+
+    None: it is no archive, or no file, or can't be read.
+    """
     if not is_file(path):
         return None
     try:
@@ -80,94 +80,85 @@ def kind_of(path: Path) -> str | None:
 
 
 def _packed_kind(kind: str, path: Path, file: IO[bytes]) -> str | None:
-    """The kind, if there is a tar in it; where that can't be seen, its name decides whether it is a broken one."""
+    """The kind, if there is a tar in it; where that can't be seen, by its name it may be a broken one."""
     file.seek(0)
     try:
         return kind if is_header(UNPACKERS[kind](file).read(BLOCK)) else None
-    except (
-        OSError,
-        EOFError,
-        zlib.error,
-        lzma.LZMAError,
-        MemoryError,
-    ):  # what the decompressors raise on hostile bytes
+    except BAD:
         return kind if path.name.lower().endswith(PACKED_TAR) else None
 
 
-def members(path: Path, options: Options) -> list[Found]:
-    """All members in the archive's order, and rows for what is refused; the empty path stands for the archive itself.
+def members(path: Path, options: Options) -> list[ListedFile]:
+    """All members in the archive's order, and rows for what is refused.
 
+    The empty path stands for the archive itself.
     Raises: StorageError: the workspace can't be written.
     """
     try:
         status = path.stat()
     except OSError as error:
-        return [Found("", error="unreadable", message=error.strerror)]
-    stamp = f"{status.st_size}.{status.st_mtime_ns}"
-    listing, blob = _places(uri_of(path), stamp, options)
+        return [ListedFile(path="", error="unreadable", message=error.strerror)]
+    uri, stamp = uri_of(path), f"{status.st_size}.{status.st_mtime_ns}"
+    listing, blob = _listing_and_blob(uri, stamp, options)
     if (known := _known(listing, blob)) is not None:
         return known
-    with Unpacking(options, status.st_size, uri_of(path), stamp, blob) as unpacking:
+    with Unpacking(options=options, size=status.st_size, uri=uri, stamp=stamp, blob=blob) as unpacking:
         try:
             _read(path, kind_of(path), unpacking)
         except Broken as why:
             unpacking.refuse("", why)
         except OSError as error:  # reading; a failure to write is a StorageError
             unpacking.refuse("", Broken(blame(error), os.strerror(error.errno or errno.EIO)))
-    if not any(
-        one.error == "unreadable" for one in unpacking.found
-    ):  # that may pass, and leaves size and date as they were
-        _save(listing, unpacking.found)
-    return unpacking.found
+    # what is unreadable may be readable next time, and keeps its size and date
+    return _saved(listing, unpacking.listed, unless={"unreadable"})
 
 
 def streamed(
     uri: str, size: int, stamp: str, opened: Callable[[], AbstractContextManager[IO[bytes]]], options: Options
-) -> list[Found]:
-    """The members of a tar that lies elsewhere, packed if its name says so: read once from front to end, and copied; as `members` gives them.
+) -> list[ListedFile]:
+    """The members of a tar that lies elsewhere, packed if its name says so; as `members` gives them.
 
-    size: bytes, as its server says; stamp: changes when the tar does. What is cut short is read again by the next run.
+    It is read once from front to end, and copied.
+    size: bytes, as its server says; stamp: changes when the tar does. What is cut short is read again by the
+    next run.
     Raises: StorageError: the workspace can't be written. What `opened` raises but OSError.
     """
-    listing, blob = _places(uri, stamp, options)
+    listing, blob = _listing_and_blob(uri, stamp, options)
     if (known := _known(listing, blob)) is not None:
         return known
     kind = next((kind for ending, kind in ENDING_KINDS.items() if uri.lower().endswith(ending)), None)
-    with Unpacking(options, size, uri, stamp, blob) as unpacking:
+    with Unpacking(options=options, size=size, uri=uri, stamp=stamp, blob=blob) as unpacking:
         try:
             with opened() as raw:
                 tar.unpack(UNPACKERS[kind](raw) if kind else raw, raw, unpacking)
         except Broken as why:
             unpacking.refuse("", why)
         except OSError as error:
-            unpacking.refuse(
-                "",
-                Broken(
-                    "unreadable",
-                    os.strerror(error.errno) if error.errno else str(error) or type(error).__name__,
-                ),
-            )
-    if not any(one.error in ("unreadable", "truncated") for one in unpacking.found):
-        _save(listing, unpacking.found)
-    return unpacking.found
+            unpacking.refuse("", Broken("unreadable", _words(error)))
+    return _saved(listing, unpacking.listed, unless={"unreadable", "truncated"})
 
 
-def _known(listing: Path, blob: Path) -> list[Found] | None:
-    """What an archive was found to hold, if it has been looked at and its copies are there."""
+def _words(error: OSError) -> str:
+    if error.errno:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__
+
+
+def _known(listing: Path, blob: Path) -> list[ListedFile] | None:
+    """The members of an archive that has been looked at before, if its copies are there."""
     if not listing.is_file():
         return None
-    found = _load(listing)
-    return (
-        found
-        if blob.is_file() or not any(file.at and not file.at.uri.startswith("file:") for file in found)
-        else None
-    )
+    files = _load(listing)
+    if blob.is_file():
+        return files
+    has_copies = any(file.at and not file.at.uri.startswith("file:") for file in files)
+    return None if has_copies else files
 
 
-def _places(uri: str, stamp: str, options: Options) -> tuple[Path, Path]:
+def _listing_and_blob(uri: str, stamp: str, options: Options) -> tuple[Path, Path]:
     """Listing and blob of an archive."""
-    said = (VERSION, uri, stamp, options.max_bytes, options.max_ratio, options.max_unpacked)
-    name = "archive-" + hashlib.sha256(repr(said).encode()).hexdigest()[:24]
+    identity = (VERSION, uri, stamp, options.max_bytes, options.max_ratio, options.max_unpacked)
+    name = "archive-" + hashlib.sha256(repr(identity).encode()).hexdigest()[:24]
     return options.base / "blobs" / f"{name}.jsonl", options.base / "blobs" / f"{name}.tar"
 
 
@@ -184,17 +175,33 @@ def _read(path: Path, kind: str | None, unpacking: Unpacking) -> None:
             tar.read(file, unpacking)
 
 
-def _save(listing: Path, found: list[Found]) -> None:
+def _saved(listing: Path, files: list[ListedFile], *, unless: set[str]) -> list[ListedFile]:
+    """The files, written down for the next run unless one of them has such an error, which may pass."""
+    if not any(file.error in unless for file in files):
+        _save(listing, files)
+    return files
+
+
+def _save(listing: Path, files: list[ListedFile]) -> None:
     with publishing(listing) as file:
-        for one in found:
+        for one in files:
             at = (one.at.uri, one.at.offset, one.at.size) if one.at else None
-            file.write(
-                json.dumps((encode(one.path), at, one.stamp, one.error, one.message, one.again)).encode()
-                + b"\n"
-            )
+            row = (encode(one.path), at, one.stamp, one.error, one.message, one.again)
+            file.write(json.dumps(row).encode() + b"\n")
 
 
-def _load(listing: Path) -> list[Found]:
+def _load(listing: Path) -> list[ListedFile]:
     with open(listing, "rb") as file:
-        rows = map(json.loads, file)
-        return [Found(decode(path), Reference(*at) if at else None, *rest) for path, at, *rest in rows]
+        return [_from_row(*json.loads(line)) for line in file]
+
+
+def _from_row(path: str, at: list[Any] | None, *others: Any) -> ListedFile:
+    stamp, error, message, again = others
+    return ListedFile(
+        path=decode(path),
+        at=Reference(*at) if at else None,
+        stamp=stamp,
+        error=error,
+        message=message,
+        again=again,
+    )

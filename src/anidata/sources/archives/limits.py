@@ -12,9 +12,9 @@ from typing import Self
 
 from anidata.errors import StorageError
 from anidata.sources import Options
-from anidata.sources.listing.files import Found, is_litter
+from anidata.sources.listing.files import ListedFile, is_litter
 from anidata.storage import Reference, encode, publishing
-from anidata.tar.writer import TarWriter
+from anidata.tar.writer import Member, TarWriter
 
 FREE = 1 << 20  # bytes that anything may unpack to, however little it was packed in
 SLACK = 64 << 20  # the same for an archive as a whole
@@ -36,15 +36,19 @@ class Broken(Refused):
 
 
 def blame(error: OSError) -> str:
-    """Whose fault an error while reading is: the disk's, or that of bytes that decoders call bad (no errno) or that lead before the file's begin."""
+    """Whose fault an error while reading is: the disk's ("unreadable") or the archive's ("corrupt").
+
+    Bad are bytes that decoders call so (no errno), or that lead before the file's begin.
+    """
     return "corrupt" if error.errno in (None, errno.EINVAL) else "unreadable"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Unpacking:
-    """Takes the members of one archive, in their order: references to where they lie, or copies in a tar of the workspace.
+    """Takes the members of one archive, in their order: by reference, or as copies in a tar of the workspace.
 
-    Declared sizes are only believed when they say too much: readers stop at what was declared, and count where nothing was.
+    Declared sizes are only believed when they say too much: readers stop at what was declared, and count
+    where nothing was.
     """
 
     options: Options
@@ -52,7 +56,7 @@ class Unpacking:
     uri: str  # of the archive itself
     stamp: str  # of the archive itself
     blob: Path  # where copies go; doesn't appear before all went well, nor where nothing is copied
-    found: list[Found] = field(default_factory=list)
+    listed: list[ListedFile] = field(default_factory=list)
     spent: int = 0  # bytes unpacked so far
     _seen: Counter[str] = field(default_factory=Counter)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -68,11 +72,17 @@ class Unpacking:
 
     @property
     def total(self) -> int:
-        """Bytes that the archive may unpack to: the small allowances of many members don't add up beyond its own ratio."""
+        """Bytes that the archive may unpack to.
+
+        The small allowances of many members don't add up beyond its own ratio.
+        """
         return min(self.options.max_unpacked, SLACK + self.options.max_ratio * self.size)
 
     def check(self, size: int, packed: int) -> None:
-        """Raises: Refused: a member of `size` bytes packed in `packed` is too much for itself, or for its archive."""
+        """Weigh a member of `size` bytes packed in `packed`.
+
+        Raises: Refused: it is too much for itself, or for its archive.
+        """
         self.check_ratio(size, packed)
         self.check_size(size)
         self.check_total(self.spent + size)
@@ -90,14 +100,19 @@ class Unpacking:
             raise Refused("bomb", f"the archive would unpack to more than {self.total:,} bytes")
 
     def path(self, name: bytes) -> str | None:
-        """The path of a member, without '.' and doubled slashes; None where it is none of ours: unsafe (a row says so) or litter."""
+        """The path of a member, without '.' and doubled slashes.
+
+        None where it is none of ours: unsafe (a row says so) or litter.
+        """
         unsafe = _unsafe(name)
         text = os.fsdecode(name[:LONGEST_NAME].replace(b"\0", b"?"))
         if unsafe:
             self.refuse(text or "?", Refused("unsafe_name", unsafe))
             return None
-        parts = [part for part in text.split("/") if part not in ("", ".")]
-        return None if not parts or any(map(is_litter, parts)) else "/".join(parts)
+        folders_and_name = [one for one in text.split("/") if one not in ("", ".")]
+        if not folders_and_name or any(map(is_litter, folders_and_name)):
+            return None
+        return "/".join(folders_and_name)
 
     def keep(self, path: str, data: bytes) -> None:
         """Copy a member."""
@@ -106,33 +121,40 @@ class Unpacking:
             self._stack.callback(self._writer.close)
         self.spent += len(data)
         again = self._again(path)
+        member = self._copy(self._writer, encode(path) + (f"#{again}" if again > 1 else ""), data)
+        at = Reference(f"{self.blob.parent.name}/{self.blob.name}", member.offset, member.size)
+        self._add(ListedFile(path=path, at=at, stamp=self._stamp(member.size), again=again))
+
+    def _copy(self, writer: TarWriter, name: str, data: bytes) -> Member:
         try:
-            member = self._writer.add(encode(path) + (f"#{again}" if again > 1 else ""), data)
+            return writer.add(name, data)
         except OSError as error:  # told apart from what reading the archive may raise
             raise StorageError(
-                f"{self.blob}: can't be written ({error.strerror}). Make room, then run the same command again."
+                f"{self.blob}: can't be written ({error.strerror}). "
+                "Make room, then run the same command again."
             ) from error
-        self._add(
-            Found(
-                path,
-                Reference(f"{self.blob.parent.name}/{self.blob.name}", member.offset, member.size),
-                self._stamp(member.size),
-                again=again,
-            )
-        )
 
-    def place(self, path: str, offset: int, size: int) -> None:
+    def refer(self, path: str, offset: int, size: int) -> None:
         """Refer to a member where it lies in the archive."""
-        self._add(Found(path, Reference(self.uri, offset, size), self._stamp(size), again=self._again(path)))
+        at = Reference(self.uri, offset, size)
+        self._add(ListedFile(path=path, at=at, stamp=self._stamp(size), again=self._again(path)))
 
     def refuse(self, path: str, why: Refused) -> None:
         """Leave a row in a member's stead; an empty path stands for the archive itself."""
-        self._add(Found(path, None, self.stamp, why.code, why.message, self._again(path)))
+        self._add(
+            ListedFile(
+                path=path,
+                stamp=self.stamp,
+                error=why.code,
+                message=why.message,
+                again=self._again(path),
+            )
+        )
 
-    def _add(self, found: Found) -> None:
-        if len(self.found) >= MOST_MEMBERS and found.path:
+    def _add(self, file: ListedFile) -> None:
+        if len(self.listed) >= MOST_MEMBERS and file.path:
             raise Broken("too_large", f"more than {MOST_MEMBERS:,} members; the rest isn't read")
-        self.found.append(found)
+        self.listed.append(file)
 
     def _again(self, path: str) -> int:
         self._seen[path] += 1
@@ -143,12 +165,12 @@ class Unpacking:
 
 
 def _unsafe(name: bytes) -> str | None:
-    """What is wrong with a member's name, in a few words; backslashes count as Windows would take them."""
-    parts = name.replace(b"\\", b"/").split(b"/")
+    """The fault of a member's name in a few words, or None; backslashes count as Windows would take them."""
+    components = name.replace(b"\\", b"/").split(b"/")
     if not name or b"\0" in name:
         return "no name" if not name else "a NUL in its name"
     if len(name) > LONGEST_NAME:
         return f"a name of {len(name):,} bytes"
-    if parts[0] == b"" or re.match(rb"[A-Za-z]:", name):
+    if components[0] == b"" or re.match(rb"[A-Za-z]:", name):
         return "an absolute path"
-    return "'..' in its path" if b".." in parts else None
+    return "'..' in its path" if b".." in components else None

@@ -1,4 +1,7 @@
-"""The members of a 7z. Its blocks hold many members in one run of packed bytes, so a block is weighed as a whole."""
+"""The members of a 7z.
+
+Its blocks hold many members in one run of packed bytes, so a block is weighed as a whole.
+"""
 
 import io
 from collections.abc import Iterator
@@ -12,17 +15,8 @@ if TYPE_CHECKING:
     from py7zr import SevenZipFile
 
 STEP = 4096  # packed bytes at a time: py7zr unpacks all that it has read of deflate
-METHODS = {
-    "COPY",
-    "LZMA",
-    "LZMA2",
-    "BZip2",
-    "DEFLATE",
-    "DELTA",
-    "delta",
-    "BCJ",
-    "7zAES",
-}  # whose decoders keep to bounds; not ZStandard or PPMd
+# whose decoders keep to bounds; not ZStandard or PPMd
+METHODS = {"COPY", "LZMA", "LZMA2", "BZip2", "DEFLATE", "DELTA", "delta", "BCJ", "7zAES"}
 MOST_TRIES = 64  # broken blocks after which the rest is given up
 
 
@@ -50,22 +44,22 @@ class _Sink:
     """Collects one member's bytes for py7zr, which calls `close` once its checksum was right."""
 
     def __init__(self, member: Member, unpacking: Unpacking) -> None:
-        self._member, self._unpacking, self._parts = member, unpacking, list[bytes]()
+        self._member, self._unpacking, self._chunks = member, unpacking, list[bytes]()
         self.failure: Exception | None = None
 
     def write(self, data: bytes) -> int:
-        self._parts.append(bytes(data))
+        self._chunks.append(bytes(data))
         return len(data)
 
     def close(self) -> None:
         self._member.done = True
         try:
-            self._unpacking.keep(self._member.path, b"".join(self._parts))
+            self._unpacking.keep(self._member.path, b"".join(self._chunks))
         except Exception as error:
             self.failure = error  # a full disk, say: not the archive's fault
             raise
         finally:
-            self._parts.clear()
+            self._chunks.clear()
 
     def seek(self, offset: int, whence: int = 0) -> int:  # noqa: ARG002  # rewound before it is closed
         return offset
@@ -77,7 +71,7 @@ class _Sink:
         pass
 
     def size(self) -> int:
-        return sum(map(len, self._parts))
+        return sum(map(len, self._chunks))
 
 
 class _Sinks:
@@ -111,7 +105,7 @@ def read(path: Path, unpacking: Unpacking) -> None:
 
 
 def _open(file: _Steps, unpacking: Unpacking) -> tuple["SevenZipFile", list[Any]]:
-    """The archive, and what it says of its members."""
+    """The archive, and py7zr's infos of its members, in its order."""
     import py7zr  # noqa: PLC0415  # a tenth of a second, for the few who have a 7z
 
     try:
@@ -120,13 +114,11 @@ def _open(file: _Steps, unpacking: Unpacking) -> tuple["SevenZipFile", list[Any]
         methods = set(archive.archiveinfo().method_names) if infos else set()
     except py7zr.PasswordRequired as error:
         raise Broken("encrypted", "the archive is encrypted") from error
-    except (
-        Exception
-    ) as error:  # py7zr raises whatever its parser stumbles on: IndexError, struct.error, AssertionError …
+    # py7zr raises whatever its parser stumbles on: IndexError, struct.error, AssertionError …
+    except Exception as error:
         code = "truncated" if _is_cut(file, unpacking.size) else "corrupt"
-        raise Broken(
-            code, f"the archive's header can't be read: {str(error) or type(error).__name__}"
-        ) from error
+        message = f"the archive's header can't be read: {str(error) or type(error).__name__}"
+        raise Broken(code, message) from error
     if odd := {str(method) for method in methods} - METHODS:
         raise Broken("corrupt", f"packed with {', '.join(sorted(odd))}, which isn't read")
     file.step = STEP
@@ -137,19 +129,21 @@ def _is_cut(file: _Steps, size: int) -> bool:
     """Whether the header, which lies at a 7z's end, would lie behind the file's end."""
     file.seek(12)
     numbers = file.read(16)
-    return (
-        len(numbers) < 16
-        or 32 + int.from_bytes(numbers[:8], "little") + int.from_bytes(numbers[8:], "little") > size
-    )
+    if len(numbers) < 16:
+        return True
+    begin, length = int.from_bytes(numbers[:8], "little"), int.from_bytes(numbers[8:], "little")
+    return 32 + begin + length > size
 
 
 def _wanted(archive: "SevenZipFile", infos: list[Any], unpacking: Unpacking) -> Iterator[tuple[int, Member]]:
-    """The members to unpack, by index; rows for the others. Each is renamed to its index: names may be doubled, or lead astray."""
+    """The members to unpack, by index; rows for the others.
+
+    Each is renamed to its index: names may be doubled, or lead astray.
+    """
     block, packed, run, total = -1, 0, 0, 0
     for index, info in enumerate(infos):
-        if (
-            info.uncompressed and info.compressed is not None
-        ):  # only the first member of a block says how much was packed
+        # only the first member of a block says how much was packed
+        if info.uncompressed and info.compressed is not None:
             block, packed, run = block + 1, info.compressed, 0
         run, total = run + info.uncompressed, total + info.uncompressed
         archive.files.files_list[index]["filename"] = str(index)
@@ -158,9 +152,8 @@ def _wanted(archive: "SevenZipFile", infos: list[Any], unpacking: Unpacking) -> 
             continue
         try:
             _refuse_by_header(archive, info)
-            unpacking.check_ratio(
-                run if info.uncompressed else 0, packed
-            )  # what stands before it in its block is unpacked with it
+            # what stands before it in its block is unpacked with it
+            unpacking.check_ratio(run if info.uncompressed else 0, packed)
             unpacking.check_size(info.uncompressed)
             unpacking.check_total(total)
         except Broken:

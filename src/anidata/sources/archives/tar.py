@@ -1,4 +1,7 @@
-"""The members of a tar as records: in place where it is plain, copies where it comes out of a decompressor, within bounds."""
+"""The members of a tar, within bounds.
+
+They are referred to where they lie if the tar is plain, and copied where it comes out of a decompressor.
+"""
 
 import lzma
 import zlib
@@ -12,31 +15,34 @@ STEP = 1 << 20  # bytes unpacked at a time
 
 
 class Stream:
-    """Reads forward in what comes out of a decompressor, and counts; what unpacks to more than it may ends in Broken."""
+    """Reads forward in what comes out of a decompressor, and counts.
+
+    Raises: Broken: it unpacks to more than it may.
+    """
 
     def __init__(self, file: IO[bytes], packed: IO[bytes], unpacking: Unpacking) -> None:
         self._file, self._packed, self._unpacking = file, packed, unpacking
-        self._place = 0
+        self._offset = 0
 
     def read(self, size: int, /) -> bytes:
-        """The next `size` bytes, fewer at the end.
+        """Read the next `size` bytes, fewer at the end.
 
         Raises: Broken: truncated, corrupt or a bomb.
         """
-        parts, missing = [], size
-        while missing and (part := self._unpack(min(missing, STEP))):
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
+        chunks, missing = [], size
+        while missing and (chunk := self._unpack(min(missing, STEP))):
+            chunks.append(chunk)
+            missing -= len(chunk)
+        return b"".join(chunks)
 
-    def seek(self, place: int, /) -> int:
+    def seek(self, offset: int, /) -> int:
         """Go forward.
 
         Raises: Broken, BadTar: there is nothing.
         """
-        while self._place < place:
-            reader.exactly(self, min(STEP, place - self._place))
-        return self._place
+        while self._offset < offset:
+            reader.exactly(self, min(STEP, offset - self._offset))
+        return self._offset
 
     def _unpack(self, size: int) -> bytes:
         try:
@@ -49,19 +55,17 @@ class Stream:
             raise Broken("too_large", "the archive asks for more memory than there is") from error
         except OSError as error:
             raise Broken(blame(error), f"the archive can't be read: {error.strerror or error}") from error
-        self._place += len(data)
+        self._offset += len(data)
         self._count(self._packed.tell())
         return data
 
     def _count(self, packed: int) -> None:
-        if self._place > FREE + self._unpacking.options.max_ratio * packed:
-            raise Broken(
-                "bomb", f"{self._place:,} bytes out of the first {packed:,}; the rest isn't read. {TRUST}"
-            )
-        if self._place > self._unpacking.total:
-            raise Broken(
-                "bomb", f"it unpacks to more than {self._unpacking.total:,} bytes; the rest isn't read"
-            )
+        if self._offset > FREE + self._unpacking.options.max_ratio * packed:
+            message = f"{self._offset:,} bytes out of the first {packed:,}; the rest isn't read. {TRUST}"
+            raise Broken("bomb", message)
+        if self._offset > self._unpacking.total:
+            message = f"it unpacks to more than {self._unpacking.total:,} bytes; the rest isn't read"
+            raise Broken("bomb", message)
 
 
 def read(file: IO[bytes], unpacking: Unpacking) -> None:
@@ -69,12 +73,11 @@ def read(file: IO[bytes], unpacking: Unpacking) -> None:
 
     Raises: Broken: the rest can't be read.
     """
-    _read(
-        file,
-        unpacking.size,
-        lambda path, header: unpacking.place(path, header.offset, header.size),
-        unpacking,
-    )
+
+    def refer(path: str, header: reader.Header) -> None:
+        unpacking.refer(path, header.offset, header.size)
+
+    _read(file, unpacking.size, refer, unpacking)
 
 
 def unpack(file: IO[bytes], packed: IO[bytes], unpacking: Unpacking) -> None:
@@ -83,12 +86,11 @@ def unpack(file: IO[bytes], packed: IO[bytes], unpacking: Unpacking) -> None:
     Raises: Broken: the rest can't be read.
     """
     stream = Stream(file, packed, unpacking)
-    _read(
-        stream,
-        None,
-        lambda path, header: unpacking.keep(path, reader.exactly(stream, header.size)),
-        unpacking,
-    )
+
+    def keep(path: str, header: reader.Header) -> None:
+        unpacking.keep(path, reader.exactly(stream, header.size))
+
+    _read(stream, None, keep, unpacking)
 
 
 def _read(
@@ -112,7 +114,7 @@ def _read(
 
 
 def _check(header: reader.Header, unpacking: Unpacking) -> None:
-    """Raises: Refused: it is no file, a sparse one, or too large."""
+    """Weigh a member by its header. Raises: Refused: it is no file, a sparse one, or too large."""
     if header.kind == "sparse":
         raise Refused("corrupt", "a sparse file in the archive")
     if header.kind != "file":

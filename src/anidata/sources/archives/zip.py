@@ -1,4 +1,7 @@
-"""The members of a zip by its directory: referred to where they lie if stored and their checksum is right, copied otherwise."""
+"""The members of a zip by its directory.
+
+They are referred to where they lie if they are stored and their checksum is right, and copied otherwise.
+"""
 
 import lzma
 import stat
@@ -14,8 +17,9 @@ from anidata.sources.archives.zip_salvage import ENCRYPTED, HEADER, LOCAL
 
 END = b"PK\5\6"  # what a directory ends with
 STEP = 1 << 20  # bytes read at a time
-SMALL_STEP = 4096  # the same where the standard library unpacks all that it has read: bzip2 makes 90 MB of that at most
-# What zipfile and its decompressors raise on hostile bytes.
+# the same where the standard library unpacks all that it has read: bzip2 makes 90 MB of that at most
+SMALL_STEP = 4096
+# what zipfile and its decompressors raise on hostile bytes
 BAD = (
     zipfile.BadZipFile,
     zlib.error,
@@ -31,7 +35,8 @@ BAD = (
 def read(file: IO[bytes], unpacking: Unpacking) -> None:
     """Take a zip's members.
 
-    Raises: Broken: its directory is missing or can't be read; what the members' own headers tell is taken first.
+    Raises: Broken: its directory is missing or can't be read; what the members' own headers name is taken
+    first.
     """
     try:
         archive = _open(file)
@@ -76,7 +81,7 @@ def _with_overlaps(archive: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, 
 
 
 def _name(info: zipfile.ZipInfo) -> bytes:
-    """The bytes of a name as they stand in the archive: UTF-8 by flag, or whatever the packer's machine used."""
+    """A name's bytes as they stand in the archive: UTF-8 by flag, or whatever the packer's machine used."""
     return info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437")
 
 
@@ -101,23 +106,26 @@ def _take(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str, unpacking:
     except OSError as error:
         raise Refused(blame(error), f"it can't be unpacked: {error.strerror or error}") from error
     if stored:
-        unpacking.place(path, _begin(archive, info), info.file_size)
+        unpacking.refer(path, _begin(archive, info), info.file_size)
     else:
         unpacking.keep(path, data)
 
 
 def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, keep: bool) -> bytes:
-    """The member's bytes, never more than declared, their checksum found right; none of them unless they are to be kept."""
-    parts, size = [], 0
+    """Unpack a member, never more than declared, and see that its checksum is right.
+
+    Returns: its bytes if they are to be kept, or else none.
+    """
+    chunks, size = [], 0
     step = STEP if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else SMALL_STEP
     with archive.open(info) as member:
-        while part := member.read(step):
-            size += len(part)
+        while chunk := member.read(step):
+            size += len(chunk)
             if keep:
-                parts.append(part)
+                chunks.append(chunk)
     if size != info.file_size:
         raise EOFError(f"{size:,} of {info.file_size:,} bytes")
-    return b"".join(parts)
+    return b"".join(chunks)
 
 
 def _begin(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:

@@ -10,9 +10,16 @@ from pathlib import Path
 from anidata.imaging.headers import sniff
 from anidata.sources import Options, Record
 from anidata.sources.archives.archive import ENDINGS, kind_of, members
-from anidata.sources.listing.files import Found, Scope, folder_records, is_litter, open_scope, tree_records
+from anidata.sources.listing.files import (
+    ListedFile,
+    Scope,
+    folder_records,
+    is_litter,
+    open_scope,
+    tree_records,
+)
 from anidata.sources.video import ENDINGS as ENDINGS_OF_VIDEOS
-from anidata.sources.videos.reader import CONTAINERS
+from anidata.sources.videos.reader import is_container
 from anidata.storage import Reference, encode, uri_of
 
 HEAD = 256  # bytes that tell a video from a picture
@@ -20,9 +27,9 @@ VIDEO = "a video; the source video takes its frames: anidata ingest WORK video:F
 
 
 def walk(top: Path, root: str, options: Options) -> Iterator[Record]:
-    """The records of all files below `top`, folder by folder: memory for the largest of them, and for the names of those that wait.
+    """Yield the records of all files below `top`, folder by folder; a workspace among them is left out.
 
-    A workspace among the pictures is left out.
+    Memory is taken for the largest folder, and for the names of those that wait.
     """
     waiting = [("", Scope())]
     while waiting:
@@ -30,36 +37,38 @@ def walk(top: Path, root: str, options: Options) -> Iterator[Record]:
         files, folders = scan(top, folder)
         scope, files = open_scope(folder, files, above, options.base)
         yield from _with_archives(top, root, files, scope, options)
-        folders = [
-            name
-            for name in folders
-            if name != options.base.name or not _is_same(top / folder / name, options.base)
+        waiting += [
+            (f"{folder}{name}/", scope)
+            for name in sorted(folders, reverse=True)
+            if not (name == options.base.name and _is_same(top / folder / name, options.base))
         ]
-        waiting += ((f"{folder}{name}/", scope) for name in sorted(folders, reverse=True))
 
 
 def state_of(top: Path, base: Path) -> str:
-    """A digest of the names, sizes and dates of all that lies below `top`, the workspace left out: 4 µs a file."""
+    """A digest of the names, sizes and dates of all below `top`, the workspace left out: 4 µs a file."""
     digest, waiting = hashlib.sha256(), [str(top)]
     while waiting:
         folder = waiting.pop()
         try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            with os.scandir(folder) as unsorted:
+                entries = sorted(unsorted, key=lambda entry: entry.name)
         except OSError as error:
             digest.update(f"{folder}\0{error.errno}\0".encode("utf-8", "surrogateescape"))
             continue
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name != base.name or not _is_same(Path(entry.path), base):
-                    waiting.append(entry.path)
-            else:
+            if not entry.is_dir(follow_symlinks=False):
                 digest.update(f"{entry.path}\0{_look(entry)}\0".encode("utf-8", "surrogateescape"))
+            elif not (entry.name == base.name and _is_same(entry.path, base)):
+                waiting.append(entry.path)
     return digest.hexdigest()
 
 
+def _is_same(one: str | Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
 def _look(entry: os.DirEntry[str]) -> str:
-    """What a file is like, and where a link leads, without opening it."""
+    """A file's mode, size and date, and where a link leads, without opening it."""
     leads = os.path.realpath(entry.path) if entry.is_symlink() else ""
     try:
         status = entry.stat()
@@ -68,9 +77,10 @@ def _look(entry: os.DirEntry[str]) -> str:
     return f"{status.st_mode} {status.st_size} {status.st_mtime_ns} {leads}"
 
 
-def scan(top: Path, folder: str) -> tuple[list[Found], list[str]]:
+def scan(top: Path, folder: str) -> tuple[list[ListedFile], list[str]]:
     """The files in a folder below `top`, and the names of the folders in it."""
-    files, folders = [], []
+    files: list[ListedFile] = []
+    folders: list[str] = []
     uri = _uri(top, folder)
     try:
         with os.scandir(top / folder) as entries:
@@ -79,46 +89,48 @@ def scan(top: Path, folder: str) -> tuple[list[Found], list[str]]:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.name)
-                elif found := _found(entry, f"{folder}{entry.name}", uri, top):
-                    files.append(found)
+                elif file := _file(entry, f"{folder}{entry.name}", uri, top):
+                    files.append(file)
     except FileNotFoundError:  # gone since its name was read
         pass
     except OSError as error:
-        files.append(Found(folder.rstrip("/"), error="unreadable", message=error.strerror))
+        files.append(ListedFile(path=folder.rstrip("/"), error="unreadable", message=error.strerror))
     return files, folders
 
 
 def single(path: Path, root: str, options: Options) -> Iterator[Record]:
     """The record of one file, with its sidecars and true lineart, as a walk of its folder would give it."""
     files, _ = scan(path.parent, "")
-    scope, rest = open_scope(
-        "", [file for file in files if not _is_archive(path.parent, file)], Scope(), options.base
-    )
-    listed = list(folder_records(root, rest, scope, options, only=path.name))
-    alone = Found(path.name, Reference(_uri(path.parent, "") + encode(path.name)), _stamp(path.stat()))
+    loose = [file for file in files if not _is_archive(path.parent, file)]
+    scope, pictures = open_scope("", loose, Scope(), options.base)
+    listed = list(folder_records(root, pictures, scope, options, only=path.name))
+    at = Reference(_uri(path.parent, "") + encode(path.name))
+    alone = ListedFile(path=path.name, at=at, stamp=_stamp(path.stat()))
     yield from listed or folder_records(root, [alone], scope, options)
 
 
 def _with_archives(
-    top: Path, root: str, files: list[Found], scope: Scope, options: Options
+    top: Path, root: str, files: list[ListedFile], scope: Scope, options: Options
 ) -> Iterator[Record]:
     packed = {file.path for file in files if _is_archive(top, file)}
     yield from folder_records(root, [file for file in files if file.path not in packed], scope, options)
     for path in sorted(packed):
-        found = (
-            replace(one, path=f"{path}/{one.path}" if one.path else path)
-            for one in members(top / path, options)
-        )
-        yield from tree_records(root, found, scope, options)
+        yield from tree_records(root, _below(path, members(top / path, options)), scope, options)
 
 
-def _is_archive(top: Path, file: Found) -> bool:
-    return (
-        file.at is not None and file.path.lower().endswith(ENDINGS) and kind_of(top / file.path) is not None
-    )
+def _below(path: str, files: list[ListedFile]) -> Iterator[ListedFile]:
+    """The members of the archive at a path, as if it were a folder; the empty path is the archive itself."""
+    for file in files:
+        yield replace(file, path=f"{path}/{file.path}" if file.path else path)
 
 
-def _found(entry: os.DirEntry[str], path: str, uri: str, top: Path) -> Found | None:
+def _is_archive(top: Path, file: ListedFile) -> bool:
+    if file.at is None or not file.path.lower().endswith(ENDINGS):
+        return False
+    return kind_of(top / file.path) is not None
+
+
+def _file(entry: os.DirEntry[str], path: str, uri: str, top: Path) -> ListedFile | None:
     """One entry that is no folder; None where it has gone meanwhile."""
     try:
         if entry.is_symlink() and (refused := _astray(entry, path, top)):
@@ -127,38 +139,36 @@ def _found(entry: os.DirEntry[str], path: str, uri: str, top: Path) -> Found | N
     except FileNotFoundError:
         return None
     except OSError as error:
-        return Found(path, error="unreadable", message=error.strerror)
+        return ListedFile(path=path, error="unreadable", message=error.strerror)
     if not stat.S_ISREG(status.st_mode):
-        return Found(path, error="device", message="no regular file: it isn't opened")
+        return ListedFile(path=path, error="device", message="no regular file: it isn't opened")
     if entry.name.lower().endswith(ENDINGS_OF_VIDEOS) and _is_video(entry.path):
-        return Found(path, error="video", message=VIDEO, stamp=_stamp(status))
-    return Found(path, Reference(uri + encode(entry.name)), _stamp(status))
+        return ListedFile(path=path, error="video", message=VIDEO, stamp=_stamp(status))
+    return ListedFile(path=path, at=Reference(uri + encode(entry.name)), stamp=_stamp(status))
 
 
 def _is_video(path: str) -> bool:
-    """By what it begins with: a picture may be called anything."""
+    """Whether it begins like a video: a picture may be called anything."""
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD)
     except OSError:
         return False
-    return sniff(head) is None and any(head[place:].startswith(magic) for place, magic in CONTAINERS)
+    return sniff(head) is None and is_container(head)
 
 
-def _astray(entry: os.DirEntry[str], path: str, top: Path) -> Found | None:
-    """What is refused in a link's stead: all but links to files below the root."""
+def _astray(entry: os.DirEntry[str], path: str, top: Path) -> ListedFile | None:
+    """A row for a link that is refused: all but links to files below the root."""
     target, home = Path(os.path.realpath(entry.path)), os.path.realpath(top)
     if target.is_dir():
-        return Found(path, error="link", message="a link to a folder: it isn't followed")
-    if not target.exists():
-        return Found(path, error="link", message="a link to nothing")
-    if not target.is_relative_to(home):
-        return Found(path, error="link", message="a link to a file outside the folder: it isn't followed")
-    return None
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
+        message = "a link to a folder: it isn't followed"
+    elif not target.exists():
+        message = "a link to nothing"
+    elif not target.is_relative_to(home):
+        message = "a link to a file outside the folder: it isn't followed"
+    else:
+        return None
+    return ListedFile(path=path, error="link", message=message)
 
 
 def _uri(top: Path, folder: str) -> str:

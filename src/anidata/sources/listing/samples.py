@@ -1,6 +1,8 @@
-"""Samples of a tar → records: members that share a key, their JSON and text as notes, their lineart beside their color."""
+"""Samples of a tar → records: members that share a key.
 
-import hashlib
+Their JSON and text are notes, and their lineart goes with their color.
+"""
+
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,12 +10,13 @@ from typing import Any
 
 from anidata.errors import BadImage
 from anidata.sources import Options, Record
-from anidata.sources.listing.files import Found
+from anidata.sources.listing.files import ListedFile, ignored
 from anidata.sources.listing.sidecars import (
     SIDECAR_LIMIT,
     BadSidecar,
     Notes,
     clean,
+    digest_of,
     extra_of,
     from_fields,
     from_text,
@@ -24,7 +27,7 @@ from anidata.tar.writer import split_name
 
 TEXTS = ("txt", "text", "caption")  # suffixes of captions, as webdataset decodes them
 NUMBERS = ("cls", "cls2", "class", "index", "inx", "id", "label")  # of what it decodes as a number
-LINEART = ("lineart", "line", "sketch")  # what a suffix begins with whose picture is the sample's lineart
+LINEART = ("lineart", "line", "sketch")  # how a suffix begins whose picture is the sample's lineart
 DRAWN = ("style", "polarity")  # fields of the JSON of a data set whose lineart a program drew,
 ARTIST = "artist"  # unless its style is this
 FETCHED = "success"  # what img2dataset calls it
@@ -38,15 +41,15 @@ class Sample:
     """The members that share a key."""
 
     key: str
-    json: Found | None = None
-    texts: list[Found] = field(default_factory=list)
-    pictures: list[Found] = field(default_factory=list)
-    lines: list[Found] = field(default_factory=list)
+    json: ListedFile | None = None
+    texts: list[ListedFile] = field(default_factory=list)
+    pictures: list[ListedFile] = field(default_factory=list)
+    lines: list[ListedFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Said:
-    """What is known of a sample."""
+class SampleNotes:
+    """The notes on a sample, which all its pictures share."""
 
     notes: Notes
     extra: str | None
@@ -55,9 +58,9 @@ class Said:
 
 
 def samples(
-    root: str, below: str, members: Iterable[Found], rows: dict[str, Row], options: Options
+    root: str, below: str, members: Iterable[ListedFile], rows: dict[str, Row], options: Options
 ) -> Iterator[Record]:
-    """The records of one tar, in its order; then those of what its table says was never fetched.
+    """Yield the records of one tar, in its order; then those of what its table says was never fetched.
 
     below: the tar's name below the root, with a slash. rows: of img2dataset's table, by key.
     """
@@ -66,20 +69,25 @@ def samples(
     gathered: dict[tuple[str, int], Sample] = {}
     for member in members:
         key, suffix = split_name(member.path)
-        missing.pop(key.rpartition("/")[2], None) if member.at else None
         if member.at is None:
             refused.append(member)
             continue
+        missing.pop(_row_key(key), None)
         _sort_in(gathered.setdefault((key, member.again), Sample(key)), member, suffix.lower())
     for sample in gathered.values():
-        yield from _records(root, below, sample, rows.get(sample.key.rpartition("/")[2]), options)
+        yield from _records(root, below, sample, rows.get(_row_key(sample.key)), options)
     for member in refused:
         yield _refused(root, below, member)
     for key, row in missing.items():
-        yield _unfetched(root, below, key, row)
+        yield _not_fetched(root, below, key, row)
 
 
-def _sort_in(sample: Sample, member: Found, suffix: str) -> None:
+def _row_key(key: str) -> str:
+    """A sample's key as img2dataset's table has it, without the folder."""
+    return key.rpartition("/")[2]
+
+
+def _sort_in(sample: Sample, member: ListedFile, suffix: str) -> None:
     last = suffix.rpartition(".")[2]
     if suffix == "json":
         sample.json = member
@@ -92,36 +100,44 @@ def _sort_in(sample: Sample, member: Found, suffix: str) -> None:
 
 
 def _records(root: str, below: str, sample: Sample, row: Row | None, options: Options) -> Iterator[Record]:
-    """A record for each picture of a sample; the lineart goes with the one called color, or else the first."""
-    said = _said(sample, row, options)
-    lines = sample.lines if said.has_artist_lines else []
-    colored = next((p for p in sample.pictures if split_name(p.path)[1].lower().startswith("color.")), None)
-    owner = colored or next(iter(sample.pictures), None)
-    pictures = sample.pictures or (
-        lines if said.has_artist_lines else sample.lines
-    )  # lineart alone is a picture like others
-    for picture in pictures:
+    """Yield a record for each picture; the lineart goes with the one called color, or else the first."""
+    notes = _notes(sample, row, options)
+    lines = sample.lines if notes.has_artist_lines else []
+    colored = (one for one in sample.pictures if _suffix(one).startswith("color."))
+    owner = next(colored, None) or next(iter(sample.pictures), None)
+    for picture in sample.pictures or sample.lines:  # lineart alone is a picture like others
         line = lines[0] if lines and picture is owner else None
-        yield _record(root, below, picture, said, line)
+        yield _record(root, below, picture, notes, line)
 
 
-def _record(root: str, below: str, picture: Found, said: Said, line: Found | None) -> Record:
-    notes = said.notes
-    told = hashlib.sha256(repr((notes, said.extra, line and line.stamp)).encode()).hexdigest()[:12]
+def _suffix(member: ListedFile) -> str:
+    return split_name(member.path)[1].lower()
+
+
+def _record(
+    root: str, below: str, picture: ListedFile, about: SampleNotes, line: ListedFile | None
+) -> Record:
+    digest = digest_of(about.notes, about.extra, line and line.stamp)
     return Record(
-        root=root, name=_name(below, picture), file=_file(picture), at=picture.at, message=said.message, stamp=f"{picture.stamp}-{told}",
-        url=notes.url, license=notes.license, artist=notes.artist, rating=notes.rating, tags=notes.tags, caption=notes.caption,
-        line=line.at if line else None, extra=said.extra,
-    )  # fmt: skip
+        root=root,
+        name=_name(below, picture),
+        file=_file(picture),
+        at=picture.at,
+        message=about.message,
+        stamp=f"{picture.stamp}-{digest}",
+        line=line.at if line else None,
+        extra=about.extra,
+        **about.notes.fields(),
+    )
 
 
-def rest(root: str, below: str) -> Record:
-    """What stands for the tar itself, or for the rest of it."""
+def placeholder(root: str, below: str) -> Record:
+    """The record that stands for the tar itself, or for what of it couldn't be read."""
     return Record(root=root, name=encode(below or "tar"), file="\ufffd")
 
 
-def _refused(root: str, below: str, member: Found) -> Record:
-    name = _name(below, member) if member.path else rest(root, below).name
+def _refused(root: str, below: str, member: ListedFile) -> Record:
+    name = _name(below, member) if member.path else placeholder(root, below).name
     return Record(
         root=root,
         name=name,
@@ -132,56 +148,70 @@ def _refused(root: str, below: str, member: Found) -> Record:
     )
 
 
-def _unfetched(root: str, below: str, key: str, row: Row) -> Record:
+def _not_fetched(root: str, below: str, key: str, row: Row) -> Record:
     """A row of img2dataset's table without a picture in its tar."""
-    notes, why = _from(row), clean(str(row.get("error_message") or ""))[:LONGEST]
-    lost = row["status"] == FETCHED
-    message = (
-        "img2dataset says that it was fetched, and it isn't in the tar"
-        if lost
-        else f"img2dataset: {row['status']}: {why}"
-    )
+    error, message = _loss(row)
     return Record(
-        root=root, name=encode(f"{below}{key}") + "#row", file=clean(key) or "\ufffd", error="missing" if lost else "not_fetched", message=clean(message),
-        stamp=str(row["status"]), url=notes.url, license=notes.license, artist=notes.artist, rating=notes.rating, tags=notes.tags,
-        caption=notes.caption, extra=_extra(row),
-    )  # fmt: skip
+        root=root,
+        name=encode(f"{below}{key}") + "#row",
+        file=clean(key) or "\ufffd",
+        error=error,
+        message=clean(message),
+        stamp=str(row["status"]),
+        extra=_extra(row),
+        **_from(row).fields(),
+    )
 
 
-def _said(sample: Sample, row: Row | None, options: Options) -> Said:
-    """Of a sample's JSON, then its texts, then the row of its table."""
-    fields, message = dict(row or {}), None
-    notes = Notes()
-    for text in sample.texts:
-        suffix = split_name(text.path)[1].lower()
-        try:
-            data = _read(text, options)
-        except BadImage as error:
-            message = f"{clean(readable(text.name))} is ignored: {error.message}"
-            continue
-        if suffix.rpartition(".")[2] in TEXTS:
-            notes = notes.over(_told(suffix, data))
-        else:
-            fields[suffix] = clean(data.decode("utf-8", "replace"))[:LONGEST]
+def _loss(row: Row) -> tuple[str, str]:
+    """Code and message of a row whose picture isn't there."""
+    if row["status"] == FETCHED:
+        return "missing", "img2dataset says that it was fetched, and it isn't in the tar"
+    why = clean(str(row.get("error_message") or ""))[:LONGEST]
+    return "not_fetched", f"img2dataset: {row['status']}: {why}"
+
+
+def _notes(sample: Sample, row: Row | None, options: Options) -> SampleNotes:
+    """The notes of a sample's JSON, then of its texts, then of the row of its table."""
+    fields = dict(row or {})
+    notes, message = _from_texts(sample.texts, fields, options)
     if sample.json:
         try:
             fields |= object_of(_read(sample.json, options).decode("utf-8-sig", "replace"))
         except (BadImage, BadSidecar) as error:
-            message = f"{clean(readable(sample.json.name))} is ignored: {getattr(error, 'message', error)}"
+            message = ignored(sample.json, error)
     is_drawn = all(name in fields for name in DRAWN) and fields["style"] != ARTIST
-    return Said(_from(fields).over(notes), _extra(fields), message, not is_drawn)
+    return SampleNotes(_from(fields).over(notes), _extra(fields), message, not is_drawn)
 
 
-def _told(suffix: str, data: bytes) -> Notes:
+def _from_texts(texts: list[ListedFile], fields: Row, options: Options) -> tuple[Notes, str | None]:
+    """The notes of captions, and a word on a text that can't be read.
+
+    fields: to be filled with what is no caption.
+    """
+    notes, message = Notes(), None
+    for text in texts:
+        suffix = _suffix(text)
+        try:
+            data = _read(text, options)
+        except BadImage as error:
+            message = ignored(text, error)
+            continue
+        if suffix.rpartition(".")[2] in TEXTS:
+            notes = notes.over(_from_caption(suffix, data))
+        else:
+            fields[suffix] = clean(data.decode("utf-8", "replace"))[:LONGEST]
+    return notes, message
+
+
+def _from_caption(suffix: str, data: bytes) -> Notes:
     """A text is a caption, unless it is a list of tags."""
-    return (
-        Notes(caption=clean(data.decode("utf-8-sig", "replace")) or None)
-        if suffix.endswith("caption")
-        else from_text(data)
-    )
+    if suffix.endswith("caption"):
+        return Notes(caption=clean(data.decode("utf-8-sig", "replace")) or None)
+    return from_text(data)
 
 
-def _read(member: Found, options: Options) -> bytes:
+def _read(member: ListedFile, options: Options) -> bytes:
     return read(member.at, options.base, SIDECAR_LIMIT) if member.at else b""
 
 
@@ -193,9 +223,9 @@ def _extra(fields: Row) -> str | None:
     return extra_of({clean(str(name)).lower(): value for name, value in fields.items()})
 
 
-def _name(below: str, member: Found) -> str:
+def _name(below: str, member: ListedFile) -> str:
     return encode(below + member.path) + (f"#{member.again}" if member.again > 1 else "")
 
 
-def _file(member: Found) -> str:
+def _file(member: ListedFile) -> str:
     return clean(readable(member.name)) or "\ufffd"

@@ -1,4 +1,7 @@
-"""Shards: the tars that a path, a folder, a URL or a pattern with braces names, here or wherever fsspec reaches, and img2dataset's tables."""
+"""Shards: the tars that a path, a folder, a URL or a pattern with braces names, and img2dataset's tables.
+
+They lie here, or wherever fsspec reaches.
+"""
 
 import re
 from collections.abc import Iterator
@@ -12,8 +15,8 @@ from typing import IO, Any
 from anidata.errors import SourceError
 from anidata.sources import Options
 from anidata.sources.archives.archive import PACKED_TAR, members, streamed
-from anidata.sources.listing.files import Found
-from anidata.sources.web.files import STAMPS, UNSIZED, system_of, tar_members
+from anidata.sources.listing.files import ListedFile
+from anidata.sources.web.files import UNSIZED, date_of, system_of, tar_members
 from anidata.storage import WEB, uri_of
 
 ENDINGS = (".tar", *PACKED_TAR)
@@ -26,50 +29,66 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Shard:
-    """One tar."""
+class SourceShard:
+    """One tar of a source."""
 
-    place: str  # path or URL
+    location: str  # path or URL
     below: str  # its name below the source's root, with a slash at its end; empty where it is the root
 
-    def members(self, options: Options) -> list[Found]:
-        """Raises: MissingExtra: nothing here reads such URLs."""
-        return _remote(self.place, options) if "://" in self.place else members(Path(self.place), options)
+    def members(self, options: Options) -> list[ListedFile]:
+        """List what is in it. Raises: MissingExtra: nothing here reads such URLs."""
+        if "://" in self.location:
+            return _remote(self.location, options)
+        return members(Path(self.location), options)
 
 
-def shards_of(text: str) -> tuple[str, list[Shard]]:
+def shards_of(text: str) -> tuple[str, list[SourceShard]]:
     """The root of a source as a URI, and its shards by name.
 
     Raises: SourceError: there are none.
     """
     if "://" in text:
-        places = list(expanded(text))
-        root = text if len(places) == 1 else text[: text.index("{")].rpartition("/")[0]
-        return root, [
-            Shard(place, "" if place == root else place.removeprefix(root).lstrip("/") + "/")
-            for place in places
-        ]
-    if Path(text).is_dir():
-        found = sorted(
-            path for path in Path(text).rglob("*") if path.name.endswith(ENDINGS) and path.is_file()
-        )
-        if found:
-            return uri_of(Path(text)), [
-                Shard(str(path), path.relative_to(text).as_posix() + "/") for path in found
-            ]
-    files = (
-        [Path(text)]
-        if Path(text).is_file()
-        else [path for place in expanded(text) if (path := Path(place)).is_file()]
-    )
-    if not files or not text:
+        return _by_url(text)
+    top = Path(text)
+    paths = _tars_below(top)
+    if paths:
+        return _below(top, paths)
+    paths = [top] if top.is_file() else [path for path in map(Path, expanded(text)) if path.is_file()]
+    if not paths:
         raise SourceError(
-            f"{text}: there is no such tar, or none in that folder. Type a folder of tars, a tar or a pattern: webdataset:a-{{00..99}}.tar"
+            f"{text}: there is no such tar, or none in that folder. "
+            "Type a folder of tars, a tar or a pattern: webdataset:a-{00..99}.tar"
         )
-    if len(files) == 1:
-        return uri_of(files[0]), [Shard(str(files[0]), "")]
-    top = Path(text[: text.index("{")] + "_").parent
-    return uri_of(top), [Shard(str(path), path.relative_to(top).as_posix() + "/") for path in files]
+    if len(paths) == 1:
+        return uri_of(paths[0]), [SourceShard(str(paths[0]), "")]
+    return _below(Path(text[: text.index("{")] + "_").parent, paths)
+
+
+def _by_url(text: str) -> tuple[str, list[SourceShard]]:
+    urls, root = urls_of(text)
+    return root, [SourceShard(url, below_of(url, root)) for url in urls]
+
+
+def urls_of(text: str) -> tuple[list[str], str]:
+    """The URLs that a pattern names, and their root: the folder above, or the one URL itself."""
+    urls = list(expanded(text))
+    return urls, text if len(urls) == 1 else text[: text.index("{")].rpartition("/")[0]
+
+
+def below_of(url: str, root: str) -> str:
+    """The name of a URL below the root, with a slash at its end; empty where it is the root."""
+    return "" if url == root else url.removeprefix(root).lstrip("/") + "/"
+
+
+def _tars_below(top: Path) -> list[Path]:
+    if not top.is_dir():
+        return []
+    return sorted(path for path in top.rglob("*") if path.name.endswith(ENDINGS) and path.is_file())
+
+
+def _below(top: Path, paths: list[Path]) -> tuple[str, list[SourceShard]]:
+    shards = [SourceShard(str(path), path.relative_to(top).as_posix() + "/") for path in paths]
+    return uri_of(top), shards
 
 
 def look_of(text: str) -> str | None:
@@ -78,17 +97,17 @@ def look_of(text: str) -> str | None:
         return None
     looks = []
     for shard in shards_of(text)[1]:
-        for path in (Path(shard.place), _table_beside(shard.place)):
+        for path in (Path(shard.location), _table_beside(shard.location)):
             if path.is_file():
                 status = path.stat()
                 looks.append((str(path), status.st_size, status.st_mtime_ns))
     return repr(looks)
 
 
-def rows_of(shard: Shard) -> dict[str, Row]:
-    """What img2dataset's table beside a tar says, by key; nothing where there is none."""
-    path = _table_beside(shard.place)
-    if "://" in shard.place or not path.is_file():
+def rows_of(shard: SourceShard) -> dict[str, Row]:
+    """The rows of img2dataset's table beside a tar, by key; nothing where there is none."""
+    path = _table_beside(shard.location)
+    if "://" in shard.location or not path.is_file():
         return {}
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -100,20 +119,21 @@ def rows_of(shard: Shard) -> dict[str, Row]:
             return {str(row["key"]): row for batch in table.iter_batches(BATCH) for row in batch.to_pylist()}
     except (pa.ArrowException, EOFError) as error:
         raise SourceError(
-            f"{path}: can't be read as parquet ({error}). Get the file anew, or move it away; then type the same"
+            f"{path}: can't be read as parquet ({error}). "
+            "Get the file anew, or move it away; then type the same"
         ) from error
 
 
-def _table_beside(place: str) -> Path:
-    return Path(re.sub(r"\.tar(\.\w+)?$", "", place) + ".parquet")
+def _table_beside(location: str) -> Path:
+    return Path(re.sub(r"\.tar(\.\w+)?$", "", location) + ".parquet")
 
 
 def expanded(text: str) -> Iterator[str]:
     """All that a pattern names, as bash would: {00..12} and {a,b}. Raises: SourceError: too many."""
-    found = list(islice(_all(text), MOST + 1))
-    if len(found) > MOST:
+    names = list(islice(_all(text), MOST + 1))
+    if len(names) > MOST:
         raise SourceError(f"{text}: more than {MOST:,} names. Type a folder, or several patterns")
-    return iter(found)
+    return iter(names)
 
 
 def _all(text: str) -> Iterator[str]:
@@ -121,19 +141,24 @@ def _all(text: str) -> Iterator[str]:
     if not match:
         yield text
         return
-    before, rest = text[: match.start()], text[match.end() :]
-    numbers = re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", match[1])
-    choices = (
-        (f"{n:0{len(numbers[1])}d}" for n in range(int(numbers[1]), int(numbers[2]) + 1))
-        if numbers
-        else iter(match[1].split(","))
-    )
-    for choice in choices:
-        for tail in _all(rest):
+    before, after = text[: match.start()], text[match.end() :]
+    for choice in _choices(match[1]):
+        for tail in _all(after):
             yield before + choice + tail
 
 
-def _remote(url: str, options: Options) -> list[Found]:
+def _choices(braced: str) -> Iterator[str]:
+    """Yield the choices in a pattern's braces: 00..12 counts, as wide as its first number."""
+    numbers = re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", braced)
+    if not numbers:
+        yield from braced.split(",")
+        return
+    first, last = numbers.groups()
+    for number in range(int(first), int(last) + 1):
+        yield f"{number:0{len(first)}d}"
+
+
+def _remote(url: str, options: Options) -> list[ListedFile]:
     """The members of a tar elsewhere; where it can't be had, one row that says so."""
     if url.startswith(WEB):
         return tar_members(url, options)
@@ -142,10 +167,9 @@ def _remote(url: str, options: Options) -> list[Found]:
         with _network_errors():
             about = system.info(path)
     except OSError as error:
-        return [Found("", error="unreadable", message=str(error)[:LONGEST])]
-    size = about.get("size") or UNSIZED
-    stamp = f"{about.get('size')}.{next((str(about[name]) for name in STAMPS if about.get(name)), '')}"
-    return streamed(url, size, stamp, partial(_opened, system, path), options)
+        return [ListedFile(path="", error="unreadable", message=str(error)[:LONGEST])]
+    stamp = f"{about.get('size')}.{date_of(about)}"
+    return streamed(url, about.get("size") or UNSIZED, stamp, partial(_opened, system, path), options)
 
 
 @contextmanager
@@ -156,7 +180,7 @@ def _opened(system: Any, path: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _network_errors() -> Iterator[None]:
-    """Raises: OSError: for whatever of its own aiohttp raises."""
+    """Raise OSError for whatever of its own aiohttp raises."""
     try:
         import aiohttp  # noqa: PLC0415
 

@@ -1,9 +1,12 @@
-"""What the files beside a picture say of it: tags in X.txt, gallery-dl's X.json, the Hub's metadata.csv and metadata.jsonl.
+"""Notes on a picture from the files beside it.
 
-All of it is untrusted: nothing here raises on what it is given but `BadSidecar`, and every text that comes out can be encoded as UTF-8.
+They are tags in X.txt, gallery-dl's X.json, the Hub's metadata.csv and metadata.jsonl.
+All of it is untrusted: nothing here raises on what it is given but `BadSidecar`, and every text that comes
+out can be encoded as UTF-8.
 """
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -26,18 +29,19 @@ KNOWN = {
     "rating",
     "tags",
     "tag_string",
-}  # what has a column of its own; a URL may be another page's
+}  # have columns; a URL may be another page's
 WORDS = (
     "tags_artist",
     "tag_string_artist",
 )  # of these a text holds names parted by spaces, as boorus write them
+NAMES = ("name", "username", "title", "tag")  # of an object that stands for its name
 LONGEST_TAG = 8  # words: 'the legend of zelda: breath of the wild'; longer is prose
 LONGEST_PHRASE = 3  # words of a line with neither comma nor underscore: 'looking at viewer'; longer is prose
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Notes:
-    """What is known of a picture beyond its bytes."""
+    """What is known of a picture beyond its bytes. Its repr is part of stamps that are written down."""
 
     license: str | None = None
     artist: str | None = None
@@ -48,9 +52,16 @@ class Notes:
 
     def over(self, other: "Notes") -> "Notes":
         """These notes, and the other's where these say nothing."""
-        return Notes(
-            **{field: getattr(self, field) or getattr(other, field) for field in self.__dataclass_fields__}
-        )
+        return Notes(**{name: value or getattr(other, name) for name, value in vars(self).items()})
+
+    def fields(self) -> dict[str, Any]:
+        """The notes by name, as a Record has them."""
+        return dict(vars(self))
+
+
+def digest_of(*values: object) -> str:
+    """12 hex digits that change when one of the values does: what goes into a record's stamp."""
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:12]
 
 
 class BadSidecar(Exception):
@@ -65,8 +76,9 @@ def clean(text: str) -> str:
 def from_text(data: bytes) -> Notes:
     """Tags parted by commas or lines, or else a caption.
 
-    Prose is: a line that ends a sentence (. ! ? 。); more than 8 words between two commas; a single line of more than 3 words
-    without comma or underscore. A single line of words with an underscore among them is a booru's list parted by spaces.
+    Prose is: a line that ends a sentence (. ! ? 。); more than 8 words between two commas; a single line of
+    more than 3 words without comma or underscore. A single line of words with an underscore among them is a
+    booru's list parted by spaces.
     """
     text = clean(data.decode("utf-8-sig", "replace"))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -99,41 +111,42 @@ def from_fields(fields: Mapping[str, Any]) -> Notes:
 
 
 def extra_of(fields: Mapping[str, Any]) -> str | None:
-    """The fields that have no column of their own, as a JSON object; what says nothing, or is no text, is left out."""
-    found = {
-        n: v
-        for n, v in fields.items()
-        if n not in KNOWN and v not in (None, "", []) and not isinstance(v, bytes)
-    }
-    return clean(json.dumps(found, ensure_ascii=False, sort_keys=True, default=str)) if found else None
+    """The fields that have no column of their own, as a JSON object, without those that say nothing."""
+    extra = {name: value for name, value in fields.items() if name not in KNOWN and _says_something(value)}
+    return clean(json.dumps(extra, ensure_ascii=False, sort_keys=True, default=str)) if extra else None
+
+
+def _says_something(value: Any) -> bool:
+    return value not in (None, "", []) and not isinstance(value, bytes)
 
 
 def from_metadata(name: str, data: bytes) -> dict[str, Notes]:
-    """The notes in a metadata.csv or metadata.jsonl, by file name as the file has it; the first row of a name counts.
+    """The notes in a metadata.csv or metadata.jsonl, by file name; the first row of a name counts.
 
     Raises: BadSidecar: no row with a file_name.
     """
     text = data.decode("utf-8-sig", "replace").replace("\0", "")
-    found: dict[str, Notes] = {}
+    notes: dict[str, Notes] = {}
     for row in _csv_rows(text) if name.endswith(".csv") else _json_rows(text):
         file = row.get("file_name")
         if isinstance(file, str) and file.strip():
-            found.setdefault(file.strip().replace("\\", "/").removeprefix("./"), from_fields(row))
-    if not found:
+            notes.setdefault(file.strip().replace("\\", "/").removeprefix("./"), from_fields(row))
+    if not notes:
         raise BadSidecar("no column file_name")
-    return found
+    return notes
 
 
 def _is_prose(lines: list[str]) -> bool:
     if any(line.endswith((".", "!", "?", "。")) and len(line.split()) > 1 for line in lines):
         return True
-    if any(len(part.split()) > LONGEST_TAG for line in lines for part in line.split(",") if "_" not in part):
+    phrases = (phrase for line in lines for phrase in line.split(","))
+    if any(len(phrase.split()) > LONGEST_TAG for phrase in phrases if "_" not in phrase):
         return True
     return len(lines) == 1 and not set(",_") & set(lines[0]) and len(lines[0].split()) > LONGEST_PHRASE
 
 
 def object_of(text: str) -> dict[str, Any]:
-    """Raises: BadSidecar: no JSON, no object, or nested too deep."""
+    """Read a JSON object. Raises: BadSidecar: no JSON, no object, or nested too deep."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -175,30 +188,20 @@ def _first(fields: Mapping[str, Any], names: Iterable[str]) -> str | None:
 def _texts(value: Any) -> tuple[str, ...]:
     """A text, a number, a name in an object, or a list of these, as texts."""
     if isinstance(value, list):
-        return _distinct(
-            text for element in value if not isinstance(element, list) for text in _texts(element)
-        )
+        flat = (one for one in value if not isinstance(one, list))
+        return _distinct(text for one in flat for text in _texts(one))
     if isinstance(value, dict):
-        return _texts(
-            next(
-                (
-                    value[key]
-                    for key in ("name", "username", "title", "tag")
-                    if isinstance(value.get(key), str)
-                ),
-                None,
-            )
-        )
+        return _texts(next((value[key] for key in NAMES if isinstance(value.get(key), str)), None))
     if isinstance(value, str):
         return (clean(value),) if clean(value) else ()
     return (str(value),) if isinstance(value, int | float) and not isinstance(value, bool) else ()
 
 
 def _tags(fields: Mapping[str, Any]) -> tuple[str, ...]:
-    """All tags: of `tags`, or else of `tag_string`, or else of `tags_general`, `tags_character` and their kin."""
+    """All tags: of `tags`, or else `tag_string`, or else `tags_general`, `tags_character` and their kin."""
     for name in ("tags", "tag_string"):
-        if found := _split(fields.get(name)):
-            return found
+        if tags := _split(fields.get(name)):
+            return tags
     kin = sorted(name for name in fields if name.startswith(("tags_", "tag_string_")))
     return _distinct(tag for name in kin for tag in _split(fields[name]))
 
@@ -208,7 +211,8 @@ def _split(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         return _distinct(value.split(",") if "," in value else value.split())
     if isinstance(value, dict):
-        return _distinct(tag for part in value.values() if not isinstance(part, dict) for tag in _texts(part))
+        lists = (tags for tags in value.values() if not isinstance(tags, dict))
+        return _distinct(tag for tags in lists for tag in _texts(tags))
     return _texts(value)
 
 

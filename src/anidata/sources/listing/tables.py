@@ -1,7 +1,8 @@
-"""Pictures inside a parquet file: copied once into the workspace, where they can be referred to, and their rows.
+"""Pictures inside a parquet file, and their rows.
 
-The copies of a file are blobs/parquet-ID.tar, a member for each row with bytes, named by its number; ID changes with the file's place, size
-and date, and with the limit.
+The pictures are copied once into the workspace, where they can be referred to. The copies of a file are
+blobs/parquet-ID.tar, a member for each row with bytes, named by its number; ID changes with the file's path,
+size and date, and with the limit.
 """
 
 import hashlib
@@ -43,47 +44,53 @@ class Table:
 
 
 @contextmanager
-def opened(place: str, options: Options) -> Iterator[Table]:
-    """The table at a path or URL. Raises: SourceError: it can't be had. MissingExtra, StorageError."""
-    if "://" not in place:
-        status = Path(place).stat()
-        yield Table(place, uri_of(Path(place)), (status.st_size, status.st_mtime_ns), Path(place))
+def opened(location: str, options: Options) -> Iterator[Table]:
+    """Open the table at a path or URL. Raises: SourceError: it can't be had. MissingExtra, StorageError."""
+    if "://" not in location:
+        path = Path(location)
+        status = path.stat()
+        yield Table(location, uri_of(path), (status.st_size, status.st_mtime_ns), path)
         return
-    with whole(place, options) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:24]  # type: ignore[arg-type]  # typeshed wants a readinto of its own
-        yield Table(scrubbed(place), place, (file.tell(), digest), file)
+    with whole(location, options) as file:
+        # typeshed wants a readinto of its own
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:24]  # type: ignore[arg-type]
+        yield Table(scrubbed(location), location, (file.tell(), digest), file)
 
 
 def pictures(table: Table, options: Options, wanted: str = "") -> tuple[str, dict[int, Reference]]:
-    """The column of pictures, and where the bytes of each row lie. wanted: its name; empty: the first that isn't the lineart's.
+    """The column of pictures, and where the bytes of each row lie.
 
+    wanted: its name; empty: the first that isn't the lineart's.
     Raises: SourceError: no parquet, or no pictures in it, or none in that column. StorageError.
     """
-    with _read(table) as found:
-        column, leaf = _column(found.schema_arrow, table.shown, wanted, options.line_column)
+    with _read(table) as parquet:
+        column, leaf = _column(parquet.schema_arrow, table.shown, wanted, options.line_column)
         blob = options.base / "blobs" / f"parquet-{_id(table, options, column)}.tar"
         if not blob.exists():
-            _copy(found, column, leaf, blob, options.max_bytes)
+            _copy(parquet, column, leaf, blob, options.max_bytes)
     with open(blob, "rb") as file:
-        places = {
-            int(m.name): Reference(f"blobs/{blob.name}", m.offset, m.size) for m in writer.members(file)
+        references = {
+            int(member.name): Reference(f"blobs/{blob.name}", member.offset, member.size)
+            for member in writer.members(file)
         }
-    return column, places
+    return column, references
 
 
 def rows(table: Table, column: str, line_column: str = "") -> Iterator[Row]:
-    """The rows without their pictures and lineart; of those the path, as `path`, where there is one."""
-    with _read(table) as found:
-        schema = found.schema_arrow
-        named = (
-            pa.types.is_struct(schema.field(column).type)
-            and schema.field(column).type.get_field_index("path") >= 0
-        )
-        others = [name for name in schema.names if name not in (column, line_column)]
-        for batch in found.iter_batches(ROWS, columns=[*others, *([f"{column}.path"] if named else [])]):
+    """Yield the rows without their pictures and lineart; of those the path, as `path`, where there is one."""
+    with _read(table) as parquet:
+        schema = parquet.schema_arrow
+        columns = [name for name in schema.names if name not in (column, line_column)]
+        if _has_path(schema.field(column).type):
+            columns.append(f"{column}.path")
+        for batch in parquet.iter_batches(ROWS, columns=columns):
             for row in batch.to_pylist():
-                path_of = row.pop(column, None)
-                yield row | ({"path": path_of["path"]} if path_of else {})
+                picture = row.pop(column, None)
+                yield row | ({"path": picture["path"]} if picture else {})
+
+
+def _has_path(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(kind) and kind.get_field_index("path") >= 0)
 
 
 def _copy(table: pq.ParquetFile, column: str, leaf: str, blob: Path, limit: int) -> None:
@@ -100,25 +107,31 @@ def _copy(table: pq.ParquetFile, column: str, leaf: str, blob: Path, limit: int)
 
 
 def _column(schema: pa.Schema, shown: str, wanted: str, line_column: str) -> tuple[str, str]:
-    """The wanted or first column of pictures, and the part of it that holds their bytes. Raises: SourceError."""
+    """The wanted or first column of pictures, and the name of their bytes within it. Raises: SourceError."""
     for field in schema:
-        if field.name != wanted if wanted else field.name == line_column:
-            continue
-        if (
-            pa.types.is_struct(field.type)
-            and (place := field.type.get_field_index("bytes")) >= 0
-            and _is_bytes(field.type.field(place).type)
-        ):
-            return field.name, f"{field.name}.bytes"
-        if _is_bytes(field.type):
-            return field.name, field.name
+        is_candidate = field.name == wanted if wanted else field.name != line_column
+        leaf = _leaf(field) if is_candidate else None
+        if leaf:
+            return field.name, leaf
     if wanted:
         raise SourceError(
-            f"{shown}: no pictures in a column '{wanted}'. Type --set ingest.line_column= with one of: {', '.join(schema.names)}"
+            f"{shown}: no pictures in a column '{wanted}'. Type --set ingest.line_column= with one of: "
+            + ", ".join(schema.names)
         )
     raise SourceError(
-        f"{shown}: no column of pictures (bytes, or a struct with bytes). For a list of URLs type: urls:{shown}"
+        f"{shown}: no column of pictures (bytes, or a struct with bytes). "
+        f"For a list of URLs type: urls:{shown}"
     )
+
+
+def _leaf(field: pa.Field) -> str | None:
+    """The column of bytes that a field is, or has within it; None: it has no pictures."""
+    if _is_bytes(field.type):
+        return str(field.name)
+    if not pa.types.is_struct(field.type):
+        return None
+    index = field.type.get_field_index("bytes")
+    return f"{field.name}.bytes" if index >= 0 and _is_bytes(field.type.field(index).type) else None
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
@@ -126,18 +139,18 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 
 def _id(table: Table, options: Options, column: str) -> str:
-    return hashlib.sha256(
-        repr((VERSION, table.uri, *table.look, options.max_bytes, column)).encode()
-    ).hexdigest()[:24]
+    identity = (VERSION, table.uri, *table.look, options.max_bytes, column)
+    return hashlib.sha256(repr(identity).encode()).hexdigest()[:24]
 
 
 @contextmanager
 def _read(table: Table) -> Iterator[pq.ParquetFile]:
-    """Raises: SourceError: it is none, or broken."""
+    """Open it as parquet. Raises: SourceError: it is none, or broken."""
     try:
-        with pq.ParquetFile(table.file) as found:
-            yield found
+        with pq.ParquetFile(table.file) as parquet:
+            yield parquet
     except (pa.ArrowException, EOFError) as error:
         raise SourceError(
-            f"{table.shown}: can't be read as parquet ({error}). Get the file anew, then type: parquet:{table.shown}"
+            f"{table.shown}: can't be read as parquet ({error}). "
+            f"Get the file anew, then type: parquet:{table.shown}"
         ) from error

@@ -1,7 +1,9 @@
-"""Which looks at a scene are pictures of it: frames that hardly differ are one picture that is held, and what differs is another.
+"""The choice among the looks at a scene.
 
-Of a picture its sharpest frame is taken; what is held longer comes first, and what is like a picture already taken is left out. Frames in
-a fade or a dissolve aren't held; of a pan, which goes on for longer, some are taken that differ. A plain frame is no picture.
+Frames that hardly differ are one picture that is held, and what differs is another. Of a picture its sharpest
+frame is taken; what is held longer comes first, and what is like a picture already taken is left out. Frames
+in a fade or a dissolve aren't held; of a pan, which goes on for longer, some are taken that differ. A plain
+frame is no picture.
 """
 
 from collections.abc import Iterator
@@ -15,9 +17,13 @@ from numpy.typing import NDArray
 from anidata.sources.videos.stream import Moment
 
 SMALL = 64  # px a side at which frames are compared
-HELD = 4.0  # grey levels of 255: the largest mean difference of a cell within which frames are one picture; noise of encoders is below 2
-OTHER = 14.0  # from which two pictures of one scene are worth having both
-CELLS = 8  # of the comparison, a side: a mouth moves one cell by more than HELD, and is no other picture below OTHER
+# grey levels of 255: the largest mean difference of a cell within which frames are one picture;
+# the noise of encoders is below 2
+HELD = 4.0
+OTHER = 14.0  # the same, from which two pictures of one scene are worth having both
+# of the comparison, a side: a mouth moves one cell by more than HELD, and is no other picture below OTHER
+CELLS = 8
+SHARPER = 1.05  # times as sharp as the frame that stands for a picture is the one that takes its stead
 FADE = 4  # looks that a fade or a dissolve may last
 PLAIN = 3.0  # grey levels of standard deviation: black, white and title fades below it
 MOST = 4  # pictures of one scene
@@ -61,42 +67,38 @@ class Scene:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.found: list[Held] = []
+        self.held: list[Held] = []
         self.plain: list[Held] = []
 
     def add(self, look: Look) -> None:
-        into = self.found if look.small.std() > PLAIN else self.plain
-        _add(into, look)
-        if len(self.found) > _most(look.moment):
-            self.found.remove(min(self.found[:-1], key=lambda held: held.looks))
+        _add(self.held if look.small.std() > PLAIN else self.plain, look)
+        if len(self.held) > _most(look.moment):
+            self.held.remove(min(self.held[:-1], key=lambda held: held.looks))
         del self.plain[1:]
 
     def pictures(self) -> list[Held]:
-        """Those that are worth having, by frame."""
-        return sorted(_chosen(self.found), key=lambda held: held.number)
+        """The pictures that are worth having, by frame."""
+        return sorted(_chosen(self.held), key=lambda held: held.number)
 
 
 def _most(moment: Moment) -> int:
-    size: int = (
-        moment.frame.width
-        * moment.frame.height
-        * 3
-        // 2
-        * (1 if moment.frame.format.components[0].bits == 8 else 2)
-    )
+    """Pictures of this size that may wait in memory, as the decoder holds them: 4:2:0 of 8 bits, or of 16."""
+    frame = moment.frame
+    bytes_of_a_value = 1 if frame.format.components[0].bits == 8 else 2
+    size: int = frame.width * frame.height * 3 // 2 * bytes_of_a_value
     return max(FEWEST, min(WAITING, MEMORY // max(1, size)))
 
 
-def _add(found: list[Held], look: Look) -> None:
-    """Another look at the picture that is held, or the first at another."""
+def _add(pictures: list[Held], look: Look) -> None:
+    """Add another look at the picture that is held, or the first at another."""
     sharpness = look.sharpness
-    if found and _apart(found[-1].look.small, look.small) < HELD:
-        last = replace(found[-1], looks=found[-1].looks + look.weight)
-        found[-1] = (
-            replace(last, look=look, sharpness=sharpness) if sharpness > 1.05 * last.sharpness else last
-        )
+    if not pictures or _apart(pictures[-1].look.small, look.small) >= HELD:
+        pictures.append(Held(look, look.weight, sharpness))
         return
-    found.append(Held(look, look.weight, sharpness))
+    last = replace(pictures[-1], looks=pictures[-1].looks + look.weight)
+    if sharpness > SHARPER * last.sharpness:
+        last = replace(last, look=look, sharpness=sharpness)
+    pictures[-1] = last
 
 
 def _apart(a: Small, b: Small) -> float:
@@ -105,20 +107,24 @@ def _apart(a: Small, b: Small) -> float:
     return float(np.abs(a - b).reshape(CELLS, side, CELLS, side).mean(axis=(1, 3)).max())
 
 
-def _chosen(found: list[Held]) -> Iterator[Held]:
-    """Those that are held longest and differ, then those of long motion; of short motion only where there is nothing else."""
-    some = [held for held in found if held.looks > 1] + _moving(found)
+def _chosen(pictures: list[Held]) -> Iterator[Held]:
+    """Yield those that are held longest and differ, then those of long motion.
+
+    Of short motion only where there is nothing else.
+    """
+    some = [held for held in pictures if held.looks > 1] + _moving(pictures)
     taken: list[Held] = []
-    for held in sorted(some or found, key=lambda held: (-held.looks, -held.sharpness, held.number)):
-        if len(taken) < MOST and all(_apart(held.look.small, other.look.small) >= OTHER for other in taken):
+    for held in sorted(some or pictures, key=lambda held: (-held.looks, -held.sharpness, held.number)):
+        differs = all(_apart(held.look.small, other.look.small) >= OTHER for other in taken)
+        if differs and len(taken) < MOST:
             taken.append(held)
             yield held
 
 
-def _moving(found: list[Held]) -> list[Held]:
-    """Of motion longer than a fade or a dissolve, what lies further from its ends than these last."""
+def _moving(pictures: list[Held]) -> list[Held]:
+    """The pictures of motion longer than a fade or a dissolve, further from its ends than these last."""
     inside = []
-    for is_moving, run in groupby(found, key=lambda held: held.looks == 1):
+    for is_moving, run in groupby(pictures, key=lambda held: held.looks == 1):
         looks = list(run)
         inside += looks[FADE:-FADE] if is_moving else []
     return inside

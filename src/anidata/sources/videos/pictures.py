@@ -1,6 +1,7 @@
 """A frame as it is shown: fields taken apart, the file's own color matrix, square pixels, upright.
 
-Sources: ITU-T H.273 for the codes of matrices; mpv for what untagged video means: from 1280 px across or more than 576 lines on it is BT.709.
+Sources: ITU-T H.273 for the codes of matrices; mpv for what untagged video means: from 1280 px across or more
+than 576 lines on it is BT.709.
 Fields: bwdif, of libavfilter.
 """
 
@@ -32,7 +33,9 @@ EXACT = (
     | Interpolation.FULL_CHR_H_INP
     | Interpolation.BITEXACT
 )
-TEETH = 12  # grey levels by which a line must differ from both its neighbors, beyond what it differs from the next of its own field
+# grey levels by which a line must differ from both its neighbors, beyond what it differs from
+# the next of its own field
+TEETH = 12
 BLOCK = 32  # px: the side of the squares in which teeth are counted
 COMBED = 0.1  # share of a square: noise and fine drawing stay below it
 TOO_FINE = 8  # lines: no teeth are looked for in less
@@ -61,21 +64,20 @@ def picture(moment: Moment, wide: float, combed: bool) -> Bytes:
     pixels = rgb(frame)
     if wide != 1:
         height, width = pixels.shape[:2]
-        pixels = cv2.resize(
-            pixels, (max(1, round(width * wide)), height), interpolation=cv2.INTER_LANCZOS4
-        ).astype(np.uint8)
+        size = (max(1, round(width * wide)), height)
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LANCZOS4).astype(np.uint8)
     return np.ascontiguousarray(np.rot90(pixels, round(moment.frame.rotation / 90)))
 
 
 def rgb(frame: Raw) -> Bytes:
-    """All frames are taken for sRGB: that is how BT.709's transfer is shown everywhere."""
-    told = {
+    """The frame's pixels, taken for sRGB: that is how BT.709's transfer is shown everywhere."""
+    conversion = {
         "src_colorspace": _matrix(frame),
         "dst_colorspace": Colorspace.ITU709,
         "src_color_range": _range(frame),
         "dst_color_range": ColorRange.JPEG,
     }
-    pixels: Bytes = frame.reformat(format="rgb24", interpolation=EXACT, threads=1, **told).to_ndarray()
+    pixels: Bytes = frame.reformat(format="rgb24", interpolation=EXACT, threads=1, **conversion).to_ndarray()
     return pixels
 
 
@@ -90,22 +92,18 @@ def _range(frame: Raw) -> ColorRange:
 
 
 def is_combed(moment: Moment) -> bool:
-    """Whether two moments of a motion are woven into the frame, line by line. The file's flag says little: it is set on whole frames too.
+    """Whether two moments of a motion are woven into the frame, line by line.
 
-    Stripes that are drawn don't move, and count for nothing.
+    The file's flag says little: it is set on whole frames too. Stripes that are drawn don't move, and count
+    for nothing.
     """
-    here, others = (
-        _luma(moment.frame),
-        [_luma(frame) for frame in (moment.before, moment.after) if frame is not None],
-    )
-    if (
-        here is None
-        or here.shape[0] < TOO_FINE
-        or any(other is None or other.shape != here.shape for other in others)
-        or not others
-    ):
+    here = _luma(moment.frame)
+    others = [_luma(frame) for frame in (moment.before, moment.after) if frame is not None]
+    if here is None or here.shape[0] < TOO_FINE or not others:
         return False
-    moved = [cv2.absdiff(here, other) for other in others]
+    moved = [cv2.absdiff(here, other) for other in others if other is not None and other.shape == here.shape]
+    if len(moved) < len(others):
+        return False
     change = cv2.max(moved[0], moved[-1])[2:-2]
     if cv2.countNonZero(cv2.compare(change, TEETH, cv2.CMP_GT)) < COMBED * BLOCK * BLOCK:
         return False
@@ -113,21 +111,25 @@ def is_combed(moment: Moment) -> bool:
 
 
 def _teeth(luma: Bytes, change: Bytes) -> float:
-    """The largest share of a square that moved lines take which differ from the other field more than from their own."""
+    """The largest share of a square that is teeth.
+
+    These are moved lines that differ from the other field more than from their own.
+    """
     line, above, below = luma[2:-2], luma[1:-3], luma[3:-1]
     other = cv2.min(cv2.absdiff(line, above), cv2.absdiff(line, below))
     own = cv2.max(cv2.absdiff(line, luma[:-4]), cv2.absdiff(line, luma[4:]))
     teeth = cv2.min(cv2.subtract(other, own), change)
-    found = cv2.compare(teeth, TEETH, cv2.CMP_GT)
+    is_tooth = cv2.compare(teeth, TEETH, cv2.CMP_GT)
     size = (max(1, luma.shape[1] // BLOCK), max(1, luma.shape[0] // BLOCK))
-    return float(cv2.resize(found, size, interpolation=cv2.INTER_AREA).max()) / 255
+    return float(cv2.resize(is_tooth, size, interpolation=cv2.INTER_AREA).max()) / 255
 
 
 def _luma(frame: Raw) -> Bytes | None:
     """Brightness as 8 bits, or None where the frame doesn't hold it as a plane."""
-    if not frame.format.name.startswith(("yuv", "gray", "nv", "p010")) or (
-        not frame.format.is_planar and not frame.format.name.startswith("gray")
-    ):
+    name = frame.format.name
+    if not name.startswith(("yuv", "gray", "nv", "p010")):
+        return None
+    if not frame.format.is_planar and not name.startswith("gray"):
         return None
     plane, bits = frame.planes[0], frame.format.components[0].bits
     values = np.frombuffer(plane, np.uint8 if bits == 8 else np.uint16)
@@ -136,13 +138,16 @@ def _luma(frame: Raw) -> Bytes | None:
 
 
 def _progressive(moment: Moment) -> Raw:
-    """The frame with one of its fields, the other drawn between its lines and its neighbors; of both orders of fields the one with fewer teeth."""
+    """The frame with one of its fields, the other drawn between its lines and its neighbors.
+
+    Of both orders of fields it is the one with fewer teeth.
+    """
     orders = ["auto"] if moment.frame.interlaced_frame else ["tff", "bff"]
     made = [_untangled(moment, order) for order in orders]
-    return min(made, key=lambda frame: _left(moment, frame))
+    return min(made, key=lambda frame: _teeth_left(moment, frame))
 
 
-def _left(moment: Moment, frame: Raw) -> float:
+def _teeth_left(moment: Moment, frame: Raw) -> float:
     luma, before = _luma(frame), _luma(moment.frame)
     return _teeth(luma, np.full_like(luma[2:-2], 255)) if luma is not None and before is not None else 0.0
 

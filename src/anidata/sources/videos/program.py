@@ -1,8 +1,12 @@
-"""Choose the frames of a video, and write them as a tar to stdout: python -m anidata.sources.videos.program VIDEO MAX_PIXELS
+"""Choose the frames of a video, and write them as a tar to stdout.
 
-Scenes are PySceneDetect's; the decoder is libav's, from the wheel of PyAV. The video is read once: each frame is compared with the one
-before at a small size, one every quarter of a second is a look, and what a scene holds is chosen when it ends.
-Source of scenes: Castellano, PySceneDetect, content detector (change in hue, saturation and lightness between frames).
+    python -m anidata.sources.videos.program VIDEO MAX_PIXELS
+
+Scenes are PySceneDetect's; the decoder is libav's, from the wheel of PyAV. The video is read once: each frame
+is compared with the one before at a small size, one every quarter of a second is a look, and what a scene
+holds is chosen when it ends.
+Source of scenes: Castellano, PySceneDetect, content detector (change in hue, saturation and lightness between
+frames).
 """
 
 import json
@@ -20,14 +24,16 @@ import numpy as np
 from scenedetect import ContentDetector, FrameTimecode
 
 from anidata.sources.videos.choice import SMALL, Held, Look, Scene
+from anidata.sources.videos.notes import EndNote, FrameNote
 from anidata.sources.videos.pictures import Bytes, is_combed, picture, small
 from anidata.sources.videos.stream import Film, Moment, Unusable
 from anidata.tar.writer import TarWriter
 
-STEP = 0.25  # seconds between looks: anime holds a drawing for two or three frames at least, and a pause for longer
+# seconds between looks: anime holds a drawing for two or three frames at least, and a pause for longer
+STEP = 0.25
 WIDTH = 256  # px: of the frames that scenes are found in
 SHORTEST = 0.6  # seconds of a scene: cuts closer together are flashes
-LATE = 2 * SHORTEST  # seconds by which a cut may become known after it: what flashes are merged into
+DELAY = 2 * SHORTEST  # seconds by which a cut may become known after it: what flashes are merged into
 MILLISECONDS = 1000.0
 MEMORY = 6 << 30  # bytes of private memory: a film of 8k takes 3 GB
 
@@ -45,8 +51,8 @@ def main(path: str, max_pixels: int) -> None:
     out.close()
 
 
-def _write(path: Path, max_pixels: int, tar: TarWriter) -> dict[str, str]:
-    """Write all frames; returns what there is to say of the whole."""
+def _write(path: Path, max_pixels: int, tar: TarWriter) -> EndNote:
+    """Write all frames; returns the note on the whole."""
     taken = 0
     try:
         film = Film(path, max_pixels)
@@ -55,24 +61,23 @@ def _write(path: Path, max_pixels: int, tar: TarWriter) -> dict[str, str]:
                 _add(tar, held, scene.number, film.wide)
                 taken += 1
     except Unusable as why:
-        return {"error": why.args[0], "message": why.args[1]}
-    return film.complaint() or (
-        {} if taken else {"error": "no_frames", "message": "nothing but plain frames"}
-    )
+        return {"error": why.code, "message": why.message}
+    complaint = film.complaint()
+    if taken or complaint:
+        return complaint
+    return {"error": "no_frames", "message": "nothing but plain frames"}
 
 
 def _add(tar: TarWriter, held: Held, scene: int, wide: float) -> None:
-    about = {"frame": held.number, "scene": scene, "time": round(held.look.moment.time, 3)}
+    note: FrameNote = {"frame": held.number, "scene": scene, "time": round(held.look.moment.time, 3)}
     pixels = picture(held.look.moment, wide, held.look.combed)
-    tar.add(
-        f"{held.number:08d}.png",
-        bytes(cv2.imencode(".png", pixels[..., ::-1], (cv2.IMWRITE_PNG_COMPRESSION, 1))[1]),
-    )
-    tar.add(f"{held.number:08d}.json", json.dumps(about, sort_keys=True).encode())
+    _, png = cv2.imencode(".png", pixels[..., ::-1], (cv2.IMWRITE_PNG_COMPRESSION, 1))
+    tar.add(f"{held.number:08d}.png", bytes(png))
+    tar.add(f"{held.number:08d}.json", json.dumps(note, sort_keys=True).encode())
 
 
 def _scenes(film: Film) -> Iterator[Scene]:
-    """Each once it is over. Looks wait until no cut before them can become known."""
+    """Yield each once it is over. Looks wait until no cut before them can become known."""
     detector = ContentDetector(min_scene_len=SHORTEST)
     cuts: deque[float] = deque()
     waiting: deque[Look] = deque()
@@ -82,7 +87,7 @@ def _scenes(film: Film) -> Iterator[Scene]:
         at = FrameTimecode(round(moment.time * MILLISECONDS), fps=MILLISECONDS)
         cuts += [cut.frame_num / MILLISECONDS for cut in detector.process_frame(at, shrunk)]
         waiting += _looks(moment, shrunk)
-        while waiting and waiting[0].moment.time < moment.time - LATE:
+        while waiting and waiting[0].moment.time < moment.time - DELAY:
             scene = yield from _next(scene, waiting.popleft(), cuts)
     while waiting:
         scene = yield from _next(scene, waiting.popleft(), cuts)
@@ -104,11 +109,10 @@ def _looks(moment: Moment, shrunk: Bytes) -> list[Look]:
     weight = math.ceil(moment.until / STEP) - math.ceil(moment.time / STEP)
     if weight < 1:
         return []
-    grey = cv2.resize(
-        cv2.cvtColor(shrunk, cv2.COLOR_BGR2GRAY), (SMALL, SMALL), interpolation=cv2.INTER_AREA
-    ).astype(np.float32)
+    grey = cv2.cvtColor(shrunk, cv2.COLOR_BGR2GRAY)
+    tiny = cv2.resize(grey, (SMALL, SMALL), interpolation=cv2.INTER_AREA).astype(np.float32)
     combed = is_combed(moment)
-    return [Look(moment if combed else moment.alone(), grey, weight, combed)]
+    return [Look(moment if combed else moment.alone(), tiny, weight, combed)]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Frames of a video: chosen once by a program of its own, which a hostile video may crash or stall, and copied into the workspace.
+"""Frames of a video: chosen once by a program of its own, which a hostile video may crash or stall.
 
-The copies of a video are blobs/video-ID.tar: a PNG for each frame, named by its number, its JSON beside it, and last what there is to say
-of the whole. ID changes with the video's place, size and date. A run that stalls or dies leaves nothing; one that the video's end cuts short
-leaves the frames up to there.
+They are copied into the workspace, as blobs/video-ID.tar: a PNG for each frame, named by its number, its JSON
+beside it, and last a note on the whole. ID changes with the video's path, size and date. A run that stalls or
+dies leaves nothing; one that the video's end cuts short leaves the frames up to there.
 """
 
 import hashlib
@@ -13,14 +13,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from anidata.errors import MissingExtra
 from anidata.sources import Options
+from anidata.sources.videos.notes import EndNote, FrameNote
 from anidata.storage import Reference, publishing, uri_of
 from anidata.tar import writer
 
 VERSION = 2  # raised when the same video would give other frames
+# offset, magic
 CONTAINERS = (
     (4, b"ftyp"),
     (4, b"moov"),
@@ -28,13 +30,13 @@ CONTAINERS = (
     (4, b"wide"),
     (0, b"\x1aE\xdf\xa3"),
     (8, b"AVI "),
-)  # place, magic
+)
 END = "end.json"
 PIXELS = 50_000_000  # of one frame: more than 8k
 SECONDS = 4 * 3600  # for one video: a long one takes minutes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Frame:
     """A frame that was chosen, or, without `at`, why the video or its rest gave none."""
 
@@ -47,8 +49,13 @@ class Frame:
     message: str | None = None
 
 
+def is_container(head: bytes) -> bool:
+    """Whether a file that begins so may be a video: no playlist, which may name other files and hosts."""
+    return any(head[offset:].startswith(magic) for offset, magic in CONTAINERS)
+
+
 def frames(path: Path, options: Options, seconds: float = SECONDS) -> Iterator[Frame]:
-    """The frames of a video in their order; then one that says what is missing, if anything is.
+    """Yield the frames of a video in their order; then one that says what is missing, if anything is.
 
     Raises: MissingExtra: no library for scenes. StorageError: the workspace can't be written.
     """
@@ -58,14 +65,8 @@ def frames(path: Path, options: Options, seconds: float = SECONDS) -> Iterator[F
         )
     with open(path, "rb") as file:
         head = file.read(16)
-    if not any(
-        head[place:].startswith(magic) for place, magic in CONTAINERS
-    ):  # no playlist, which may name other files and hosts
-        yield Frame(
-            "rest",
-            error="corrupt" if head else "empty",
-            message="no mp4, mkv, webm or avi by what it begins with",
-        )
+    if not is_container(head):
+        yield _nothing("corrupt" if head else "empty", "no mp4, mkv, webm or avi by what it begins with")
         return
     blob = options.base / "blobs" / f"video-{_id(path)}.tar"
     if not blob.exists() and (failed := _copy(path, blob, seconds)):
@@ -75,7 +76,11 @@ def frames(path: Path, options: Options, seconds: float = SECONDS) -> Iterator[F
 
 
 class _Failed(Exception):
-    """The program gave no frames: code and message."""
+    """The program gave no frames."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
 
 
 def _copy(path: Path, blob: Path, seconds: float) -> Frame | None:
@@ -84,12 +89,17 @@ def _copy(path: Path, blob: Path, seconds: float) -> Frame | None:
         with publishing(blob) as file:
             _run(words, file, seconds)
     except _Failed as why:
-        return Frame("rest", error=why.args[0], message=why.args[1])
+        return _nothing(why.code, why.message)
     return None
 
 
+def _nothing(error: str, message: str) -> Frame:
+    """The frame that stands for a video, or the rest of it, that gave none."""
+    return Frame(name="rest", error=error, message=message)
+
+
 def _run(words: list[str], file: BinaryIO, seconds: float) -> None:
-    """Raises: _Failed: it stalls, or ends in an error."""
+    """Run the program. Raises: _Failed: it stalls, or ends in an error."""
     try:
         done = subprocess.run(  # noqa: S603  our own program
             words, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE, timeout=seconds, check=False
@@ -102,25 +112,28 @@ def _run(words: list[str], file: BinaryIO, seconds: float) -> None:
 
 def _copied(blob: Path) -> Iterator[Frame]:
     with open(blob, "rb") as file:
-        found = {member.name: member for member in writer.members(file)}
-
-        def said(name: str) -> dict[str, float | str]:
-            file.seek(found[name].offset)
-            told: dict[str, float | str] = json.loads(file.read(found[name].size))
-            return told
-
-        for name, member in found.items():
+        members = {member.name: member for member in writer.members(file)}
+        for name, member in members.items():
             if name.endswith(".png"):
-                about = said(f"{name[:-4]}.json")
-                at = Reference(f"blobs/{blob.name}", member.offset, member.size)
-                yield Frame(name, at, int(about["frame"]), int(about["scene"]), float(about["time"]))
-        end = said(END)
-    if end.get("error"):
-        yield Frame("rest", error=str(end["error"]), message=str(end["message"]))
+                note: FrameNote = _json(file, members[f"{name[:-4]}.json"])
+                yield Frame(
+                    name=name,
+                    at=Reference(f"blobs/{blob.name}", member.offset, member.size),
+                    number=note["frame"],
+                    scene=note["scene"],
+                    time=note["time"],
+                )
+        end: EndNote = _json(file, members[END])
+    if "error" in end:
+        yield _nothing(end["error"], end["message"])
+
+
+def _json(file: BinaryIO, member: writer.Member) -> Any:
+    file.seek(member.offset)
+    return json.loads(file.read(member.size))
 
 
 def _id(path: Path) -> str:
     status = path.stat()
-    return hashlib.sha256(
-        repr((VERSION, uri_of(path), status.st_size, status.st_mtime_ns, PIXELS)).encode()
-    ).hexdigest()[:24]
+    identity = (VERSION, uri_of(path), status.st_size, status.st_mtime_ns, PIXELS)
+    return hashlib.sha256(repr(identity).encode()).hexdigest()[:24]

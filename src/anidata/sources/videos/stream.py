@@ -1,4 +1,7 @@
-"""The frames of a video, each with its time and its neighbors, as libav decodes them; what can't be decoded is left out and noted."""
+"""The frames of a video, each with its time and its neighbors, as libav decodes them.
+
+What can't be decoded is left out and noted.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -7,6 +10,8 @@ from typing import Any
 
 import av
 
+from anidata.sources.videos.notes import EndNote
+
 Raw = Any  # av.VideoFrame: the decoder's own planes
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"  # no playlist or list of files, which may name others
@@ -14,15 +19,21 @@ HDR = {16: "PQ", 18: "HLG"}  # transfers of ITU-T H.273
 WIDE = 9  # primaries of BT.2020
 SHORT = 2.0  # seconds by which the last frame may miss the length that the container promises,
 PART = 0.05  # or its share: sound may outlast the picture
-GAP = 2.0  # seconds for which nothing is shown, by the frame's own duration: Matroska's readers step over damage without a word
+# seconds for which nothing is shown, by the frame's own duration: Matroska's readers step over
+# damage without a word
+GAP = 2.0
 LONGEST = 4_000_000  # frames: a day and a half
 
 
 class Unusable(Exception):
-    """Nothing can be taken from the video: code and message."""
+    """Nothing can be taken from the video."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Moment:
     """A frame while it is shown."""
 
@@ -61,16 +72,13 @@ class Film:
         self._decoder(max_pixels)
 
     def _main(self) -> Any:
-        covers = [
-            stream
-            for stream in self.container.streams.video
-            if stream.disposition & av.stream.Disposition.attached_pic
-        ]
-        for stream in self.container.streams.video:
-            if stream not in covers:
+        streams = self.container.streams
+        for stream in streams.video:
+            if not stream.disposition & av.stream.Disposition.attached_pic:
                 return stream
-        has = [*(["sound"] if self.container.streams.audio else []), *(["a cover picture"] if covers else [])]
-        raise Unusable("no_frames", f"no video in it{', only ' + ' and '.join(has) if has else ''}")
+        kinds = {"sound": streams.audio, "a cover picture": streams.video}
+        others = " and ".join(kind for kind, of_kind in kinds.items() if of_kind)
+        raise Unusable("no_frames", f"no video in it, only {others}" if others else "no video in it")
 
     def _decoder(self, max_pixels: int) -> None:
         context = self.stream.codec_context
@@ -92,19 +100,32 @@ class Film:
         return shape if 0.25 < shape < 4 else 1.0
 
     def moments(self) -> Iterator[Moment]:
-        """Raises: Unusable: a frame is too large, or its colors can't be shown without tone mapping."""
+        """Yield the frames as they are shown.
+
+        Raises: Unusable: one is too large, or its colors can't be shown without tone mapping.
+        """
         last = None
         for before, here, after in _threes(self._timed()):
             time, frame = here
             until = after[0] if after else time + 1 / self.fps
             if frame.duration and until - time > GAP + float(frame.duration * frame.time_base):
                 self.holes.append(time)
-            last = Moment(self.seen, time, max(until, time), frame, before and before[1], after and after[1])
+            last = Moment(
+                number=self.seen,
+                time=time,
+                until=max(until, time),
+                frame=frame,
+                before=before and before[1],
+                after=after and after[1],
+            )
             self.seen, self.end = self.seen + 1, last.until
             yield last
 
     def _timed(self) -> Iterator[tuple[float, Raw]]:
-        """Time stamps as players count them: from the container's start; those that are missing or go back follow the one before."""
+        """Yield the frames with their times as players count them, from the container's start.
+
+        Times that are missing or go back follow the one before.
+        """
         origin = (self.container.start_time or 0) / 1e6
         last = -1 / self.fps
         for frame in self._decoded():
@@ -115,7 +136,10 @@ class Film:
             yield last, frame
 
     def _decoded(self) -> Iterator[Raw]:
-        """Frames until the file breaks off; after one that is damaged, none before the next key frame: they are built upon it."""
+        """Yield frames until the file breaks off.
+
+        After one that is damaged comes none before the next key frame: they are built upon it.
+        """
         waiting = False
         count = 0
         for frames in self._packets():
@@ -132,7 +156,7 @@ class Film:
                     return
 
     def _packets(self) -> Iterator[list[Raw] | None]:
-        """What each packet decodes to; None: it can't be."""
+        """Yield the frames that each packet decodes to; None: it can't be."""
         packets = self.container.demux(self.stream)
         while True:
             try:
@@ -150,31 +174,33 @@ class Film:
             if frames:
                 yield frames
 
-    def complaint(self) -> dict[str, str]:
-        """What is missing of the whole, once it has been read."""
+    def complaint(self) -> EndNote:
+        """The note on what is missing of the whole, once it has been read."""
         if not self.seen:
             return {"error": "no_frames", "message": "no frame of it can be decoded"}
         promised = self._promised()
         if self.cut or self.end < promised - max(SHORT, PART * promised):
             return {"error": "truncated", "message": f"{self.end:,.1f} s of {promised:,.1f} s could be read"}
         if self.holes:
-            message = f"what follows {self.holes[0]:,.1f} s can't be read, up to the next key frame ({len(self.holes)} such places)"
+            message = (
+                f"what follows {self.holes[0]:,.1f} s can't be read, up to the next key frame "
+                f"({len(self.holes)} such places)"
+            )
             return {"error": "corrupt", "message": message}
         return {}
 
     def _promised(self) -> float:
-        """Seconds by what the container says of itself: its length or, of a file cut short, its count of frames."""
-        told = (
-            float((self.stream.duration or 0) * self.stream.time_base) or (self.container.duration or 0) / 1e6
-        )
+        """Seconds by the container's own word: its length or, of a file cut short, its count of frames."""
+        length = float((self.stream.duration or 0) * self.stream.time_base)
+        length = length or (self.container.duration or 0) / 1e6
         count = self.stream.frames
-        return max(told, count / self.fps if count < LONGEST else 0.0)
+        return max(length, count / self.fps if count < LONGEST else 0.0)
 
 
-def _threes(found: Iterable[Any]) -> Iterator[tuple[Any, Any, Any]]:
-    """Each with the one before and the one behind; None at the ends."""
+def _threes(frames: Iterable[Any]) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield each with the one before and the one behind; None at the ends."""
     before = here = None
-    for after in found:
+    for after in frames:
         if here is not None:
             yield before, here, after
         before, here = here, after
@@ -192,5 +218,6 @@ def _check_colors(frame: Raw) -> None:
         kind = HDR.get(frame.color_trc, "BT.2020")
         raise Unusable(
             "hdr",
-            f"its colors are {kind}: without tone mapping they would look washed out. Convert it to BT.709 first",
+            f"its colors are {kind}: without tone mapping they would look washed out. "
+            "Convert it to BT.709 first",
         )

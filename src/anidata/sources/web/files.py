@@ -1,8 +1,11 @@
-"""Lists, tables and tars elsewhere. By http or https they are read over checked addresses, not by fsspec, which asks any and follows any redirect."""
+"""Lists, tables and tars elsewhere, by URL.
+
+By http or https they are read over checked addresses, not by fsspec, which asks any and follows any redirect.
+"""
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,54 +16,55 @@ from anidata import fetch
 from anidata.errors import MissingExtra, SourceError
 from anidata.sources import Options
 from anidata.sources.archives.archive import streamed
-from anidata.sources.listing.files import Found
+from anidata.sources.listing.files import ListedFile
 from anidata.sources.web.secrets import scrubbed
 from anidata.storage import WEB, unwritable
 
 MOST = 1 << 36  # bytes of a list or table
-STAMPS = (
-    "ETag",
-    "etag",
-    "LastModified",
-    "last_modified",
-    "mtime",
-    "created",
-    "updated",
-)  # what file systems say of a file's age
-UNSIZED = (
-    1 << 50
-)  # bytes that a tar is taken for whose server doesn't say: the limits of one archive still hold
+# what file systems say of a file's age
+STAMPS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created", "updated")
+# bytes that a tar is taken for whose server doesn't say: the limits of one archive still hold
+UNSIZED = 1 << 50
 BUFFER = 1 << 20  # bytes held of what comes
 
 
-def check_plain(place: str) -> None:
-    """Raises: SourceError: http within another of fsspec's URLs, as in simplecache::http://, where nothing would be checked."""
-    if re.search(r"::https?:", place, re.IGNORECASE):
+def check_plain(url: str) -> None:
+    """Refuse http within another of fsspec's URLs, as in simplecache::http://: nothing would check it.
+
+    Raises: SourceError.
+    """
+    if re.search(r"::https?:", url, re.IGNORECASE):
         raise SourceError(
-            f"{scrubbed(place)}: a web address within another URL isn't read, as nothing would check it. Type it alone"
+            f"{scrubbed(url)}: a web address within another URL isn't read, as nothing would check it. "
+            "Type it alone"
         )
 
 
-def tar_members(url: str, options: Options) -> list[Found]:
-    """The members of a tar; where it can't be had, one row that says so. Raises: MissingExtra, StorageError."""
+def tar_members(url: str, options: Options) -> list[ListedFile]:
+    """The members of a tar; where it can't be had, one row that says so.
+
+    Raises: MissingExtra, StorageError.
+    """
     fetch.require()
     from anidata.fetch.reading import opened  # noqa: PLC0415  aiohttp: for those alone who fetch
 
     try:
         with opened(url, _config(options)) as file:
             stamp = f"{file.size}.{file.etag or file.modified}"
-            return streamed(
-                url, file.size or UNSIZED, stamp, partial(io.BufferedReader, file, BUFFER), options
-            )
-    except fetch.Unfetched as why:
-        return [Found("", error=why.code, message=why.message)]
+            buffered = partial(io.BufferedReader, file, BUFFER)
+            return streamed(url, file.size or UNSIZED, stamp, buffered, options)
+    except fetch.FetchError as why:
+        return [ListedFile(path="", error=why.code, message=why.message)]
 
 
 @contextmanager
-def whole(place: str, options: Options) -> Iterator[IO[bytes]]:
-    """A file by any URL, all of it on disk: parquet is read from its end. Raises: SourceError, MissingExtra, StorageError."""
+def whole(url: str, options: Options) -> Iterator[IO[bytes]]:
+    """A file by any URL, all of it on disk: parquet is read from its end.
+
+    Raises: SourceError, MissingExtra, StorageError.
+    """
     with _temporary(options.base / "tmp") as file:
-        for chunk in _chunks(place, _opener(place, options)):
+        for chunk in _chunks(url, _opener(url, options)):
             try:
                 file.write(chunk)
             except OSError as error:
@@ -69,47 +73,58 @@ def whole(place: str, options: Options) -> Iterator[IO[bytes]]:
         yield file
 
 
-def look_of(place: str, options: Options) -> str | None:
-    """Size and date of a file by any URL, by its server's word; None: it says nothing. Raises: SourceError, MissingExtra."""
+def look_of(url: str, options: Options) -> str | None:
+    """Size and date of a file by any URL, by its server's word; None: it says nothing.
+
+    Raises: SourceError, MissingExtra.
+    """
     try:
-        if place.startswith(WEB):
-            with _opener(place, options)() as file:
+        if url.startswith(WEB):
+            with _opener(url, options)() as file:
                 return f"{file.size} {file.etag or file.modified}" if file.etag or file.modified else None
-        system, path = system_of(place)
+        system, path = system_of(url)
         about = system.info(path)
-    except (fetch.Unfetched, OSError) as why:
-        raise _unread(place, why) from why
-    date = next((str(about[name]) for name in STAMPS if about.get(name)), "")
+    except (fetch.FetchError, OSError) as why:
+        raise _unread(url, why) from why
+    date = date_of(about)
     return f"{about.get('size')} {date}" if date else None
 
 
-def system_of(place: str) -> tuple[Any, str]:
-    """What of fsspec reads a URL, and the path there. Raises: MissingExtra; SourceError: http within."""
-    check_plain(place)
+def date_of(about: Mapping[str, Any]) -> str:
+    """The date or tag of a file by fsspec's word; empty: it says nothing."""
+    return next((str(about[name]) for name in STAMPS if about.get(name)), "")
+
+
+def system_of(url: str) -> tuple[Any, str]:
+    """The file system of fsspec that reads a URL, and the path there.
+
+    Raises: MissingExtra; SourceError: http within.
+    """
+    check_plain(url)
     try:
         import fsspec  # noqa: PLC0415  an extra
 
-        found: tuple[Any, str] = fsspec.core.url_to_fs(place)
+        system, path = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise MissingExtra(
-            f"{scrubbed(place)}: {error}. Install what reads it with: pip install 'anidata[web]'"
+            f"{scrubbed(url)}: {error}. Install what reads it with: pip install 'anidata[web]'"
         ) from error
-    return found
+    return system, path
 
 
-def _opener(place: str, options: Options) -> Callable[[], AbstractContextManager[Any]]:
-    if not place.startswith(WEB):
-        system, path = system_of(place)
+def _opener(url: str, options: Options) -> Callable[[], AbstractContextManager[Any]]:
+    if not url.startswith(WEB):
+        system, path = system_of(url)
         return partial(system.open, path, "rb")
     fetch.require()
     from anidata.fetch.reading import opened  # noqa: PLC0415  aiohttp: for those alone who fetch
 
-    return partial(opened, place, _config(options))
+    return partial(opened, url, _config(options))
 
 
-def _unread(place: str, why: Exception) -> SourceError:
+def _unread(url: str, why: Exception) -> SourceError:
     return SourceError(
-        f"{scrubbed(place)}: {getattr(why, 'message', why)}. Check the URL, then run the same command again."
+        f"{scrubbed(url)}: {getattr(why, 'message', why)}. Check the URL, then run the same command again."
     )
 
 
@@ -121,8 +136,8 @@ def _temporary(folder: Path) -> IO[bytes]:
         raise unwritable(folder, error) from error
 
 
-def _chunks(place: str, opened: Callable[[], AbstractContextManager[Any]]) -> Iterator[bytes]:
-    """Raises: SourceError."""
+def _chunks(url: str, opened: Callable[[], AbstractContextManager[Any]]) -> Iterator[bytes]:
+    """Read a file bit by bit. Raises: SourceError."""
     taken = 0
     try:
         with opened() as file:
@@ -130,11 +145,12 @@ def _chunks(place: str, opened: Callable[[], AbstractContextManager[Any]]) -> It
                 taken += len(chunk)
                 if taken > MOST:
                     raise SourceError(
-                        f"{scrubbed(place)}: more than {MOST:,} bytes. Type the URL of a list: urls:https://…/list.csv"
+                        f"{scrubbed(url)}: more than {MOST:,} bytes. "
+                        "Type the URL of a list: urls:https://…/list.csv"
                     )
                 yield chunk
-    except (fetch.Unfetched, OSError) as why:
-        raise _unread(place, why) from why
+    except (fetch.FetchError, OSError) as why:
+        raise _unread(url, why) from why
 
 
 def _config(options: Options) -> fetch.Config:

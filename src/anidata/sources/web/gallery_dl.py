@@ -1,8 +1,9 @@
-"""gallery-dl as a program of its own: what it lists comes as a stream of rows, and how it ended is told.
+"""gallery-dl as a program of its own: its list comes as a stream of rows, and how it ended is told.
 
-It lists as when it downloads, only that downloads are off and the metadata of each file is written to its standard output. Unlike its `-j`,
-that holds nothing in memory, descends into galleries of galleries (each URL once), and ends with an exit code and an error in words.
-Its own config holds for it, credentials too; but no postprocessor, archive or file of URLs named there takes part.
+It lists as when it downloads, only that downloads are off and the metadata of each file is written to its
+standard output. Unlike its `-j`, that holds nothing in memory, descends into galleries of galleries (each URL
+once), and ends with an exit code and an error in words. Its own config holds for it, credentials too; but no
+postprocessor, archive or file of URLs named there takes part.
 """
 
 import importlib.util
@@ -39,16 +40,22 @@ UNKNOWN, LOGIN, CHALLENGE = 64, 16, 8
 Row = dict[str, Any]
 
 PRINTER = {
-    "name": "metadata", "event": "prepare", "mode": "jsonl", "filename": "-", "private": True, "ascii": True,
-    "whitelist": None, "blacklist": None, "filter": None, "include": None, "exclude": None, "archive": None,
-}  # fmt: skip
+    "name": "metadata",
+    "event": "prepare",
+    "mode": "jsonl",
+    "filename": "-",
+    "private": True,
+    "ascii": True,
+    **dict.fromkeys(("whitelist", "blacklist", "filter", "include", "exclude", "archive")),
+}
 SETTINGS: dict[str, Any] = {
     "download": False,
     "skip": False,
     "archive": None,
     "postprocess": True,
     "postprocessors": [PRINTER],
-    "postprocessor-options": PRINTER,  # whatever else the user's config would start prints too, and starts nothing
+    # whatever else the user's config would start prints too, and starts nothing
+    "postprocessor-options": PRINTER,
     "metadata-url": "_url",
     "metadata-http": None,
     "metadata-path": None,
@@ -63,7 +70,10 @@ SETTINGS: dict[str, Any] = {
 
 
 class ListingFailed(Exception):
-    """A gallery that can't be listed to its end: gallery-dl's exit code (0: we have ended it), and why, without secrets."""
+    """A gallery that can't be listed to its end.
+
+    `code`: gallery-dl's exit code (0: we have ended it); `message`: why, without secrets.
+    """
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -74,17 +84,18 @@ def program() -> list[str]:
     """The words that start gallery-dl. Raises: MissingExtra."""
     if importlib.util.find_spec("gallery_dl") is not None:
         return [sys.executable, "-m", "gallery_dl"]
-    found = shutil.which("gallery-dl")
-    if found is None:
+    path = shutil.which("gallery-dl")
+    if path is None:
         raise MissingExtra(
             "galleries need gallery-dl, which isn't installed. Install it with: pip install 'anidata[web]'"
         )
-    return [found]
+    return [path]
 
 
 def rows(url: str) -> Generator[Row, None, None]:
-    """The metadata of each file in a gallery, its URL as `_url`; of a gallery within that can't be read its `_unread` URL alone.
+    """Yield the metadata of each file in a gallery, its URL as `_url`.
 
+    Of a gallery within that can't be read the row has its URL alone, as `_unread`.
     Raises: MissingExtra. ListingFailed: after the rows that came before.
     """
     start = program()
@@ -93,21 +104,20 @@ def rows(url: str) -> Generator[Row, None, None]:
         words = [*start, "--no-input", "--no-colors", "--write-unsupported", str(unread)]
         words += [word for name, value in SETTINGS.items() for word in ("-o", f"{name}={json.dumps(value)}")]
         with _running([*words, "--", url], folder) as process:
-            talk = _Talk(process)
-            for line in talk.lines():
+            output = _Output(process)
+            for line in output.lines():
                 yield _row(line)
             code = process.wait(30)
         yield from _unread(unread)
         if code:
-            raise ListingFailed(code, talk.words() or f"gallery-dl ended with exit code {code}")
+            raise ListingFailed(code, output.complaint() or f"gallery-dl ended with exit code {code}")
 
 
 @contextmanager
 def _running(words: list[str], folder: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A program in a process group of its own, of which nothing is left in the end."""
-    environment = os.environ | {
-        "PYTHONUNBUFFERED": "1"
-    }  # a row is there when it is written, whatever comes then
+    """Run a program in a process group of its own, of which nothing is left in the end."""
+    # a row is there when it is written, whatever comes then
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(  # noqa: S603  no shell; the URL stands after --
         words,
         stdin=subprocess.DEVNULL,
@@ -128,35 +138,34 @@ def _running(words: list[str], folder: str) -> Iterator["subprocess.Popen[bytes]
         raise ListingFailed(0, "gallery-dl has closed its output but doesn't end") from error
 
 
-class _Talk:
-    """What a program says: lines as they come, and the last words of its errors."""
+class _Output:
+    """What a program writes: lines as they come, and the last words of its errors."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self._process, self._said = process, b""
+        self._process, self._errors = process, b""
 
-    def words(self) -> str:
+    def complaint(self) -> str:
         """Its errors, or else its warnings: without secrets, on one line."""
-        lines = scrubbed(clean(self._said.decode("utf-8", "replace"))).splitlines()
+        lines = scrubbed(clean(self._errors.decode("utf-8", "replace"))).splitlines()
         chosen = [line for line in lines if line.startswith("error:")] or lines
-        return re.sub(
-            r"[\x00-\x1f\x7f-\x9f]+", " ", " ".join(chosen[-3:]).replace("error: ", "").removesuffix(" .")
-        )[:MAX_WORDS].strip()
+        text = " ".join(chosen[-3:]).replace("error: ", "").removesuffix(" .")
+        return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)[:MAX_WORDS].strip()
 
     def lines(self) -> Iterator[bytes]:
-        """Raises: ListingFailed: it is silent, or takes longer, or says more than it may."""
-        rest, taken = b"", 0
+        """Yield its rows. Raises: ListingFailed: it is silent, or takes longer, or says more than it may."""
+        begun, taken = b"", 0
         for chunk in self._chunks():
             taken += len(chunk)
-            rest += chunk
-            *whole, rest = rest.split(b"\n")
+            begun += chunk
+            *whole, begun = begun.split(b"\n")
             yield from whole
-            if taken > MAX_OUTPUT or len(rest) > MAX_ROW:
+            if taken > MAX_OUTPUT or len(begun) > MAX_ROW:
                 raise ListingFailed(0, f"it lists more than {MAX_OUTPUT:,} bytes, or {MAX_ROW:,} in one row")
-        if rest:
-            yield rest
+        if begun:
+            yield begun
 
     def _chunks(self) -> Iterator[bytes]:
-        """Its standard output; its standard error is kept, the end of it."""
+        """Yield its standard output; of its standard error the end is kept."""
         assert self._process.stdout is not None  # pipes were asked for
         assert self._process.stderr is not None
         end = time.monotonic() + TOTAL
@@ -166,22 +175,22 @@ class _Talk:
             while waiting.get_map():
                 ready = waiting.select(max(0.0, min(IDLE, end - time.monotonic())))
                 if not ready:
-                    raise ListingFailed(
-                        0,
-                        f"no word for {IDLE:g} seconds, or not done after {TOTAL:g}. {self.words()}".strip(),
-                    )
+                    raise ListingFailed(0, self._silence())
                 for key, _ in ready:
                     chunk = os.read(key.fd, CHUNK)
                     if not chunk:
                         waiting.unregister(key.fileobj)
                     elif key.fileobj is self._process.stderr:
-                        self._said = (self._said + chunk)[-CHUNK:]
+                        self._errors = (self._errors + chunk)[-CHUNK:]
                     else:
                         yield chunk
 
+    def _silence(self) -> str:
+        return f"no word for {IDLE:g} seconds, or not done after {TOTAL:g}. {self.complaint()}".strip()
+
 
 def _row(line: bytes) -> Row:
-    """Raises: ListingFailed: the line is none of its rows."""
+    """Read one of its rows. Raises: ListingFailed: the line is none."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -4,9 +4,12 @@ import re
 from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from anidata.errors import SourceError
+
 NAMES = (
-    "access[_-]?token|api[_-]?key|auth|auth[_-]?token|authorization|client[_-]?secret|cookies?|csrf[_-]?token|login|pass|passwd|password"
-    "|pass[_-]?hash|password[_-]?hash|phpsessid|refresh[_-]?token|secret|session|session[_-]?id|sid|token|x[_-]?api[_-]?key"
+    "access[_-]?token|api[_-]?key|auth|auth[_-]?token|authorization|client[_-]?secret|cookies?|csrf[_-]?token"
+    "|login|pass|passwd|password|pass[_-]?hash|password[_-]?hash|phpsessid|refresh[_-]?token|secret|session"
+    "|session[_-]?id|sid|token|x[_-]?api[_-]?key"
 )
 DEEPEST = 20  # levels of a value; what lies deeper is left out
 
@@ -17,7 +20,10 @@ _HEADER = re.compile(r"\b(authorization|cookie|set-cookie)(\W+)[^\r\n]+", re.IGN
 
 
 def is_secret(name: str) -> bool:
-    """Whether what goes by a name is no one's business: credentials, and what a program keeps to itself by an underscore."""
+    """Whether what goes by a name is no one's business.
+
+    Credentials are, and what a program keeps to itself by an underscore.
+    """
     return name.startswith("_") or _NAME.fullmatch(name) is not None
 
 
@@ -29,9 +35,8 @@ def scrubbed(text: str) -> str:
 
 def url_without_secrets(url: str) -> str:
     """A URL without user, password and parameters that name a credential; another stays as it is."""
-    url = _LOGIN.sub(
-        "", url
-    )  # after a prefix, as in Danbooru:https://, it stands where urlsplit doesn't look
+    # after a prefix, as in Danbooru:https://, a login stands where urlsplit doesn't look
+    url = _LOGIN.sub("", url)
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -44,8 +49,17 @@ def has_secrets(url: str) -> bool:
     return scrubbed(url) != url
 
 
+def refuse_secrets(text: str) -> None:
+    """Refuse a URL with credentials, which are never to be remembered. Raises: SourceError."""
+    if "://" in text and has_secrets(text):
+        raise SourceError(
+            f"{scrubbed(text)}: credentials in a URL would be written down. "
+            "Type it without: fsspec takes them from its own config"
+        )
+
+
 def without_secrets(value: Any, depth: int = 0) -> Any:
-    """A value of JSON without what goes by a secret name, on any level, and without credentials in its texts."""
+    """A value of JSON without what goes by a secret name, on any level, or credentials in its texts."""
     if depth > DEEPEST:
         return None
     if isinstance(value, dict):

@@ -1,12 +1,16 @@
-"""Lists of URLs: txt, csv, tsv, jsonl, parquet, packed by gzip or not, here or wherever fsspec reaches. Rows come one by one, never all at once."""
+"""Lists of URLs: txt, csv, tsv, jsonl, parquet, packed by gzip or not, here or wherever fsspec reaches.
+
+Rows come one by one, never all at once. A location is a path or a URL.
+"""
 
 import csv
 import gzip
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -16,17 +20,8 @@ from anidata.sources.listing.sidecars import clean
 from anidata.sources.web.files import check_plain, whole
 from anidata.storage import WEB
 
-COLUMNS = (
-    "url",
-    "image_url",
-    "file_url",
-    "img_url",
-    "imageurl",
-    "image",
-    "src",
-    "link",
-    "uri",
-)  # of URLs, the first found
+# of URLs, the first that there is
+COLUMNS = ("url", "image_url", "file_url", "img_url", "imageurl", "image", "src", "link", "uri")
 FORMS = {
     ".txt": "txt",
     ".csv": "csv",
@@ -43,33 +38,34 @@ ALONE = "url"  # the column of a list that has no others
 Row = dict[str, Any]
 
 
-def rows(place: str, options: Options) -> Iterator[Row]:
-    """The rows of a list, by column. Raises: SourceError: there is none, or it is none."""
-    with _opened(place, options) as file:
-        form = _form(place, file)
+def rows(location: str, options: Options) -> Iterator[Row]:
+    """Yield the rows of a list, by column. Raises: SourceError: there is none, or it is none."""
+    with _opened(location, options) as file:
+        form = _form(location, file)
         try:
             yield from _parquet(file) if form == "parquet" else _text(form, file)
         except (OSError, EOFError, ValueError, csv.Error) as error:  # ValueError: pyarrow's too
             raise SourceError(
-                f"{place}: can't be read as {form} ({error}). Mend it, or name it by its true ending: {', '.join(FORMS)}"
+                f"{location}: can't be read as {form} ({error}). "
+                f"Mend it, or name it by its true ending: {', '.join(FORMS)}"
             ) from error
 
 
-def column_of(found: Iterable[str], wanted: str, place: str, option: str = "--url-column") -> str:
+def column_of(columns: Iterable[str], wanted: str, location: str, option: str = "--url-column") -> str:
     """The column that holds the URLs; option: by which it can be named. Raises: SourceError: none does."""
-    names = [str(name) for name in found]
+    names = [str(name) for name in columns]
     by_name = {name.strip().lower(): name for name in reversed(names)}
     for name in (wanted,) if wanted else COLUMNS:
         if name in names or name.lower() in by_name:
             return name if name in names else by_name[name.lower()]
     raise SourceError(
-        f"{place}: no column '{wanted or COLUMNS[0]}'. Type {option} with one of: {', '.join(names[:20])}"
+        f"{location}: no column '{wanted or COLUMNS[0]}'. Type {option} with one of: {', '.join(names[:20])}"
     )
 
 
 @contextmanager
-def _opened(place: str, options: Options) -> Iterator[IO[bytes]]:
-    with _file(place, options) as raw:
+def _opened(location: str, options: Options) -> Iterator[IO[bytes]]:
+    with _file(location, options) as raw:
         if raw.read(2) == b"\x1f\x8b":
             raw.seek(0)
             with gzip.open(raw) as unpacked:
@@ -79,69 +75,100 @@ def _opened(place: str, options: Options) -> Iterator[IO[bytes]]:
         yield raw
 
 
-def _file(place: str, options: Options) -> AbstractContextManager[IO[bytes]]:
-    """Raises: SourceError, MissingExtra."""
-    check_plain(place)
-    if place.startswith(WEB):
-        return whole(place, options)
-    if "://" not in place:
-        path = Path(place)
-        if not path.is_file():
-            raise SourceError(
-                f"{place}: there is no such list. Type the path or URL of a txt, csv, tsv, jsonl or parquet: urls:list.csv"
-            )
-        return open(path, "rb")
+def _file(location: str, options: Options) -> AbstractContextManager[IO[bytes]]:
+    """Open a list, wherever it is. Raises: SourceError, MissingExtra."""
+    check_plain(location)
+    if location.startswith(WEB):
+        return whole(location, options)
+    return _by_fsspec(location) if "://" in location else _here(location)
+
+
+def _here(location: str) -> AbstractContextManager[IO[bytes]]:
+    path = Path(location)
+    if not path.is_file():
+        raise SourceError(
+            f"{location}: there is no such list. "
+            "Type the path or URL of a txt, csv, tsv, jsonl or parquet: urls:list.csv"
+        )
+    return open(path, "rb")
+
+
+def _by_fsspec(url: str) -> AbstractContextManager[IO[bytes]]:
     try:
         import fsspec  # noqa: PLC0415
 
-        return cast("AbstractContextManager[IO[bytes]]", fsspec.open(place, "rb"))
+        return cast("AbstractContextManager[IO[bytes]]", fsspec.open(url, "rb"))
     except ImportError as error:
         raise MissingExtra(
-            f"{place}: {error}. Install what reads it with: pip install 'anidata[web]'"
+            f"{url}: {error}. Install what reads it with: pip install 'anidata[web]'"
         ) from error
     except ValueError as error:
-        raise SourceError(f"{place}: {error}. Type the path or URL of a list: urls:list.csv") from error
+        raise SourceError(f"{url}: {error}. Type the path or URL of a list: urls:list.csv") from error
 
 
-def _form(place: str, file: IO[bytes]) -> str:
-    """By the name's ending, .gz left out; by content where that says nothing."""
-    name = re.sub(r"[?#].*", "", place) if "://" in place else place
+def _form(location: str, file: IO[bytes]) -> str:
+    """The form of a list by its name's ending, .gz left out; by content where that says nothing."""
+    name = re.sub(r"[?#].*", "", location) if "://" in location else location
     form = FORMS.get(Path(name.removesuffix(".gz")).suffix.lower())
     if form:
         return form
     head = file.read(64)
     file.seek(0)
-    return "parquet" if head.startswith(b"PAR1") else "jsonl" if head.lstrip().startswith(b"{") else "txt"
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    return "jsonl" if head.lstrip().startswith(b"{") else "txt"
 
 
 def _text(form: str, file: IO[bytes]) -> Iterator[Row]:
     lines = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
     with nullcontext(lines):
-        if form in ("csv", "tsv"):
-            csv.field_size_limit(LONGEST)
-            yield from csv.DictReader(
-                (line.replace("\0", "") for line in lines), delimiter="\t" if form == "tsv" else ","
-            )
-        else:
-            for line in lines:
-                if text := clean(line):
-                    yield from (
-                        _object(text)
-                        if form == "jsonl"
-                        else [{ALONE: text}]
-                        if not text.startswith("#")
-                        else []
-                    )
+        yield from TEXT_READERS[form](lines)
     lines.detach()
 
 
-def _object(text: str) -> list[Row]:
+def _separated(lines: Iterable[str], delimiter: str) -> Iterator[Row]:
+    reader = csv.DictReader((line.replace("\0", "") for line in lines), delimiter=delimiter)
+    while (row := _next_row(reader)) is not None:
+        yield row
+
+
+def _next_row(reader: Iterator[Row]) -> Row | None:
+    """Read a row with long fields: csv's limit holds for the whole process, and is put back at once."""
+    limit = csv.field_size_limit(LONGEST)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _objects(lines: Iterable[str]) -> Iterator[Row]:
+    for line in lines:
+        if text := clean(line):
+            yield _object(text)
+
+
+def _urls_alone(lines: Iterable[str]) -> Iterator[Row]:
+    for line in lines:
+        text = clean(line)
+        if text and not text.startswith("#"):
+            yield {ALONE: text}
+
+
+TEXT_READERS: dict[str, Callable[[Iterable[str]], Iterator[Row]]] = {
+    "csv": partial(_separated, delimiter=","),
+    "tsv": partial(_separated, delimiter="\t"),
+    "jsonl": _objects,
+    "txt": _urls_alone,
+}
+
+
+def _object(text: str) -> Row:
     """A line of jsonl; one that is broken doesn't take the others along: it is a row without a URL."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return [{}]
-    return [value if isinstance(value, dict) else {}]
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _parquet(file: IO[bytes]) -> Iterator[Row]:

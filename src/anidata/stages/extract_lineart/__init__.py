@@ -12,7 +12,7 @@ __getattr__ = face(
         "run": "stage",
         "is_up_to_date": "stage",
         "spelled": "config",
-        "settled": "config",
+        "pinned": "config",
         "portable": "config",
     },
 )

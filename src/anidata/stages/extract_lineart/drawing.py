@@ -1,10 +1,14 @@
-"""Drawing, in a worker: a part of pictures is read again, fitted once each, drawn in the styles wanted, and published as a tar and a table."""
+"""Drawing, in a worker.
+
+The pictures of a part are read again, fitted once each, drawn in the styles wanted, and published
+as a tar and a table.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import cv2
 import numpy as np
@@ -16,7 +20,7 @@ from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
 from anidata.imaging import encode
 from anidata.imaging import fit as fitting
-from anidata.imaging.reopen import Reader
+from anidata.imaging.reopen import Location, Reader
 from anidata.lineart import postprocess, selection
 from anidata.lineart.postprocess import Finish
 from anidata.tar import writer
@@ -24,11 +28,23 @@ from anidata.tar import writer
 SUFFIX: dict[encode.Form, str] = {"jpeg": "jpg", "webp": "webp", "png": "png"}
 SCOUT = 256  # px of the short side at which ink is looked for before a picture is cut
 
-Row = dict[str, Any]
+Row = dict[str, Any]  # of catalog.schemas.PAIRS
 Failures = dict[str, tuple[str, str]]  # key → code and message
 
 
-@dataclass(frozen=True)
+class Picture(TypedDict):
+    """A picture to draw: a row of the catalog."""
+
+    key: str
+    wanted: list[str]  # the files that it lacks: `color`, and styles
+    width: int
+    height: int
+    places: list[Location]  # where its bytes lie
+    line_key: str | None  # of the artist's lines
+    lines: list[Location] | None  # where theirs lie
+
+
+@dataclass(frozen=True, kw_only=True)
 class Frame:
     """How a picture is fitted and its color encoded."""
 
@@ -44,7 +60,7 @@ class Frame:
 class Pens:
     """How lines are drawn."""
 
-    configs: dict[str, Any]  # style of the shelf → its parameters
+    configs: dict[str, Any]  # style of the registry → its parameters
     mix: dict[str, float]  # style → weight
     jitter: float
     seed: int
@@ -57,27 +73,27 @@ class Pens:
         return name, postprocess.finished(registry.load("styles", name).draw(rgb, config), self.finish)
 
 
-@dataclass(frozen=True)
-class Part:
-    """Pictures to draw: of each its key, the places where its bytes lie, and the files wanted of it."""
+@dataclass(frozen=True, kw_only=True)
+class LinePart:
+    """Pictures to draw, and how."""
 
     name: str
-    pictures: list[Row]
+    pictures: list[dict[str, Any]]  # each a Picture
     frame: Frame
     pens: Pens
     fingerprints: dict[str, str]  # file → what it depends on
     reader: Reader
 
 
-def draw_part(part: Part, watch: Watch) -> tuple[Counter[str], Failures]:
-    """Draw one part and publish it: counts, and the pictures that failed with code and message."""
+def draw_part(part: LinePart, watch: Watch) -> tuple[Counter[str], Failures]:
+    """Draw one part and publish it; counts by style, and the pictures that failed with code and message."""
     rows: list[Row] = []
     failures: Failures = {}
     path = part.reader.workspace.folder("pairs") / f"{part.name}.tar"
     storage.delete(path.with_suffix(".parquet"))  # of a worker that died after all: this one's tar may differ
     with storage.publishing(path) as file:
         tar = writer.TarWriter(file)
-        for picture, failure in watch.each(part.pictures):
+        for picture, failure in watch.each(cast("list[Picture]", part.pictures)):
             made = failure or _try(part, picture)
             if isinstance(made, Failure):
                 failures[picture["key"]] = (made.code, made.message)
@@ -93,7 +109,7 @@ def draw_part(part: Part, watch: Watch) -> tuple[Counter[str], Failures]:
     return Counter(row["style"] for row in rows), failures
 
 
-def _try(part: Part, picture: Row) -> list[tuple[Row, bytes]] | Failure:
+def _try(part: LinePart, picture: Picture) -> list[tuple[Row, bytes]] | Failure:
     try:
         with within_memory():
             return list(_draw(part, picture))
@@ -101,34 +117,37 @@ def _try(part: Part, picture: Row) -> list[tuple[Row, bytes]] | Failure:
         return Failure(error.code, error.message)
 
 
-def _draw(part: Part, picture: Row) -> Iterator[tuple[Row, bytes]]:
-    """The files wanted of one picture, all from one fitted picture."""
-    wanted, frame = picture["wanted"], part.frame
+def _draw(part: LinePart, picture: Picture) -> Iterator[tuple[Row, bytes]]:
+    """The files wanted of one picture, all from one fitted picture, each with its row."""
     page = _Page(part, picture)
-    for name in wanted:
-        row = {"key": picture["key"], "style": name, "fingerprint": part.fingerprints[name]}
-        if name == schemas.COLOR:
-            data, suffix, shape = (
-                encode.encode_color(page.rgb, frame.color, frame.quality),
-                SUFFIX[frame.color],
-                page.rgb.shape,
-            )
+    for style in picture["wanted"]:
+        row = {"key": picture["key"], "style": style, "fingerprint": part.fingerprints[style]}
+        if style == schemas.COLOR:
+            about, data = _color_file(page.rgb, part.frame)
+        elif style == selection.ARTIST:
+            row["fingerprint"] += str(picture["line_key"])
+            about, data = _line_file(style, page.artist(), part.pens.finish)
         else:
-            drawn, line = (name, page.artist()) if name == selection.ARTIST else page.drawn(name)
-            data, suffix, shape = (
-                encode.encode_line(postprocess.stored(line, part.pens.finish)),
-                "png",
-                line.shape,
-            )
-            row |= {"drawn": drawn, **postprocess.measure(line)._asdict()}
-            row["fingerprint"] += picture["line_key"] if name == selection.ARTIST else ""
-        yield row | {"suffix": suffix, "width": shape[1], "height": shape[0]}, data
+            about, data = _line_file(*page.drawn(style), part.pens.finish)
+        yield row | about, data
+
+
+def _color_file(rgb: np.ndarray, frame: Frame) -> tuple[Row, bytes]:
+    row = {"suffix": SUFFIX[frame.color], "width": rgb.shape[1], "height": rgb.shape[0]}
+    return row, encode.encode_color(rgb, frame.color, frame.quality)
+
+
+def _line_file(drawn: str, line: np.ndarray, finish: Finish) -> tuple[Row, bytes]:
+    """drawn: the style really drawn in."""
+    row = {"drawn": drawn, "suffix": "png", "width": line.shape[1], "height": line.shape[0]}
+    data = encode.encode_line(postprocess.stored(line, finish))
+    return row | postprocess.measure(line)._asdict(), data
 
 
 class _Page:
     """A picture, brought to its page once it is asked for."""
 
-    def __init__(self, part: Part, picture: Row) -> None:
+    def __init__(self, part: LinePart, picture: Picture) -> None:
         self._part, self._picture, self._frame = part, picture, part.frame
 
     @cached_property
@@ -142,23 +161,23 @@ class _Page:
 
     @cached_property
     def _at(self) -> float:
-        """Where the picture is cut."""
+        """Share of what is cut off that is cut above or left of the page."""
         if self._frame.fit == "pad" or self._frame.anchor == "center":
             return 0.5
-        return anchored(
-            self._decoded, fitting.page_of(self._decoded.shape, self._frame.size, self._frame.fit)
-        )
+        page = fitting.page_of(self._decoded.shape, self._frame.size, self._frame.fit)
+        return anchored(self._decoded, page)
 
     def drawn(self, style: str) -> tuple[str, np.ndarray]:
         """Lines of what lies on the page alone: the picture's border against paper is no stroke."""
-        box = fitting.place(self._decoded.shape, self._frame.size, self._frame.fit)
+        box = fitting.inner_box(self._decoded.shape, self._frame.size, self._frame.fit)
         line = np.full(self.rgb.shape[:2], postprocess.PAPER, np.uint8)
         name, line[box] = self._part.pens.draw(style, self.rgb[box], self._picture["key"])
         return name, line
 
     def artist(self) -> np.ndarray:
         """The artist's own lines, scaled to the color picture's size first, so that both are fitted alike."""
-        decoded = self._part.reader.decode(self._picture["lines"], self._picture["line_key"])
+        locations, key = self._picture["lines"] or [], str(self._picture["line_key"])
+        decoded = self._part.reader.decode(locations, key)
         rgb = fitting.resize(decoded.rgb, self._picture["width"], self._picture["height"], self._frame.filter)
         fitted = fitting.fit(rgb, self._frame.size, self._frame.fit, self._frame.filter, self._at)
         return np.asarray(cv2.cvtColor(fitted, cv2.COLOR_RGB2GRAY))
@@ -167,13 +186,11 @@ class _Page:
 def anchored(rgb: np.ndarray, page: tuple[int, int]) -> float:
     """Where to cut a picture for a page of that width and height so that most of its ink stays."""
     scale = SCOUT / min(rgb.shape[:2])
-    small = (
-        rgb
-        if scale >= 1
-        else fitting.shrink(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
-    )
+    if scale < 1:
+        height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
+        rgb = fitting.shrink(rgb, width, height)
     name, config = scout()
-    return fitting.richest(registry.load("styles", name).draw(small, config) < postprocess.INK, page)
+    return fitting.richest(registry.load("styles", name).draw(rgb, config) < postprocess.INK, page)
 
 
 def scout() -> tuple[str, Any]:

@@ -1,10 +1,12 @@
-"""A journal: what has been fetched of a part that isn't finished, one entry after the other, appended at once as it comes.
+"""A journal: what has been fetched of a part that isn't finished.
 
-It is a tar that grows: of each entry `RECORD.json`, then `RECORD.at` if it has a body. When it is whole, its end mark is written and it is moved
-to its place as it is, for later stages to read: no body is written twice. Entries stand in the order in which they came.
+One entry follows the other, appended at once as it comes. It is a tar that grows: of each entry
+`RECORD.json`, then `RECORD.at` if it has a body. When it is whole, its end mark is written and it is moved as
+it is to where later stages read it: no body is written twice. Entries stand in the order in which they came.
 
-A process that is killed leaves a last entry half written; whoever opens the journal next cuts it off. So an answer is asked for again only
-if it was in flight. Nothing is synced before the end: after a power cut what the disk lost is asked for again.
+A process that is killed leaves a last entry half written; whoever opens the journal next cuts it off. So a
+URL is asked for again only if its response was in flight. Nothing is synced before the end: after a power cut
+what the disk lost is asked for again.
 """
 
 import os
@@ -12,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self, TypedDict
 
 import msgspec
 import xxhash
@@ -24,20 +26,47 @@ from anidata.tar.reader import BLOCK
 
 STEP = 1 << 20
 
-Row = dict[str, Any]
+
+class ResponseRow(TypedDict):
+    """A fetch.Response without its body, as `RECORD.json` holds it."""
+
+    record: str
+    url: str
+    final_url: str
+    asked: float  # seconds since 1970
+    http: int | None
+    error: str | None
+    message: str | None
+    redirects: int
+    tries: int
+    etag: str | None
+    modified: str | None
+    type: str | None
+    robots_tag: str | None
+    tdm_reservation: str | None
+    tdm_policy: str | None
+    content_usage: str | None
+    ignored: str | None
+    elsewhere: bool
+    size: int
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a journal holds of one record."""
+    """All that a journal holds of one record."""
 
-    row: Row
+    row: ResponseRow
     offset: int  # of the body, in the journal and in the tar that becomes of it
     size: int
 
+    @property
+    def end(self) -> int:
+        """Where the next entry begins."""
+        return self.offset + self.size + len(writer.padding(self.size))
 
-class _Said(msgspec.Struct):
-    """What `RECORD.json` holds."""
+
+class _Envelope(msgspec.Struct):
+    """The content of `RECORD.json`."""
 
     check: int  # XXH3 of the row's text and the body
     size: int  # bytes of the body
@@ -47,7 +76,8 @@ class _Said(msgspec.Struct):
 class Journal:
     """The journal at a path; the last entry of a record counts.
 
-    tar: where it goes in the end. One that stands there without being called published is the journal of a process killed at that very moment.
+    tar: where it goes in the end. One that stands there without being called published is the journal of a
+    process killed at that very moment.
     """
 
     def __init__(self, path: Path, tar: Path) -> None:
@@ -70,11 +100,14 @@ class Journal:
     ) -> None:
         self._file.close()
 
-    def add(self, row: Row, body: IO[bytes] | None, size: int) -> None:
-        """Append an entry; the body is read from where it stands, and has so many bytes. Raises: StorageError: no room."""
+    def add(self, row: ResponseRow, body: IO[bytes] | None, size: int) -> None:
+        """Append an entry; the body is read from where it stands, and has so many bytes.
+
+        Raises: StorageError: no room.
+        """
         text = msgspec.json.encode(row)
         first = body.read(STEP) if body else b""
-        head = _head(row["record"], _said(_check(text, first, body), size, text), size)
+        head = _head(row["record"], _envelope(_check(text, first, body), size, text), size)
         try:
             _write(self._file, [head, first] if size > STEP else [head, first, writer.padding(size)])
             if body and size > STEP:
@@ -84,7 +117,7 @@ class Journal:
         except OSError as error:
             raise unwritable(self._path, error) from error
         entry = self.entries[row["record"]] = Entry(row, self._end + len(head), size)
-        self._end = entry.offset + size + len(writer.padding(size))
+        self._end = entry.end
 
     def finish(self) -> None:
         """End it, with all bodies safe in its tar; without any it is deleted. Raises: StorageError."""
@@ -105,71 +138,89 @@ class Journal:
 
 def _head(record: str, text: bytes, size: int) -> bytes:
     """All of an entry that stands before its body's bytes."""
-    said = [writer.header(f"{record}.json", len(text)), text, writer.padding(len(text))]
-    return b"".join([*said, writer.header(f"{record}.at", size)] if size else said)
+    blocks = [writer.header(f"{record}.json", len(text)), text, writer.padding(len(text))]
+    if size:
+        blocks.append(writer.header(f"{record}.at", size))
+    return b"".join(blocks)
 
 
-def _said(check: int, size: int, text: bytes) -> bytes:
+def _envelope(check: int, size: int, text: bytes) -> bytes:
     return b'{"check":%d,"size":%d,"row":%b}' % (check, size, text)
 
 
 def _entries(file: IO[bytes]) -> Iterator[Entry]:
-    """All whole entries; what follows them is cut off."""
-    place = file.seek(0)
-    while (entry := _entry(file, place)) is not None:
+    """Yield all whole entries; what follows them is cut off."""
+    position = file.seek(0)
+    while (entry := _entry(file, position)) is not None:
         yield entry
-        place = entry.offset + entry.size + len(writer.padding(entry.size))
-    file.truncate(place)
+        position = entry.end
+    file.truncate(position)
 
 
-def _entry(file: IO[bytes], place: int) -> Entry | None:
-    """The entry at a place; None: there is none, or not all of it, or it isn't as it was written."""
-    file.seek(place)
-    left = os.fstat(file.fileno()).st_size - place  # what is damaged may speak of any sizes
+def _entry(file: IO[bytes], start: int) -> Entry | None:
+    """The entry that begins at a byte.
+
+    None: there is none, or not all of it, or it isn't as it was written.
+    """
+    file.seek(start)
+    left = os.fstat(file.fileno()).st_size - start  # what is damaged may speak of any sizes
     try:
-        length = int(_read(file, BLOCK)[writer.SIZE], 8)
-        text = _read(file, min(length, left))
-        said = msgspec.json.decode(text, type=_Said)
-        row = msgspec.json.decode(said.row)
-        head = _head(row["record"], _said(said.check, said.size, bytes(said.row)), said.size)
+        envelope = _read_envelope(file, left)
+        row = msgspec.json.decode(envelope.row)
+        text = _envelope(envelope.check, envelope.size, bytes(envelope.row))
+        head = _head(row["record"], text, envelope.size)
     except (ValueError, TypeError, KeyError, msgspec.MsgspecError):
         return None
-    whole = len(head) + said.size + len(writer.padding(said.size))
-    file.seek(place)
-    if said.size < 0 or whole > left or _read(file, len(head)) != head:
+    entry = Entry(row, start + len(head), envelope.size)
+    file.seek(start)
+    if entry.size < 0 or entry.end - start > left or _read(file, len(head)) != head:
         return None
-    found, rest = xxhash.xxh3_64(bytes(said.row)), said.size
-    while rest and (chunk := _read(file, min(rest, STEP))):
-        found.update(chunk)
-        rest -= len(chunk)
-    is_whole = (
-        not rest and found.intdigest() == said.check and not any(_read(file, len(writer.padding(said.size))))
-    )
-    return Entry(row, place + len(head), said.size) if is_whole else None
+    return entry if _is_body_whole(file, envelope) else None
+
+
+def _read_envelope(file: IO[bytes], left: int) -> _Envelope:
+    """The content of the `RECORD.json` that the file stands before; left: bytes to the end of the file.
+
+    Raises: ValueError, TypeError, msgspec.MsgspecError: there is none.
+    """
+    length = int(_read(file, BLOCK)[writer.SIZE], 8)
+    return msgspec.json.decode(_read(file, min(length, left)), type=_Envelope)
+
+
+def _is_body_whole(file: IO[bytes], envelope: _Envelope) -> bool:
+    """Whether the body that the file stands before is as it was written, and its padding too."""
+    digest, remaining = xxhash.xxh3_64(bytes(envelope.row)), envelope.size
+    while remaining and (chunk := _read(file, min(remaining, STEP))):
+        digest.update(chunk)
+        remaining -= len(chunk)
+    if remaining or digest.intdigest() != envelope.check:
+        return False
+    return not any(_read(file, len(writer.padding(envelope.size))))
 
 
 def _check(text: bytes, first: bytes, body: IO[bytes] | None) -> int:
     """The digest of an entry; `body` is left behind its first bytes."""
-    found = xxhash.xxh3_64(text)
-    found.update(first)
+    digest = xxhash.xxh3_64(text)
+    digest.update(first)
     if body and len(first) == STEP:
         while chunk := body.read(STEP):
-            found.update(chunk)
+            digest.update(chunk)
         body.seek(STEP)
-    return found.intdigest()
+    return digest.intdigest()
 
 
 def _write(file: IO[bytes], pieces: list[bytes]) -> None:
-    """All of them: one call may take less."""
+    """Write all pieces: one call may take less."""
     done = os.writev(file.fileno(), pieces)
     if done < sum(map(len, pieces)):
-        rest = memoryview(b"".join(pieces))[done:]
-        while rest:
-            rest = rest[file.write(rest) :]
+        remaining = memoryview(b"".join(pieces))[done:]
+        while remaining:
+            remaining = remaining[file.write(remaining) :]
 
 
 def _read(file: IO[bytes], size: int) -> bytes:
-    found = file.read(size)
-    while found and len(found) < size and (more := file.read(size - len(found))):
-        found += more
-    return found
+    """So many bytes, or fewer at the end of the file."""
+    data = file.read(size)
+    while data and len(data) < size and (more := file.read(size - len(data))):
+        data += more
+    return data

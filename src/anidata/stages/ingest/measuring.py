@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,23 +14,27 @@ from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
 from anidata.imaging import decode, image
 from anidata.lineart import registration
-from anidata.stages.ingest import fetching, plan
-from anidata.stages.ingest.config import Part, Row, made_with
-from anidata.stages.ingest.rows import reference
+from anidata.stages.ingest import fetching, lanes, plan
+from anidata.stages.ingest.config import IngestPart, made_with
+from anidata.stages.ingest.rows import (
+    ImageRow,
+    RecordRow,
+    Sighting,
+    line_reference,
+    picture_reference,
+    refer_line,
+    refer_picture,
+)
+from anidata.stages.ingest.stale import DECODE, Stale
 from anidata.tar import writer
 
 warm = phash.warm
 
 
-def measure_part(part: Part, watch: Watch) -> Counter[str]:
+def measure_part(part: IngestPart, watch: Watch) -> Counter[str]:
     """Work through one part, or through what is stale in it, and publish it."""
     before = tables.made_from(part.path("records")).get("made")
-    if before is None:
-        planned = tables.read_group(plan.plan_path(part.workspace, part.generation), part.index)
-        work = _Work(part, fetching.answered(part.workspace, part.generation, part.index, planned))
-    else:
-        images = {r["key"]: r for r in tables.rows(part.path("images"), schemas.images_schema())}
-        work = _Work(part, tables.rows(part.path("records"), schemas.RECORDS), images, before)
+    work = _first_work(part) if before is None else _work_again(part, before)
     for row, failure in watch.each(work.sightings):
         if failure:
             work.fail(row, failure.code, failure.message)
@@ -41,121 +46,94 @@ def measure_part(part: Part, watch: Watch) -> Counter[str]:
 
 def fetch_lanes(task: fetching.Task, watch: Watch) -> Counter[str]:
     """Fetch what a task holds; here, so that the workers started for it are those that will measure."""
-    return fetching.fetch_lanes(task, watch)
+    return lanes.fetch_lanes(task, watch)
 
 
-@dataclass
-class _Work:
+@dataclass(frozen=True)
+class _Copy:
+    """Bytes to be kept in the workspace."""
+
+    row: RecordRow
+    is_line: bool
+    data: bytes
+
+
+@dataclass(kw_only=True)
+class _PartWork:
     """A part under way: its sightings, the pictures seen among them, and copies of their bytes."""
 
-    part: Part
-    sightings: list[Row]
-    images: dict[str, Row] = field(default_factory=dict)
-    before: Row | None = None  # what the part was made with last time
-    copies: list[tuple[Row, str, bytes]] = field(default_factory=list)
+    part: IngestPart
+    sightings: list[RecordRow]
+    images: dict[str, ImageRow] = field(default_factory=dict)
+    before: dict[str, Any] | None = None  # the versions and limits of last time
+    copies: list[_Copy] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.config, self.base = self.part.config, self.part.workspace.path
         self.made = made_with(self.config)
+        self.stale = Stale(self.before, self.made)
         self.known = plan.known_keys(self.part.workspace, self.part.generation)
-        for row in self.sightings:
-            row.setdefault("key", None)
-            row.setdefault("line_key", None)
-            row.setdefault("line_error", None)
 
-    def sight(self, row: Row) -> None:
+    def sight(self, row: RecordRow) -> None:
         """Read one sighting's bytes, if it has any to read and anything to be learned from them."""
-        at, todo = reference(row), self._todo(row)
-        if at is None or not todo:
+        reference = picture_reference(row)
+        todo = self.stale.columns(row, self.images)
+        if reference is None or not todo:
             return
         try:
             with within_memory():
-                self._see(row, storage.read(at, self.base, self.config.max_bytes), todo)
+                self._see(row, storage.read(reference, self.base, self.config.max_bytes), todo)
         except BadImage as error:
             self.fail(row, error.code, error.message)
 
-    def fail(self, row: Row, code: str, message: str) -> None:
-        """Nothing could be read of this sighting. What is known of the picture stays, marked as failed until it can be read again."""
-        known = self.images.get(row["key"] or "")
+    def fail(self, row: RecordRow, code: str, message: str) -> None:
+        """Write down that nothing could be read of this sighting.
+
+        What is known of the picture stays, marked as failed until it can be read again.
+        """
+        key = row["key"] or ""
+        known = self.images.get(key)
         if known:
-            self.images[row["key"]] = known | {
-                "error": "missing",
-                "message": f"can't be read again: {message}",
-            }
+            failure = {"error": "missing", "message": f"can't be read again: {message}"}
+            self.images[key] = known | failure
         else:
-            row.update(error=code, message=message, key=None)
+            row["error"], row["message"], row["key"] = code, message, None
 
     def publish(self) -> None:
         self._publish_copies()
-        retry = sum(self._is_to_be_tried_again(r) for r in self.sightings if r["at_uri"])
+        retry = sum(self._is_to_be_tried_again(row) for row in self.sightings if row["at_uri"])
         made = {"made": self.made, "retry": retry}
-        by_key = [self.images[k] for k in sorted(self.images)]
-        tables.write(self.part.path("images"), tables.table(by_key, schemas.images_schema()), made)
-        tables.write(self.part.path("records"), tables.table(self.sightings, schemas.RECORDS), made)
+        images = [self.images[key] for key in sorted(self.images)]
+        records = cast("list[dict[str, Any]]", self.sightings)
+        tables.write(self.part.path("images"), tables.table(images, schemas.images_schema()), made)
+        tables.write(self.part.path("records"), tables.table(records, schemas.RECORDS), made)
         self.counts["sightings"] = len(self.sightings) if self.before is None else 0
 
-    def _is_to_be_tried_again(self, row: Row) -> bool:
-        return (row["error"] or self._error(row["key"])) in schemas.RETRIED or row[
-            "line_error"
-        ] in schemas.RETRIED
+    def _is_to_be_tried_again(self, row: RecordRow) -> bool:
+        error = row["error"] or self._error(row["key"])
+        return error in schemas.RETRIED or row["line_error"] in schemas.RETRIED
 
-    def _todo(self, row: Row) -> set[str] | None:
-        """The columns to compute for a sighting: all, the stale ones, or none."""
-        everything = {*self.made["measures"], "decode"}
-        if self.before is None:
-            return everything
-        if row["key"] is None:
-            again = row["error"] in schemas.RETRIED or (
-                row["error"] == "too_large" and self._moved("max_bytes", "memory_limit")
-            )
-            return everything if again else None
-        known = self.images.get(row["key"])
-        if row["line_error"] in schemas.RETRIED:
-            return everything
-        if known is None:
-            return None  # it belongs to an earlier part
-        if (
-            known["error"] in schemas.RETRIED
-            or any(self.before[n] != self.made[n] for n in ("decode", "codes"))
-            or self._limit_moved(known)
-        ):
-            return everything
-        return (
-            None
-            if known["error"]
-            else {n for n, v in self.made["measures"].items() if self.before["measures"].get(n) != v}
-        )
-
-    def _limit_moved(self, known: Row) -> bool:
-        refused = known["error"] == "too_large"
-        over = known["error"] is None and known["width"] * known["height"] > self.config.max_pixels
-        return over or (refused and self._moved("max_pixels", "memory_limit"))
-
-    def _moved(self, *settings: str) -> bool:
-        """Whether one of them is another than last time."""
-        return self.before is not None and any(self.before.get(name) != self.made[name] for name in settings)
-
-    def _see(self, row: Row, data: bytes, todo: set[str]) -> None:
+    def _see(self, row: RecordRow, data: bytes, todo: set[str]) -> None:
         key = storage.key_of(data)
         if row["key"] not in (None, key):
             raise BadImage(
                 "missing",
                 "the source has changed since; look again with: anidata ingest WORK SOURCE --refresh",
             )
-        row.update(key=key, error=None, message=None if row["error"] else row["message"])
+        row["message"] = None if row["error"] else row["message"]
+        row["key"], row["error"] = key, None
         if self.before is None and self.config.copy and (row["at_uri"] or "").startswith(storage.FILE):
-            self.copies.append((row, "at", data))
-        picture = None
-        if not self._measured(key, todo):
-            picture = self._measure(key, data, todo)
-        if row["line_uri"] and "decode" in todo:
+            self.copies.append(_Copy(row, is_line=False, data=data))
+        picture = None if self._is_measured(key, todo) else self._measure(key, data, todo)
+        if row["line_uri"] and DECODE in todo:
             self._see_line(row, data, picture)
 
-    def _measured(self, key: str, todo: set[str]) -> bool:
-        if "decode" in todo and self.before is None and key not in self.images:
-            place = int(np.searchsorted(self.known, key.encode()))
-            return place < len(self.known) and self.known[place] == key.encode()
+    def _is_measured(self, key: str, todo: set[str]) -> bool:
+        """Whether a picture's columns are there: by an earlier part, or by this one as it is now."""
+        if DECODE in todo and self.before is None and key not in self.images:
+            index = int(np.searchsorted(self.known, key.encode()))
+            return index < len(self.known) and self.known[index] == key.encode()
         known = self.images.get(key)
         return known is not None and known.get("fresh") == self.made
 
@@ -165,38 +143,36 @@ class _Work:
                 picture = decode.decode(data, self.config.max_pixels)
                 columns = _columns(key, data, picture, todo)
         except BadImage as error:
-            self.images[key] = {
-                "key": key,
-                "bytes": len(data),
-                "error": error.code,
-                "message": error.message,
-                "fresh": self.made,
-            }
+            failure = {"error": error.code, "message": error.message}
+            self.images[key] = {"key": key, "bytes": len(data), **failure, "fresh": self.made}
             return None
-        old = self.images.get(key, {}) if "decode" not in todo else {}
-        self.images[key] = old | columns | {"fresh": self.made}
-        self.counts.update(n for n in todo if n != "decode")
+        before = {} if DECODE in todo else self.images.get(key, {})
+        self.images[key] = before | columns | {"fresh": self.made}
+        self.counts.update(name for name in todo if name != DECODE)
         return picture
 
-    def _see_line(self, row: Row, data: bytes, picture: image.Image | None) -> None:
+    def _see_line(self, row: RecordRow, data: bytes, picture: image.Image | None) -> None:
         """Take the artist's own lines if they belong to this very picture, and say why where they don't."""
-        at = reference(row, "line")
-        if at is None or self._error(row["key"]):
+        reference = line_reference(row)
+        if reference is None or self._error(row["key"]):
             return
         try:
             with within_memory():
-                lines = storage.read(at, self.base, self.config.max_bytes)
-                drawn = decode.decode(lines, self.config.max_pixels)
-                colored = picture or decode.decode(data, self.config.max_pixels)
-                fits = registration.registration(drawn.rgb, colored.rgb) >= registration.THRESHOLD
+                lines = storage.read(reference, self.base, self.config.max_bytes)
+                fits = self._fits(lines, data, picture)
         except BadImage as error:
-            row.update(line_error=error.code, line_key=None)
+            row["line_error"], row["line_key"] = error.code, None
             return
-        row.update(
-            line_error=None if fits else "unregistered", line_key=storage.key_of(lines) if fits else None
-        )
-        if self.config.copy and at.uri.startswith(storage.FILE):
-            self.copies.append((row, "line", lines))
+        row["line_error"] = None if fits else "unregistered"
+        row["line_key"] = storage.key_of(lines) if fits else None
+        if self.config.copy and reference.uri.startswith(storage.FILE):
+            self.copies.append(_Copy(row, is_line=True, data=lines))
+
+    def _fits(self, lines: bytes, data: bytes, picture: image.Image | None) -> bool:
+        """Whether lines lie on a picture's own; one that hasn't been decoded is. Raises: BadImage."""
+        drawn = decode.decode(lines, self.config.max_pixels)
+        colored = picture or decode.decode(data, self.config.max_pixels)
+        return registration.registration(drawn.rgb, colored.rgb) >= registration.THRESHOLD
 
     def _error(self, key: str | None) -> str | None:
         error: str | None = self.images.get(key or "", {}).get("error")
@@ -208,42 +184,65 @@ class _Work:
         path = self.part.workspace.folder("blobs") / (self.part.path("records").stem + ".tar")
         with storage.publishing(path) as file:
             tar = writer.TarWriter(file)
-            for row, prefix, data in self.copies:
-                member = tar.add(f"{row['record']}.{prefix}", data)
-                row.update(
-                    {
-                        f"{prefix}_uri": f"blobs/{path.name}",
-                        f"{prefix}_offset": member.offset,
-                        f"{prefix}_size": member.size,
-                    }
-                )
+            for copy in self.copies:
+                ending, refer = ("line", refer_line) if copy.is_line else ("at", refer_picture)
+                member = tar.add(f"{copy.row['record']}.{ending}", copy.data)
+                refer(copy.row, f"blobs/{path.name}", member.offset, member.size)
             tar.close()
 
 
-def _columns(key: str, data: bytes, picture: image.Image, todo: set[str]) -> Row:
+def _first_work(part: IngestPart) -> _PartWork:
+    """A part of which nothing has been read."""
+    planned = plan.read_part(plan.plan_path(part.workspace, part.generation), part.index)
+    sightings = fetching.answered(part.workspace, part.generation, part.index, planned)
+    return _PartWork(part=part, sightings=[_unread(row) for row in sightings])
+
+
+def _unread(sighting: Sighting) -> RecordRow:
+    row = cast("RecordRow", sighting)
+    row.setdefault("key", None)
+    row.setdefault("line_key", None)
+    row.setdefault("line_error", None)
+    return row
+
+
+def _work_again(part: IngestPart, before: dict[str, Any]) -> _PartWork:
+    """A part that is published, and made with other versions or limits or to be tried again."""
+    images = {row["key"]: row for row in tables.rows(part.path("images"), schemas.images_schema())}
+    sightings = cast("list[RecordRow]", tables.rows(part.path("records"), schemas.RECORDS))
+    return _PartWork(part=part, sightings=sightings, images=images, before=before)
+
+
+def _columns(key: str, data: bytes, picture: image.Image, todo: set[str]) -> ImageRow:
     """The row of a decoded picture, or of its stale columns alone."""
-    measured = {name: registry.load("measures", name).measure(picture) for name in sorted(todo - {"decode"})}
-    if "decode" not in todo:
+    measured = {name: registry.load("measures", name).measure(picture) for name in sorted(todo - {DECODE})}
+    if DECODE not in todo:
         return measured
     height, width = picture.rgb.shape[:2]
-    row = {
+    return {
         "key": key,
         "bytes": len(data),
         "format": picture.format,
         "width": width,
         "height": height,
         "frames": picture.frames,
+        "error": None,
+        "message": picture.note or None,
+        "transparency": picture.transparency,
+        **measured,
+        **_codes(picture),
     }
-    return (
-        row
-        | {"error": None, "message": picture.note or None, "transparency": picture.transparency}
-        | measured
-        | _codes(picture)
-    )
 
 
-def _codes(picture: image.Image) -> Row:
+def _codes(picture: image.Image) -> ImageRow:
     codes = phash.codes(picture.rgb)
-    seen, content = windows.codes(picture, codes.luma, codes.phash, codes.phash_flip)
-    row = {name: getattr(codes, name) for name in ("phash", "phash_flip", "colors", "pixels", "degenerate")}
-    return row | {"content": content, "windows": seen.tobytes()}
+    framed, content = windows.codes(picture, codes.luma, codes.phash, codes.phash_flip)
+    return {
+        "phash": codes.phash,
+        "phash_flip": codes.phash_flip,
+        "colors": codes.colors,
+        "pixels": codes.pixels,
+        "degenerate": codes.degenerate,
+        "content": content,
+        "windows": framed.tobytes(),
+    }

@@ -1,17 +1,26 @@
-"""What sightings ask the web for: their pictures' URLs, and those of the artist's own lineart beside them.
+"""The URLs that sightings ask for: their pictures', and those of the artist's own lineart beside them.
 
-A lineart's answer goes by a name of its own, RECORD.line, in journals and in the table of what was fetched: it is asked for under the same
-rules, fails with a code of its own, which the sighting then has as `line_error`, and is asked for again without its color.
+A lineart's response goes by a name of its own, RECORD.line, in journals and in the table of what was
+fetched. It is asked for under the same rules, fails with a code of its own, which the sighting then has as
+`line_error`, and is asked for again without its color.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypedDict
 
 from anidata import storage
+from anidata.stages.ingest.rows import FetchedBody, FetchedRow, Sighting, refer_line, refer_picture
 
 LINE = ".line"  # ends the name of what is asked for a sighting's lineart
 
-Row = dict[str, Any]
+
+class AskedUrl(TypedDict):
+    """One URL that a sighting asks for."""
+
+    record: str  # the name of what is asked for
+    generation: int
+    at_uri: str
+    referer: str | None
 
 
 def is_line(name: str) -> bool:
@@ -23,53 +32,61 @@ def record_of(name: str) -> str:
     return name.removesuffix(LINE)
 
 
-def first_url(row: Row) -> str | None:
+def first_url(row: Sighting) -> str | None:
     """The URL whose host decides who asks for a sighting; None: nothing is asked for."""
-    return next(
-        (row[column] for column in ("at_uri", "line_uri") if (row[column] or "").startswith(storage.WEB)),
-        None,
-    )
+    for uri in (row["at_uri"], row["line_uri"]):
+        if _is_on_web(uri):
+            return uri
+    return None
 
 
-def asked(rows: Iterable[Row]) -> list[Row]:
-    """A row for each URL of these sightings: `record` is the name of what is asked for, `at_uri` where it lies, and `referer`."""
-    return [
-        {
-            "record": row["record"] + ending,
-            "generation": row["generation"],
-            "at_uri": row[column],
-            "referer": row.get(referer),
-        }
-        for row in rows
-        for ending, column, referer in (("", "at_uri", "referer"), (LINE, "line_uri", "line_referer"))
-        if (row[column] or "").startswith(storage.WEB)
-    ]
+def asked(rows: Iterable[Sighting]) -> list[AskedUrl]:
+    """A row for each URL of these sightings."""
+    return [url for row in rows for url in _urls(row)]
 
 
-def answered(row: Row, found: dict[str, Row]) -> Row:
-    """A sighting with what came of its URLs: references into the workspace, or the reason why there are none."""
-    picture, line = found.get(row["record"]), found.get(row["record"] + LINE)
-    told = (
-        {name: picture[name] for name in ("at_uri", "at_offset", "at_size", "error", "message")}
-        if picture
-        else {}
-    )
-    drawn = (
-        {f"line_{name}": line[f"at_{name}"] for name in ("uri", "offset", "size")}
-        | {"line_error": line["error"]}
-        if line
-        else {}
-    )
-    return row | told | drawn
+def _urls(row: Sighting) -> Iterator[AskedUrl]:
+    for ending, uri, referer in (
+        ("", row["at_uri"], row.get("referer")),
+        (LINE, row["line_uri"], row.get("line_referer")),
+    ):
+        if uri and _is_on_web(uri):
+            yield {
+                "record": row["record"] + ending,
+                "generation": row["generation"],
+                "at_uri": uri,
+                "referer": referer,
+            }
 
 
-def missing(row: Row, wanted: set[str], last: dict[str, Row]) -> Row:
-    """A sighting that is planned again for the sake of what is `wanted`: what has come already is referred to, and not asked for again.
+def _is_on_web(uri: str | None) -> bool:
+    return (uri or "").startswith(storage.WEB)
 
-    last: the latest row of each that was asked for and came.
+
+def answered(row: Sighting, fetched: Mapping[str, FetchedRow]) -> Sighting:
+    """A sighting once its URLs are fetched.
+
+    It refers into the workspace, or has the reason why there is nothing to refer to.
     """
-    for ending, prefix in (("", "at"), (LINE, "line")):
-        name = row["record"] + ending
+    picture, line = fetched.get(row["record"]), fetched.get(row["record"] + LINE)
+    row = row.copy()
+    if picture:
+        refer_picture(row, picture["at_uri"], picture["at_offset"], picture["at_size"])
+        row["error"], row["message"] = picture["error"], picture["message"]
+    if line:
+        refer_line(row, line["at_uri"], line["at_offset"], line["at_size"])
+        row["line_error"] = line["error"]
+    return row
+
+
+def missing(row: Sighting, wanted: set[str], last: Mapping[str, FetchedBody]) -> Sighting:
+    """A sighting that is planned again for the sake of what is `wanted`.
+
+    What has come already is referred to, and not asked for again. last: the latest row of each that was asked
+    for and came.
+    """
+    for name, refer in ((row["record"], refer_picture), (row["record"] + LINE, refer_line)):
         if name in last and name not in wanted:
-            row |= {f"{prefix}_{part}": last[name][f"at_{part}"] for part in ("uri", "offset", "size")}
+            body = last[name]
+            refer(row, body["at_uri"], body["at_offset"], body["at_size"])
     return row

@@ -1,9 +1,10 @@
-"""Augmentation, the same for line and color: a crop, a mirror image and a small rotation in one warp; the color's own jitter.
+"""Augmentation, the same for line and color: a crop, a mirror image and a small rotation in one warp.
 
-It is done by the loader's workers, on uint8 and before the crossing to tensors, since that costs least: of a 512 px pair, one core of a
-busy machine makes a view of 128 px in .7 ms and one of 256 px in 3; tensors of whole batches (affine_grid, grid_sample, avg_pool2d, the
-colors by einsum) took 7 and 15 ms a pair on that core. On a GPU it wasn't measured: it would wait for the same workers, who have to decode
-anyway.
+The color has a jitter of its own. All of it is done by the loader's workers, on uint8 and before the
+crossing to tensors, since that costs least: of a 512 px pair, one core of a busy machine makes a view of
+128 px in .7 ms and one of 256 px in 3; tensors of whole batches (affine_grid, grid_sample, avg_pool2d, the
+colors by einsum) took 7 and 15 ms a pair on that core. On a GPU it wasn't measured: it would wait for the
+same workers, who have to decode anyway.
 """
 
 import hashlib
@@ -27,15 +28,16 @@ WHITE = (255, 255, 255)
 class Augment:
     """What changes from epoch to epoch."""
 
-    crop: Share = (
-        0.7  # the smallest crop's side, as a share of the picture's short side; 1: always the central square
-    )
+    # the smallest crop's side, as a share of the picture's short side; 1: always the central square
+    crop: Share = 0.7
     flip: Share = 0.5  # chance of a mirror image; 0: none
     rotation: Angle = 5.0  # degrees to either side, at most; what lies beyond the picture is white; 0: none
-    jitter: Share = 0.05  # of hue (by half a turn times this), saturation and gamma (by its exponential); white and black stay; 0: none
+    # of hue (by half a turn times this), saturation and gamma (by its exponential); white and black stay;
+    # 0: none
+    jitter: Share = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
     """How a picture is looked at. As it stands: the whole central square."""
 
@@ -53,9 +55,10 @@ WHOLE = View()
 
 
 def randomness(seed: int, epoch: int | str, key: str) -> np.random.Generator:
-    """What is random about a sample in an epoch: a function of these three, so of no order, number of workers or machine.
+    """The generator of what is random about a sample in an epoch.
 
-    Only `random` is asked of it: unlike the other streams of numpy's generators, that one is PCG64's own, which doesn't change.
+    It is a function of these three, so of no order, number of workers or machine. Only `random` is asked of
+    it: unlike the other streams of numpy's generators, that one is PCG64's own, which doesn't change.
     """
     digest = hashlib.sha256(f"{seed}:{epoch}:{key}".encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
@@ -78,13 +81,14 @@ def draw(config: Augment, rng: np.random.Generator) -> View:
 
 
 def warp(picture: Pixels, view: View, size: int) -> Pixels:
-    """The view of a picture (h, w, 3) or line (h, w), as a square of `size` px. Reduction is by area: no line falls between two pixels."""
+    """The view of a picture (h, w, 3) or line (h, w), as a square of `size` px.
+
+    Reduction is by area: no line falls between two pixels.
+    """
     height, width = picture.shape[:2]
     side = view.side * min(height, width)
-    across, down = (
-        side / 2 + view.right * (width - side),
-        side / 2 + view.down * (height - side),
-    )  # the square's middle, px
+    across = side / 2 + view.right * (width - side)  # px of the square's middle
+    down = side / 2 + view.down * (height - side)
     halvings = max(0, math.floor(math.log2(side / size)))
     for _ in range(halvings):
         picture = _halved(picture)
@@ -93,17 +97,16 @@ def warp(picture: Pixels, view: View, size: int) -> Pixels:
     if step == 1 and _is_whole(picture, view, size):
         return picture
     fine = 2 if step > 1 else 1  # a view of twice the size, halved: averages where bilinear steps would skip
-    warped = _warped(
-        picture,
-        _matrix(view, (across * scale, down * scale), step / fine, size * fine),
-        size * fine,
-        turned=view.turn != 0,
-    )
+    matrix = _matrix(view, (across * scale, down * scale), step / fine, size * fine)
+    warped = _warped(picture, matrix, size * fine, turned=view.turn != 0)
     return _halved(warped) if fine == 2 else warped
 
 
 def recolor(rgb: Pixels, view: View) -> Pixels:
-    """A picture's colors (h, w, 3) as the view has them: turned and stretched about the gray axis, then gamma; white and black stay."""
+    """A picture (h, w, 3) in the view's colors: turned and stretched about the gray axis, then gamma.
+
+    White and black stay.
+    """
     if view.hue == 0 and view.saturation == 1 and view.gamma == 1:
         return rgb
     turned = cv2.transform(rgb, _color_matrix(view))
@@ -112,7 +115,10 @@ def recolor(rgb: Pixels, view: View) -> Pixels:
 
 
 def _color_matrix(view: View) -> npt.NDArray[np.float32]:
-    """(3, 3): a rotation about (1, 1, 1) with a stretch away from it; its rows sum to 1. Source: Rodrigues' formula."""
+    """(3, 3): a rotation about (1, 1, 1) with a stretch away from it; its rows sum to 1.
+
+    Source: Rodrigues' formula
+    """
     gray = np.full((3, 3), 1 / 3)
     axis = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
     turn = math.cos(view.hue) * (np.eye(3) - gray) + math.sin(view.hue) * axis
@@ -124,7 +130,7 @@ def _is_whole(picture: Pixels, view: View, size: int) -> bool:
 
 
 def _matrix(view: View, middle: tuple[float, float], step: float, size: int) -> npt.NDArray[np.float64]:
-    """(2, 3): from a pixel of the view to its place in the picture. Pixels are counted at their centers."""
+    """(2, 3): from a pixel of the view to its point in the picture. Pixels are counted at their centers."""
     angle = math.radians(view.turn)
     turn = step * np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     if view.mirrored:
@@ -134,19 +140,14 @@ def _matrix(view: View, middle: tuple[float, float], step: float, size: int) -> 
 
 
 def _warped(picture: Pixels, matrix: npt.NDArray[np.float64], size: int, *, turned: bool) -> Pixels:
-    border = (
-        cv2.BORDER_CONSTANT if turned else cv2.BORDER_REPLICATE
-    )  # an upright view lies within the picture
+    # an upright view lies within the picture
+    border = cv2.BORDER_CONSTANT if turned else cv2.BORDER_REPLICATE
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(
-        cv2.warpAffine(picture, matrix, (size, size), flags=flags, borderMode=border, borderValue=WHITE),
-        np.uint8,
-    )
+    warped = cv2.warpAffine(picture, matrix, (size, size), flags=flags, borderMode=border, borderValue=WHITE)
+    return np.asarray(warped, np.uint8)
 
 
 def _halved(picture: Pixels) -> Pixels:
     height, width = (side // 2 for side in picture.shape[:2])
-    return np.asarray(
-        cv2.resize(picture[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA),
-        np.uint8,
-    )
+    even = picture[: 2 * height, : 2 * width]
+    return np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,4 +1,7 @@
-"""What a loader's worker does: read pairs, augment them, lay them together; in uint8 throughout, torch only as a wrapping."""
+"""What a loader's worker does: read pairs, augment them, lay them together.
+
+It is uint8 throughout, torch only a wrapping.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,31 +24,23 @@ if TYPE_CHECKING:
     from anidata.dataset.stream import Stream
 
 Pixels = npt.NDArray[np.uint8]
-Epoch = (
-    int | Literal["validation"]
-)  # in place of an epoch: pictures whole, in the first style, and chance the same in every run
-Place = tuple[Epoch, int]  # and the sample's number
+# "validation" instead of a number: pictures whole, in the first style, and chance the same in every run
+Epoch = int | Literal["validation"]
+Position = tuple[Epoch, int]  # an epoch, and a sample's number in the data set
 
-LANES = (
-    8,
-    6,
-    4,
-    3,
-    2,
-    1,
-)  # into how many a rank's part of a stream is cut, if it has the shards: whatever the number of workers
+# into how many a rank's part of a stream is cut, if it has the shards: whatever the number of workers
+LANES = (8, 6, 4, 3, 2, 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LoaderConfig:
-    """What a batch is made of."""
+    """Load batches: of which pictures, and how they are made."""
 
     batch: Positive = 16  # pictures: of one process, in one part of a step
     size: Positive = 256  # px of a side
     conditions: tuple[str, ...] = ("lineart",)
-    styles: Literal["first", "random"] = (
-        "first"  # of the lineart: the set's first, or one by chance for each picture and epoch
-    )
+    # of the lineart: the set's first, or one by chance for each picture and epoch
+    styles: Literal["first", "random"] = "first"
     seed: Count = 0
     workers: Count = 2  # processes that read ahead; 0: none, the training itself reads
     augment: Augment = field(default_factory=Augment)
@@ -59,59 +54,59 @@ class Packed(NamedTuple):
 
 
 class Chance:
-    """What is random about a sample in an epoch, in the order in which it is asked for."""
+    """The random numbers of a sample in an epoch, in the order in which they are asked for."""
 
     def __init__(self, config: LoaderConfig, epoch: Epoch, key: str) -> None:
         self._config, self._training = config, epoch != "validation"
         self.rng = augment.randomness(config.seed if self._training else 0, epoch, key)
         self._style = self.rng.random()
 
-    def styles(self, there: Sequence[str]) -> tuple[str, ...]:
+    def styles(self, available: Sequence[str]) -> tuple[str, ...]:
         """The style whose line is taken; none where no condition asks for it."""
         if "lineart" not in self._config.conditions:
             return ()
-        return (
-            there[int(self._style * len(there)) if self._training and self._config.styles == "random" else 0],
-        )
+        by_chance = self._training and self._config.styles == "random"
+        return (available[int(self._style * len(available)) if by_chance else 0],)
 
     def planes(self, sample: Sample) -> Pixels:
         """The pair as it is viewed, and what the conditions take of it: uint8 (planes, size, size)."""
         config = self._config
         view = augment.draw(config.augment, self.rng) if self._training else WHOLE
         color = augment.recolor(augment.warp(sample["color"], view, config.size), view)
-        line = [
-            augment.warp(sample["lineart"][style], view, config.size)
-            for style in self.styles(list(sample["lineart"]))
-        ]
-        extras = conditions.extras(config.conditions, color, line[0] if line else None, self.rng)
+        styles = self.styles(list(sample["lineart"]))
+        lines = [augment.warp(sample["lineart"][style], view, config.size) for style in styles]
+        extras = conditions.extras(config.conditions, color, lines[0] if lines else None, self.rng)
         return np.concatenate([np.atleast_3d(p).transpose(2, 0, 1) for p in (color, *extras)])
 
 
 class Pictures(Dataset[Packed | AnidataError]):
-    """Batches of a data set on disk, each by its places.
+    """Batches of a data set on disk, each by its positions.
 
-    An error is handed over instead of a batch, to be raised where that is awaited: raised here, its message would carry a traceback.
+    An error is handed over instead of a batch, to be raised where that is awaited: raised here, its message
+    would carry a traceback.
     """
 
     def __init__(self, samples: Samples, config: LoaderConfig) -> None:
         self._samples, self._config = samples, config
 
-    def __getitem__(self, places: Sequence[Place]) -> Packed | AnidataError:
+    def __getitem__(self, positions: Sequence[Position]) -> Packed | AnidataError:
         try:
-            return packed([self._read(*place) for place in places])
+            return packed([self._read(epoch, number) for epoch, number in positions])
         except AnidataError as error:
             return error
 
     def _read(self, epoch: Epoch, number: int) -> tuple[str, Pixels]:
         key = self._samples.key(number)
         chance = Chance(self._config, epoch, key)
-        return key, chance.planes(self._samples.read(number, chance.styles(self._samples.styles)))
+        sample = self._samples.read(number, chance.styles(self._samples.styles))
+        return key, chance.planes(sample)
 
 
 class Streamed(IterableDataset[Packed | AnidataError]):
-    """Batches of a stream without end, from the `first` on, cut into lanes: batch k is the next one of lane k modulo their number.
+    """Batches of a stream without end, from the `first` on, cut into lanes.
 
-    A lane reads shards of its own, epoch after epoch, and belongs to one worker: so the batches don't depend on the number of workers.
+    Batch k is the next one of lane k modulo their number. A lane reads shards of its own, epoch after
+    epoch, and belongs to one worker: so the batches don't depend on the number of workers.
     """
 
     def __init__(self, stream: "Stream", config: LoaderConfig, rank: int, ranks: int, first: int) -> None:
@@ -136,12 +131,12 @@ class Streamed(IterableDataset[Packed | AnidataError]):
         """A lane's pictures with their keys, after those `seen`."""
         for epoch in count():
             whole = self._stream.shuffled(self._config.seed, epoch, self._rank, self._ranks)
-            there = sum(shard.samples for shard in whole.shards(lane, self._lanes))
-            if seen < there:
-                part = self._stream.shuffled(self._config.seed, epoch, self._rank, self._ranks, seen)
-                for sample in part.read(lane, self._lanes):
+            of_epoch = sum(shard.samples for shard in whole.shards(lane, self._lanes))
+            if seen < of_epoch:
+                remaining = self._stream.shuffled(self._config.seed, epoch, self._rank, self._ranks, seen)
+                for sample in remaining.read(lane, self._lanes):
                     yield sample["key"], Chance(self._config, epoch, sample["key"]).planes(sample)
-            seen = max(0, seen - there)
+            seen = max(0, seen - of_epoch)
 
 
 def lanes(stream: "Stream", ranks: int) -> int:
@@ -152,14 +147,14 @@ def lanes(stream: "Stream", ranks: int) -> int:
     shards = len(stream.shards())
     if shards < ranks:
         raise DatasetError(
-            f"{stream.url}: '{stream.split}' has {shards} shards for {ranks} processes, and each reads whole shards. Train with {shards} "
-            "processes; or copy the data set to a disk, where any number may read; or cut it finer: "
-            "anidata shard WORK --reshard --set shard.shard_bytes=BYTES"
+            f"{stream.url}: '{stream.split}' has {shards} shards for {ranks} processes, "
+            f"and each reads whole shards. Train with {shards} processes; "
+            "or copy the data set to a disk, where any number may read; "
+            "or cut it finer: anidata shard WORK --reshard --set shard.shard_bytes=BYTES"
         )
     return next(number for number in LANES if number <= shards // ranks)
 
 
 def packed(pictures: Sequence[tuple[str, Pixels]]) -> Packed:
-    return Packed(
-        torch.from_numpy(np.stack([planes for _, planes in pictures])), tuple(key for key, _ in pictures)
-    )
+    planes = np.stack([planes for _, planes in pictures])
+    return Packed(torch.from_numpy(planes), tuple(key for key, _ in pictures))

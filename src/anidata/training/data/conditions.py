@@ -1,7 +1,9 @@
-"""What a model is told of a picture beside the noise: its lineart, its gray, points of its color, another picture of the same colors, or nothing.
+"""What a model is told of a picture beside the noise.
 
-A condition is made in two steps. A loader's worker lays down what it takes (`extras`: uint8, and random where there is a choice); the model's
-side turns that into channels (`build`), of several conditions side by side in their order.
+That is its lineart, its gray, points of its color, another picture of the same colors, or nothing. A
+condition is made in two steps. A loader's worker lays down what it takes (`extras`: uint8, and random where
+there is a choice); the model's side turns that into channels (`build`), of several conditions side by side
+in their order.
 """
 
 import math
@@ -18,27 +20,21 @@ from anidata.errors import RecipeError
 from anidata.registry import nearest
 from anidata.training.data.augment import WHITE
 
-CONDITIONS = {
-    "lineart": 1,
-    "gray": 1,
-    "hints": 4,
-    "reference": 3,
-    "none": 1,
-}  # channels; hints: the color where there is one, and a mask
-EXTRAS = {
-    "lineart": 1,
-    "hints": 1,
-    "reference": 3,
-}  # uint8 planes that a condition takes beside the color: the line, the mask, the picture
+# channels; hints: the color where there is one, and a mask
+CONDITIONS = {"lineart": 1, "gray": 1, "hints": 4, "reference": 3, "none": 1}
+# uint8 planes that a condition takes beside the color: the line, the mask, the picture
+EXTRAS = {"lineart": 1, "hints": 1, "reference": 3}
 LUMA = (0.299, 0.587, 0.114)  # as in JPEG and in cv2's gray
 
-MEAN_POINTS = 7  # hints in a picture, on average; their number is geometric, as in Zhang et al. 2017 (arXiv 1705.02999), so that none is learned too
+# hints in a picture, on average; their number is geometric, as in Zhang et al. 2017 (arXiv 1705.02999), so
+# that none is learned too
+MEAN_POINTS = 7
 POINT = 1 / 64  # of a side: half of a hint's side
-FLAT = 16  # levels of 255 by which the channels may range about a hint: JPEG's ringing stays below, a line or an edge doesn't
-BEND, KNOTS = (
-    0.15,
-    4,
-)  # of a side: how far a reference is bent at each of its knots, and how many of them there are across
+# levels of 255 by which the channels may range about a hint: JPEG's ringing stays below, a line or an edge
+# doesn't
+FLAT = 16
+BEND = 0.15  # of a side: how far a reference is bent at each of its knots, at most
+KNOTS = 4  # of a reference, across and down
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -50,12 +46,12 @@ def channels(names: Sequence[str]) -> int:
     """
     for name in names:
         if name not in CONDITIONS:
-            raise RecipeError(
-                f"conditions: there is no '{name}'.{nearest(name, CONDITIONS)} There are: {', '.join(CONDITIONS)}"
-            )
+            near = nearest(name, CONDITIONS)
+            raise RecipeError(f"conditions: there is no '{name}'.{near} There are: {', '.join(CONDITIONS)}")
     if not names or len(set(names)) < len(names):
         raise RecipeError(
-            f'conditions: {list(names)}: name each once, such as ["lineart", "hints"]; for a model without any, ["none"]'
+            f'conditions: {list(names)}: name each once, such as ["lineart", "hints"]; '
+            'for a model without any, ["none"]'
         )
     return sum(CONDITIONS[name] for name in names)
 
@@ -68,7 +64,7 @@ def planes(names: Sequence[str]) -> int:
 def extras(
     names: Sequence[str], color: Pixels, line: Pixels | None, rng: np.random.Generator
 ) -> list[Pixels]:
-    """What the conditions take beside the color (h, w, 3): (h, w) or (h, w, 3) each, in their order."""
+    """The planes that the conditions take beside the color (h, w, 3), in order: (h, w) or (h, w, 3) each."""
     made: list[Pixels] = []
     for name in names:
         if name == "lineart":
@@ -85,13 +81,13 @@ def points(color: Pixels, rng: np.random.Generator) -> Pixels:
     count = math.floor(math.log(1 - rng.random()) / math.log(MEAN_POINTS / (MEAN_POINTS + 1)))
     reach = max(1, round(min(color.shape[:2]) * POINT))
     window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    red, green, blue = cv2.split(
-        cv2.morphologyEx(color, cv2.MORPH_GRADIENT, window)
-    )  # each channel's range about each pixel
-    places = np.flatnonzero(cv2.max(cv2.max(red, green), blue) <= FLAT)
+    ranges = cv2.morphologyEx(color, cv2.MORPH_GRADIENT, window)  # of each channel about each pixel
+    red, green, blue = cv2.split(ranges)
+    flat = np.flatnonzero(cv2.max(cv2.max(red, green), blue) <= FLAT)
     mask = np.zeros(color.shape[:2], np.uint8)
-    if count and len(places):
-        mask.flat[places[(rng.random(count) * len(places)).astype(np.int64)]] = 255
+    if count and len(flat):
+        chosen = (rng.random(count) * len(flat)).astype(np.int64)
+        mask.flat[flat[chosen]] = 255
         mask = np.asarray(cv2.dilate(mask, window), np.uint8)
     return mask
 
@@ -99,29 +95,28 @@ def points(color: Pixels, rng: np.random.Generator) -> Pixels:
 def bent(color: Pixels, rng: np.random.Generator) -> Pixels:
     """A picture (h, w, 3) bent smoothly, and mirrored by chance: its colors, and where they lie only roughly.
 
-    Source: the augmented self-reference of Lee et al. 2020, "Reference-based sketch image colorization", arXiv 2005.05207
+    Source: the augmented self-reference of Lee et al. 2020, "Reference-based sketch image colorization",
+    arXiv 2005.05207
     """
     height, width = color.shape[:2]
     knots = (2 * rng.random((KNOTS, KNOTS, 2)) - 1).astype(np.float32) * BEND * min(height, width)
     moved = cv2.resize(knots, (width, height), interpolation=cv2.INTER_CUBIC)
     rows, columns = np.indices((height, width), np.float32)
     columns = columns[:, ::-1] if rng.random() < 0.5 else columns
-    return np.asarray(
-        cv2.remap(color, columns + moved[..., 0], rows + moved[..., 1], cv2.INTER_LINEAR, borderValue=WHITE),
-        np.uint8,
-    )
+    across, down = columns + moved[..., 0], rows + moved[..., 1]
+    return np.asarray(cv2.remap(color, across, down, cv2.INTER_LINEAR, borderValue=WHITE), np.uint8)
 
 
 def build(names: Sequence[str], color: Tensor, extra: Tensor) -> Tensor:
     """The conditions' channels, side by side.
 
-    color, extra: (b, 3, h, w) and (b, planes(names) − 3, h, w), float32 in [-1, 1]. Returns: (b, channels(names), h, w) in [-1, 1], zeros
-    where there is nothing; the mask of hints is 1 at a hint.
+    color, extra: (b, 3, h, w) and (b, planes(names) − 3, h, w), float32 in [-1, 1].
+    Returns: (b, channels(names), h, w) in [-1, 1], zeros where there is nothing; the mask of hints is 1 at
+    a hint.
     """
     taken = [name for name in names if name in EXTRAS]
-    given = dict(
-        zip(taken, torch.split(extra, [EXTRAS[name] for name in taken], dim=1) if taken else (), strict=True)
-    )
+    pieces = torch.split(extra, [EXTRAS[name] for name in taken], dim=1) if taken else ()
+    given = dict(zip(taken, pieces, strict=True))
     made = [_channels(name, color, given) for name in names]
     return made[0] if len(made) == 1 else torch.cat(made, dim=1)
 

@@ -1,8 +1,10 @@
-"""The one crossing from pictures, uint8 (h, w, 3), to tensors, float32 (b, 3, h, w) in [-1, 1]; and the loader that feeds training.
+"""The one crossing from pictures to tensors, and the loader that feeds training.
 
-Pictures stay uint8 through the workers and become floats once a batch, on the device. What a batch holds depends on the seed and on the images
-seen before, not on the workers: a run goes on where it stopped, with any number of them. Of a data set on disk all processes' batches
-are one sequence dealt out image by image, so that holds for the number of processes too.
+Pictures are uint8 (h, w, 3), tensors float32 (b, 3, h, w) in [-1, 1]. Pictures stay uint8 through the
+workers and become floats once a batch, on the device. What a batch holds depends on the seed and on the
+images seen before, not on the workers: a run goes on where it stopped, with any number of them. Of a data
+set on disk all processes' batches are one sequence dealt out image by image, so that holds for the number
+of processes too.
 """
 
 import heapq
@@ -24,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from anidata.dataset.samples import Samples
+from anidata.dataset.samples import Sample, Samples
 from anidata.errors import AnidataError, DatasetError, WorkerError
 from anidata.training.baseline import Batch
 from anidata.training.data import conditions
@@ -34,7 +36,7 @@ from anidata.training.data.batches import (
     Packed,
     Pictures,
     Pixels,
-    Place,
+    Position,
     Streamed,
     lanes,
     packed,
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 __all__ = ["Loader", "LoaderConfig", "floats", "to_tensor", "to_uint8"]
 
 AHEAD = 4  # batches that each worker has ready: enough to ride out a slow disk's hiccups
+WORKER_DIED = "DataLoader worker"  # how torch begins to say so; test_loader.py holds it to that
+TOO_MANY_WORKERS = "This DataLoader will create"  # how its warning begins, for a machine of few processors
 
 
 def to_tensor(image: Pixels) -> Tensor:
@@ -79,7 +83,8 @@ class Loader:
         conditions.channels(config.conditions)  # a wrong name fails before the first picture
         if "lineart" in config.conditions and not samples.styles:
             raise DatasetError(
-                "the data set has no lineart. Draw it with: anidata extract-lineart WORK, then anidata shard WORK"
+                "the data set has no lineart. "
+                "Draw it with: anidata extract-lineart WORK, then anidata shard WORK"
             )
         self.samples, self.config, self.device = samples, config, torch.device(device)
         self.rank, self.ranks = rank, ranks
@@ -88,41 +93,44 @@ class Loader:
         return self.batches()
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
-        """Batches without end, as if `start` images had been seen by all processes together; of a stream, whole batches.
+        """Batches without end, as if `start` images had been seen by all processes together.
 
-        Raises: DatasetError: a sample can't be read. StorageError: the disk fails. WorkerError: a worker died.
+        Of a stream, `start` is taken down to whole batches.
+        Raises: DatasetError: a sample can't be read. StorageError: the disk fails. WorkerError: a worker
+            died.
         """
         samples, workers = self.samples, self.config.workers
         if isinstance(samples, Samples):
-            return self._batches(Pictures(samples, self.config), workers, _Places(self, samples, start))
+            positions = _Positions(self, samples, start)
+            return self._batches(Pictures(samples, self.config), workers, positions)
         first = start // (self.ranks * self.config.batch)
         streamed = Streamed(samples, self.config, self.rank, self.ranks, first)
-        parts = lanes(samples, self.ranks)
-        return self._batches(
-            streamed, max(n for n in range(min(workers, parts) + 1) if not n or parts % n == 0)
-        )
+        return self._batches(streamed, _even_workers(workers, lanes(samples, self.ranks)))
 
     def validation(self, count: int) -> list[Batch]:
-        """The first `count` samples by key (of a stream: as they come), whole, in the first style; the same in every run and process."""
+        """The first `count` samples by key (of a stream: as they come), whole, in the first style.
+
+        They are the same in every run and process.
+        """
         samples, size = self.samples, self.config.batch
         if isinstance(samples, Samples):
-            chosen: list[Place] = [
-                ("validation", n) for n in heapq.nsmallest(count, range(len(samples)), key=samples.key)
-            ]
+            numbers = heapq.nsmallest(count, range(len(samples)), key=samples.key)
+            chosen: list[Position] = [("validation", number) for number in numbers]
             batches = [chosen[n : n + size] for n in range(0, len(chosen), size)]
             return list(self._batches(Pictures(samples, self.config), 0, batches))
-        made = [
-            (s["key"], Chance(self.config, "validation", s["key"]).planes(s)) for s in islice(samples, count)
-        ]
-        return [self._batch(packed(made[n : n + size])) for n in range(0, len(made), size)]
+        pictures = [self._validated(sample) for sample in islice(samples, count)]
+        return [self._batch(packed(pictures[n : n + size])) for n in range(0, len(pictures), size)]
+
+    def _validated(self, sample: Sample) -> tuple[str, Pixels]:
+        return sample["key"], Chance(self.config, "validation", sample["key"]).planes(sample)
 
     def _batches(
-        self, dataset: Dataset[Packed | AnidataError], workers: int, places: Any = None
+        self, dataset: Dataset[Packed | AnidataError], workers: int, positions: Any = None
     ) -> Iterator[Batch]:
         with _starting():
             reader = DataLoader(
                 dataset,
-                sampler=places,
+                sampler=positions,
                 batch_size=None,  # what is read is a batch already
                 num_workers=workers,
                 prefetch_factor=AHEAD if workers else None,
@@ -130,7 +138,8 @@ class Loader:
                 collate_fn=_as_it_is,
                 worker_init_fn=_begin,
                 pin_memory=self.device.type == "cuda",
-                generator=torch.Generator(),  # the workers' own seeds aren't used; the global generator isn't to be moved by them
+                # the workers' own seeds aren't used; the global generator isn't to be moved by them
+                generator=torch.Generator(),
             )
             received = iter(reader)
         batches = map(self._batch, _received(received))
@@ -142,56 +151,64 @@ class Loader:
         return Batch(color, conditions.build(self.config.conditions, color, extra), packed.keys)
 
 
-class _Places(Sampler[list[Place]]):
-    """The places of a process's batches without end: of all processes' images, one after another, every `ranks`-th."""
+class _Positions(Sampler[list[Position]]):
+    """The positions of a process's batches without end.
+
+    Of all processes' images, one after another, it takes every `ranks`-th.
+    """
 
     def __init__(self, loader: Loader, samples: Samples, start: int) -> None:
         self._loader, self._samples, self._start = loader, samples, start
 
-    def __iter__(self) -> Iterator[list[Place]]:
-        found = self._find(count(self._start + self._loader.rank, self._loader.ranks))
+    def __iter__(self) -> Iterator[list[Position]]:
+        positions = self._of(count(self._start + self._loader.rank, self._loader.ranks))
         while True:
-            yield list(islice(found, self._loader.config.batch))
+            yield list(islice(positions, self._loader.config.batch))
 
-    def _find(self, images: Iterator[int]) -> Iterator[Place]:
+    def _of(self, images: Iterator[int]) -> Iterator[Position]:
         seed, known, order = self._loader.config.seed, -1, np.empty(0, np.int64)
         for image in images:
-            epoch, place = divmod(image, len(self._samples))
+            epoch, rank = divmod(image, len(self._samples))
             if epoch != known:
                 known, order = epoch, self._samples.order(seed, epoch)
-            yield epoch, int(order[place])
+            yield epoch, int(order[rank])
+
+
+def _even_workers(workers: int, lanes: int) -> int:
+    """The most workers, `workers` at most, that have as many lanes each."""
+    return max(n for n in range(min(workers, lanes) + 1) if not n or lanes % n == 0)
 
 
 def _received(batches: Iterator[Packed | AnidataError]) -> Iterator[Packed]:
     while True:
         try:
-            found = next(batches)
+            received = next(batches)
         except StopIteration:
             return
-        except (
-            RuntimeError,
-            ConnectionError,
-            EOFError,
-        ) as error:  # what torch says, or what comes of asking the dead for a tensor
-            if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
+        # torch's own words, or what comes of asking the dead for a tensor
+        except (RuntimeError, ConnectionError, EOFError) as error:
+            if isinstance(error, RuntimeError) and not str(error).startswith(WORKER_DIED):
                 raise
             raise WorkerError(
-                f"a loader's worker is gone ({error}). Close other programs, give the machine more RAM or shared memory (/dev/shm), or read "
-                "with fewer workers: --set train.workers=0"
+                f"a loader's worker is gone ({error}). Close other programs, "
+                "give the machine more RAM or shared memory (/dev/shm), "
+                "or read with fewer workers: --set train.workers=0"
             ) from error
-        if isinstance(found, AnidataError):
+        if isinstance(received, AnidataError):
             try:
-                raise found
+                raise received
             finally:
-                del (
-                    found,
-                    batches,
-                )  # else error and frame hold each other, and the workers are ended as garbage, which takes them 5 s
-        yield found
+                # else error and frame hold each other, and the workers are ended as garbage, which takes
+                # them 5 s
+                del received, batches
+        yield received
 
 
 def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same, each taken over while the one before is trained on: fetching a tensor from its worker and making it floats takes 2 ms or more."""
+    """The same, each taken over while the one before is trained on.
+
+    Fetching a tensor from its worker and making it floats takes 2 ms or more.
+    """
     with ThreadPoolExecutor(1, "anidata-loader") as thread:
         coming = thread.submit(next, batches, None)
         try:
@@ -203,8 +220,10 @@ def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
 
 
 def _context(module: str) -> BaseContext:
-    """How workers are started: forked from a small server that has one thread and what they import. Torch and OpenCV have several threads
-    here, whose locks a process forked from this one could wait for without end.
+    """How workers are started: forked from a small server that has one thread and what they import.
+
+    Torch and OpenCV have several threads here, whose locks a process forked from this one could wait for
+    without end.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([Pictures.__module__, module])
@@ -213,13 +232,16 @@ def _context(module: str) -> BaseContext:
 
 @contextmanager
 def _starting() -> Iterator[None]:
-    """While workers are started: their number is the user's affair, whatever torch thinks of it; and no handler of torch's stays behind that
-    would raise a worker's death in the midst of a training step: it is told where a batch is awaited, seconds later.
+    """Keep torch to itself while workers are started.
+
+    Their number is the user's affair, whatever torch thinks of it. And no handler of torch's stays behind
+    that would raise a worker's death in the midst of a training step: it is told where a batch is awaited,
+    seconds later.
     """
     handler = signal.getsignal(signal.SIGCHLD)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+            warnings.filterwarnings("ignore", TOO_MANY_WORKERS, UserWarning)
             yield
     finally:
         if handler is not None and threading.current_thread() is threading.main_thread():
@@ -227,7 +249,7 @@ def _starting() -> Iterator[None]:
 
 
 def _begin(_: int) -> None:
-    """In a new worker: as many threads as workers are enough; Ctrl-C is its parent's to answer, and SIGTERM ends it."""
+    """Prepare a new worker: one thread is enough, Ctrl-C is its parent's to answer, and SIGTERM ends it."""
     threading.Thread(target=_end_with_the_training, daemon=True).start()
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -239,7 +261,11 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _end_with_the_training() -> None:
-    """Torch's own watch looks for the process that forked the worker, which is the small server, and that lives while its workers do."""
+    """End a worker whose training is gone.
+
+    Torch's own watch looks for the process that forked the worker, which is the small server, and that
+    lives while its workers do.
+    """
     training = multiprocessing.parent_process()
     if training:
         training.join()

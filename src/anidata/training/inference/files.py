@@ -22,42 +22,32 @@ from anidata.training.run.folder import Run
 Pixels = npt.NDArray[np.uint8]
 
 STYLE = "ink"  # where the data set's own can't be drawn, as `artist` can't
-ENDINGS = (
-    ".avif",
-    ".bmp",
-    ".gif",
-    ".jpeg",
-    ".jpg",
-    ".png",
-    ".tif",
-    ".tiff",
-    ".webp",
-)  # of what is taken from a folder
+# of what is taken from a folder
+ENDINGS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True)
-class Wish:
+class ColorRequest:
     """How pictures are to be colored."""
 
     seed: int = 0  # of what is random
-    style: str = (
-        ""  # of the lines that are drawn of colored pictures; "": the one that the run was trained with
-    )
+    style: str = ""  # of the lines drawn of colored pictures; "": the one that the run was trained with
     reference: Path | None = None  # a picture whose colors to take, for models that ask for one
     device: str = "auto"
 
 
-def color_files(folder: Path, places: Sequence[Path], output: Path, wish: Wish) -> Drawn:
+def color_files(folder: Path, inputs: Sequence[Path], output: Path, request: ColorRequest) -> Drawn:
     """Color each picture as output/STEM.png, at its own size; those of a folder as output/SUBFOLDER/STEM.png.
 
-    Raises: RunError: no run, or without weights. SourceError: no such file or folder, or a reference that can't be read.
-        TrainingError: no such device. RecipeError: a model that asks for a reference, and none given. UnknownPart: no such style.
+    Raises: RunError: no run, or without weights. SourceError: no such file or folder, or a reference that
+        can't be read. TrainingError: no such device. RecipeError: a model that asks for a reference, and
+        none given. UnknownPart: no such style.
     """
-    found = list(targets(places, output))
-    reference = _reference(wish.reference) if wish.reference else None
-    colored = painter(Run(folder), wish, reference)
+    pictures = list(targets(inputs, output))
+    reference = _reference(request.reference) if request.reference else None
+    colored = painter(Run(folder), request, reference)
     done = Drawn()
-    for path, target in found:
+    for path, target in pictures:
         try:
             rgb = _read(path)
         except BadImage as error:
@@ -71,14 +61,12 @@ def color_files(folder: Path, places: Sequence[Path], output: Path, wish: Wish) 
     return done
 
 
-def painter(run: Run, wish: Wish, reference: Pixels | None) -> Callable[[Pixels], Pixels]:
-    """What colors a picture, (h, w, 3) → (h, w, 3), with a run's weights."""
-    device = distributed.join(wish.device).device
+def painter(run: Run, request: ColorRequest, reference: Pixels | None) -> Callable[[Pixels], Pixels]:
+    """A function that colors a picture, (h, w, 3) → (h, w, 3), with a run's weights."""
+    device = distributed.join(request.device).device
     baseline, chosen = open_run(run, device)
-    style = wish.style or next(
-        (s for s in run.surroundings().get("styles", []) if s in registry.names("styles")), STYLE
-    )
-    number, train = seed(wish.seed), chosen.train
+    style = request.style or _style_of(run)
+    number, train = seed(request.seed), chosen.train
 
     def colored(rgb: Pixels) -> Pixels:
         generator = torch.Generator(device).manual_seed(number)
@@ -103,25 +91,30 @@ def open_run(run: Run, device: torch.device) -> tuple[Baseline, config.Recipe]:
     return baseline, chosen
 
 
-def targets(places: Sequence[Path], output: Path) -> Iterator[tuple[Path, Path]]:
+def targets(inputs: Sequence[Path], output: Path) -> Iterator[tuple[Path, Path]]:
     """Each picture with the file it becomes.
 
     Raises: SourceError: no such file or folder.
     """
-    for place in places:
-        if place.is_dir():
-            below = sorted(p for p in place.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
-            yield from ((p, output / p.relative_to(place).with_suffix(".png")) for p in below)
-        elif place.exists():
-            yield place, output / f"{place.stem}.png"
+    for path in inputs:
+        if path.is_dir():
+            below = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
+            yield from ((p, output / p.relative_to(path).with_suffix(".png")) for p in below)
+        elif path.exists():
+            yield path, output / f"{path.stem}.png"
         else:
-            raise SourceError(f"{place}: there is no such file or folder. Name pictures, or folders of them.")
+            raise SourceError(f"{path}: there is no such file or folder. Name pictures, or folders of them.")
+
+
+def _style_of(run: Run) -> str:
+    """The first of the styles of a run's data set that can be drawn."""
+    styles = run.surroundings().get("styles", [])
+    return next((style for style in styles if style in registry.names("styles")), STYLE)
 
 
 def _read(path: Path) -> Pixels:
-    return decode.decode(
-        storage.read(storage.Reference(storage.uri_of(path)), path.parent, MAX_BYTES), MAX_PIXELS
-    ).rgb
+    reference = storage.Reference(storage.uri_of(path))
+    return decode.decode(storage.read(reference, path.parent, MAX_BYTES), MAX_PIXELS).rgb
 
 
 def _reference(path: Path) -> Pixels:

@@ -1,22 +1,26 @@
-"""Mean color difference ΔE00 as the eye has it: 0 (the same), 1 (just noticeable side by side), 100 (black for white).
+"""Mean color difference ΔE00 as the eye has it: \
+0 (the same), 1 (just noticeable side by side), 100 (black for white).
 
-    ΔE00² = (ΔL'/S_L)² + (ΔC'/S_C)² + (ΔH'/S_H)² + R_T·(ΔC'/S_C)·(ΔH'/S_H)        in CIE Lab under D65, k_L = k_C = k_H = 1
+    ΔE00² = (ΔL'/S_L)² + (ΔC'/S_C)² + (ΔH'/S_H)² + R_T·(ΔC'/S_C)·(ΔH'/S_H)
 
-Source: Sharma, Wu, Dalal 2005, "The CIEDE2000 color-difference formula: implementation notes, supplementary test data, and mathematical
-observations", eq. 2 to 22; IEC 61966-2-1 for sRGB, CIE 15 for Lab
+This is in CIE Lab under D65, with k_L = k_C = k_H = 1.
+Source: Sharma, Wu, Dalal 2005, "The CIEDE2000 color-difference formula: implementation notes, supplementary
+test data, and mathematical observations", eq. 2 to 22; IEC 61966-2-1 for sRGB, CIE 15 for Lab
 """
 
 import torch
 from torch import Tensor
 
 VERSION, BETTER = 1, "lower"
+# of linear sRGB, D65
 TO_XYZ = (
     (0.412453, 0.357580, 0.180423),
     (0.212671, 0.715160, 0.072169),
     (0.019334, 0.119193, 0.950227),
-)  # of linear sRGB, D65
+)
 WHITE = (0.95047, 1.0, 1.08883)  # of D65, 2° observer
-EPSILON, KAPPA = 0.008856, 7.787  # where Lab's cube root becomes a line, and its slope
+EPSILON = 0.008856  # where Lab's cube root becomes a line
+KAPPA = 7.787  # slope of that line
 FAR = 25.0**7  # of chroma: what eq. 4 and 21 weigh against
 
 
@@ -26,7 +30,7 @@ def metric(output: Tensor, truth: Tensor) -> Tensor:
 
 
 def lab(pictures: Tensor) -> Tensor:
-    """L in [0, 100], a and b of sRGB: (b, 3, h, w) in [-1, 1] → (b, 3, h, w); what lies outside is clipped."""
+    """L in [0, 100], a and b of sRGB: (b, 3, h, w) in [-1, 1], else clipped → (b, 3, h, w)."""
     value = (pictures.clamp(-1, 1) + 1) / 2
     linear = torch.where(value > 0.04045, ((value + 0.055) / 1.055) ** 2.4, value / 12.92)
     relative = linear.new_tensor(TO_XYZ) / linear.new_tensor(WHITE)[:, None]
@@ -47,9 +51,8 @@ def difference(one: Tensor, other: Tensor) -> Tensor:
     d_light = (l2 - l1) / (1 + 0.015 * away / (20 + away).sqrt())  # eq. 8, 15
     d_chroma = (c2 - c1) / (1 + 0.045 * chroma)  # eq. 9, 16
     d_hue = 2 * (c1 * c2).sqrt() * torch.sin(turn / 2) / (1 + 0.015 * chroma * _weight(hue))  # eq. 11, 17
-    return (
-        (d_light**2 + d_chroma**2 + d_hue**2 + _rotation(hue, chroma) * d_chroma * d_hue).clamp(min=0).sqrt()
-    )
+    square = d_light**2 + d_chroma**2 + d_hue**2 + _rotation(hue, chroma) * d_chroma * d_hue
+    return square.clamp(min=0).sqrt()
 
 
 def _half_root(chroma: Tensor) -> Tensor:
@@ -58,31 +61,27 @@ def _half_root(chroma: Tensor) -> Tensor:
 
 
 def _hues(one: Tensor, other: Tensor, chromas: Tensor) -> tuple[Tensor, Tensor]:
-    """Radians: the turn from one hue to the other (eq. 10), and the hue in the middle (eq. 14); a gray has the other's hue."""
+    """Radians: the turn from one hue to the other (eq. 10), and the hue in the middle (eq. 14).
+
+    A gray has the other's hue.
+    """
     one, other = one.remainder(2 * torch.pi), other.remainder(2 * torch.pi)
     turn = other - one
     total = one + other
     far = turn.abs() > torch.pi
     turn = torch.where(far, turn - 2 * torch.pi * turn.sign(), turn)
-    middle = torch.where(
-        far, (total + torch.where(total < 2 * torch.pi, 2 * torch.pi, -2 * torch.pi)) / 2, total / 2
-    )
+    once = torch.where(total < 2 * torch.pi, 2 * torch.pi, -2 * torch.pi)
+    middle = torch.where(far, (total + once) / 2, total / 2)
     gray = chromas == 0
     return torch.where(gray, 0, turn), torch.where(gray, total, middle)
 
 
 def _weight(hue: Tensor) -> Tensor:
     """T of eq. 15, by the hue in radians."""
-    terms = (
-        (-0.17, 1, 30),
-        (0.24, 2, 0),
-        (0.32, 3, -6),
-        (-0.20, 4, 63),
-    )  # share, multiple, degrees taken off
-    return 1 + sum(
-        (share * torch.cos(times * hue - _radians(off)) for share, times, off in terms),
-        start=torch.zeros_like(hue),
-    )
+    # share, multiple, degrees taken off
+    terms = ((-0.17, 1, 30), (0.24, 2, 0), (0.32, 3, -6), (-0.20, 4, 63))
+    waves = (share * torch.cos(times * hue - _radians(off)) for share, times, off in terms)
+    return 1 + sum(waves, start=torch.zeros_like(hue))
 
 
 def _rotation(hue: Tensor, chroma: Tensor) -> Tensor:

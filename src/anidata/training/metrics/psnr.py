@@ -2,8 +2,10 @@
 
     10 · log10(1 / mse)        mse: over all pixels and channels, of values from 0 to 1
 
-Below an mse of 1e-10, a hundred-thousandth of white, pictures count as equal: an infinite value would take every mean with it.
-Source: the usual definition, as in Huynh-Thu and Ghanbari 2008, "Scope of validity of PSNR in image/video quality assessment"
+Below an mse of 1e-10, a hundred-thousandth of white, pictures count as equal: an infinite value would take
+every mean with it.
+Source: the usual definition, as in Huynh-Thu and Ghanbari 2008, "Scope of validity of PSNR in image/video
+quality assessment"
 """
 
 from torch import Tensor

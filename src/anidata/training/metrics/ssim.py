@@ -1,10 +1,13 @@
 """Structural similarity, -1 to 1 (the same picture).
 
-    (2·μx·μy + C1)·(2·σxy + C2) / ((μx² + μy² + C1)·(σx² + σy² + C2))        C1 = (.01·L)², C2 = (.03·L)², L: white − black
+    (2·μx·μy + C1)·(2·σxy + C2) / ((μx² + μy² + C1)·(σx² + σy² + C2))
+    C1 = (.01·L)², C2 = (.03·L)², L: white − black
 
-Means, variances and the covariance are taken under a Gaussian window of 11 × 11 px with σ = 1.5 px about every pixel, in each channel by
-itself, the picture mirrored at its borders as torchmetrics has it. The mean over pixels and channels is the picture's value.
-Source: Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to structural similarity", eq. 13
+Means, variances and the covariance are taken under a Gaussian window of 11 × 11 px with σ = 1.5 px about
+every pixel, in each channel by itself, the picture mirrored at its borders as torchmetrics has it. The mean
+over pixels and channels is the picture's value.
+Source: Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to structural
+similarity", eq. 13
 """
 
 import torch
@@ -28,12 +31,10 @@ def metric(output: Tensor, truth: Tensor) -> Tensor:
 
 def _blurred(pictures: Tensor) -> Tensor:
     """(n, b, c, h, w), each channel under the window."""
-    places = torch.arange(WINDOW, dtype=pictures.dtype, device=pictures.device) - WINDOW // 2
-    weights = torch.exp(-0.5 * (places / SIGMA) ** 2)
+    steps = torch.arange(WINDOW, dtype=pictures.dtype, device=pictures.device) - WINDOW // 2
+    weights = torch.exp(-0.5 * (steps / SIGMA) ** 2)
     weights /= weights.sum()
-    flat = F.pad(pictures.flatten(0, 1), [WINDOW // 2] * 4, mode="reflect").flatten(0, 1)[
-        :, None
-    ]  # one channel each
-    return F.conv2d(F.conv2d(flat, weights[None, None, :, None]), weights[None, None, None, :]).view(
-        pictures.shape
-    )
+    padded = F.pad(pictures.flatten(0, 1), [WINDOW // 2] * 4, mode="reflect")
+    planes = padded.flatten(0, 1)[:, None]  # of one channel each
+    down = F.conv2d(planes, weights[None, None, :, None])
+    return F.conv2d(down, weights[None, None, None, :]).view(pictures.shape)

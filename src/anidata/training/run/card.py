@@ -22,7 +22,7 @@ tags:
 def write(run: Run, chosen: Recipe, parameters: dict[str, int], scores: Sequence[Score], images: int) -> str:
     """The card of the weights after so many `images`, as Markdown."""
     train = chosen.train
-    name = chosen.baseline.rsplit("/", 1)[-1].removesuffix(".py")
+    name = _last(chosen.baseline).removesuffix(".py")
     sizes = ", ".join(f"`{network}` {count:,} parameters" for network, count in parameters.items())
     lines = [
         f"# {run.path.name}: {name}, preset {chosen.preset}",
@@ -30,23 +30,8 @@ def write(run: Run, chosen: Recipe, parameters: dict[str, int], scores: Sequence
         f"Colors pictures of {train.size} px from: {', '.join(train.conditions)}. Networks: {sizes}.",
         "",
         *_figures(chosen, scores, images),
-        "## Use",
-        "",
-        "```sh",
-        f"anidata colorize {run.path.name} IMAGE… -o DIR",
-        "```",
-        "",
-        f"`model.safetensors` holds the networks that sample{', averaged over steps (EMA)' if train.ema else ''}, as they were after {images:,} images.",
-        "",
-        "## Training",
-        "",
-        f"anidata {anidata.__version__}, data set `{_last(chosen.dataset)}`, split `{train.split}`. Licenses of the pictures are in that data set's card:",
-        "what they ask for holds for pictures made with these weights too, wherever the law says so.",
-        "",
-        "```toml",
-        recipe.dump(_portable(chosen)).rstrip(),
-        "```",
-        "",
+        *_use(run, chosen, images),
+        *_training(chosen),
     ]
     return HEAD + "\n" + "\n".join(lines)
 
@@ -57,18 +42,50 @@ def _figures(chosen: Recipe, scores: Sequence[Score], images: int) -> list[str]:
         return ["No validation was asked for (`train.validate_every = 0`): there are no figures.", ""]
     train = chosen.train
     metrics = [name for name in scores[-1] if name != "images"]
-    rows = [
-        f"| {int(s['images']):,}{' ←' if s['images'] == images else ''} | "
-        + " | ".join(f"{s[m]:.4g}" for m in metrics)
-        + " |"
-        for s in scores
-    ]
+    pictures = f"at most {train.validate_images} pictures of the split `{train.validation}`"
     return [
-        f"Means over at most {train.validate_images} pictures of the split `{train.validation}` (`samples/` shows some); ← are the weights here.",
+        f"Means over {pictures} (`samples/` shows some); ← are the weights here.",
         "",
         "| images seen | " + " | ".join(metrics) + " |",
         "|---|" + "---|" * len(metrics),
-        *rows,
+        *(_row(score, metrics, images) for score in scores),
+        "",
+    ]
+
+
+def _row(score: Score, metrics: Sequence[str], images: int) -> str:
+    mark = " ←" if score["images"] == images else ""
+    values = " | ".join(f"{score[metric]:.4g}" for metric in metrics)
+    return f"| {int(score['images']):,}{mark} | {values} |"
+
+
+def _use(run: Run, chosen: Recipe, images: int) -> list[str]:
+    averaged = ", averaged over steps (EMA)" if chosen.train.ema else ""
+    weights = f"`model.safetensors` holds the networks that sample{averaged}"
+    return [
+        "## Use",
+        "",
+        "```sh",
+        f"anidata colorize {run.path.name} IMAGE… -o DIR",
+        "```",
+        "",
+        f"{weights}, as they were after {images:,} images.",
+        "",
+    ]
+
+
+def _training(chosen: Recipe) -> list[str]:
+    data = f"data set `{_last(chosen.dataset)}`, split `{chosen.train.split}`"
+    licenses = "Licenses of the pictures are in that data set's card:"
+    return [
+        "## Training",
+        "",
+        f"anidata {anidata.__version__}, {data}. {licenses}",
+        "what they ask for holds for pictures made with these weights too, wherever the law says so.",
+        "",
+        "```toml",
+        recipe.dump(_portable(chosen)).rstrip(),
+        "```",
         "",
     ]
 
@@ -80,5 +97,6 @@ def _portable(chosen: Recipe) -> dict[str, Any]:
     return document | {"baseline": _last(chosen.baseline), "dataset": _last(chosen.dataset), "train": train}
 
 
-def _last(place: str) -> str:
-    return place.rstrip("/").rsplit("/", 1)[-1]
+def _last(path: str) -> str:
+    """The last name of a path or URL."""
+    return path.rstrip("/").rsplit("/", 1)[-1]

@@ -1,17 +1,18 @@
-"""Checkpoints: networks, their averages, optimizers and how far training has come, in one safetensors file that appears whole or not at all.
+"""Checkpoints: networks, their averages, optimizers and how far training has come, in one safetensors file.
 
     networks.NAME.KEY, ema.NAME.KEY        the tensors, as named_parameters and named_buffers name them
     optimizers.NAME.NUMBER.KEY             what an optimizer keeps of its NUMBERth parameter
-    __metadata__ {"anidata": JSON}         the rest: format, facts, and the optimizers' groups
+    __metadata__ {"anidata": JSON}         format, facts, and the optimizers' groups
 
-Nothing is ever unpickled. Random generators need no state: what is random in a step is a function of the images seen.
+The file appears whole or not at all. Nothing is ever unpickled. Random generators need no state: what is
+random in a step is a function of the images seen.
 Source: the safetensors format, github.com/huggingface/safetensors, "Format"
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -27,12 +28,45 @@ FORMAT = 1
 SUFFIX = ".safetensors"
 META = "anidata"  # our one key in the file's metadata
 NAMES = {
-    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.int32: "I32",
-    torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
-}  # fmt: skip
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
 
-Facts = dict[str, Any]
 Named = Mapping[str, Tensor]
+
+
+class Facts(TypedDict):
+    """How far training has come; fields as in loop.State."""
+
+    images: int
+    seconds: float
+    waited: float
+    skipped: int
+    running: int
+    scores: list[dict[str, float]]
+
+
+class Kept(TypedDict):
+    """An optimizer without its tensors."""
+
+    groups: list[dict[str, Any]]  # its param_groups, parameters by their numbers
+    values: dict[str, Any]  # NUMBER.KEY → what it keeps of a parameter that is no tensor
+
+
+class Header(TypedDict):
+    """Our JSON in a checkpoint."""
+
+    format: int
+    facts: Facts
+    groups: dict[str, Kept]  # by the optimizer's name
 
 
 def save(path: Path, baseline: Baseline, averages: ema.Tensors, facts: Facts) -> None:
@@ -42,27 +76,27 @@ def save(path: Path, baseline: Baseline, averages: ema.Tensors, facts: Facts) ->
     """
     kept, groups = _optimizers(baseline)
     tensors = {**_named("networks", ema.tensors(_trained(baseline))), **_named("ema", averages), **kept}
-    write(path, tensors, {"format": FORMAT, "facts": facts, "groups": groups})
+    write(path, tensors, Header(format=FORMAT, facts=facts, groups=groups))
 
 
 def load(path: Path, baseline: Baseline, averages: ema.Tensors) -> Facts:
-    """Bring a baseline and its averages to where a checkpoint has them; nothing is changed unless all of it fits. Returns the facts.
+    """Bring a baseline and its averages to where a checkpoint has them; return its facts.
 
+    Nothing is changed unless all of it fits.
     Raises: RunError: the file is damaged, or of another model. FormatError: of another format number.
     """
-    tensors, told = read(path)
-    _check_format(path, told)
+    tensors, about_file = read(path)
+    header = _checked(path, about_file)
     own = {**_named("networks", ema.tensors(_trained(baseline))), **_named("ema", averages)}
     _check_tensors(path, own, {n: t for n, t in tensors.items() if not n.startswith("optimizers.")})
-    _check_groups(path, baseline, told["groups"])
+    _check_groups(path, baseline, header["groups"])
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(tensors[name])
     for name, optimizer in baseline.optimizers.items():
-        optimizer.load_state_dict(_state(name, tensors, told["groups"][name]))
+        optimizer.load_state_dict(_state(name, tensors, header["groups"][name]))
         _lay_out(optimizer)
-    facts: Facts = told["facts"]
-    return facts
+    return header["facts"]
 
 
 def about(path: Path) -> Any:
@@ -74,35 +108,41 @@ def about(path: Path) -> Any:
 def sampled(path: Path, baseline_sampled: Iterable[str]) -> dict[str, Tensor]:
     """Of a checkpoint, the tensors NAME.KEY of the networks that sample: averages where it has them."""
     tensors, _ = read(path)
-    found: dict[str, Tensor] = {}
+    weights: ema.Tensors = {}
     for name in baseline_sampled:
-        averages = _below(f"ema.{name}.", tensors)
-        found |= {f"{name}.{key}": t for key, t in (averages or _below(f"networks.{name}.", tensors)).items()}
-    return found
+        weights[name] = below(f"ema.{name}.", tensors) or below(f"networks.{name}.", tensors)
+    return {f"{name}.{key}": t for name, of_network in weights.items() for key, t in of_network.items()}
 
 
-def write(path: Path, tensors: Named, told: Any) -> None:
-    """A safetensors file, whole or not at all, the same bytes for the same content; `told` goes into its metadata as JSON."""
-    names = sorted(
-        tensors, key=lambda n: (-tensors[n].element_size(), n)
-    )  # wide types first: every tensor is aligned
-    header: dict[str, Any] = {"__metadata__": {META: json.dumps(told, sort_keys=True)}}
-    place = 0
-    for name in names:
-        tensor = tensors[name]
-        end = place + tensor.numel() * tensor.element_size()
-        header[name] = {
-            "dtype": NAMES[tensor.dtype],
-            "shape": list(tensor.shape),
-            "data_offsets": [place, end],
-        }
-        place = end
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
+def write(path: Path, tensors: Named, metadata: Any) -> None:
+    """Write a safetensors file, whole or not at all, the same bytes for the same content.
+
+    `metadata` goes into it as JSON.
+    """
+    # wide types first: every tensor is aligned
+    names = sorted(tensors, key=lambda n: (-tensors[n].element_size(), n))
+    text = _header(names, tensors, metadata)
     with storage.publishing(path) as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in names:
             file.write(tensors[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+
+
+def _header(names: Sequence[str], tensors: Named, metadata: Any) -> bytes:
+    """The JSON that a safetensors file begins with, filled up to a multiple of 8 bytes."""
+    header: dict[str, Any] = {"__metadata__": {META: json.dumps(metadata, sort_keys=True)}}
+    start = 0
+    for name in names:
+        tensor = tensors[name]
+        end = start + tensor.numel() * tensor.element_size()
+        header[name] = {
+            "dtype": NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [start, end],
+        }
+        start = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return text + b" " * (-len(text) % 8)
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], Any]:
@@ -111,8 +151,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], Any]:
     Raises: RunError: there is none, or it is damaged.
     """
     with _opened(path) as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
-        return tensors, _about(path, file.metadata())
+        names = file.keys()  # the file is no mapping
+        return {name: file.get_tensor(name) for name in names}, _about(path, file.metadata())
 
 
 def _opened(path: Path) -> Any:
@@ -133,38 +173,48 @@ def _about(path: Path, metadata: Mapping[str, str] | None) -> Any:
         ) from error
 
 
-def _check_format(path: Path, told: Any) -> None:
-    found = told.get("format") if isinstance(told, dict) else None
-    if found is None:
+def _checked(path: Path, about_file: Any) -> Header:
+    """Check that a file says of itself that it is a checkpoint.
+
+    Raises: RunError: it isn't. FormatError: of another format number.
+    """
+    number = about_file.get("format") if isinstance(about_file, dict) else None
+    if number is None:
         raise RunError(
-            f"{path} is no checkpoint of anidata. Delete it, or name another RUN; --init {path} takes the weights that fit."
+            f"{path} is no checkpoint of anidata. Delete it, or name another RUN; "
+            f"--init {path} takes the weights that fit."
         )
-    if found != FORMAT:
+    if number != FORMAT:
         raise FormatError(
-            f"{path} has checkpoint format {found}; this version of anidata reads format {FORMAT}. Use the version that made it."
+            f"{path} has checkpoint format {number}; this version of anidata reads format {FORMAT}. "
+            "Use the version that made it."
         )
+    return cast("Header", about_file)
 
 
-def _check_tensors(path: Path, own: Named, found: Named) -> None:
-    lacking, foreign = sorted(own.keys() - found.keys()), sorted(found.keys() - own.keys())
-    shapes = [n for n in sorted(own.keys() & found.keys()) if own[n].shape != found[n].shape]
-    if lacking or foreign or shapes:
-        told = [f"{len(lacking)} tensors are missing, such as {lacking[0]}"] if lacking else []
-        told += [f"{len(foreign)} are unknown here, such as {foreign[0]}"] if foreign else []
-        told += (
-            [f"{shapes[0]} is {list(found[shapes[0]].shape)}, not {list(own[shapes[0]].shape)}"]
-            if shapes
-            else []
-        )
-        _raise_foreign(path, "; ".join(told))
+def _check_tensors(path: Path, own: Named, stored: Named) -> None:
+    """Raises: RunError: names or shapes differ."""
+    lacking, foreign = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
+    misshapen = [n for n in sorted(own.keys() & stored.keys()) if own[n].shape != stored[n].shape]
+    differences = []
+    if lacking:
+        differences.append(f"{len(lacking)} tensors are missing, such as {lacking[0]}")
+    if foreign:
+        differences.append(f"{len(foreign)} are unknown here, such as {foreign[0]}")
+    if misshapen:
+        name = misshapen[0]
+        differences.append(f"{name} is {list(stored[name].shape)}, not {list(own[name].shape)}")
+    if differences:
+        _raise_foreign(path, "; ".join(differences))
 
 
-def _check_groups(path: Path, baseline: Baseline, groups: Mapping[str, Any]) -> None:
+def _check_groups(path: Path, baseline: Baseline, groups: Mapping[str, Kept]) -> None:
+    """Raises: RunError: an optimizer has other groups of parameters."""
     for name, optimizer in baseline.optimizers.items():
         own = [len(g["params"]) for g in optimizer.param_groups]
-        found = [len(g["params"]) for g in groups.get(name, {}).get("groups", [])]
-        if own != found:
-            _raise_foreign(path, f"its optimizer '{name}' has groups of {found} parameters, not {own}")
+        stored = [len(g["params"]) for g in groups[name]["groups"]] if name in groups else []
+        if own != stored:
+            _raise_foreign(path, f"its optimizer '{name}' has groups of {stored} parameters, not {own}")
 
 
 def _raise_foreign(path: Path, why: str) -> None:
@@ -183,48 +233,49 @@ def _trained(baseline: Baseline) -> dict[str, nn.Module]:
     }
 
 
-def _optimizers(baseline: Baseline) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What the optimizers keep: tensors, and the rest for JSON."""
+def _optimizers(baseline: Baseline) -> tuple[dict[str, Tensor], dict[str, Kept]]:
+    """All that the optimizers keep: tensors, and the remainder for JSON."""
     tensors: dict[str, Tensor] = {}
-    groups: dict[str, Any] = {}
+    groups: dict[str, Kept] = {}
     for name, optimizer in baseline.optimizers.items():
         state = optimizer.state_dict()
         values = {f"{number}.{key}": v for number, kept in state["state"].items() for key, v in kept.items()}
         tensors |= {f"optimizers.{name}.{key}": v for key, v in values.items() if isinstance(v, Tensor)}
-        groups[name] = {
-            "groups": state["param_groups"],
-            "values": {k: v for k, v in values.items() if not isinstance(v, Tensor)},
-        }
+        plain = {key: v for key, v in values.items() if not isinstance(v, Tensor)}
+        groups[name] = Kept(groups=state["param_groups"], values=plain)
     return tensors, groups
 
 
-def _state(name: str, tensors: Named, told: Mapping[str, Any]) -> dict[str, Any]:
+def _state(name: str, tensors: Named, kept: Kept) -> dict[str, Any]:
     """An optimizer's state_dict, back from what `_optimizers` made of it."""
     state: dict[int, dict[str, Any]] = {}
-    for place, value in {**_below(f"optimizers.{name}.", tensors), **told["values"]}.items():
-        number, _, key = place.partition(".")
+    for number_and_key, value in {**below(f"optimizers.{name}.", tensors), **kept["values"]}.items():
+        number, _, key = number_and_key.partition(".")
         state.setdefault(int(number), {})[key] = value
-    return {
-        "state": state,
-        "param_groups": [{k: tuple(v) if k == "betas" else v for k, v in g.items()} for g in told["groups"]],
-    }
+    return {"state": state, "param_groups": [_group(group) for group in kept["groups"]]}
+
+
+def _group(group: Mapping[str, Any]) -> dict[str, Any]:
+    """A group of parameters as PyTorch has it: JSON knows no tuples."""
+    return {key: tuple(value) if key == "betas" else value for key, value in group.items()}
 
 
 def _lay_out(optimizer: Optimizer) -> None:
-    """Give what an optimizer keeps of a parameter the parameter's own memory format, as it had before; or each step would be slower."""
+    """Give what an optimizer keeps of a parameter the parameter's own memory format.
+
+    So it was before, and each step would be slower without.
+    """
     for parameter, kept in optimizer.state.items():
         for key, value in kept.items():
-            if (
-                isinstance(value, Tensor)
-                and value.shape == parameter.shape
-                and value.stride() != parameter.stride()
-            ):
+            alike = isinstance(value, Tensor) and value.shape == parameter.shape
+            if alike and value.stride() != parameter.stride():
                 kept[key] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 def _named(kind: str, tensors: ema.Tensors) -> dict[str, Tensor]:
-    return {f"{kind}.{name}.{key}": t for name, found in tensors.items() for key, t in found.items()}
+    return {f"{kind}.{name}.{key}": t for name, weights in tensors.items() for key, t in weights.items()}
 
 
-def _below(prefix: str, tensors: Named) -> dict[str, Tensor]:
+def below(prefix: str, tensors: Named) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, by what follows it."""
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

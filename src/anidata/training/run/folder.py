@@ -1,9 +1,13 @@
 """A run: the folder of one training.
 
-recipe.toml          every setting, resolved              environment.json     versions, hardware, digests of data set and model file
-metrics.csv          images,name,value                    tensorboard/         the same
-samples/IMAGES.png   line | output | truth                checkpoints/IMAGES.safetensors
-model.safetensors    the weights to use                   README.md            the model card, with its figures
+recipe.toml          every setting, resolved
+environment.json     versions, hardware, digests of data set and model file
+metrics.csv          images,name,value
+tensorboard/         the same
+samples/IMAGES.png   line | output | truth
+checkpoints/IMAGES.safetensors
+model.safetensors    the weights to use
+README.md            the model card, with its figures
 """
 
 import hashlib
@@ -16,7 +20,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
@@ -40,6 +44,14 @@ OURS = (".lock", ".holder.json", "recipe.toml")  # in a folder that a killed run
 DIGITS = 12  # of the images in a file's name: names sort as numbers
 
 
+class Surroundings(TypedDict):
+    """The things that a run depends on beside its recipe."""
+
+    styles: list[str]  # of the data set's lineart
+    dataset: str  # SHA-256 of the data set's manifest; where there is none, the data set's path or URL
+    model_file: str  # SHA-256
+
+
 @dataclass(frozen=True)
 class Run:
     """The folder and what lies in it."""
@@ -59,7 +71,7 @@ class Run:
         return self.path / "metrics.csv"
 
     @property
-    def board(self) -> Path:
+    def tensorboard(self) -> Path:
         return self.path / "tensorboard"
 
     @property
@@ -78,11 +90,8 @@ class Run:
 
     def checkpoints(self) -> dict[int, Path]:
         """By images, the earliest first."""
-        return {
-            int(p.stem): p
-            for p in sorted((self.path / "checkpoints").glob("*.safetensors"))
-            if p.stem.isdecimal()
-        }
+        files = sorted((self.path / "checkpoints").glob("*.safetensors"))
+        return {int(p.stem): p for p in files if p.stem.isdecimal()}
 
     def latest(self) -> Path | None:
         return next(reversed(self.checkpoints().values()), None)
@@ -94,28 +103,29 @@ class Run:
                 storage.delete(path)
 
     def surroundings(self) -> dict[str, Any]:
-        """What environment.json tells of the last session; empty in a new run.
+        """The content of environment.json, of the last session; empty in a new run.
 
         Raises: RunError: it is damaged.
         """
+        if not self.environment.is_file():
+            return {}
         try:
-            found: dict[str, Any] = (
-                json.loads(self.environment.read_bytes()) if self.environment.is_file() else {}
-            )
+            content: dict[str, Any] = json.loads(self.environment.read_bytes())
         except ValueError as error:
             raise RunError(
                 f"{self.environment} is damaged ({error}). Delete it; the next session writes it anew."
             ) from error
-        return found
+        return content
 
     def recipe(self) -> Recipe:
-        """What the run was begun with.
+        """The recipe that the run was begun with.
 
         Raises: RunError: there is no run here. RecipeError: its recipe is damaged.
         """
         if not self.recipe_file.is_file():
+            folder = shlex.quote(str(self.path))
             raise RunError(
-                f"{self.path} is no run. Make one with: anidata train-baseline NAME DATASET {shlex.quote(str(self.path))}"
+                f"{self.path} is no run. Make one with: anidata train-baseline NAME DATASET {folder}"
             )
         return recipe.build(Recipe, recipe.read(self.recipe_file), str(self.recipe_file))
 
@@ -136,18 +146,18 @@ def held(run: Run, processes: Processes) -> Iterator[None]:
         yield
 
 
-def begin(run: Run, chosen: Recipe, surroundings: dict[str, Any]) -> str:
-    """Write a new run's recipe and environment, or compare with what is there; returns what is to be said of that, if anything.
+def begin(run: Run, chosen: Recipe, surroundings: Surroundings) -> str:
+    """Write a new run's recipe and environment, or compare with those that are there.
 
+    Returns: a note for the user, or nothing.
     Raises: RunError: the run was begun with another recipe or data set.
     """
     known = run.surroundings()
     if run.recipe_file.is_file():
         _check_same(run, chosen, surroundings, known)
     publish_changed(run.recipe_file, recipe.dump(chosen))
-    publish_changed(
-        run.environment, json.dumps(environment() | surroundings, indent=1, sort_keys=True) + "\n"
-    )
+    document = environment() | surroundings
+    publish_changed(run.environment, json.dumps(document, indent=1, sort_keys=True) + "\n")
     changed = known.get("model_file", surroundings["model_file"]) != surroundings["model_file"]
     return f"the model file {chosen.baseline} isn't as it was in the last session" if changed else ""
 
@@ -161,6 +171,7 @@ def publish_changed(path: Path, text: str) -> None:
 def environment() -> dict[str, Any]:
     """Versions and hardware, which figures depend on."""
     gpus = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+    versions = {name: _version(name) for name in PACKAGES}
     return {
         "anidata": anidata.__version__,
         "python": platform.python_version(),
@@ -169,7 +180,7 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "gpus": gpus,
         "cuda": torch.version.cuda,
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": {name: installed for name, installed in versions.items() if installed},
     }
 
 
@@ -194,18 +205,20 @@ def _make(path: Path) -> None:
         raise storage.unwritable(path, error) from error
 
 
-def _check_same(run: Run, chosen: Recipe, surroundings: dict[str, Any], known: dict[str, Any]) -> None:
+def _check_same(run: Run, chosen: Recipe, surroundings: Surroundings, known: dict[str, Any]) -> None:
+    """Raises: RunError: another recipe or data set."""
     before = run.recipe()
     if changed := differences(before, chosen):
         old, new = (recipe.document_of(r) for r in (before, chosen))
+        more = f" (and {len(changed) - 1} more: {', '.join(changed[1:])})" if len(changed) > 1 else ""
         raise RunError(
-            f"{run.path} was begun with {_setting(changed[0], old)}, not {_setting(changed[0], new)}"
-            + (f" (and {len(changed) - 1} more: {', '.join(changed[1:])})" if len(changed) > 1 else "")
-            + f". Give the same settings, or name a new RUN. What may change: {', '.join(FREE)}."
+            f"{run.path} was begun with {_setting(changed[0], old)}, not {_setting(changed[0], new)}{more}. "
+            f"Give the same settings, or name a new RUN. What may change: {', '.join(FREE)}."
         )
     if known.get("dataset", surroundings["dataset"]) != surroundings["dataset"]:
         raise RunError(
-            f"{run.path} was begun on another data set: {chosen.dataset} has another manifest.json. Name that one, or a new RUN."
+            f"{run.path} was begun on another data set: {chosen.dataset} has another manifest.json. "
+            "Name that one, or a new RUN."
         )
 
 

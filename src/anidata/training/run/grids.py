@@ -1,4 +1,4 @@
-"""Sheets of samples: a row for each picture with its conditions, what the model made of them, and the truth."""
+"""Sheets of samples: a row for each picture with its conditions, the model's output, and the truth."""
 
 from collections.abc import Sequence
 

@@ -1,8 +1,9 @@
 """What a run writes down as it goes: metrics.csv, and the same for TensorBoard.
 
-metrics.csv is long: a row `images,name,value` for each figure. loss/NAME is the mean since the row before, images_per_second and waiting (the
-share of time spent waiting for data) too, all of the first process; skipped counts steps, from the start, whose gradient wasn't finite; rate is
-the learning rate's factor; val/METRIC is of the validation pictures.
+metrics.csv is long: a row `images,name,value` for each figure. loss/NAME is the mean since the row before,
+images_per_second and waiting (the share of time spent waiting for data) too, all of the first process;
+skipped counts steps, from the start, whose gradient wasn't finite; rate is the learning rate's factor;
+val/METRIC is of the validation pictures.
 """
 
 import csv
@@ -31,9 +32,8 @@ class Window:
     steps: int = 0
     seconds: float = 0.0
     waited: float = 0.0
-    losses: dict[str, tuple[Tensor, int]] = field(
-        default_factory=dict
-    )  # sum and number: not every step has every loss
+    # sum and number: not every step has every loss
+    losses: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
 
     def add(self, progress: Progress) -> None:
         self.images += progress.step
@@ -54,21 +54,22 @@ class Window:
 
 
 @contextmanager
-def logging(table: Path, board: Path, images: int) -> Iterator["Log"]:
-    """A run's log. Rows after `images`, of a session that was killed, are taken back.
+def logging(table: Path, tensorboard: Path, images: int) -> Iterator["Log"]:
+    """Open a run's log. Rows after `images`, of a session that was killed, are taken back.
 
     Raises: StorageError: the disk is full, read-only or fails.
     """
     storage.publish(table, _rows_until(table, images).encode())
     with _writing(table):
         file = open(table, "a", encoding="utf-8", newline="")  # noqa: SIM115 - closed below
-        log = Log(table, file, SummaryWriter(str(board), purge_step=images + 1 if images else None))
+        purge_step = images + 1 if images else None
+        log = Log(table, file, SummaryWriter(str(tensorboard), purge_step=purge_step))
     try:
         yield log
     finally:
         with _writing(table):
             log.file.close()
-            log.board.close()
+            log.tensorboard.close()
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Log:
 
     table: Path
     file: TextIO
-    board: SummaryWriter
+    tensorboard: SummaryWriter
 
     def add(self, images: int, values: Mapping[str, float]) -> None:
         """Write figures down.
@@ -85,16 +86,15 @@ class Log:
         Raises: StorageError: the disk is full, read-only or fails.
         """
         with _writing(self.table):
-            csv.writer(self.file, lineterminator="\n").writerows(
-                (images, name, f"{value:.6g}") for name, value in values.items()
-            )
+            rows = ((images, name, f"{value:.6g}") for name, value in values.items())
+            csv.writer(self.file, lineterminator="\n").writerows(rows)
             self.file.flush()
             for name, value in values.items():
-                self.board.add_scalar(name, value, images)
+                self.tensorboard.add_scalar(name, value, images)
 
     def picture(self, images: int, sheet: npt.NDArray[np.uint8]) -> None:
         with _writing(self.table):
-            self.board.add_image("samples", sheet, images, dataformats="HWC")
+            self.tensorboard.add_image("samples", sheet, images, dataformats="HWC")
 
 
 @contextmanager

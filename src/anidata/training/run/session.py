@@ -1,9 +1,9 @@
-"""One training, from where the last session came to until its end: what the loop leaves to its caller.
+"""One training, from where the last session stopped to its end: what the loop leaves to its caller.
 
-Checkpoints are written every so often, when a validation is among the best, when training ends, and when it is told to stop.
+Checkpoints are written every so often, when a validation is among the best, when training ends, and when it
+is told to stop.
 """
 
-import math
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,9 +11,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Literal
 
 import torch
+from torch import nn
 
 from anidata import storage
 from anidata.engine import progress
@@ -26,52 +27,15 @@ from anidata.training.ema import Ema
 from anidata.training.loop import Progress, State, prepare, train
 from anidata.training.run import card, checkpoints, folder, validation, weights
 from anidata.training.run.logs import Log, Window, logging
+from anidata.training.run.outcome import Outcome
 from anidata.training.run.validation import Score
 
 LAST = 2  # checkpoints kept beside the best: the newest, and one to fall back on
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a training came to."""
-
-    run: Path
-    images: int
-    reason: str  # why it ended
-    already: bool  # it had ended before
-    first: bool  # this is the process that reports
-    seconds: float  # spent in steps, of all sessions
-    waited: float  # of these, for data
-    skipped: int
-    scores: list[Score]
-    init: str  # what of --init's weights fitted
-
-    def to_json(self) -> dict[str, Any]:
-        places = {"run": str(self.run), "weights": str(folder.Run(self.run).weights)}
-        keys = ("images", "reason", "already", "seconds", "waited", "skipped", "init")
-        scores = [
-            {name: value if math.isfinite(value) else None for name, value in score.items()}
-            for score in self.scores
-        ]
-        return places | {key: getattr(self, key) for key in keys} | {"scores": scores}
-
-    def __str__(self) -> str:
-        last = self.scores[-1] if self.scores else {}
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in last.items() if name != "images")
-        told = [
-            f"{'nothing to do' if self.already else 'trained'}: {self.reason}",
-            f"{self.images:,} images in {progress.duration(self.seconds)}, {self.images / self.seconds:.1f}/s, "
-            f"{self.waited / self.seconds:.0%} of the time waiting for data"
-            + (f", {self.skipped:,} steps skipped" if self.skipped else ""),
-            *([f"validation: {figures}"] if figures else []),
-            f"weights  {folder.Run(self.run).weights}",
-        ]
-        return "\n".join(told)
-
-
-@dataclass
+@dataclass(kw_only=True)
 class Session:
-    """One process's part in a training."""
+    """One process's share of a training."""
 
     run: folder.Run
     recipe: config.Recipe
@@ -86,35 +50,24 @@ class Session:
     notes: list[str] = field(default_factory=list)
 
     def go_on(self) -> Outcome:
-        """Train from where the last session came to until the end."""
+        """Train from where the last session stopped to the end."""
         self._restore()
         already = bool(self.reason())
         if not already:
-            with ExitStack() as stack:
-                images = self.state.images
-                log = (
-                    stack.enter_context(logging(self.run.table, self.run.board, images))
-                    if self.team.first
-                    else None
-                )
-                show = progress.display(
-                    "train" if self.team.first else "", self.recipe.train.images - images, "images"
-                )
-                stack.callback(show.close)
-                self._train(log, show, stack.enter_context(stopping()))
+            self._resume()
         self._export()
-        state, team = self.state, self.team
-        times = state.seconds, state.waited
+        state = self.state
         return Outcome(
-            self.run.path,
-            state.images,
-            self.reason(),
-            already,
-            team.first,
-            *times,
-            state.skipped,
-            self.scores,
-            self.init,
+            run=self.run.path,
+            images=state.images,
+            reason=self.reason(),
+            already=already,
+            first=self.team.first,
+            seconds=state.seconds,
+            waited=state.waited,
+            skipped=state.skipped,
+            scores=self.scores,
+            init=self.init,
         )
 
     def reason(self) -> str:
@@ -128,6 +81,18 @@ class Session:
             return f"{train.patience} validations without a better {train.metric}"
         return ""
 
+    def _resume(self) -> None:
+        """Train with a log and a display, which the first process alone has."""
+        first, images = self.team.first, self.state.images
+        with ExitStack() as stack:
+            log = None
+            if first:
+                log = stack.enter_context(logging(self.run.table, self.run.tensorboard, images))
+            remaining = self.recipe.train.images - images
+            show = progress.display("train" if first else "", remaining, "images")
+            stack.callback(show.close)
+            self._train(log, show, stack.enter_context(stopping()))
+
     def _train(self, log: Log | None, show: progress.Display, stop: threading.Event) -> None:
         train_config, loader, start = self.recipe.train, self.loaders[0], self.state.images
         for note in self.notes:
@@ -135,28 +100,33 @@ class Session:
         for step in train(self.baseline, loader.batches(start), train_config, self.state, self.team):
             self.window.add(step)
             show.update(step.images - start)
-            told = self._told_to_end(stop)
+            end = self._end(stop)
             if crossed(step, train_config.log_every):
                 self._write(log)
-            if self.loaders[1] and (crossed(step, train_config.validate_every) or told == "over"):
+            if self.loaders[1] and (crossed(step, train_config.validate_every) or end == "over"):
                 self._validate(log, show)
-                told = told or self._told_to_end(stop)
-            if told or crossed(step, train_config.checkpoint_every) or step.images in self._best():
+                end = end or self._end(stop)
+            if end or crossed(step, train_config.checkpoint_every) or step.images in self._best():
                 self._save(log)
-            if told == "over":
+            if end == "over":
                 return
-            if told == "stop":
+            if end == "stop":
                 raise Interrupted(
                     f"stopped after {step.images:,} images, all of it kept. The same command goes on."
                 )
 
-    def _told_to_end(self, stop: threading.Event) -> str:
-        """Whether training is `over`, told to `stop`, or neither; the same for all processes, by the first one's clock."""
+    def _end(self, stop: threading.Event) -> Literal["over", "stop", ""]:
+        """Whether training is `over`, told to `stop`, or neither.
+
+        It is the same for all processes, by the first one's clock.
+        """
         flags = torch.tensor([float(self.team.first and bool(self.reason())), float(stop.is_set())])
-        over, stopped = (
-            self.team.total(flags.to(self.team.device)).tolist() if self.team.ranks > 1 else flags.tolist()
-        )
-        return "over" if over else "stop" if stopped else ""
+        if self.team.ranks > 1:
+            flags = self.team.total(flags.to(self.team.device))
+        over, stopped = flags.tolist()
+        if over:
+            return "over"
+        return "stop" if stopped else ""
 
     def _validate(self, log: Log | None, show: progress.Display) -> None:
         """Sample with the averaged weights; keep the figures and a sheet."""
@@ -164,30 +134,24 @@ class Session:
         if not self.batches and loader:
             self.batches = loader.validation(train_config.validate_images)
         with validation.sampling(self.baseline, self.state.ema):
-            found, sheet = validation.score(self.baseline, self.batches, train_config, self.team)
-        self.scores.append({"images": images, **found})
+            means, sheet = validation.score(self.baseline, self.batches, train_config, self.team)
+        self.scores.append({"images": images, **means})
         if log:
-            log.add(images, {f"val/{name}": value for name, value in found.items()})
+            log.add(images, {f"val/{name}": value for name, value in means.items()})
             log.picture(images, sheet)
             storage.publish(self.run.sample(images), encode.encode_png(sheet))
-        show.note(f"{images:,} images: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
+        show.note(f"{images:,} images: {figures}")
 
     def _write(self, log: Log | None) -> None:
-        """A row for each figure of the window."""
+        """Log a row for each figure of the window, and begin another."""
         if log and self.window.steps:
-            state = self.state
-            log.add(
-                state.images,
-                {
-                    **self.window.means(),
-                    "skipped": state.skipped,
-                    "rate": self.recipe.train.rate(state.images),
-                },
-            )
+            state, rate = self.state, self.recipe.train.rate(self.state.images)
+            log.add(state.images, {**self.window.means(), "skipped": state.skipped, "rate": rate})
         self.window = Window()
 
     def _save(self, log: Log | None) -> None:
-        """A checkpoint; then the weights and the card, and what isn't kept any longer goes."""
+        """Write a checkpoint; then the weights and the card, and what isn't kept any longer goes."""
         self._write(log)
         if self.team.first:
             averages = self.state.ema.tensors if self.state.ema else {}
@@ -201,29 +165,35 @@ class Session:
         return validation.best(self.scores, train_config.metric, train_config.keep_best)
 
     def _export(self) -> None:
-        """model.safetensors and the card of the best checkpoint, of the newest where there is no validation, unless they are there."""
-        found = self.run.checkpoints()
-        images = next((n for n in self._best() if n in found), max(found, default=0))
+        """Write model.safetensors and the card, unless they are there.
+
+        They are of the best checkpoint; where there is no validation, of the newest.
+        """
+        written = self.run.checkpoints()
+        images = next((n for n in self._best() if n in written), max(written, default=0))
         if not self.team.first or not images:
             return
-        about = {"images": images, "baseline": self.recipe.baseline, "preset": self.recipe.preset}
+        about = weights.About(images=images, baseline=self.recipe.baseline, preset=self.recipe.preset)
         if not self.run.weights.is_file() or checkpoints.about(self.run.weights) != about:
-            weights.export(self.run, found[images], self.baseline.sampled, about)
-        sizes = {
-            name: sum(p.numel() for p in self.baseline.networks[name].parameters())
-            for name in self.baseline.sampled
-        }
+            weights.export(self.run, written[images], self.baseline.sampled, about)
+        sizes = {name: _size(self.baseline.networks[name]) for name in self.baseline.sampled}
         folder.publish_changed(self.run.card, card.write(self.run, self.recipe, sizes, self.scores, images))
 
     def _facts(self) -> checkpoints.Facts:
-        state = self.state
-        counts = {
-            name: getattr(state, name) for name in ("images", "seconds", "waited", "skipped", "running")
-        }
-        return counts | {"scores": self.scores}
+        return checkpoints.Facts(
+            images=self.state.images,
+            seconds=self.state.seconds,
+            waited=self.state.waited,
+            skipped=self.state.skipped,
+            running=self.state.running,
+            scores=self.scores,
+        )
 
     def _restore(self) -> None:
-        """Networks onto the device, and all as the newest checkpoint has it; or as --init has the weights, where there is none."""
+        """Bring networks onto the device, and all to where the newest checkpoint has it.
+
+        Where there is none, the weights are as --init has them.
+        """
         train_config, latest = self.recipe.train, self.run.latest()
         prepare(self.baseline, train_config, self.team)
         if not latest and train_config.init:
@@ -234,9 +204,21 @@ class Session:
         self.state = State(ema=Ema(sampled, train_config.ema) if train_config.ema else None)
         if latest:
             facts = checkpoints.load(latest, self.baseline, self.state.ema.tensors if self.state.ema else {})
-            self.scores = facts.pop("scores")
-            self.state = State(ema=self.state.ema, **facts)
+            self.scores = facts["scores"]
+            self.state = State(
+                images=facts["images"],
+                seconds=facts["seconds"],
+                waited=facts["waited"],
+                skipped=facts["skipped"],
+                running=facts["running"],
+                ema=self.state.ema,
+            )
             self.notes.append(f"goes on after {self.state.images:,} images")
+
+
+def _size(network: nn.Module) -> int:
+    """The number of its parameters."""
+    return sum(p.numel() for p in network.parameters())
 
 
 def crossed(step: Progress, every: int) -> bool:
@@ -246,19 +228,22 @@ def crossed(step: Progress, every: int) -> bool:
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """Within the block Ctrl-C and SIGTERM set the event: the step is finished first. A second one strikes as usual."""
+    """Let Ctrl-C and SIGTERM set the event within the block: the step is finished first.
+
+    A second one strikes as usual.
+    """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield stop
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def told(number: int, _: FrameType | None) -> None:
+    def handle(number: int, _: FrameType | None) -> None:
         stop.set()
         signal.signal(number, before[signal.Signals(number)] or signal.SIG_DFL)
 
     for number in before:
-        signal.signal(number, told)
+        signal.signal(number, handle)
     try:
         yield stop
     finally:

@@ -1,4 +1,7 @@
-"""How good a baseline is by now: its averaged weights on fixed pictures with fixed seeds, and what follows from the figures."""
+"""How good a baseline is by now, and what follows from the figures.
+
+Its averaged weights are tried on fixed pictures with fixed seeds.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,7 +27,7 @@ Score = dict[str, float]  # images, and each metric's mean
 
 @contextmanager
 def sampling(baseline: Baseline, averages: Ema | None) -> Iterator[None]:
-    """Within the block the networks are in their state for sampling, with the averaged weights where there are any."""
+    """Keep the networks in their state for sampling within the block, with averages if there are any."""
     for network in baseline.networks.values():
         network.eval()
     if averages:
@@ -40,7 +43,7 @@ def sampling(baseline: Baseline, averages: Ema | None) -> Iterator[None]:
 
 @torch.no_grad()
 def sample(baseline: Baseline, batch: Batch, config: Config, device: torch.device, number: int) -> Tensor:
-    """What a baseline makes of a batch, the `number`th: float32 (b, 3, h, w) in [-1, 1], on the device."""
+    """A baseline's pictures for a batch, the `number`th: float32 (b, 3, h, w) in [-1, 1], on the device."""
     drawn = seed(SEED, number)
     generator = torch.Generator(device).manual_seed(drawn)
     torch.manual_seed(drawn)
@@ -51,7 +54,10 @@ def sample(baseline: Baseline, batch: Batch, config: Config, device: torch.devic
 def score(
     baseline: Baseline, batches: Sequence[Batch], config: Config, processes: Processes
 ) -> tuple[Score, Any]:
-    """The means of all metrics over the batches, which the processes share out; and a sheet (h, w, 3) of this process's first pictures."""
+    """The means of all metrics over the batches, which the processes share out; and a sheet.
+
+    The sheet (h, w, 3) is of this process's first pictures.
+    """
     metrics = {name: registry.load("metrics", name).metric for name in registry.names("metrics")}
     sums = torch.zeros(len(metrics) + 1, dtype=torch.float64, device=processes.device)
     shown: list[tuple[Tensor, Tensor, Tensor]] = []

@@ -5,6 +5,7 @@ A tensor is called NETWORK.KEY; of the networks that sample, the averages.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ SHOWN = 4  # names in a message
 
 @dataclass(frozen=True)
 class Fit:
-    """What became of a file's tensors."""
+    """How a file's tensors fit a baseline's."""
 
     fitted: tuple[str, ...]
     misshapen: dict[str, str]  # name → both shapes
@@ -29,18 +30,26 @@ class Fit:
 
     def __str__(self) -> str:
         own = len(self.fitted) + len(self.misshapen) + len(self.missing)
-        told = [f"{len(self.fitted)} of {own} tensors fit"]
-        told += (
-            [f"of another shape: {_some([f'{n} ({s})' for n, s in self.misshapen.items()])}"]
-            if self.misshapen
-            else []
-        )
-        told += [f"not in it: {_some(self.missing)}"] if self.missing else []
-        told += [f"in it alone: {_some(self.unknown)}"] if self.unknown else []
-        return "; ".join(told)
+        clauses = [f"{len(self.fitted)} of {own} tensors fit"]
+        if self.misshapen:
+            shapes = [f"{name} ({both})" for name, both in self.misshapen.items()]
+            clauses.append(f"of another shape: {_some(shapes)}")
+        if self.missing:
+            clauses.append(f"not in it: {_some(self.missing)}")
+        if self.unknown:
+            clauses.append(f"in it alone: {_some(self.unknown)}")
+        return "; ".join(clauses)
 
 
-def export(run: Run, checkpoint: Path, sampled: tuple[str, ...], about: checkpoints.Facts) -> None:
+class About(TypedDict):
+    """What model.safetensors says of its weights."""
+
+    images: int  # seen by then
+    baseline: str
+    preset: str
+
+
+def export(run: Run, checkpoint: Path, sampled: tuple[str, ...], about: About) -> None:
     """Write RUN/model.safetensors from a checkpoint."""
     checkpoints.write(run.weights, checkpoints.sampled(checkpoint, sampled), about)
 
@@ -55,44 +64,46 @@ def load(path: Path, baseline: Baseline) -> None:
         raise RunError(f"{path} is of another model: {fit}. Use the model file and settings that made it.")
 
 
-def start_from(place: Path, baseline: Baseline, networks: tuple[str, ...] | None = None) -> Fit:
-    """Copy what fits by name and shape into a baseline's networks (all of them unless told), from a RUN or a safetensors file.
+def start_from(run_or_file: Path, baseline: Baseline, networks: tuple[str, ...] | None = None) -> Fit:
+    """Copy what fits by name and shape into a baseline's networks, from a RUN or a safetensors file.
 
-    A file of one network's bare keys fits too.
+    networks: those to copy into; None: all. A file of one network's bare keys fits too.
     Raises: RunError: no such file, no safetensors, or nothing in it fits.
     """
-    found = _of(place, baseline)
+    source = _source(run_or_file, baseline)
     chosen = baseline.networks if networks is None else {n: baseline.networks[n] for n in networks}
     own = {f"{name}.{key}": t for name, below in ema.tensors(chosen).items() for key, t in below.items()}
-    fitted = [n for n in own if n in found and found[n].shape == own[n].shape]
-    misshapen = {
-        n: f"{list(found[n].shape)}, here {list(own[n].shape)}"
-        for n in own
-        if n in found and found[n].shape != own[n].shape
-    }
-    fit = Fit(
-        tuple(fitted),
-        misshapen,
-        tuple(n for n in own if n not in found),
-        tuple(n for n in found if n not in own),
-    )
-    if not fitted:
-        raise RunError(f"{place}: no tensor in it fits ({fit}). Name a run or a file of the same model.")
+    fit = _compared(own, source)
+    if not fit.fitted:
+        raise RunError(
+            f"{run_or_file}: no tensor in it fits ({fit}). Name a run or a file of the same model."
+        )
     with torch.no_grad():
-        for name in fitted:
-            own[name].copy_(found[name])
+        for name in fit.fitted:
+            own[name].copy_(source[name])
     return fit
 
 
-def _of(place: Path, baseline: Baseline) -> dict[str, Tensor]:
-    """The tensors of a RUN or file, by NETWORK.KEY."""
-    path = _file(place)
-    tensors, _ = checkpoints.read(path)
-    if any(
-        name.startswith("networks.") for name in tensors
-    ):  # a checkpoint: averages of what samples, weights of the rest
-        whole = {n.removeprefix("networks."): t for n, t in tensors.items() if n.startswith("networks.")}
-        return whole | {n.removeprefix("ema."): t for n, t in tensors.items() if n.startswith("ema.")}
+def _compared(own: checkpoints.Named, source: checkpoints.Named) -> Fit:
+    """How the tensors of a file, `source`, fit a baseline's own, by name and shape."""
+    shared = [name for name in own if name in source]
+    fitted = [name for name in shared if source[name].shape == own[name].shape]
+    misshapen = {
+        name: f"{list(source[name].shape)}, here {list(own[name].shape)}"
+        for name in shared
+        if source[name].shape != own[name].shape
+    }
+    missing = tuple(name for name in own if name not in source)
+    unknown = tuple(name for name in source if name not in own)
+    return Fit(tuple(fitted), misshapen, missing, unknown)
+
+
+def _source(run_or_file: Path, baseline: Baseline) -> dict[str, Tensor]:
+    """The tensors of a RUN or file, by NETWORK.KEY; of a checkpoint, averages where there are any."""
+    tensors, _ = checkpoints.read(_file(run_or_file))
+    weights = checkpoints.below("networks.", tensors)
+    if weights:
+        return weights | checkpoints.below("ema.", tensors)
     return {_full(name, tensor, baseline): tensor for name, tensor in tensors.items()}
 
 
@@ -101,28 +112,30 @@ def _full(name: str, tensor: Tensor, baseline: Baseline) -> str:
     if name.partition(".")[0] in baseline.networks:
         return name
     homes = [
-        n
-        for n, found in ema.tensors(baseline.networks).items()
-        if name in found and found[name].shape == tensor.shape
+        network
+        for network, weights in ema.tensors(baseline.networks).items()
+        if name in weights and weights[name].shape == tensor.shape
     ]
     return f"{homes[0]}.{name}" if len(homes) == 1 else name
 
 
-def _file(place: Path) -> Path:
-    """The file that holds a run's weights, or the place itself."""
-    if not place.is_dir():
-        if not place.is_file():
-            raise RunError(
-                f"{place}: there is no such run or file. Name a RUN of anidata train-baseline, or a .safetensors file."
-            )
-        return place
-    run = Run(place)
+def _file(run_or_file: Path) -> Path:
+    """The file that holds a run's weights, or the file itself."""
+    if run_or_file.is_file():
+        return run_or_file
+    if not run_or_file.is_dir():
+        raise RunError(
+            f"{run_or_file}: there is no such run or file. "
+            "Name a RUN of anidata train-baseline, or a .safetensors file."
+        )
+    run = Run(run_or_file)
     if run.weights.is_file():
         return run.weights
     if latest := run.latest():
         return latest
     raise RunError(
-        f"{place} has no weights yet. Name a run that has come to its first checkpoint, or a .safetensors file."
+        f"{run_or_file} has no weights yet. "
+        "Name a run that has come to its first checkpoint, or a .safetensors file."
     )
 
 

@@ -1,4 +1,4 @@
-"""A folder is a registry, and a file's name is the part's name."""
+"""A folder is a registry, and a file's name is the plugin's name."""
 
 from pathlib import Path
 
@@ -8,27 +8,27 @@ import anidata
 from anidata import registry
 from anidata.errors import UnknownPart
 
-SHELVES = {"sources": "sources", "measures": "measures", "styles": "lineart/styles"}
+FOLDERS = {"sources": "sources", "measures": "measures", "styles": "lineart/styles"}
 CHECKOUT = Path(anidata.__file__).parents[2]
 
 
-@pytest.mark.parametrize("shelf", SHELVES)
-def test_every_file_on_a_shelf_is_a_part_but_those_that_begin_with_an_underscore(shelf):
-    files = {p.stem for p in (Path(anidata.__file__).parent / SHELVES[shelf]).iterdir() if p.suffix == ".py"}
-    assert set(registry.names(shelf)) == {name for name in files if not name.startswith("_")}
-    assert list(registry.names(shelf)) == sorted(registry.names(shelf))
+@pytest.mark.parametrize("kind", FOLDERS)
+def test_every_file_of_a_registry_is_a_plugin_but_those_that_begin_with_an_underscore(kind):
+    files = {p.stem for p in (Path(anidata.__file__).parent / FOLDERS[kind]).iterdir() if p.suffix == ".py"}
+    assert set(registry.names(kind)) == {name for name in files if not name.startswith("_")}
+    assert list(registry.names(kind)) == sorted(registry.names(kind))
 
 
-@pytest.mark.parametrize("shelf", SHELVES)
-def test_every_part_loads_and_has_a_title_of_one_line(shelf):
-    for name in registry.names(shelf):
-        part = registry.load(shelf, name)
-        assert part.__name__ == f"anidata.{SHELVES[shelf].replace('/', '.')}.{name}"
-        assert registry.title(part)
-        assert "\n" not in registry.title(part)
+@pytest.mark.parametrize("kind", FOLDERS)
+def test_every_plugin_loads_and_has_a_title_of_one_line(kind):
+    for name in registry.names(kind):
+        plugin = registry.load(kind, name)
+        assert plugin.__name__ == f"anidata.{FOLDERS[kind].replace('/', '.')}.{name}"
+        assert registry.title(plugin)
+        assert "\n" not in registry.title(plugin)
 
 
-def test_an_unknown_part_names_the_nearest_and_all_there_are():
+def test_an_unknown_plugin_names_the_nearest_and_all_there_are():
     with pytest.raises(UnknownPart) as caught:
         registry.load("styles", "xdogg")
     assert str(caught.value).startswith(
@@ -38,7 +38,7 @@ def test_an_unknown_part_names_the_nearest_and_all_there_are():
 
 
 @pytest.mark.parametrize("name", ["_gauss", "__init__", "../stages/clean", "", "zzzzzz"])
-def test_what_is_no_part_is_not_loaded(name):
+def test_what_is_no_plugin_is_not_loaded(name):
     with pytest.raises(UnknownPart, match=r"^styles: there is no '"):
         registry.load("styles", name)
 
@@ -68,7 +68,7 @@ def test_a_recipe_that_is_neither_name_nor_file_names_the_nearest(tmp_path, monk
     assert ("Did you mean 'quickstart'?" in str(caught.value)) == name.startswith("quik")
 
 
-def test_a_name_on_the_shelf_is_not_hidden_by_a_file_of_that_name(tmp_path, monkeypatch):
+def test_a_name_of_the_registry_is_not_hidden_by_a_file_of_that_name(tmp_path, monkeypatch):
     (tmp_path / "quickstart").write_text("not a recipe")
     monkeypatch.chdir(tmp_path)
     assert registry.find("pipelines", "quickstart").suffix == ".toml"

@@ -1,11 +1,14 @@
-"""Hosts that don't want their pictures taken for training aren't asked for them, and every refusal has its code."""
+"""Hosts that don't want their pictures taken for training aren't asked for them.
+
+Every refusal has its code.
+"""
 
 import asyncio
 import json
 
 import pytest
 
-from anidata.fetch import Bounds, Config, Wish, opt_out
+from anidata.fetch import Bounds, Config, Request, opt_out
 from anidata.fetch.client import Fetcher
 from web_lab import Web, page, picture
 
@@ -23,7 +26,10 @@ def ask(web, *paths, referer=None, **settings):
     async def all_of_them():
         config = Config(**{"allow_private": True, "rate": 0, "backoff": 0.001} | settings)
         async with Fetcher(config, Bounds(1 << 20, 200), web.folder) as fetcher:
-            answers = [await fetcher.fetch(Wish(path, web.url(path), referer=referer)) for path in paths]
+            answers = [
+                await fetcher.fetch(Request(record=path, url=web.url(path), referer=referer))
+                for path in paths
+            ]
             for answer in answers:
                 if answer.body:
                     answer.body.close()
@@ -36,7 +42,7 @@ def errors(web, *paths, **settings):
     return [answer.error for answer in ask(web, *paths, **settings)]
 
 
-# --- robots.txt --------------------------------------------------------------------------------------------------------------------
+# --- robots.txt -----------------------------------------------------------------------------------
 
 
 def test_robots_txt_is_asked_for_first_and_once_and_obeyed(web):
@@ -95,7 +101,7 @@ def test_the_host_that_a_redirect_leads_to_is_asked_for_its_robots_txt_too(tmp_p
         assert web.log.count("/good/1") == 0
 
 
-# --- headers -----------------------------------------------------------------------------------------------------------------------
+# --- headers --------------------------------------------------------------------------------------
 
 REFUSALS = [
     ({"X-Robots-Tag": "noai"}, "noai"),
@@ -107,9 +113,14 @@ REFUSALS = [
     ({"Content-Signal": "search=yes, ai-train=no"}, "content_usage"),
 ]
 PERMISSIONS = [
-    {"X-Robots-Tag": "noindex, nofollow"}, {"X-Robots-Tag": "otherbot: noai"}, {"X-Robots-Tag": "unavailable_after: 25 Jun 2030"},
-    {"TDM-Reservation": "0"}, {"Content-Usage": "train-ai=y"}, {"Content-Usage": "search=n"}, {"Content-Signal": "ai-train=yes"},
-]  # fmt: skip
+    {"X-Robots-Tag": "noindex, nofollow"},
+    {"X-Robots-Tag": "otherbot: noai"},
+    {"X-Robots-Tag": "unavailable_after: 25 Jun 2030"},
+    {"TDM-Reservation": "0"},
+    {"Content-Usage": "train-ai=y"},
+    {"Content-Usage": "search=n"},
+    {"Content-Signal": "ai-train=yes"},
+]
 
 
 @pytest.mark.parametrize(("headers", "code"), REFUSALS)
@@ -156,12 +167,17 @@ def test_the_headers_that_matter_to_rights_are_kept(web):
     )
 
 
-# --- files of the whole host -------------------------------------------------------------------------------------------------------
+# --- files of the whole host ----------------------------------------------------------------------
+
+
+def tdmrep(rules):
+    """The file that has these rules: pairs of location and value."""
+    return json.dumps([{"location": at, "tdm-reservation": value} for at, value in rules]).encode()
 
 
 def test_a_tdmrep_json_reserves_what_it_names(web):
-    rules = b'[{"location": "/good/1", "tdm-reservation": 0}, {"location": "/good/*", "tdm-reservation": 1}, {"location": "/x$", "tdm-reservation": 1}]'
-    web.pages["/.well-known/tdmrep.json"] = page(rules)
+    rules = [("/good/1", 0), ("/good/*", 1), ("/x$", 1)]
+    web.pages["/.well-known/tdmrep.json"] = page(tdmrep(rules))
     web.pages["/xy"] = page(picture(2))
     assert errors(web, "good/1", "good/2", "x", "xy") == [None, "tdm_reserved", "tdm_reserved", None]
 
@@ -179,10 +195,8 @@ def test_a_tdmrep_json_reserves_what_it_names(web):
     ],
 )
 def test_the_first_and_the_longest_location_of_a_tdmrep_json_may_each_reserve(rules, reserved):
-    data = json.dumps([{"location": at, "tdm-reservation": value} for at, value in rules]).encode()
-    refusal = opt_out.Welcome(reserved=opt_out.tdm_rules(data)).refusal(
-        "http://a.example/art/free/1.png", "/art/free/1.png"
-    )
+    stated = opt_out.Rules(reservations=opt_out.reservations(tdmrep(rules)))
+    refusal = stated.refusal("http://a.example/art/free/1.png", "/art/free/1.png")
     assert (refusal is not None) == reserved
 
 
@@ -190,7 +204,7 @@ def test_the_first_and_the_longest_location_of_a_tdmrep_json_may_each_reserve(ru
     "data", [b"", b"{", b"[1, {}]", b'{"location": 5, "tdm-reservation": 1}', b"[" * 100_000, b"\xff\xfe"]
 )
 def test_a_tdmrep_json_that_is_none_reserves_nothing(data):
-    assert opt_out.tdm_rules(data) == ()
+    assert opt_out.reservations(data) == ()
 
 
 @pytest.mark.parametrize(
@@ -211,7 +225,7 @@ def test_preferences_in_robots_txt_count_too(text, path, code):
     assert (refusal and refusal[0]) == code
 
 
-# --- manners -----------------------------------------------------------------------------------------------------------------------
+# --- manners --------------------------------------------------------------------------------------
 
 
 def test_we_say_who_we_are_and_how_to_reach_us(web):

@@ -114,7 +114,7 @@ def drawn(size: int, bits: int, crowd: float) -> Words:
 
 
 def _like_phashes(size: int, rng: np.random.Generator) -> Iterator[Words]:
-    """Of 64 correlated numbers those above their median."""
+    """Codes of 64 correlated numbers: a bit for each that is above their median."""
     leaning = rng.normal(0, BIAS, 64).astype(np.float32)
     for start in range(0, size, CHUNK):
         count = min(CHUNK, size - start)

@@ -184,7 +184,7 @@ def _pairs(work: Path, pile: Path) -> tuple[list[Row], list[Row]]:
 
 
 def _chosen(linked: list[Row], sample: int) -> list[Row]:
-    """Of the links across folders one for each pair of folders, of those within one a sample, one a cluster.
+    """Choose links: across folders one for each pair of them, within one a sample, one a cluster.
 
     Which ones, a hash says.
     """

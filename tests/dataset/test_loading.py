@@ -355,7 +355,7 @@ def offline(tmp_path_factory) -> dict[str, str]:
 
 
 def python(code: str, folder: Path, environment: dict[str, str]) -> str:
-    """What a program prints, run in a folder: a process of its own, since loaders fork."""
+    """The output of a program, run in a folder: a process of its own, since loaders fork."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
@@ -447,7 +447,7 @@ def test_datasets_finds_splits_and_features_by_itself(fixture, request, offline,
 
 
 def test_the_first_five_samples_of_the_bare_set_say_nothing(bare):
-    """What the Hub's loader infers types from; the test above relies on it."""
+    """The Hub's loader infers types from them; the test above relies on it."""
     assert all(about["tags"] == about["artist"] == about["caption"] == "" for about in bare.samples()[:5])
     assert any(about["tags"] for about in bare.samples())
     assert pa.Table.from_pylist(bare.samples()).schema == pa.Table.from_pylist(bare.samples()[:5]).schema

@@ -167,7 +167,7 @@ def test_the_format_is_the_one_that_shard_writes(dataset):
 
 
 def program(*words: object) -> str:
-    """What a program prints: a process of its own, since it forks or tells what is imported."""
+    """The output of a program: a process of its own, since it forks or tells what is imported."""
     done = subprocess.run(
         [sys.executable, *map(str, words)], capture_output=True, text=True, timeout=100, check=False
     )
@@ -244,7 +244,7 @@ def open_files() -> int:
 
 
 def read_by_threads(dataset: Path) -> int:
-    """How many files are open after four threads have read everything, each beginning elsewhere."""
+    """The number of files that are open after four threads have read everything, each beginning elsewhere."""
     samples = anidata.load_dataset(dataset)
     turns = [np.roll(np.arange(len(samples)), turn).tolist() * 5 for turn in range(4)]
     with ThreadPoolExecutor(4) as pool:

@@ -210,7 +210,7 @@ def test_what_nobody_can_tell_is_kept_in_one_cluster_and_waits(data):
     assert all(by_key[one["a"]]["cluster"] == by_key[one["b"]]["cluster"] for one in links)
 
 
-def test_a_crowd_of_copies_takes_one_verdict_each():
+def test_a_crowd_of_copies_takes_one_look_each():
     keys = [f"{n:02d}" for n in range(20)]
     links = [link(a, b, None) for a in keys for b in keys if a < b]
     asked = []

@@ -16,7 +16,7 @@ from drawings import drawing, save
 
 
 def retouched(rgb, box=(200, 300), size=(26, 2)):
-    """With a thin closed mouth: a line of few pixels, plainly darker than what it lies on."""
+    """A picture with a thin closed mouth: a line of few pixels, plainly darker than what it lies on."""
     other = rgb.copy()
     (x, y), (width, height) = box, size
     other[y : y + height, x : x + width] = (other[y : y + height, x : x + width] // 3).astype(np.uint8)

@@ -64,7 +64,7 @@ def raw(dataset: Path, split: str = "train") -> dict[str, dict[str, bytes]]:
 
 
 def seen(files: dict[str, bytes]) -> dict[str, Any]:
-    """What Pillow and json see in a sample's files."""
+    """A sample as Pillow and json see its files."""
     meta = json.loads(files["json"])
     pictures = {name: PIL.Image.open(io.BytesIO(data)) for name, data in files.items() if name != "json"}
     color = next(picture for suffix, picture in pictures.items() if suffix.startswith("color."))

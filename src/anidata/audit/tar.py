@@ -23,13 +23,13 @@ Layout = frozenset[str]  # the suffixes of a sample
 
 @dataclass(frozen=True)
 class Tally:
-    """How many have something in common, and the first of them."""
+    """The number of those that have something in common, and the first of them."""
 
     count: int = 0
     first: list[str] = field(default_factory=list)
 
     def plus(self, name: str, most: int) -> "Tally":
-        """With one more, named where no `most` are yet."""
+        """The tally with one more, which is named where no `most` are yet."""
         return Tally(self.count + 1, self.first if len(self.first) >= most else [*self.first, name])
 
 

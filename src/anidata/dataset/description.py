@@ -161,7 +161,10 @@ def _parsed(address: str, name: str, data: bytes, kind: type[Document]) -> Docum
 
 
 def damaged(address: str, name: str, what: str, cause: Exception | None = None) -> NoReturn:
-    """Stop at a damaged file. Raises: DatasetError: a file of the data set isn't what it should be."""
+    """Raise for a file of the data set that isn't what it should be.
+
+    Raises: DatasetError.
+    """
     raise DatasetError(
         f"{address}/{name}: {what}. See what else is wrong with it: anidata audit DATASET; "
         "then copy it anew, or build it again with: anidata shard WORK DATASET"

@@ -1,1 +1,1 @@
-"""What two pictures have to do with each other: codes, joins, alignment, relations."""
+"""Two pictures: their codes, joins of many, how one lies on the other, and their relation."""

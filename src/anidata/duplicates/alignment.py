@@ -47,7 +47,7 @@ class View:
         self._reduced: dict[int, View] = {}
 
     def shrunk(self, side: int) -> "View":
-        """With the long side at most `side`, by area."""
+        """The picture with its long side at most `side`, by area."""
         if side >= max(self.rgb.shape[:2]):
             return self
         if side not in self._reduced:
@@ -167,8 +167,9 @@ def _descended(a: Plane, b: Plane, start: Affine, steps: int) -> Affine:
     for _ in range(steps):
         matrix = in_pixels(fit, a, b)
         laid = warped(a, matrix, b)
-        _fill_slopes(slopes, laid, float(light[0]))
-        residual = np.asarray(b - np.float32(light[0]) * laid - np.float32(light[1]), np.float32)
+        gain, offset = light
+        _fill_slopes(slopes, laid, float(gain))
+        residual = np.asarray(b - np.float32(gain) * laid - np.float32(offset), np.float32)
         step = _step(slopes.reshape(8, -1), residual.ravel(), covered(matrix, a, b).ravel(), scratch)
         fit, light = fit + step[:6].reshape(2, 3), light + step[6:]
         if moved(fit, start) > ASTRAY or not 0.2 < light[0] < 5:
@@ -229,7 +230,7 @@ def _content(plane: Plane) -> Span:
 
 
 def moved(fit: Affine, start: Affine = HERE) -> float:
-    """How far the fit takes the farthest corner of b from where the start does, in half sides of a."""
+    """The farthest that the fit takes a corner of b from where the start does, in half sides of a."""
     return float(np.abs((fit - start) @ CORNERS).max())
 
 
@@ -281,7 +282,7 @@ def covered(matrix: Affine, a: NDArray[Any], b: NDArray[Any]) -> Mask:
 
 
 def _shrunk(a: NDArray[Any], side: int) -> NDArray[Any]:
-    """With the long side at most `side`, by area."""
+    """The picture with its long side at most `side`, by area."""
     scale = side / max(a.shape[:2])
     if scale >= 1:
         return a

@@ -186,7 +186,7 @@ def _is_first(differing: Words, edges: list[int], choice: Choice) -> Flags:
 
 
 def _plan(a: Words, b: Words | None, bits: int) -> tuple[int, int]:
-    """How many blocks, and how many of them must agree, by estimated cost; (0, 0) compares all with all."""
+    """The number of blocks, and of those that must agree, by estimated cost; (0, 0) compares all with all."""
     size = _total(a, b)
     best, cost = (0, 0), float(len(a)) * (len(a) / 2 if b is None else len(b))
     for blocks in range(bits + 1, WIDTH + 1):
@@ -212,7 +212,7 @@ def _estimated_candidates(a: Words, b: Words | None, blocks: int, agreeing: int)
 
 
 def _count_candidates(a: Words, b: Words | None, edges: list[int], choice: Choice) -> int:
-    """How many pairs one choice compares."""
+    """The number of pairs that one choice compares."""
     keys, _ = _by_key(a, edges, choice)
     if b is None:
         return int((_run_ends(keys) - np.arange(1, len(keys) + 1)).sum())

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 VERSION = 2
-SIDE, LOW = 32, 8  # gray levels that phash looks at, and frequencies that it keeps, a side
+SIDE = 32  # gray levels that phash looks at, a side
+LOW = 8  # frequencies that it keeps, a side
 GRID = 4  # cells of the color signature, a side
 LOBES = 3  # of the Lanczos window
 UNIT = 1 << 22  # Pillow's weights for 8 bits are whole multiples of 1 / UNIT

@@ -17,9 +17,8 @@ LEAST = 50  # px of what is drawn
 # Of a thumbnail's drawn pixels equal: retouched pairs .75 and more; of 367 labelled copies 7 reach it.
 GLANCE = 0.4
 SAME = 0.6  # of all drawn pixels equal: retouched pairs .77 and more, copies in fewer colors up to .59
-SPOT = (
-    9.0  # L* of 100, mean of 3 × 3 px: copies that pass SAME up to 7.4, retouched pairs mostly 10.8 and more
-)
+# L* of 100, mean of 3 × 3 px: copies that pass SAME up to 7.4, retouched pairs mostly 10.8 and more.
+SPOT = 9.0
 # L*a*b* units, likewise: copies up to 12, what is only colored otherwise (a car's tail lights) 18 and more.
 STAIN = 14.0
 

@@ -41,7 +41,10 @@ class Window(NamedTuple):
     mirrored: bool = False
 
 
-AROUND, CORNER, EDGE, TURN = 0.025, 0.08, 0.08, 2.5
+AROUND = 0.025  # of a side: cut off all four
+CORNER = 0.08  # of a side: cut off two that meet
+EDGE = 0.08  # of a side: cut off one
+TURN = 2.5  # degrees, either way
 WHOLES = (Window("frame"), Window("content"))  # the index
 PARTS = (
     Window("frame", AROUND, AROUND, AROUND, AROUND),
@@ -138,7 +141,7 @@ def _seen(ground: Gray, window: Window, shape: int) -> NDArray[np.int32]:
 
 
 class _Sampling(NamedTuple):
-    """How a window's (32, 32) grid is read from its base's (32, 32) luma: bilinear, in whole numbers."""
+    """The way a window's (32, 32) grid is read from its base's (32, 32) luma: bilinear, in whole numbers."""
 
     cells: NDArray[np.int64]  # (1024, 4) of the raveled luma
     weights: NDArray[np.int32]  # (1024, 4), in 1 / UNIT²

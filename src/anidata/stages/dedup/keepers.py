@@ -25,7 +25,7 @@ Pair = tuple[str, str]  # keys, ascending
 
 
 class Picture(TypedDict):
-    """What is known of a picture that has a link."""
+    """A picture that has a link, as a decision takes it."""
 
     key: str
     frame: int  # px: width × height
@@ -218,7 +218,7 @@ def tiers(areas: Iterable[float]) -> dict[float, int]:
 
 
 def worth(picture: Picture) -> tuple[bool, int, str]:
-    """Of pictures of one size: the lossless first, then the one with more bytes, and the smaller key."""
+    """The rank among pictures of one size: the lossless first, then more bytes, then the smaller key."""
     return (picture["format"] not in LOSSLESS, -picture["bytes"], picture["key"])
 
 

@@ -24,7 +24,9 @@ from anidata.imaging import decode
 from anidata.imaging.reopen import Reader
 from anidata.storage import Location
 
-PICTURES, PAIRS = 64, 2048  # in a part, about: small clusters are gathered, crowds are cut
+# In a part, about: small clusters are gathered, crowds are cut.
+PICTURES = 64
+PAIRS = 2048
 COPIES = ("reencoded", "crop")
 
 Places = dict[str, list[Location]]  # key → where its bytes lie

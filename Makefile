@@ -2,7 +2,7 @@
 #
 # make demo      the quickstart recipe over the bundled art
 # make demo-train   a minute's training of each family on what that made: to see that all works
-# make test      every test but those marked slow, in at most 8 minutes on two idle cores
+# make test      every test but those marked slow
 # make test-slow every test, as CI runs them
 # make torture   hundreds of kills, full disks and Ctrl-Cs: half an hour or more; disks take root
 # make gpu       what only a GPU can show; GPU_PYTHON: a Python with a CUDA build of torch

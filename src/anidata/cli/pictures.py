@@ -4,39 +4,41 @@ import json
 import sys
 from functools import reduce
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import typer.core
 
 from anidata.cli.common import MayImportPandas, app, show, training_imports
-from anidata.cli.options import Device, DeviceName, Json, Settings
+from anidata.cli.options import Device, DeviceName, Json, Overwrite, Settings
+
+if TYPE_CHECKING:
+    from anidata.imaging.loose.job import Done
 
 
 @app.command()
 def draw(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Each picture's lineart becomes DIR/STEM.png.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Pictures; folders too.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Each picture's lineart becomes DIR/STEM.png; those of folders keep their folders.")],
     style: Annotated[str, typer.Option("--style", metavar="NAME", help="A style (see: anidata list styles), or onnx:MODEL.onnx.")] = "ink",
     size: Annotated[int, typer.Option("--size", min=0, help="Long side in px; 0: the picture's own.", show_default=False)] = 0,
     compare: Annotated[bool, typer.Option("--compare", help="Draw every style instead, all on one sheet: DIR/styles.png.")] = False,
-    settings: Settings = None, as_json: Json = False,
+    settings: Settings = None, overwrite: Overwrite = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Lineart of loose files."""
     from anidata import recipe
+    from anidata.imaging.loose.job import Job
     from anidata.lineart import draw as drawing
 
     nothing: recipe.Document = {}
     document = reduce(recipe.assigned, settings or (), nothing)
+    job = Job(drawing.COMMAND, output, overwrite)
     done = (
-        drawing.compare_files(images, output, size, document)
+        drawing.compare_files(images, size, document, job)
         if compare
-        else drawing.draw_files(images, output, style, size, document)
+        else drawing.draw_files(images, style, size, document, job)
     )
-    show(done.to_json(), as_json, lambda: print(f"{len(images) - len(done.failed)} drawn into {output}"))
-    for path, why in done.failed.items():
-        print(f"{path}: {why}", file=sys.stderr)
-    raise typer.Exit(1 if done.failed else 0)
+    _show_done(done, "drawn", output, as_json=as_json)
 
 
 @app.command("train-baseline", cls=MayImportPandas)
@@ -75,16 +77,41 @@ def colorize(
     reference: Annotated[Path | None, typer.Option("--reference", metavar="FILE", help="A picture whose colors to take, for models trained with references.")] = None,
     style: Annotated[str, typer.Option("--style", metavar="NAME", help="Of the lines drawn of colored pictures; unless told, as in training.", show_default=False)] = "",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is random in sampling.")] = 0,
-    device: DeviceName = Device.AUTO, as_json: Json = False,
+    device: DeviceName = Device.AUTO, overwrite: Overwrite = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Color pictures with a trained baseline."""
+    from anidata.imaging.loose.job import Job
+
     with training_imports():
         from anidata.training.inference import files
 
+    job = Job(files.COMMAND, output, overwrite, (reference,) if reference else ())
     done = files.color_files(
-        run_folder, images, output, files.ColorRequest(seed, style, reference, device.value)
+        run_folder, images, files.ColorRequest(seed, style, reference, device.value), job
     )
-    show(done.to_json(), as_json, lambda: print(f"{len(done.written)} colored into {output}"))
+    _show_done(done, "colored", output, as_json=as_json)
+
+
+def _show_done(done: "Done", what: str, output: Path, *, as_json: bool) -> None:
+    """Show what a command on loose pictures has done, and end with its exit code. what: drawn, say."""
+    from anidata import storage
+
+    where = storage.readable(str(output))
+    show(done.to_json(), as_json, lambda: print(_summary(done, f"{what} into {where}")))
     for path, why in done.failed.items():
         print(f"{path}: {why}", file=sys.stderr)
-    raise typer.Exit(1 if done.failed else 0)
+    for path, why in done.kept.items():
+        print(f"{path}: kept: {why}", file=sys.stderr)
+    raise typer.Exit(0 if done.is_whole else 1)
+
+
+def _summary(done: "Done", what: str) -> str:
+    """A sentence of counts: those of zero are left out, but for the first."""
+    clauses = {
+        "done before": len(done.skipped),
+        "kept (a file of yours is there; --overwrite replaces it)": len(done.kept),
+        "failed": len(done.failed),
+        "left out (anidata's own outputs)": done.left_out,
+    }
+    more = [f"{count} {clause}" for clause, count in clauses.items() if count]
+    return ", ".join([f"{len(done.written)} {what}", *more])

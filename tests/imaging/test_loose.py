@@ -483,7 +483,7 @@ def plant(home, files):
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=FILES, words=GIVEN, output=OUTPUTS, overwrite=st.booleans())
 def test_no_tree_and_no_command_line_loses_a_file(tmp_path_factory, files, words, output, overwrite):
-    """Inputs never change; nor does anything else, unless --overwrite says so; the second run does nothing."""
+    """Inputs never change; nor does anything else, unless --overwrite says so; a second run does nothing."""
     home = tmp_path_factory.mktemp("tree")
     plant(home, files)
 

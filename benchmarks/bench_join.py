@@ -1,15 +1,19 @@
-"""The Hamming join: time and memory of anidata.duplicates.hamming, how it grows, and faiss's exact search on a tenth as many codes.
+"""The Hamming join: time, memory and growth of anidata.duplicates.hamming, beside faiss's exact search.
 
-    python benchmarks/bench_join.py [--sizes 1e5 1e6 1e7]      (1e5 alone: 10 s; of the whole most goes to faiss over a million codes)
+    python benchmarks/bench_join.py [--sizes 1e5 1e6 1e7]
 
-Codes of 64 bits, from a seed: half uniform; half as phashes lie, with 32 ones of 64, neighboring bits alike and some bits likelier set, so
-that a pair of unrelated ones is within 8 bits with a chance of 1e-5 (of 5,689 drawings alone in their clusters 2e-5); and one in a hundred
-is another code with at most as many bits turned as are looked for. Each join is a process of its own, timed from codes in memory to
-pairs, after a small one that warms up; equal codes are made one first, as a join of pictures does. Lines:
+1e5 alone takes 10 s; of the whole most goes to faiss over a million codes.
 
-- the largest size below 1e7 within 6 and within 8 bits, the largest at all within 4; peak: MB of that process and its largest child
-- faiss IndexBinaryFlat.range_search, 2 threads, on a tenth; whether both find the same pairs there; the ratio of our time for all to its
-  time for a tenth, in which it compares a hundredth of the pairs
+Codes of 64 bits, from a seed: half uniform; half as phashes lie, with 32 ones of 64, neighboring bits alike
+and some bits likelier set, so that a pair of unrelated ones is within 8 bits with a chance of 1e-5 (of 5,689
+drawings alone in their clusters 2e-5); and one in a hundred is another code with at most as many bits turned
+as are looked for. Each join is a process of its own, timed from codes in memory to pairs, after a small one
+that warms up; equal codes are made one first, as a join of pictures does. Lines:
+
+- the largest size below 1e7 within 6 and within 8 bits, the largest at all within 4; peak: MB of that process
+  and its largest child
+- faiss IndexBinaryFlat.range_search, 2 threads, on a tenth; whether both find the same pairs there; the ratio
+  of our time for all to its time for a tenth, in which it compares a hundredth of the pairs
 - the slope of log time over log size within 4 bits, from the smallest to the largest
 - the time where a tenth of all codes is one code over the time where it isn't, within 4 bits
 """
@@ -32,11 +36,9 @@ Words = NDArray[np.uint64]
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 SIZES, MANY = (1e5, 1e6, 1e7), 10_000_000  # codes; from so many on within 4 bits alone
-ALIKE, BIAS, BLOCK = (
-    0.8,
-    0.25,
-    4,
-)  # correlation of neighboring bits before the sign is taken; spread of the bits' own leanings; bits
+ALIKE = 0.8  # correlation of neighboring bits before the sign is taken
+BIAS = 0.25  # spread of the bits' own leanings
+BLOCK = 4  # bits
 PLANTED, CROWD = 0.01, 0.1  # shares: of codes near another one; of codes that are one and the same
 CHUNK, QUERIES, WARM = 100_000, 20_000, 2_000  # codes made, asked faiss, and joined to warm up, at once
 
@@ -66,15 +68,14 @@ def _beside_faiss(folder: Path, size: int, bits: int, ours: float) -> None:
     tenth = size // 10
     theirs = _line("faiss", folder, tenth, bits)
     _line("anidata", folder, tenth, bits)
-    found = [np.load(folder / f"{tool}-{tenth}-{bits}.npy") for tool in ("anidata", "faiss")]
-    same = (
-        "the same pairs"
-        if np.array_equal(*found)
-        else f"NOT the same pairs: {len(found[0])} and {len(found[1])}"
-    )
+    own, other = (np.load(folder / f"{tool}-{tenth}-{bits}.npy") for tool in ("anidata", "faiss"))
+    same = "the same pairs"
+    if not np.array_equal(own, other):
+        same = f"NOT the same pairs: {len(own)} and {len(other)}"
     ratio = ours / theirs
     print(
-        f"{size:,} within {bits} bits: {ratio:.2f} × faiss's time for {tenth:,}, {ratio / 100:.4f} × a pair compared; {same}",
+        f"{size:,} within {bits} bits: {ratio:.2f} × faiss's time for {tenth:,}, "
+        f"{ratio / 100:.4f} × a pair compared; {same}",
         flush=True,
     )
 
@@ -86,29 +87,25 @@ def _line(tool: str, folder: Path, size: int, bits: int, crowd: float = 0.0) -> 
         np.save(path, drawn(size, bits, crowd))
     python = sys.executable if tool == "anidata" else peers.python(tool)
     command = [python, __file__, tool, str(path), str(bits), str(folder / f"{tool}-{size}-{bits}.npy")]
-    seconds, peak, count = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout.split()
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    seconds, peak, count = done.stdout.split()
     name = tool + (", crowded" if crowd else "")
     print(
-        f"{name:18s} {size:>11,} within {bits} bits {float(seconds):9.2f} s, peak {float(peak):7.0f} MB, {int(count):,} pairs",
+        f"{name:18s} {size:>11,} within {bits} bits {float(seconds):9.2f} s, "
+        f"peak {float(peak):7.0f} MB, {int(count):,} pairs",
         flush=True,
     )
     return float(seconds)
 
 
-# --- codes ---------------------------------------------------------------------------------------------------------------------------
+# --- codes --------------------------------------------------------------------------------------------------
 
 
 def drawn(size: int, bits: int, crowd: float) -> Words:
     """(size,) codes in no order."""
     rng = np.random.default_rng([size, bits])
-    codes = np.concatenate(
-        [
-            rng.integers(0, 1 << 64, size - size // 2, np.uint64, endpoint=False),
-            *_like_phashes(size // 2, rng),
-        ]
-    )
+    uniform = rng.integers(0, 1 << 64, size - size // 2, np.uint64, endpoint=False)
+    codes = np.concatenate([uniform, *_like_phashes(size // 2, rng)])
     rng.shuffle(codes)
     near = rng.choice(size, int(PLANTED * size), replace=False)
     codes[near] = codes[rng.integers(0, size, len(near))] ^ _turned(len(near), bits, rng)
@@ -122,11 +119,8 @@ def _like_phashes(size: int, rng: np.random.Generator) -> Iterator[Words]:
     for start in range(0, size, CHUNK):
         count = min(CHUNK, size - start)
         shared = rng.standard_normal((count, 64 // BLOCK), np.float32).repeat(BLOCK, axis=1)
-        numbers = (
-            math.sqrt(ALIKE) * shared
-            + math.sqrt(1 - ALIKE) * rng.standard_normal((count, 64), np.float32)
-            + leaning
-        )
+        own = rng.standard_normal((count, 64), np.float32)
+        numbers = math.sqrt(ALIKE) * shared + math.sqrt(1 - ALIKE) * own + leaning
         above = numbers > np.median(numbers, axis=1)[:, None]
         yield np.packbits(above, axis=1).view(np.uint64).ravel()
 
@@ -138,14 +132,14 @@ def _turned(count: int, bits: int, rng: np.random.Generator) -> Words:
     return np.bitwise_or.reduce(np.where(kept, np.uint64(1) << places, np.uint64(0)), axis=1)
 
 
-# --- joins, each in its own process --------------------------------------------------------------------------------------------------
+# --- joins, each in its own process -------------------------------------------------------------------------
 
 
 def _anidata(codes: Words, bits: int) -> Pairs:
     from anidata.duplicates import hamming  # noqa: PLC0415
 
-    found = hamming.pairs_within(codes, bits)
-    return found.i, found.j
+    pairs = hamming.pairs_within(codes, bits)
+    return pairs.i, pairs.j
 
 
 def _faiss(codes: Words, bits: int) -> Pairs:
@@ -154,15 +148,14 @@ def _faiss(codes: Words, bits: int) -> Pairs:
     faiss.omp_set_num_threads(2)
     rows, index = codes.view(np.uint8).reshape(-1, 8), faiss.IndexBinaryFlat(64)
     index.add(rows)
-    found: list[Pairs] = []
+    chunks: list[Pairs] = []
     for start in range(0, len(rows), QUERIES):
-        limits, _, labels = index.range_search(
-            rows[start : start + QUERIES], bits + 1
-        )  # it finds what is nearer than that
+        # It finds what is nearer than that.
+        limits, _, labels = index.range_search(rows[start : start + QUERIES], bits + 1)
         asked = np.repeat(np.arange(start, start + len(limits) - 1), np.diff(limits.astype(np.int64)))
         after = labels > asked
-        found.append((asked[after], labels[after].astype(np.int64)))
-    return np.concatenate([i for i, _ in found]), np.concatenate([j for _, j in found])
+        chunks.append((asked[after], labels[after].astype(np.int64)))
+    return np.concatenate([i for i, _ in chunks]), np.concatenate([j for _, j in chunks])
 
 
 def _join(tool: str, codes_file: str, bits: int, result: str) -> None:
@@ -172,9 +165,8 @@ def _join(tool: str, codes_file: str, bits: int, result: str) -> None:
     begun = time.perf_counter()
     i, j = join(np.unique(codes), bits)
     seconds = time.perf_counter() - begun
-    own = int(
-        Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
-    )  # ru_maxrss is that of whoever started it, if larger
+    # ru_maxrss is that of whoever started it, if larger.
+    own = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
     peak = (own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1000
     np.save(result, np.sort(i << 32 | j))
     print(seconds, peak, len(i))

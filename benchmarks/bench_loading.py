@@ -1,7 +1,7 @@
-"""How fast `load_dataset` reads, each a line: a figure taken in this run beside its reference, and the call that gave it.
+"""The speed of `load_dataset`, a figure a line, with its reference and the call that gave it.
 
-The data sets are made for it: one of the bundled art, and simulated ones of sparse tars (300 MB on the disk). Close other
-programs first.
+The data sets are made for it: one of the bundled art, and simulated ones of sparse tars (300 MB on the disk).
+Close other programs first.
 
     python benchmarks/bench_loading.py [--only NAME …]
 """
@@ -37,11 +37,11 @@ READ = 10_000  # samples read at random
 Pictures = list[tuple[np.ndarray, ...]]
 
 
-# --- speed ---------------------------------------------------------------------------------------------------------------------------
+# --- speed --------------------------------------------------------------------------------------------------
 
 
 def speed(folder: Path) -> None:
-    """Pictures a second of 1 and 2 workers, beside as many that do nothing but cv2.imdecode on the same bytes in memory."""
+    """Pictures a second of 1 and 2 workers, beside those of cv2.imdecode alone on the same bytes."""
     took([*ANIDATA, "run", "quickstart", str(folder / "work")])
     ours = Pairs(load_dataset(folder / "work" / "dataset"))
     bare = Bare(ours.samples)
@@ -74,7 +74,8 @@ class Bare:
     def __init__(self, samples: Samples) -> None:
         files = (samples.files(n) for n in range(len(samples)))
         self.packed = [
-            [np.frombuffer(f[name], np.uint8) for name in ("color.jpg", "lineart.png")] for f in files
+            (np.frombuffer(f["color.jpg"], np.uint8), np.frombuffer(f["lineart.png"], np.uint8))
+            for f in files
         ]
 
     def __len__(self) -> int:
@@ -107,10 +108,14 @@ def _work(pairs: Pairs | Bare, barrier: Any, rates: Any) -> None:
 
 
 def loader_rate(pairs: Pairs | Bare, workers: int) -> float:
-    """Pictures a second that arrive as tensors in the main process, by PyTorch's own collating; the first batch is the start's."""
+    """Pictures a second that arrive as tensors in the main process, by PyTorch's own collating.
+
+    The first batch is the start's.
+    """
     from torch.utils.data import DataLoader  # noqa: PLC0415 the other lines need no torch
 
-    batches = iter(DataLoader(pairs, BATCH, num_workers=workers, worker_init_fn=_single))  # type: ignore[arg-type]
+    loader = DataLoader(pairs, BATCH, num_workers=workers, worker_init_fn=_single)  # type: ignore[arg-type]
+    batches = iter(loader)
     next(batches)
     begun = time.perf_counter()
     count = sum(len(of) for batch in batches for of in batch)
@@ -121,7 +126,7 @@ def _single(_: int) -> None:
     cv2.setNumThreads(1)
 
 
-# --- simulated data sets -------------------------------------------------------------------------------------------------------------
+# --- simulated data sets ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -136,21 +141,14 @@ class Simulated:
         names = [f"train-{n:05d}-of-{self.shards:05d}" for n in range(self.shards)]
         for name in ("data", "index"):
             (folder / name).mkdir(parents=True)
+        sizes = {name: self._shard(folder, n, name) for n, name in enumerate(names)}
         listed = [
-            {
-                "url": f"../data/{name}.tar",
-                "dataset": "train",
-                "nsamples": self.each,
-                "filesize": self._shard(folder, n, name),
-            }
-            for n, name in enumerate(names)
+            {"url": f"../data/{name}.tar", "dataset": "train", "nsamples": self.each, "filesize": size}
+            for name, size in sizes.items()
         ]
         recipe = {"lineart": {"styles": ["xdog"]}, "shard": {"splits": {"train": 1.0}}}
-        files = {
-            f"{home}/{name}{end}": {"bytes": 0, "sha256": "0" * 64}
-            for name in names
-            for home, end in (("data", ".tar"), ("index", ".idx"))
-        }
+        paths = [path for name in names for path in (f"data/{name}.tar", f"index/{name}.idx")]
+        files = {path: {"bytes": 0, "sha256": "0" * 64} for path in paths}
         (folder / "manifest.json").write_text(json.dumps({"format": 1, "recipe": recipe, "files": files}))
         (folder / "index" / "shardindex.json").write_text(json.dumps({"shardlist": listed}))
         return folder
@@ -169,23 +167,27 @@ class Simulated:
         return size
 
     def _members(self, number: int) -> Iterator[Member]:
-        place = 0
+        offset = 0
         for n in range(self.each):
-            for suffix, size in (
-                ("color.jpg", 66_000 + n % 1000),
-                ("json", 300 + n % 100),
-                ("lineart.png", 7000 + n % 100),
-            ):
-                yield Member(f"{number * self.each + n:024x}.{suffix}", place + BLOCK, size)
-                place += BLOCK + size + -size % BLOCK
+            sizes = {
+                "color.jpg": 66_000 + n % 1000,
+                "json": 300 + n % 100,
+                "lineart.png": 7000 + n % 100,
+            }
+            for suffix, size in sizes.items():
+                yield Member(f"{number * self.each + n:024x}.{suffix}", offset + BLOCK, size)
+                offset += BLOCK + size + -size % BLOCK
 
 
 def access(folder: Path) -> None:
-    """How long the bytes of a sample take, by its number, in random order, in 10 GB: from the first access on, when no index has been read."""
+    """Milliseconds that the bytes of a sample take, by its number, in random order, in 10 GB.
+
+    From the first access on, when no index has been read.
+    """
     chosen = order.shuffled(40 * 3350, 0, 0)[:READ].tolist()
-    place = Simulated(40, 3350, frozenset(chosen)).make(folder / "sparse")
-    size = sum(path.stat().st_size for path in (place / "data").iterdir())
-    samples = Samples(place)
+    dataset = Simulated(40, 3350, frozenset(chosen)).make(folder / "sparse")
+    size = sum(path.stat().st_size for path in (dataset / "data").iterdir())
+    samples = Samples(dataset)
     ours = [_milliseconds(lambda n=n: samples.files(n)) for n in chosen[::2]]
     bare = [_milliseconds(call) for call in _bare_reads(samples, chosen[1::2])]
     half, most, worst = np.percentile(ours, (50, 99, 100))
@@ -204,8 +206,8 @@ def _bare_reads(samples: Samples, numbers: list[int]) -> Iterator[Callable[[], o
             tar, row = samples._locate(n)  # noqa: SLF001 the places to read
             name = tar.shard.tar
             files[name] = files.get(name) or stack.enter_context(open(samples.root / name, "rb"))
-            places = [(files[name].fileno(), m.size, m.offset) for m in tar.members(row).values()]
-            yield lambda places=places: [os.pread(*place) for place in places]
+            reads = [(files[name].fileno(), m.size, m.offset) for m in tar.members(row).values()]
+            yield lambda reads=reads: [os.pread(*read) for read in reads]
 
 
 def _milliseconds(call: Callable[[], object]) -> float:
@@ -215,45 +217,35 @@ def _milliseconds(call: Callable[[], object]) -> float:
 
 
 def opening(folder: Path) -> None:
-    """How long a data set of a million samples takes to open, and to have every index read; beside parsing the indices."""
-    place = Simulated(shards=220, each=4546).make(folder / "million")
-    opened = min(_milliseconds(partial(Samples, place)) for _ in range(TIMES))
-    samples = Samples(place)
+    """Milliseconds to open a data set of a million samples and read its indices, beside parsing those."""
+    dataset = Simulated(shards=220, each=4546).make(folder / "million")
+    opened = min(_milliseconds(partial(Samples, dataset)) for _ in range(TIMES))
+    samples = Samples(dataset)
     touched = _milliseconds(lambda: [samples.key(n) for n in range(0, len(samples), 4546)])
-    parsed = _milliseconds(
-        lambda: sum(
-            len(text.split())
-            for path in (place / "index").glob("*.idx")
-            for text in path.read_text().splitlines()
-        )
-    )
-    line(
-        "opening", f"{opened:.0f} ms for {len(samples):,} samples", "at most 200 ms", "load_dataset(DATASET)"
-    )
-    line(
-        "",
-        f"{touched:.0f} ms to look into every shard",
-        f"{parsed / 1000:.1f} s to split the words of every index",
-        "samples.key(n)",
-    )
+    parsed = _milliseconds(partial(_split_words, dataset / "index"))
+    figure = f"{opened:.0f} ms for {len(samples):,} samples"
+    line("opening", figure, "at most 200 ms", "load_dataset(DATASET)")
+    reference = f"{parsed / 1000:.1f} s to split the words of every index"
+    line("", f"{touched:.0f} ms to look into every shard", reference, "samples.key(n)")
+
+
+def _split_words(folder: Path) -> int:
+    texts = (text for path in folder.glob("*.idx") for text in path.read_text().splitlines())
+    return sum(len(text.split()) for text in texts)
 
 
 def parts(folder: Path) -> None:
-    """That ranks and workers cut an epoch of a million into parts that don't meet and make it whole, and what that takes."""
-    place = Simulated(shards=220, each=4546).make(folder / "parts")
-    samples = Samples(place)
+    """Whether the parts of ranks and workers make a whole epoch of a million, and how long cutting takes."""
+    samples = Samples(Simulated(shards=220, each=4546).make(folder / "parts"))
     begun = time.perf_counter()
     cut = [samples.order(1, 2, rank, 4, worker, 8) for rank in range(4) for worker in range(8)]
     taken = (time.perf_counter() - begun) / len(cut)
     whole = np.array_equal(np.sort(np.concatenate(cut)), np.arange(len(samples)))
     spread = max(map(len, cut)) - min(map(len, cut))
-    told = "make the whole" if whole else "DON'T make the whole"
-    line(
-        "parts",
-        f"32 parts {told}, lengths ±{spread}",
-        f"{taken * 1000:.0f} ms each",
-        "samples.order(seed, epoch, rank, 4, worker, 8)",
-    )
+    words = "make" if whole else "DON'T make"
+    figure = f"32 parts {words} the whole, lengths ±{spread}"
+    call = "samples.order(seed, epoch, rank, 4, worker, 8)"
+    line("parts", figure, f"{taken * 1000:.0f} ms each", call)
 
 
 BENCHES: dict[str, Callable[[Path], None]] = {

@@ -1,8 +1,11 @@
-"""Cleaning scored defect by defect, beside CleanVision's, and how mild a defect may be and still be found: Markdown tables on stdout.
+"""Cleaning scored defect by defect, beside CleanVision's, and how mild a defect may be and still be found.
+
+Prints Markdown tables:
 
     python benchmarks/compare_cleaning.py
 
-Needs the collection of artwork and scorers (SHARED: ../shared, or ANIDATA_SHARED); CleanVision gets an environment of its own under .benchmarks/.
+Needs the collection of artwork and scorers (SHARED: ../shared, or ANIDATA_SHARED);
+CleanVision gets an environment of its own under .benchmarks/.
 """
 
 import csv
@@ -25,6 +28,10 @@ SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[
 ANIDATA = [sys.executable, "-m", "anidata"]
 SELECT = "select file, keep, array_to_string(reasons, ' ') as reasons from records"
 SMALL = ["--set", "clean.min_side=128"]  # the good pictures' shorter sides begin there
+HEAD = (
+    "| {} (pictures) | anidata: rejected | first reason right "
+    "| CleanVision: rejected | first reason right |\n|---|---|---|---|---|"
+)
 Picture = np.ndarray  # (h, w, 3), BGR
 Rejected = dict[str, list[str]]  # file → reasons
 
@@ -104,11 +111,14 @@ def spoil(folder: Path) -> dict[str, list[str]]:
     return files
 
 
-def table(files: dict[str, list[str]], means: dict[str, tuple[str, ...]], found: list[Rejected]) -> None:
-    """A line for each defect: what each tool rejected of it, and of that, how often the first reason named it."""
+def table(files: dict[str, list[str]], means: dict[str, tuple[str, ...]], tools: list[Rejected]) -> None:
+    """Print a line for each defect.
+
+    Of each tool the share that it rejected, and of that, how often the first reason named the defect.
+    """
     for defect, names in files.items():
         cells = [f"{defect} ({len(names)})"]
-        for rejected in found:
+        for rejected in tools:
             why = [rejected[name][0] for name in names if name in rejected]
             named = (
                 [any(word in reason.lower() for word in means[defect]) for reason in why]
@@ -133,23 +143,18 @@ def main() -> None:
         labels: dict[str, list[str]] = defaultdict(list)
         for row in csv.DictReader((pictures / "labels.csv").read_text().splitlines()):
             labels[row["defect"]].append(row["file"])
-        found = [ours(pictures, home / "work"), cleanvisions(pictures, home / "cleanvision.csv")]
-        print(
-            "| defect (pictures) | anidata: rejected | first reason right | CleanVision: rejected | first reason right |\n|---|---|---|---|---|"
-        )
-        table(dict(sorted(labels.items())), means, found)
+        tools = [ours(pictures, home / "work"), cleanvisions(pictures, home / "cleanvision.csv")]
+        print(HEAD.format("defect"))
+        table(dict(sorted(labels.items())), means, tools)
         recalls = [
-            np.mean([np.mean([name in rejected for name in labels[d]]) for d in means]) for rejected in found
+            np.mean([np.mean([name in rejected for name in labels[d]]) for d in means]) for rejected in tools
         ]
-        print(
-            f"| **mean recall over the {len(means)} defects** | **{recalls[0]:.3f}** | | **{recalls[1]:.3f}** | |\n"
-        )
+        mean = f"**mean recall over the {len(means)} defects**"
+        print(f"| {mean} | **{recalls[0]:.3f}** | | **{recalls[1]:.3f}** | |\n")
         mild = spoil(home / "mild")
-        found = [ours(home / "mild", home / "mild-work"), cleanvisions(home / "mild", home / "mild.csv")]
-        print(
-            "| milder (pictures) | anidata: rejected | first reason right | CleanVision: rejected | first reason right |\n|---|---|---|---|---|"
-        )
-        table(mild, {name: means[defect] for name, (defect, _) in MILD.items()}, found)
+        tools = [ours(home / "mild", home / "mild-work"), cleanvisions(home / "mild", home / "mild.csv")]
+        print(HEAD.format("milder"))
+        table(mild, {name: means[defect] for name, (defect, _) in MILD.items()}, tools)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
-"""Pillow, OpenCV and anidata's own decoder on pictures of a megapixel in every format: `python benchmarks/compare_decoders.py`.
+"""Pillow, OpenCV and anidata's own decoder on pictures of a megapixel in every format.
 
-Times are milliseconds of one core, each the least of --rounds taken in turn, summed over the pictures; beside them the largest and the mean
-difference to Pillow in levels of 255. ×: Pillow's time over ours, and OpenCV's over ours: above 1 ours is faster. Ours also walks the file
-for what Pillow and OpenCV pass by (the end, checksums, frames, EXIF, ICC), so some of a factor below 1 is what that costs.
+    python benchmarks/compare_decoders.py
+
+Times are milliseconds of one core, each the least of --rounds taken in turn, summed over the pictures;
+beside them the largest and the mean difference to Pillow in levels of 255. ×: Pillow's time over ours,
+and OpenCV's over ours: above 1 ours is faster. Ours also walks the file for what Pillow and OpenCV pass
+by (the end, checksums, frames, EXIF, ICC), so some of a factor below 1 is what that costs.
 """
 
 import argparse
@@ -65,87 +68,81 @@ def main() -> None:
     asked = parser.parse_args()
     cv2.setNumThreads(1)
     if asked.reduced:
-        Console(width=140).print(reduced(asked.pictures, asked.rounds))
-        return
-    arts = pictures(asked.pictures)
-    table = Table(title=f"{len(arts)} pictures of {PIXELS / 1e6:g} megapixel, one core")
-    heads = (
-        "format",
-        "kB",
-        "Pillow, ms",
-        "OpenCV, ms",
-        "ours, ms",
-        "× Pillow",
-        "× OpenCV",
-        "ours: max, mean",
-        "OpenCV: max, mean",
-    )
-    for name in heads:
-        table.add_column(name, justify="left" if name == "format" else "right")
-    for name in asked.format or FORMATS:
-        table.add_row(name, *row([encoded(art, *FORMATS[name]) for art in arts], asked.rounds))
+        table = reduced(asked.pictures, asked.rounds)
+    else:
+        table = compared(asked.pictures, asked.rounds, asked.format or list(FORMATS))
     Console(width=140).print(table)
+
+
+def _table(title: str, heads: str) -> Table:
+    """A table whose first column is text, and all others numbers; heads are parted by bars."""
+    table = Table(title=title)
+    for number, head in enumerate(heads.split("|")):
+        table.add_column(head, justify="right" if number else "left")
+    return table
+
+
+def compared(count: int, rounds: int, names: list[str]) -> Table:
+    """The three decoders on pictures in each format."""
+    arts = pictures(count)
+    table = _table(
+        f"{len(arts)} pictures of {PIXELS / 1e6:g} megapixel, one core",
+        "format|kB|Pillow, ms|OpenCV, ms|ours, ms|× Pillow|× OpenCV|ours: max, mean|OpenCV: max, mean",
+    )
+    for name in names:
+        table.add_row(name, *row([encoded(art, *FORMATS[name]) for art in arts], rounds))
+    return table
 
 
 def reduced(count: int, rounds: int) -> Table:
     """Thumbnails of JPEGs of 1 and 4 megapixels, and of the shared ones as they are."""
-    table = Table(title="JPEG to a thumbnail: milliseconds, and levels of 255 between the two ways")
-    for name in (
-        "JPEGs",
-        "side, px",
-        "pictures",
-        "full, ms",
-        "reduced, ms",
-        "×",
-        "mean",
-        "worst mean",
-        "largest",
-    ):
-        table.add_column(name, justify="left" if name == "JPEGs" else "right")
-    sets = {
-        f"{size} megapixel": [
-            encoded(art, "RGB", "JPEG", {"quality": 90}) for art in pictures(count, size * PIXELS)
-        ]
-        for size in (1, 4)
-    }
-    sets["shared"] = [
-        path.read_bytes() for path in sorted(SHARED.parents[1].rglob("*.jpg")) if "junk" not in path.parts
-    ]
+    table = _table(
+        "JPEG to a thumbnail: milliseconds, and levels of 255 between the two ways",
+        "JPEGs|side, px|pictures|full, ms|reduced, ms|×|mean|worst mean|largest",
+    )
+    sets = {f"{size} megapixel": _jpegs(count, size * PIXELS) for size in (1, 4)}
+    shared = sorted(SHARED.parents[1].rglob("*.jpg"))
+    sets["shared"] = [path.read_bytes() for path in shared if "junk" not in path.parts]
     for (name, files), side in product(sets.items(), (192, 512)):
-        large = [
-            data
-            for data in files
-            if max(decode.decode(data, LIMIT).rgb.shape[:2]) >= 2 * decode.ENOUGH * side
-        ]
-        if not large:
-            table.add_row(name, str(side), "0")
-            continue
-        ways = {
-            way: _all_of(partial(thumbnail, side=side, least=enough), large)
-            for way, enough in (("full", 0), ("reduced", side))
-        }
-        took = least(ways, rounds)
-        apart = [
-            np.abs(one.astype(int) - other)
-            for one, other in zip(ways["full"](), ways["reduced"](), strict=True)
-        ]
-        means = [float(part.mean()) for part in apart]
-        times = [f"{took[way] * 1000 / len(large):.2f}" for way in ways]
-        worst = f"{max(means):.2f}", str(max(int(part.max()) for part in apart))
-        table.add_row(
-            name,
-            str(side),
-            str(len(large)),
-            *times,
-            f"{took['full'] / took['reduced']:.2f}",
-            f"{np.mean(means):.2f}",
-            *worst,
-        )
+        large = [data for data in files if _is_large(data, side)]
+        figures = _two_ways(large, side, rounds) if large else []
+        table.add_row(name, str(side), str(len(large)), *figures)
     return table
 
 
+def _jpegs(count: int, pixels: int) -> list[bytes]:
+    return [encoded(art, "RGB", "JPEG", {"quality": 90}) for art in pictures(count, pixels)]
+
+
+def _is_large(data: bytes, side: int) -> bool:
+    """Whether a JPEG may be reduced for a thumbnail."""
+    return max(decode.decode(data, LIMIT).rgb.shape[:2]) >= 2 * decode.ENOUGH * side
+
+
+def _two_ways(files: list[bytes], side: int, rounds: int) -> list[str]:
+    """Figures of thumbnails in full and at reduced size: times, their quotient, differences."""
+    ways = {
+        way: _all_of(partial(thumbnail, side=side, least=enough), files)
+        for way, enough in (("full", 0), ("reduced", side))
+    }
+    took = least(ways, rounds)
+    pairs = zip(ways["full"](), ways["reduced"](), strict=True)
+    apart = [np.abs(one.astype(int) - other) for one, other in pairs]
+    means = [float(part.mean()) for part in apart]
+    return [
+        *(f"{took[way] * 1000 / len(files):.2f}" for way in ways),
+        f"{took['full'] / took['reduced']:.2f}",
+        f"{np.mean(means):.2f}",
+        f"{max(means):.2f}",
+        str(max(int(part.max()) for part in apart)),
+    ]
+
+
 def thumbnail(data: bytes, side: int, least: int) -> np.ndarray:
-    """`side` px on the long side, of what is decoded with at least `least`; 0: all of it. The short side as the picture's."""
+    """`side` px on the long side, of what is decoded with at least `least`; 0: all of it.
+
+    The short side as the picture's.
+    """
     with PIL.Image.open(io.BytesIO(data)) as opened:
         width, height = opened.size
     scale = side / max(width, height)
@@ -194,7 +191,7 @@ def encoded(art: PIL.Image.Image, mode: str, form: str, options: dict[str, objec
 def row(files: list[bytes], rounds: int) -> list[str]:
     ways = {"Pillow": by_pillow, "OpenCV": by_opencv, "ours": by_ours}
     seen = {name: [way(data) for data in files] for name, way in ways.items()}
-    able = {name: way for name, way in ways.items() if all(found is not None for found in seen[name])}
+    able = {name: way for name, way in ways.items() if all(picture is not None for picture in seen[name])}
     took = least({name: _all_of(way, files) for name, way in able.items()}, rounds)
     times = [f"{took[name] * 1000 / len(files):.1f}" if name in took else "—" for name in ways]
     factors = [f"{took[name] / took['ours']:.2f}" if name in took else "—" for name in ("Pillow", "OpenCV")]
@@ -230,8 +227,8 @@ def by_pillow(data: bytes) -> np.ndarray:
 
 
 def by_opencv(data: bytes) -> np.ndarray | None:
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    return None if found is None else cv2.cvtColor(found, cv2.COLOR_BGR2RGB)
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return None if bgr is None else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 def by_ours(data: bytes) -> np.ndarray:

@@ -1,13 +1,15 @@
-"""The tables of duplicates in the README: labelled copies as anidata, ImageHash, imagededup and pdqhash find them, in one run.
+"""The README's tables of duplicates: labelled copies as anidata, ImageHash, imagededup and pdqhash find them.
 
-    python benchmarks/compare_duplicates.py [--folder FOLDER]      (a minute or two; the first time other tools are installed)
+    python benchmarks/compare_duplicates.py [--folder FOLDER]
 
-make_dups.py of the collection of measuring scripts and artwork (SHARED: ../shared, or ANIDATA_SHARED) makes about 14 variants of each of
-90 pictures; score_dups.py of the same scores every tool, and says what each figure means. A cell is linked / dropped: the share of the
-variants that stand in their original's cluster, and that are thrown away. anidata: `ingest` and `dedup` alone, at their defaults; `taken
-for`: the commonest verdict on a variant and its original. ImageHash: phash, 10 and 4 bits of 64, connected components, the first kept, by
-file name (hence `worse`). imagededup: PHash at its default. pdqhash: as its makers advise (peer_duplicates.py). Other tools stand each in
-a virtual environment under .benchmarks/. FOLDER keeps what is made, to look at.
+It takes a minute or two; the first time other tools are installed. make_dups.py of the collection of
+measuring scripts and artwork (SHARED: ../shared, or ANIDATA_SHARED) makes about 14 variants of each of 90
+pictures; score_dups.py of the same scores every tool, and says what each figure means. A cell is linked /
+dropped: the share of the variants that stand in their original's cluster, and that are thrown away. anidata:
+`ingest` and `dedup` alone, at their defaults; `taken for`: the commonest relation of a variant to its
+original. ImageHash: phash, 10 and 4 bits of 64, connected components, the first kept, by file name (hence
+`worse`). imagededup: PHash at its default. pdqhash: as its makers advise (peer_duplicates.py). Other tools
+stand each in a virtual environment under .benchmarks/. FOLDER keeps what is made, to look at.
 """
 
 import argparse
@@ -35,7 +37,7 @@ PEERS = Path(__file__).with_name("peer_duplicates.py")
 
 
 class Score(NamedTuple):
-    """How a tool did."""
+    """Result of a tool."""
 
     transforms: dict[str, tuple[str, str, str]]  # transform → linked, dropped, how many
     summary: dict[str, float]
@@ -61,20 +63,21 @@ def compare(folder: Path) -> None:
         name: _score(run, pile, labels, folder / f"{name.replace(' ', '-')}.csv")
         for name, run in TOOLS.items()
     }
-    found = found_relations.matrix(folder / "work", labels)
-    _tell_transforms(scores, found)
+    relations = found_relations.matrix(folder / "work", labels)
+    _tell_transforms(scores, relations)
     _tell_summaries(scores)
-    found_relations.tell(found)
+    found_relations.tell(relations)
 
 
 def _score(run: Callable[[Path, Path], Took], pile: Path, labels: Path, result: Path) -> Score:
     taken, said = run(pile, result), io.StringIO()
     with contextlib.redirect_stdout(said):
         summary = scorer.main(labels, SHARED / "data/dups/negatives.csv", result)
-    return Score({name: tuple(rest) for name, *rest in ROW.findall(said.getvalue())}, summary, taken)
+    rows = {name: tuple(figures) for name, *figures in ROW.findall(said.getvalue())}
+    return Score(rows, summary, taken)
 
 
-# --- tools ---------------------------------------------------------------------------------------------------------------------------
+# --- tools --------------------------------------------------------------------------------------------------
 
 
 def _anidata(pile: Path, result: Path) -> Took:
@@ -108,20 +111,20 @@ TOOLS = {
 }
 
 
-# --- tables --------------------------------------------------------------------------------------------------------------------------
+# --- tables -------------------------------------------------------------------------------------------------
 
 
-def _tell_transforms(scores: dict[str, Score], found: found_relations.Matrix) -> None:
+def _tell_transforms(scores: dict[str, Score], relations: found_relations.Matrix) -> None:
     print(f"| transform | n | anidata | taken for | {' | '.join(list(scores)[1:])} |")
     print("|---|---:|" + "---|" * (len(scores) + 1))
     for name, (_, _, count) in scores["anidata"].transforms.items():
         ours, *others = (" / ".join(score.transforms[name][:2]) for score in scores.values())
-        print(f"| {name} | {count} | {ours} | {_commonest(found[name])} | {' | '.join(others)} |")
+        print(f"| {name} | {count} | {ours} | {_commonest(relations[name])} | {' | '.join(others)} |")
 
 
-def _commonest(verdicts: Counter[str]) -> str:
-    relation, count = verdicts.most_common(1)[0]
-    return f"{relation} {count / verdicts.total():.3f}"
+def _commonest(relations: Counter[str]) -> str:
+    relation, count = relations.most_common(1)[0]
+    return f"{relation} {count / relations.total():.3f}"
 
 
 def _tell_summaries(scores: dict[str, Score]) -> None:
@@ -129,9 +132,8 @@ def _tell_summaries(scores: dict[str, Score]) -> None:
     print(f"\n| tool | {' | '.join(names)} | CPU s | wall s |")
     print("|---|" + "---:|" * (len(names) + 2))
     for tool, score in scores.items():
-        figures = [
-            f"{value:.4f}" if isinstance(value, float) else str(value) for value in score.summary.values()
-        ]
+        values = score.summary.values()
+        figures = [f"{value:.4f}" if isinstance(value, float) else str(value) for value in values]
         print(f"| {tool} | {' | '.join(figures)} | {score.took.cpu:.1f} | {score.took.wall:.1f} |")
     print()
 

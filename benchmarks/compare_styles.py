@@ -1,12 +1,16 @@
-"""The table of styles in the README: how well each finds the artists' own lines, what it costs, and what its gray gives away.
+"""The table of styles in the README.
+
+How well each finds the artists' own lines, what it costs, and what its gray gives away.
 
     python benchmarks/compare_styles.py [--styles ink xdog …] [--every 1]
 
-F1 (mean over sets; skeletons matched one to one within 2 px) and the median length ratio by the scorer of the collection of measuring
-scripts and artwork (SHARED: ../shared, or ANIDATA_SHARED) over its true pairs: clean, as JPEG of quality 50 with noise, in soft focus, and
-inked in brown. `cels`: the tests' synthetic ones. `bare`: share of their ink on borders that have no line. `blots`: of the ink on the
-sprites that lies deep inside areas that are not black. `ms`: least of 30 on 512 × 512, mean of three pictures, one thread. `leak`: R² at which
-the gray of lines predicts color (the worst of L*, a*, b*) over the bundled art, as drawn and binarized.
+F1 (mean over sets; skeletons matched one to one within 2 px) and the median length ratio
+by the scorer of the collection of measuring scripts and artwork (SHARED: ../shared, or ANIDATA_SHARED)
+over its true pairs: clean, as JPEG of quality 50 with noise, in soft focus, and inked in brown.
+`cels`: the tests' synthetic ones. `bare`: share of their ink on borders that have no line. `blots`:
+of the ink on the sprites that lies deep inside areas that are not black. `ms`: least of 30 on 512 × 512,
+mean of three pictures, one thread. `leak`: R² at which the gray of lines predicts color (the worst of L*, a*,
+b*) over the bundled art, as drawn and binarized.
 """
 
 import argparse
@@ -46,10 +50,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in args.styles:
         figures = _figures(drawing.pen(*drawing.chosen(name, {})), pairs, painted)
-        print(
-            f"| `{name}` | {' | '.join(f'{value:.{digits}f}'.removeprefix('0') for value, digits in figures)} |",
-            flush=True,
-        )
+        cells = [f"{value:.{digits}f}".removeprefix("0") for value, digits in figures]
+        print(f"| `{name}` | {' | '.join(cells)} |", flush=True)
 
 
 def _figures(draw: Draw, pairs: list[Pair], painted: list[cels.Painted]) -> Iterator[tuple[float, int]]:
@@ -59,9 +61,9 @@ def _figures(draw: Draw, pairs: list[Pair], painted: list[cels.Painted]) -> Iter
         scores = defaultdict(list)
         for group, pictures, true in pairs:
             scores[group].append(scorer.score(draw(pictures[condition]), true))
-        yield float(np.mean([np.mean([s[2] for s in found]) for found in scores.values()])), 3
+        yield float(np.mean([np.mean([s[2] for s in group_scores]) for group_scores in scores.values()])), 3
         if condition == "clean":
-            lengths = float(np.median([s[3] for found in scores.values() for s in found]))
+            lengths = float(np.median([s[3] for group_scores in scores.values() for s in group_scores]))
     yield lengths, 2
     drawn = [draw(cel.rgb) for cel in painted]
     yield (

@@ -1,9 +1,10 @@
 """How much of a picture's ink a square cut keeps: where the ink is, and in the center.
 
-    python benchmarks/crop_by_ink.py [FOLDER …]          the bundled art, and pictures of folders (or of SHARED/data/dups/originals)
+    python benchmarks/crop_by_ink.py [FOLDER …]
 
-Of the pictures that aren't square, each is drawn whole in the style `ink`, short side 512 px; counted is the share of them of which a cut keeps
-at least .9 of the ink.
+Of the bundled art, and of pictures of folders (or of SHARED/data/dups/originals).
+Of the pictures that aren't square, each is drawn whole in the style `ink`, short side 512 px;
+counted is the share of them of which a cut keeps at least .9 of the ink.
 """
 
 import argparse
@@ -33,9 +34,8 @@ def main() -> None:
         [share for folder in options.parse_args().folders if folder.is_dir() for share in _shares(folder)]
     )
     by_ink, centered = (shares >= KEPT).mean(axis=0)
-    print(
-        f"{len(shares)} pictures; at least {KEPT} of the ink kept: by ink {by_ink:.3f}, centered {centered:.3f}"
-    )
+    print(f"{len(shares)} pictures")
+    print(f"at least {KEPT} of the ink kept: by ink {by_ink:.3f}, centered {centered:.3f}")
     print(f"ink kept on average: by ink {shares[:, 0].mean():.3f}, centered {shares[:, 1].mean():.3f}")
 
 

@@ -1,8 +1,11 @@
-"""Damaged and random files for the decoder, in worker processes under ingest's limits: `python benchmarks/fuzz_decoding.py --minutes 60`.
+"""Damaged and random files for the decoder, in worker processes under ingest's limits.
 
-Prints how many there were by form and outcome, and the longest time and the most memory that one took. A fault is a file that ends or
-hangs its worker (crashed, killed, timeout), asks for more memory than it may (memory), shows a part of a picture as whole (half), or
-yields what no caller expects (wrong). The bytes of each are kept, and the same --seed makes the same files. Exits 1 if there was one.
+    python benchmarks/fuzz_decoding.py --minutes 60
+
+Prints how many there were by form and outcome, and the longest time and the most memory that one took.
+A fault is a file that ends or hangs its worker (crashed, killed, timeout), asks for more memory than
+it may (memory), shows a part of a picture as whole (half), or yields what no caller expects (wrong).
+The bytes of each are kept, and the same --seed makes the same files. Exits 1 if there was one.
 """
 
 import argparse
@@ -41,16 +44,16 @@ def main() -> None:
 def run(seconds: float, seed: int, workers: int, folder: Path) -> Tally:
     """Judge cases from number 0 on until the time is over."""
     config, tally = ingest.Config(), Tally()
-    told = time.monotonic()
+    shown = time.monotonic()
     with Engine(workers) as engine:
-        for _, found in engine.map(
+        for _, judged in engine.map(
             fuzz_lab.judge_part, _parts(seconds, seed, config.max_pixels), limits=ingest.limits(config)
         ):
-            tally.add(found)
-            for number, outcome, message in found.faults:
+            tally.add(judged)
+            for number, outcome, message in judged.faults:
                 keep(folder, seed, number, f"{outcome}: {message}")
-            if time.monotonic() - told > EVERY:
-                told = time.monotonic()
+            if time.monotonic() - shown > EVERY:
+                shown = time.monotonic()
                 show(tally, "so far")
     return tally
 

@@ -1,4 +1,7 @@
-"""Contact sheets of pairs of pictures: side by side, what differs, their files and what they are taken for. For eyes to judge."""
+"""Contact sheets of pairs of pictures: side by side, what differs, their files and what they are taken for.
+
+For eyes to judge.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,24 +17,26 @@ PAPER, INK = (225, 225, 225), (0, 0, 0)
 
 
 def write(folder: Path, kind: str, rows: list[dict[str, Any]], root: str = "pictures") -> Iterator[str]:
-    """Write sheets FOLDER/KIND-000.png of pairs (file_a, file_b below FOLDER/ROOT; relation, distance); gives each pair's place on them."""
+    """Write sheets FOLDER/KIND-000.png of pairs, and yield where each pair stands: SHEET/NUMBER.
+
+    rows: file_a and file_b, below FOLDER/ROOT; relation, distance.
+    """
     wide, high = 3 * (SIDE + 2) + GAP, SIDE + CAPTION
     for start in range(0, len(rows), COLUMNS * ROWS):
         some = rows[start : start + COLUMNS * ROWS]
         sheet = Image.new("RGB", (COLUMNS * wide, -(-len(some) // COLUMNS) * high), PAPER)
-        for place, row in enumerate(some):
-            x, y = place % COLUMNS * wide, place // COLUMNS * high
+        for number, row in enumerate(some):
+            x, y = number % COLUMNS * wide, number // COLUMNS * high
             one, other = (_picture(folder / root / row[f"file_{side}"]) for side in "ab")
-            for n, panel in enumerate(
-                (_shown(one), _shown(other), _difference(one, other, row["relation"] == "flip"))
-            ):
+            apart = _difference(one, other, row["relation"] == "flip")
+            for n, panel in enumerate((_shown(one), _shown(other), apart)):
                 sheet.paste(panel, (x + n * (SIDE + 2), y))
-            label = f"{start + place} {row['relation']} {row['distance']}  {one.size} {other.size}"
+            label = f"{start + number} {row['relation']} {row['distance']}  {one.size} {other.size}"
             text = "\n".join([label, row["file_a"][-LETTERS:], row["file_b"][-LETTERS:]])
             ImageDraw.Draw(sheet).multiline_text((x, y + SIDE), text, INK, spacing=1)
         path = folder / f"{kind}-{start // (COLUMNS * ROWS):03d}.png"
         sheet.save(path)
-        yield from (f"{path.stem}/{start + place}" for place in range(len(some)))
+        yield from (f"{path.stem}/{start + number}" for number in range(len(some)))
 
 
 def _picture(path: Path) -> Image.Image:
@@ -53,7 +58,10 @@ def _shown(picture: Image.Image) -> Image.Image:
 
 
 def _difference(one: Image.Image, other: Image.Image, flipped: bool) -> Image.Image:
-    """GAIN times the difference, frame on frame, on white or on gray, whichever shows more: white on nothing is told from nothing."""
+    """GAIN times the difference, frame on frame, on white or on gray, whichever shows more.
+
+    So white on nothing is told from nothing.
+    """
     other = ImageOps.mirror(other) if flipped else other
     other = other.resize(one.size, Image.Resampling.BICUBIC) if other.size != one.size else other
     grounds = [

@@ -1,8 +1,11 @@
-"""Copies as another tool finds them: peer_duplicates.py imagededup|pdqhash IMAGE_DIR RESULT_CSV, run by that tool's own Python (peers.py).
+"""Copies as another tool finds them; run by that tool's own Python (peers.py).
+
+    peer_duplicates.py imagededup|pdqhash IMAGE_DIR RESULT_CSV
 
 Writes file, cluster, keep. Clusters are the connected components of the pairs that a tool finds.
 imagededup: PHash at its default of 10 bits of 64; dropped is what its own find_duplicates_to_remove says.
-pdqhash: 31 bits of 256, and only hashes of quality 50 or more, as its makers advise; the first of a cluster is kept.
+pdqhash: 31 bits of 256, and only hashes of quality 50 or more, as its makers advise; the first of a cluster
+is kept.
 """
 
 import csv
@@ -15,35 +18,33 @@ from unittest.mock import MagicMock
 import numpy as np
 from PIL import Image
 
-PDQ_BITS, PDQ_QUALITY = 31, 50
+PDQ_BITS = 31  # of 256
+PDQ_QUALITY = 50  # of 100
 VISION = ("", ".models", ".models.vision_transformer", ".transforms", ".transforms.functional")
 
-Found = tuple[
-    Iterator[tuple[str, str]], set[str] | None
-]  # pairs of files; what is dropped, or None: all but a cluster's first
+# Pairs of files; what is dropped, or None: all but a cluster's first.
+Copies = tuple[Iterator[tuple[str, str]], set[str] | None]
 
 
-def imagededup(folder: Path) -> Found:
+def imagededup(folder: Path) -> Copies:
     for name in VISION:  # its CNN method's, which would pull several GB; the hashes don't use it
         sys.modules[f"torchvision{name}"] = MagicMock()
     from imagededup.methods.hashing import PHash  # noqa: PLC0415
 
     method = PHash(verbose=False)
     codes = method.encode_images(image_dir=str(folder), num_enc_workers=2)
-    found = method.find_duplicates(encoding_map=codes, num_dist_workers=2)
+    copies = method.find_duplicates(encoding_map=codes, num_dist_workers=2)
     dropped = method.find_duplicates_to_remove(encoding_map=codes, num_dist_workers=2)
-    return ((a, b) for a, others in found.items() for b in others), set(dropped)
+    return ((a, b) for a, others in copies.items() for b in others), set(dropped)
 
 
-def pdqhash(folder: Path) -> Found:
+def pdqhash(folder: Path) -> Copies:
     paths = sorted(folder.iterdir())
     with multiprocessing.Pool(2) as pool:
-        bits, quality = (
-            np.array(column) for column in zip(*pool.map(_pdq, paths, chunksize=16), strict=True)
-        )
-    near = (bits[:, None].sum(2) + bits[None].sum(2) - 2 * bits @ bits.T <= PDQ_BITS) & (
-        np.minimum.outer(quality, quality) >= PDQ_QUALITY
-    )
+        hashes = pool.map(_pdq, paths, chunksize=16)
+    bits, quality = (np.array(column) for column in zip(*hashes, strict=True))
+    distance = bits[:, None].sum(2) + bits[None].sum(2) - 2 * bits @ bits.T
+    near = (distance <= PDQ_BITS) & (np.minimum.outer(quality, quality) >= PDQ_QUALITY)
     return ((paths[i].name, paths[j].name) for i, j in np.argwhere(np.triu(near, 1))), None
 
 
@@ -72,10 +73,9 @@ def main(tool: str, folder: Path, result: Path) -> None:
     with result.open("w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["file", "cluster", "keep"])
-        out.writerows(
-            [name, root(name), name not in dropped if dropped is not None else root(name) == name]
-            for name in files
-        )
+        for name in files:
+            keep = root(name) == name if dropped is None else name not in dropped
+            out.writerow([name, root(name), keep])
 
 
 if __name__ == "__main__":

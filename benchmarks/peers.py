@@ -1,4 +1,4 @@
-"""Other tools, each in a virtual environment of its own under .benchmarks/, and the commands that run them on a folder of pictures."""
+"""Other tools, each in a virtual environment of its own under .benchmarks/, and the commands to run them."""
 
 import subprocess
 import sys
@@ -32,14 +32,15 @@ def python(name: str) -> str:
 
 
 def commands(scripts: Path, pile: Path, folder: Path) -> dict[str, list[str]]:
-    """Name → command: what a user would run one after the other in place of anidata. `scripts`: the folder with the scorers."""
+    """Name → command: what a user would run one after the other in place of anidata.
+
+    scripts: the folder with the scorers. pile: the folder of pictures. folder: where results go.
+    """
+    cleanvision, imagededup, hand_script = (
+        str(scripts / f"{name}.py") for name in ("peer_cleanvision", "peer_imagededup", "hand_script")
+    )
     return {
-        "CleanVision": [
-            python("cleanvision"),
-            str(scripts / "peer_cleanvision.py"),
-            str(pile),
-            str(folder / "cleanvision.csv"),
-        ],
-        "imagededup": [python("imagededup"), str(scripts / "peer_imagededup.py"), str(pile)],
-        "hand script": [sys.executable, str(scripts / "hand_script.py"), str(pile), str(folder / "by-hand")],
+        "CleanVision": [python("cleanvision"), cleanvision, str(pile), str(folder / "cleanvision.csv")],
+        "imagededup": [python("imagededup"), imagededup, str(pile)],
+        "hand script": [sys.executable, hand_script, str(pile), str(folder / "by-hand")],
     }

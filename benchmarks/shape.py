@@ -1,14 +1,18 @@
-"""The shape of the code, by figures: `make shape`, or `python benchmarks/shape.py [FOLDER…]` with --list to see each place.
+"""The shape of the code, by figures: `make shape`, or `python benchmarks/shape.py [FOLDER…]`.
 
-room                a folder at the top of src/anidata, a stage's folder, or a file at the top; `__init__` and `__main__` are none.
-                    Drawers (folders within a room) belong to their room
+--list names each place that is counted.
+
+room                a folder at the top of src/anidata, a stage's folder, or a file at the top; `__init__` and
+                    `__main__` are none. Drawers (folders within a room) belong to their room
 arrow               a room that imports another one, when it is imported or later; not for type checkers alone
-upward, circle      an arrow against the layers of pyproject.toml's contract; rooms that import each other in a ring, and so files
-function            its lines without the docstring, blank lines and comments: from `def` to its last statement, those of functions
-                    within it too
+upward, circle      an arrow against the layers of pyproject.toml's contract; rooms that import each other in
+                    a ring, and so files
+function            its lines without the docstring, blank lines and comments: from `def` to its last
+                    statement, those of functions within it too
 long line           more than 110 characters
 nested conditional  a conditional expression that stands inside another
 vague               a function with a local called found, told or place
+test : source       lines of tests over those of src, without docstrings, blank lines and comments
 """
 
 import argparse
@@ -34,6 +38,7 @@ class Shape:
     """What is counted; places as file:line."""
 
     lines: int = 0
+    code: int = 0  # lines that say something to Python
     functions: list[tuple[int, str]] = field(default_factory=list)  # lines and place
     long_lines: list[str] = field(default_factory=list)
     nested: list[str] = field(default_factory=list)
@@ -53,7 +58,7 @@ def main() -> None:
         _show_house()
     _show(everything, code, listed=asked.list)
     if not asked.folders:
-        ratio = measure([ROOT / "tests"]).lines / measure([ROOT / "src", ROOT / "models"]).lines
+        ratio = measure([ROOT / "tests"]).code / measure([ROOT / "src"]).code
         print(f"{'test : source':44}{ratio:8.2f}   at least 1.0")
 
 
@@ -68,7 +73,10 @@ def measure(folders: list[Path], *, texts: bool = False) -> Shape:
         shape.files.append((len(rows), name))
         if texts:
             shape.long_lines += [f"{name}:{n}" for n, row in enumerate(rows, 1) if len(row) > LONGEST]
-        _look(ast.parse(text), _code_lines(text), name, shape)
+        tree, code = ast.parse(text), _code_lines(text)
+        documented = (n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | Function))
+        shape.code += len(code.difference(*map(_docstring, documented)))
+        _look(tree, code, name, shape)
     return shape
 
 

@@ -1,4 +1,7 @@
-"""Time every measure on decoded pictures, one core: name, mean and 95th percentile in ms, a line each. time_measures.py FOLDER"""
+"""Time every measure on decoded pictures, one core: `python benchmarks/time_measures.py FOLDER`.
+
+Prints name, mean and 95th percentile in ms, a line each.
+"""
 
 import sys
 import time
@@ -18,7 +21,7 @@ MOST = 1 << 27  # pixels
 
 def main(folder: Path) -> None:
     cv2.setNumThreads(1)
-    shelf = {name: registry.load("measures", name) for name in registry.names("measures")}
+    measures = {name: registry.load("measures", name) for name in registry.names("measures")}
     times: dict[str, list[float]] = defaultdict(list)
     for path in sorted(folder.iterdir()):
         decoded = decode.decode(path.read_bytes(), MOST)
@@ -26,17 +29,17 @@ def main(folder: Path) -> None:
         for _ in range(PASSES):
             picture = replace(decoded)  # rasters are made anew
             begun = time.process_time()
-            for part in shelf.values():
-                part.measure(picture)
+            for module in measures.values():
+                module.measure(picture)
             passes["all"].append(time.process_time() - begun)
-            for name, part in shelf.items():
+            for name, module in measures.items():
                 begun = time.process_time()
-                part.measure(picture)
+                module.measure(picture)
                 passes[name].append(time.process_time() - begun)
-        for name, found in passes.items():
-            times[name].append(1000 * min(found))
-    for name, found in sorted(times.items()):
-        print(f"{name} {np.mean(found):.2f} {np.quantile(found, 0.95):.2f}")
+        for name, taken in passes.items():
+            times[name].append(1000 * min(taken))
+    for name, taken in sorted(times.items()):
+        print(f"{name} {np.mean(taken):.2f} {np.quantile(taken, 0.95):.2f}")
 
 
 if __name__ == "__main__":

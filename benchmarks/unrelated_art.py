@@ -1,18 +1,23 @@
-"""No false drop among unrelated art: what dedup drops and links among thousands of free drawings, to be judged by eye.
+"""No false drop among unrelated art: what dedup drops and links of thousands of drawings, to judge by eye.
 
-    python benchmarks/unrelated_art.py [--min-side 64] [--sample 60] [--verdicts CSV]      (128 px: 2 minutes; the first time 1 GB from Debian)
+    python benchmarks/unrelated_art.py [--min-side 64] [--sample 60] [--verdicts CSV]
 
-Unpacks the art of Debian packages (bookworm) into .benchmarks/art/, runs `ingest` and `dedup` at their defaults over the pictures whose
-short side is at least so long, and counts drops and kept links by relation; those of tiles, masks, lights and the like (PARTS), which
-are made alike, apart. Beside the pictures it writes sheets of every dropped picture with its keeper (dropped-*.png), of one kept link for each
-pair of folders and a sample of those within one (linked-*.png), and pairs.csv with the same pairs. Pictures are shown on white, as
-anidata sees them.
+At 128 px it takes 2 minutes; the first time 1 GB comes from Debian.
 
-Whoever looks at the sheets writes a verdict on each pair: `copy` (right to drop), `drawing` (one drawing, changed: right to link, wrong to
-drop), `other` (two drawings), `gray` (a person would hesitate to link them; wrong to drop). With the judged CSV (columns a, b, verdict:
-keys) a later run counts what is wrong and what nobody has judged, and its sheets show that alone. A copy's copy is judged with it.
-unrelated_art.csv beside this script has a verdict by eye on every drop of `--min-side 128`: 7 of 223 pictures are wrong (3 frames of animations,
-two portraits, an icon and two files of a flag that differ in faint parts, the flags of Indonesia and Monaco), and 135 of 277 parts.
+Unpacks the art of Debian packages (bookworm) into .benchmarks/art/, runs `ingest` and `dedup` at their
+defaults over the pictures whose short side is at least so long, and counts drops and kept links by relation;
+those of tiles, masks, lights and the like (PARTS), which are made alike, apart. Beside the pictures it writes
+sheets of every dropped picture with its keeper (dropped-*.png), of one kept link for each pair of folders and
+a sample of those within one (linked-*.png), and pairs.csv with the same pairs. Pictures are shown on white,
+as anidata sees them.
+
+Whoever looks at the sheets writes a verdict on each pair: `copy` (right to drop), `drawing` (one drawing,
+changed: right to link, wrong to drop), `other` (two drawings), `gray` (a person would hesitate to link them;
+wrong to drop). With the judged CSV (columns a, b, verdict: keys) a later run counts what is wrong and what
+nobody has judged, and its sheets show that alone. A copy's copy is judged with it. unrelated_art.csv beside
+this script has a verdict by eye on every drop of `--min-side 128`: 7 of 223 pictures are wrong (3 frames of
+animations, two portraits, an icon and two files of a flag that differ in faint parts, the flags of Indonesia
+and Monaco), and 135 of 277 parts.
 
 Licenses, by each package's copyright file: see PACKAGES.
 """
@@ -90,23 +95,17 @@ def main() -> None:
     home = ART / f"from-{args.min_side}"
     pile, work = _pile(home / "pictures", args.min_side), home / "work"
     shutil.rmtree(work, ignore_errors=True)
-    seconds = [
-        took([*ANIDATA, *words, "--workers", "2"])
-        for words in (["ingest", str(work), str(pile)], ["dedup", str(work)])
-    ]
-    print(
-        ", ".join(
-            f"{name} {one.cpu:.0f} CPU s" for name, one in zip(("ingest", "dedup"), seconds, strict=True)
-        )
-    )
-    dropped, linked = _found(work, pile)
+    ingest = took([*ANIDATA, "ingest", str(work), str(pile), "--workers", "2"])
+    dedup = took([*ANIDATA, "dedup", str(work), "--workers", "2"])
+    print(f"ingest {ingest.cpu:.0f} CPU s, dedup {dedup.cpu:.0f} CPU s")
+    dropped, linked = _pairs(work, pile)
     judged = _judged(args.verdicts)
     _tell("dropped", dropped, judged)
     _tell("linked and kept", linked, judged)
     _write(home, dropped, _chosen(linked, args.sample), judged)
 
 
-# --- pictures ------------------------------------------------------------------------------------------------------------------------
+# --- pictures -----------------------------------------------------------------------------------------------
 
 
 def _pile(folder: Path, min_side: int) -> Path:
@@ -115,12 +114,7 @@ def _pile(folder: Path, min_side: int) -> Path:
         for package in PACKAGES:
             unpacked = _unpacked(package)
             for path in sorted(unpacked.rglob("*")):
-                if (
-                    path.suffix.lower() in SUFFIXES
-                    and path.is_file()
-                    and not path.is_symlink()
-                    and _short_side(path) >= min_side
-                ):
+                if _is_file(path) and _short_side(path) >= min_side:
                     link = folder / package / path.relative_to(unpacked)
                     link.parent.mkdir(parents=True, exist_ok=True)
                     link.hardlink_to(path)
@@ -128,13 +122,19 @@ def _pile(folder: Path, min_side: int) -> Path:
     return folder
 
 
+def _is_file(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink()
+
+
 def _unpacked(package: str) -> Path:
+    """The files of a package, by Debian's own programs."""
     home, debs = ART / "unpacked" / package, ART / "debs"
     if not home.exists():
         debs.mkdir(parents=True, exist_ok=True)
         if not list(debs.glob(f"{package}_*.deb")):
-            subprocess.run(["apt-get", "download", "--quiet", package], check=True, cwd=debs)  # noqa: S607  Debian's own
-        subprocess.run(["dpkg-deb", "-x", str(next(debs.glob(f"{package}_*.deb"))), str(home)], check=True)  # noqa: S607
+            subprocess.run(["apt-get", "download", "--quiet", package], check=True, cwd=debs)  # noqa: S607
+        deb = next(debs.glob(f"{package}_*.deb"))
+        subprocess.run(["dpkg-deb", "-x", str(deb), str(home)], check=True)  # noqa: S607
     return home
 
 
@@ -145,22 +145,29 @@ def _short_side(path: Path) -> int:
     return 0
 
 
-# --- pairs ---------------------------------------------------------------------------------------------------------------------------
+# --- pairs --------------------------------------------------------------------------------------------------
 
 
-def _found(work: Path, pile: Path) -> tuple[list[Row], list[Row]]:
-    """The dropped with their keepers, and the kept pairs that are linked: each a, b, relation, distance, cluster and the two files."""
+PICTURES = """
+    SELECT key, min(uri) AS uri, any_value(relation) AS relation, any_value(keeper) AS keeper,
+        any_value(keep) AS keep, any_value(cluster) AS cluster, any_value(distance) AS distance,
+        count(*) AS times
+    FROM records WHERE key IS NOT NULL GROUP BY key
+"""
+LINKS = "SELECT a, b, relation, distance FROM _links WHERE relation <> 'unrelated' ORDER BY a, b"
+
+
+def _pairs(work: Path, pile: Path) -> tuple[list[Row], list[Row]]:
+    """The dropped with their keepers, and the kept pairs that are linked.
+
+    Each a, b, relation, distance, cluster and the two files.
+    """
     with Catalog(open_workspace(work)) as views:
-        pictures = views.select("SELECT key, min(uri) AS uri, any_value(relation) AS relation, any_value(keeper) AS keeper, any_value(keep) AS keep, "
-            "any_value(cluster) AS cluster, any_value(distance) AS distance, count(*) AS times FROM records WHERE key IS NOT NULL GROUP BY key")  # fmt: skip
-        links = views.select(
-            "SELECT a, b, relation, distance FROM _links WHERE relation <> 'unrelated' ORDER BY a, b"
-        ).to_pylist()
+        pictures, links = views.select(PICTURES), views.select(LINKS).to_pylist()
     known = {row["key"]: row for row in pictures.to_pylist()}
     where = f"{pile.absolute().as_uri()}/"
-    print(
-        f"{len(known)} distinct pictures of {sum(row['times'] for row in known.values())}, {len({r['cluster'] for r in known.values()})} clusters"
-    )
+    times, clusters = sum(row["times"] for row in known.values()), {row["cluster"] for row in known.values()}
+    print(f"{len(known)} distinct pictures of {times}, {len(clusters)} clusters")
     dropped = [
         row | {"a": row["key"], "b": row["keeper"]}
         for row in known.values()
@@ -177,7 +184,10 @@ def _found(work: Path, pile: Path) -> tuple[list[Row], list[Row]]:
 
 
 def _chosen(linked: list[Row], sample: int) -> list[Row]:
-    """Of the links across folders one for each pair of folders, of those within one a sample, one a cluster: those that a hash says."""
+    """Of the links across folders one for each pair of folders, of those within one a sample, one a cluster.
+
+    Which ones, a hash says.
+    """
     chosen: dict[Any, Row] = {}
     for row in sorted(linked, key=lambda row: hashlib.sha256(f"{row['a']} {row['b']}".encode()).digest()):
         folders = frozenset(Path(row[f"file_{side}"]).parent for side in "ab")
@@ -186,7 +196,7 @@ def _chosen(linked: list[Row], sample: int) -> list[Row]:
     return list(across.values()) + [row for key, row in chosen.items() if key not in across][:sample]
 
 
-# --- verdicts ------------------------------------------------------------------------------------------------------------------------
+# --- verdicts -----------------------------------------------------------------------------------------------
 
 
 def _judged(path: Path) -> dict[frozenset[str], str]:
@@ -198,17 +208,16 @@ def _judged(path: Path) -> dict[frozenset[str], str]:
         if verdict == "copy":
             merged = {a, b} | group[a] | group[b]
             group |= dict.fromkeys(merged, merged)
-    found = {frozenset((a, b)): "copy" for a, others in group.items() for b in others - {a}}
-    return found | {frozenset((a, b)): verdict for a, b, verdict in rows}
+    copies = {frozenset((a, b)): "copy" for a, others in group.items() for b in others - {a}}
+    return copies | {frozenset((a, b)): verdict for a, b, verdict in rows}
 
 
 def _tell(kind: str, rows: Iterable[Row], judged: dict[frozenset[str], str]) -> None:
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for row in rows:
-        parts = any(PARTS.search(row[f"file_{side}"]) for side in "ab")
-        counts["parts" if parts else "pictures", row["relation"]][
-            judged.get(frozenset((row["a"], row["b"])), "not judged")
-        ] += 1
+        is_part = any(PARTS.search(row[f"file_{side}"]) for side in "ab")
+        verdict = judged.get(frozenset((row["a"], row["b"])), "not judged")
+        counts["parts" if is_part else "pictures", row["relation"]][verdict] += 1
     for (what, relation), verdicts in sorted(counts.items()):
         words = f" ({', '.join(f'{name} {n}' for name, n in verdicts.most_common())})" if judged else ""
         print(f"{what}, {kind}: {relation} {verdicts.total()}{words}")
@@ -223,12 +232,11 @@ def _write(home: Path, dropped: list[Row], linked: list[Row], judged: dict[froze
         out.writeheader()
         for kind, rows in (("dropped", dropped), ("linked", linked)):
             new = [row for row in rows if frozenset((row["a"], row["b"])) not in judged]
-            place = {id(row): at for row, at in zip(new, pair_sheets.write(home, kind, new), strict=True)}
+            cells = pair_sheets.write(home, kind, new)
+            cell_of = {id(row): cell for row, cell in zip(new, cells, strict=True)}
             for row in rows:
-                pair = frozenset((row["a"], row["b"]))
-                out.writerow(
-                    row | {"kind": kind, "place": place.get(id(row), ""), "verdict": judged.get(pair, "")}
-                )
+                verdict = judged.get(frozenset((row["a"], row["b"])), "")
+                out.writerow(row | {"kind": kind, "place": cell_of.get(id(row), ""), "verdict": verdict})
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import pytest
 from typer.testing import CliRunner
 
 import anidata.cli.entry
-from drawings import drawing, save
+from drawings import make_pile
 from inline import Inline
 
 
@@ -22,15 +21,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def pile(tmp_path: Path) -> Path:
     """A folder with ten distinct drawings, a small copy of one, a broken and a tiny file."""
-    folder = tmp_path / "pile"
-    for n in range(10):
-        save(folder / f"{n:02d}.png", drawing(n))
-    save(
-        folder / "copy of 03.jpg", cv2.resize(drawing(3), None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
-    )
-    save(folder / "tiny.png", drawing(99, 40, 40))
-    (folder / "broken.png").write_bytes((folder / "00.png").read_bytes()[:2000])
-    return folder
+    return make_pile(tmp_path / "pile")
 
 
 @pytest.fixture

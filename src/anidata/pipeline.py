@@ -1,6 +1,7 @@
 """The whole recipe as one config, and the stages in their order.
 
-Which stages there are, and what each can do, it learns from the registry; see anidata.stages for what a stage offers.
+Which stages there are, and what each can do, it learns from the registry; see anidata.stages for what a stage
+offers.
 """
 
 import re
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
     @dataclass(frozen=True)
     class Recipe:
-        """Sources and the settings of each stage, all resolved: a field for each stage's table, such as `clean`."""
+        """Sources and the settings of each stage, resolved.
+
+        There is a field for each stage's table, such as `clean`.
+        """
 
         sources: tuple[str, ...] = ()
 
@@ -46,7 +50,7 @@ def resolve(
     *,
     add: bool = False,
 ) -> Recipe:
-    """The recipe of a command: the workspace's last one, or a named one in its stead, then what the command line sets.
+    """The recipe of a command: the workspace's last one, or a named one, then what the command line sets.
 
     add: the sources join the recipe's, instead of replacing them.
 
@@ -75,7 +79,10 @@ def _start(workspace: Workspace | None, name: str | None) -> tuple[recipe.Docume
 
 
 def _spelled(document: recipe.Document, settings: Sequence[str]) -> recipe.Document:
-    """The document with what the stages let people write short written out; what has the wrong type is told of later."""
+    """The document with what the stages let people write short written out.
+
+    What has the wrong type is told of later.
+    """
     tables = {}
     for stage in registry.stages():
         table = document.get(stage.SETTINGS)
@@ -99,7 +106,7 @@ def job(
     request: Request = Request(),  # noqa: B008  frozen
     dataset: Path | None = None,
 ) -> Job:
-    """What the stages are run with. dataset: where the data set goes; None: where it went last."""
+    """The job that the stages are run with. dataset: where the data set goes; None: where it went last."""
     return Job(
         workspace=workspace,
         recipe=chosen,
@@ -111,13 +118,19 @@ def job(
 
 
 def run(work: Job) -> Counts:
-    """Every stage in order; what is up to date is left alone. Returns, by the names of their tables, what each did."""
+    """Run every stage in order; what is up to date is left alone.
+
+    Returns what each did, by the names of their tables.
+    """
     with connections.reused():
         return {registry.stage(name).SETTINGS: run_stage(name, work) for name in registry.STAGES}
 
 
 def run_stage(name: str, work: Job) -> Counter[str]:
-    """One stage; where it has decided anew, those behind it that can decide again by what they know do so."""
+    """Run one stage.
+
+    Where it has decided anew, those behind it that can decide again by what they know do so.
+    """
     stage = registry.stage(name)
     with connections.reused():
         counts: Counter[str] = stage.run(work)
@@ -131,10 +144,7 @@ def run_stage(name: str, work: Job) -> Counter[str]:
 def progress(name: str, work: Job) -> str:
     """'up to date', 'stale', 'not run', or what is open of a stage, in words."""
     stage = registry.stage(name)
-    has_run = (
-        stage.has_run(work) if hasattr(stage, "has_run") else stage.DECISION.path(work.workspace).exists()
-    )
-    if not has_run:
+    if not _has_run(stage, work):
         return "not run"
     waiting: str = stage.waiting(work) if hasattr(stage, "waiting") else ""
     if waiting:
@@ -142,8 +152,18 @@ def progress(name: str, work: Job) -> str:
     return "up to date" if stage.is_up_to_date(work) else "stale"
 
 
+def _has_run(stage: Any, work: Job) -> bool:
+    """Whether a stage has run: it says so itself, or its decisions lie there."""
+    if hasattr(stage, "has_run"):
+        return bool(stage.has_run(work))
+    return bool(stage.DECISION.path(work.workspace).exists())
+
+
 def portable(chosen: Recipe) -> dict[str, Any]:
-    """The recipe as a document without paths of this machine and addresses of people: a source is its kind and last component."""
+    """The recipe as a document without paths of this machine and addresses of people.
+
+    A source is its kind and last component.
+    """
     document = recipe.document_of(chosen)
     for stage in registry.stages():
         if hasattr(stage, "portable"):
@@ -153,9 +173,9 @@ def portable(chosen: Recipe) -> dict[str, Any]:
 
 def _last(text: str) -> str:
     """A SOURCE by its kind, if it names one, and its last component."""
-    kind, colon, rest = text.partition(":")
+    kind, colon, location = text.partition(":")
     is_named = bool(colon) and kind in registry.names("sources")
-    path = (rest if is_named else text).removeprefix(FILE).rstrip("/")
+    path = (location if is_named else text).removeprefix(FILE).rstrip("/")
     if "://" in path:
         path = re.split("[?#]", path)[0]  # what follows may be a secret
     return (f"{kind}:" if is_named else "") + (Path(path).name or path)

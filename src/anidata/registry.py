@@ -23,7 +23,13 @@ FOLDERS = {"models": ".py", "pipelines": ".toml"}  # registries of files beside 
 # Registries that lie deeper; a metric may need an extra.
 DEEPER = {"styles": "lineart/styles", "metrics": "training/metrics"}
 # Folders below stages, in the order in which they run.
-STAGES = ("ingest", "clean", "dedup", "extract_lineart", "shard")
+STAGES = (
+    "ingest",
+    "clean",
+    "dedup",
+    "extract_lineart",
+    "shard",
+)
 
 
 @cache

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from anidata.audit import audit
+from anidata.audit import audit, contents
 from anidata.audit import leaks as audit_leaks
 from anidata.audit import samples as audit_samples
 from anidata.audit import tar as audit_tar
@@ -31,15 +31,15 @@ ORIGINALS = SHARED / "data" / "dups" / "originals"
 
 @pytest.fixture(scope="module")
 def engine():
-    with Engine(workers=2) as found:
-        yield found
+    with Engine(workers=2) as engine:
+        yield engine
 
 
 def run(engine, *folders, **settings):
     return audit.run(folders, audit.Config(**settings), engine)
 
 
-# --- data sets -----------------------------------------------------------------------------------------------------------------------
+# --- data sets ----------------------------------------------------------------------------------------------
 
 
 def painting(seed, size=(96, 72)):
@@ -129,24 +129,24 @@ def build(folder, content):
                 " ".join(f"{e.name.split('.', 1)[1]} {e.offset_data} {e.size} {e.name}" for e in own)
             )
         (folder / f"index/{name}.idx").write_text("\n".join([f"v1.2 {len(lines)}", *lines]) + "\n")
-    told = [
+    shards = [
         {"url": f"../data/{n}.tar", "nsamples": len(s), "filesize": (folder / f"data/{n}.tar").stat().st_size}
         for n, s in content.items()
     ]
-    (folder / "index/shardindex.json").write_text(json.dumps({"shardlist": told}))
+    (folder / "index/shardindex.json").write_text(json.dumps({"shardlist": shards}))
     sign(folder)
     return folder
 
 
 def sign(folder):
     """Write the manifest of what is there."""
-    found = {
+    there = {
         p.relative_to(folder).as_posix(): p.read_bytes()
         for p in sorted(folder.rglob("*"))
         if p.is_file() and p.name != "manifest.json"
     }
     files = {
-        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in found.items()
+        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in there.items()
     }
     (folder / "manifest.json").write_text(json.dumps({"format": 1, "files": files}))
 
@@ -165,15 +165,15 @@ def with_gray_lines(content):
             files["lineart.png"] = encoded(Image.fromarray((rgb.mean(axis=2) * 0.95).astype(np.uint8)))
 
 
-# --- sound sets ----------------------------------------------------------------------------------------------------------------------
+# --- sound sets ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("leaks", [False, True])
 def test_it_tells_how_much_of_the_color_the_gray_of_lines_gives_away(tmp_path, content, engine, leaks):
     if leaks:
         with_gray_lines(content)
-    told = run(engine, build(tmp_path, content)).told["lineart.png"]
-    assert (told["gray"] > told["binarized"] + 0.3) == leaks
+    shares = run(engine, build(tmp_path, content)).told["lineart.png"]
+    assert (shares["gray"] > shares["binarized"] + 0.3) == leaks
 
 
 def test_our_own_layout_is_sound_and_counted_by_split(tmp_path, content, engine):
@@ -282,7 +282,7 @@ def test_where_nothing_is_planted_nothing_is_found(tmp_path_factory, engine, siz
     assert sum(report.samples.values()) == seed
 
 
-# --- planted defects -----------------------------------------------------------------------------------------------------------------
+# --- planted defects ----------------------------------------------------------------------------------------
 
 
 def without_lineart(content):
@@ -451,13 +451,13 @@ def test_what_is_found_depends_neither_on_chunks_nor_on_workers(tmp_path, conten
     for name, samples in content.items():
         write_members(tmp_path / f"{name}.tar", members_of(samples))
     report = run(engine, tmp_path)
-    monkeypatch.setattr(audit, "CHUNK", 1)
+    monkeypatch.setattr(contents, "CHUNK", 1)
     assert run(engine, tmp_path) == report
     with Engine(workers=1) as alone:
         assert run(alone, tmp_path) == report
 
 
-# --- files around the tars -----------------------------------------------------------------------------------------------------------
+# --- files around the tars ----------------------------------------------------------------------------------
 
 
 def test_a_file_that_differs_from_the_manifest_is_found(tmp_path, content, engine):
@@ -548,7 +548,7 @@ def test_links_out_of_the_data_set_are_not_followed(tmp_path, engine):
     assert report.shards == 1
 
 
-# --- several data sets ---------------------------------------------------------------------------------------------------------------
+# --- several data sets --------------------------------------------------------------------------------------
 
 
 def test_a_train_set_against_a_test_set_leaks(tmp_path, engine):
@@ -580,7 +580,7 @@ def test_single_tars_are_audited_by_their_names(tmp_path, engine):
     assert_only(report, "leak_exact", "test.tar:test.tar/b.jpg")
 
 
-# --- hostile tars --------------------------------------------------------------------------------------------------------------------
+# --- hostile tars -------------------------------------------------------------------------------------------
 
 
 def scan(path):
@@ -608,8 +608,8 @@ def test_a_tar_cut_anywhere_is_found(tmp_path, plain, data):
 def test_a_damaged_header_is_found(tmp_path, plain, data):
     """Readers, tarfile too, take a damaged header for the end, and lose the rest in silence."""
     hurt = bytearray(plain)
-    place = data.draw(st.integers(0, 153) | st.just(156))  # 154 and 155 only end the checksum's digits
-    hurt[data.draw(st.integers(0, 5)) * 1024 + place] ^= 1 << data.draw(st.integers(0, 6))
+    offset = data.draw(st.integers(0, 153) | st.just(156))  # 154 and 155 only end the checksum's digits
+    hurt[data.draw(st.integers(0, 5)) * 1024 + offset] ^= 1 << data.draw(st.integers(0, 6))
     (tmp_path / "x.tar").write_bytes(hurt)
     assert "tar" in scan(tmp_path / "x.tar").notes.counts
 
@@ -634,11 +634,11 @@ def three_files():
 )
 def test_an_end_mark_that_is_not_whole_is_found(tmp_path, mark, message):
     (tmp_path / "x.tar").write_bytes(three_files()[: 3 * 1024] + mark)
-    found = scan(tmp_path / "x.tar")
-    assert dict(found.notes.counts) == {"tar": 1}
-    assert "breaks off after 3 files: " in found.notes.kept["tar"][0][1]
-    assert message in found.notes.kept["tar"][0][1]
-    assert found.samples == 3
+    result = scan(tmp_path / "x.tar")
+    assert dict(result.notes.counts) == {"tar": 1}
+    assert "breaks off after 3 files: " in result.notes.kept["tar"][0][1]
+    assert message in result.notes.kept["tar"][0][1]
+    assert result.samples == 3
 
 
 def test_a_sparse_file_is_found(tmp_path):
@@ -654,9 +654,9 @@ def test_a_sparse_file_is_found(tmp_path):
 
 def test_data_behind_the_end_mark_are_found(tmp_path, plain):
     (tmp_path / "x.tar").write_bytes(plain + plain)
-    found = scan(tmp_path / "x.tar")
-    assert dict(found.notes.counts) == {"tar": 1}
-    assert "behind the end mark" in found.notes.kept["tar"][0][1]
+    result = scan(tmp_path / "x.tar")
+    assert dict(result.notes.counts) == {"tar": 1}
+    assert "behind the end mark" in result.notes.kept["tar"][0][1]
 
 
 def hostile(kind):
@@ -678,10 +678,8 @@ def hostile(kind):
             info.size = 1 << 60
         elif kind == "pax":
             info.type, info.size = tarfile.XHDTYPE, 512
-        tar.addfile(
-            info,
-            io.BytesIO(b"7 a=b\n" * 100 if kind == "pax" else b"\xff" * 512) if info.size == 512 else None,
-        )
+        content = b"7 a=b\n" * 100 if kind == "pax" else b"\xff" * 512
+        tar.addfile(info, io.BytesIO(content) if info.size == 512 else None)
     data = bytearray(file.getvalue())
     if kind == "negative":
         data[124:136] = b"\xff" * 10 + b"\xfc\x00"
@@ -730,7 +728,29 @@ def test_odd_pictures_have_codes(size):
     assert audit_samples.picture(0, "png", b"", rgb).thumbs.shape == (2, 32, 32)
 
 
-# --- the join ------------------------------------------------------------------------------------------------------------------------
+# --- the join -----------------------------------------------------------------------------------------------
+
+
+def similar(number, bases, thumbs, rng):
+    """A picture like others: codes a few bits off, looks with noise, now and then mirrored or flat."""
+    codes, looks = [], []
+    for _ in range(4):
+        flips = sum(1 << int(b) for b in rng.choice(64, rng.integers(0, 6), replace=False))
+        codes.append(int(bases[rng.integers(6)]) ^ flips)
+    for _ in range(2):
+        noise = rng.integers(-90, 90, (32, 32))
+        look = np.clip(thumbs[rng.integers(6)] + noise, 0, 255).astype(np.uint8)
+        looks.append(look[:, ::-1] if rng.random() < 0.5 else look)
+    return audit_samples.Picture(
+        run=number,
+        suffix="png",
+        digest=bytes(16),
+        codes=tuple(codes[:2]),
+        flips=tuple(codes[2:]),
+        degenerate=tuple(bool(x) for x in rng.random(2) < 0.2),
+        box=(0, 255, 0, 100 + 100 * (number % 2)),
+        thumbs=np.stack(looks),
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -740,37 +760,15 @@ def test_the_near_join_finds_what_brute_force_finds(seed):
     spool = audit_leaks.Spool()
     bases = rng.integers(0, 2**63, 6, np.uint64)
     thumbs = rng.integers(0, 256, (6, 32, 32), np.uint8)
-    found = []
-    for run_ in range(n):
-        codes, looks = [], []
-        for _ in range(4):
-            flips = sum(1 << int(b) for b in rng.choice(64, rng.integers(0, 6), replace=False))
-            codes.append(int(bases[rng.integers(6)]) ^ flips)
-        for _ in range(2):
-            noise = rng.integers(-90, 90, (32, 32))
-            look = np.clip(thumbs[rng.integers(6)] + noise, 0, 255).astype(np.uint8)
-            looks.append(look[:, ::-1] if rng.random() < 0.5 else look)
-        flat = tuple(bool(x) for x in rng.random(2) < 0.2)
-        found.append(
-            audit_samples.Picture(
-                run_,
-                "png",
-                bytes(16),
-                tuple(codes[:2]),
-                tuple(codes[2:]),
-                flat,
-                (0, 255, 0, 100 + 100 * (run_ % 2)),
-                np.stack(looks),
-            )
-        )
-    spool.add(0, found)
+    drawn = [similar(number, bases, thumbs, rng) for number in range(n)]
+    spool.add(0, drawn)
     pictures = spool.pictures()
     ours, theirs = np.arange(0, n, 2), np.arange(1, n, 2)
     got = audit_leaks.near(pictures, ours, theirs, 6, 0.6)
-    wanted = {o for o in ours.tolist() if any(alike(found[o], found[t]) for t in theirs.tolist())}
+    wanted = {o for o in ours.tolist() if any(alike(drawn[o], drawn[t]) for t in theirs.tolist())}
     assert 3 < len(wanted) < 28
     assert set(got.ours.tolist()) == wanted
-    assert all(alike(found[o], found[t]) for o, t in zip(got.ours.tolist(), got.theirs.tolist(), strict=True))
+    assert all(alike(drawn[o], drawn[t]) for o, t in zip(got.ours.tolist(), got.theirs.tolist(), strict=True))
 
 
 def alike(a, b):
@@ -807,7 +805,7 @@ def test_thousands_of_copies_of_one_picture_take_neither_time_nor_memory():
     assert len(got.ours) == n // 2
 
 
-# --- figures -------------------------------------------------------------------------------------------------------------------------
+# --- figures ------------------------------------------------------------------------------------------------
 
 
 def page(picture):

@@ -1,4 +1,7 @@
-"""The views say the same of large tables, which DuckDB reads from their files, as of small ones, which are held in memory."""
+"""The views say the same of large tables as of small ones.
+
+DuckDB reads the large ones from their files; the small ones are held in memory.
+"""
 
 import json
 from pathlib import Path
@@ -28,7 +31,7 @@ def large(monkeypatch) -> None:
     monkeypatch.setattr(gathered, "HELD", -1)
 
 
-def told(views: Catalog) -> dict[str, pa.Table]:
+def contents(views: Catalog) -> dict[str, pa.Table]:
     return {name: views.select(f"SELECT * FROM {name} ORDER BY ALL") for name in (*VIEWS, *INSIDE)}
 
 
@@ -61,23 +64,22 @@ def done(finished, inline) -> Workspace:
 @pytest.mark.parametrize("kind", [Catalog, Sealed])
 def test_large_tables_answer_as_small_ones_do(done, kind, monkeypatch):
     with Catalog(done) as views:
-        small = told(views)
+        small = contents(views)
     monkeypatch.setattr(gathered, "HELD", -1)
     with kind(done) as views:
-        assert told(views) == small
-    assert {name for name, table in small.items() if not len(table)} == {
-        "fetches"
-    }  # nothing was asked for by URL
+        assert contents(views) == small
+    # Nothing was asked for by URL.
+    assert {name for name, table in small.items() if not len(table)} == {"fetches"}
 
 
 @pytest.mark.usefixtures("large", "inline")
 def test_a_run_over_large_tables_gives_the_same_data_set(tmp_path, command, done):
     odd = tmp_path / "odd [a]*b?c=1 'x' \"y\""
-    found = command("run", "quickstart", odd, done.path.parent / "pile", "--json")
-    assert {name: found["funnel"][name] for name in FATES} == FATES
+    first = command("run", "quickstart", odd, done.path.parent / "pile", "--json")
+    assert {name: first["funnel"][name] for name in FATES} == FATES
     assert manifest(odd) == manifest(done.path)
     again = command("run", "quickstart", odd, done.path.parent / "pile", "--json")
-    assert again["funnel"] == found["funnel"]
+    assert again["funnel"] == first["funnel"]
 
 
 @pytest.mark.usefixtures("inline")
@@ -95,10 +97,11 @@ def test_slices_are_all_of_a_table_in_its_order(count, least):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "SLICE", least)
         rows = pa.table({"key": [str(n) for n in range(count)]})
-        found = list(tables.slices(rows))
-    assert [key for few in found for key in few.column("key").to_pylist()] == rows.column("key").to_pylist()
-    assert len(found) <= tables.SLICES
-    assert all(len(few) >= least for few in found[:-1])
+        pieces = list(tables.slices(rows))
+    keys = [key for piece in pieces for key in piece.column("key").to_pylist()]
+    assert keys == rows.column("key").to_pylist()
+    assert len(pieces) <= tables.SLICES
+    assert all(len(piece) >= least for piece in pieces[:-1])
 
 
 @pytest.mark.usefixtures("large")
@@ -110,11 +113,11 @@ def test_gathered_tables_answer_as_their_parts_do(done, kind, group, monkeypatch
         for part in tables.files(done.folder(name)):
             cut(part)
     with kind(done) as views:
-        apart = told(views)
+        apart = contents(views)
     for name in GATHERED:
         gathered.gather(done, name)
     with kind(done) as views:
-        assert told(views) == apart
+        assert contents(views) == apart
     assert {path.stem for path in tables.files(done.folder("gathered"))} == set(GATHERED)
     assert max(tables.group_sizes(done.folder("gathered") / "images.parquet")) <= group
 
@@ -135,13 +138,13 @@ def test_what_was_gathered_counts_no_longer_once_a_part_has_changed(done):
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", None])
 def test_a_damaged_copy_is_none_and_is_written_anew(done, content):
     with Catalog(done) as views:
-        before = told(views)
+        before = contents(views)
     gathered.gather(done, "images")
     path = done.folder("gathered") / "images.parquet"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] if content is None else content)
     with Catalog(done) as views:
-        assert told(views) == before
+        assert contents(views) == before
     gathered.gather(done, "images")
     assert path.read_bytes() == whole
 
@@ -193,10 +196,9 @@ def test_what_an_older_part_lacks_is_null(done, kind):
     for path in tables.files(done.folder("images")):
         pq.write_table(pq.read_table(path).select(["key", "error"]), path)
     with kind(done) as views:
-        assert (
-            views.select("SELECT flatness FROM images").column("flatness").to_pylist()
-            == [None] * views.select("SELECT count(*) AS n FROM images").column("n")[0].as_py()
-        )
+        flatness = views.select("SELECT flatness FROM images").column("flatness")
+        images = views.select("SELECT count(*) AS n FROM images").column("n")[0].as_py()
+        assert flatness.to_pylist() == [None] * images
 
 
 @pytest.mark.usefixtures("large")

@@ -14,17 +14,13 @@ KEYS = st.sampled_from("abcdef")
 LISTED = st.lists(st.tuples(KEYS, st.none() | KEYS), max_size=8)
 
 
-def found(records, images, dedup, clean, **asked):
+def exceptions_of(records, images, dedup, clean, **asked):
     """Name → keys, of sightings (record, key) in the order of their generations."""
     con = duckdb.connect()
     rows = [{"record": r, "key": k, "error": None, "generation": n} for n, (r, k) in enumerate(records)]
     text = pa.string()
-    con.register(
-        "_records",
-        pa.Table.from_pylist(
-            rows, pa.schema({"record": text, "key": text, "error": text, "generation": pa.int32()})
-        ),
-    )
+    schema = pa.schema({"record": text, "key": text, "error": text, "generation": pa.int32()})
+    con.register("_records", pa.Table.from_pylist(rows, schema))
     for name, keys in (("_images", images), ("_dedup", dedup), ("_clean", clean)):
         con.register(name, pa.table({"key": pa.array(keys, text)}))
 
@@ -33,9 +29,8 @@ def found(records, images, dedup, clean, **asked):
             con.register(name, table)
         return con.sql(sql).to_arrow_table()
 
-    answer = exceptions.tables(
-        select, str(uuid4()), **({"joined": True, "decided": True, "complete": ["_clean"]} | asked)
-    )
+    wanted = {"joined": True, "decided": True, "complete": ["_clean"]} | asked
+    answer = exceptions.tables(select, str(uuid4()), **wanted)
     return {name: sorted(table.column(0).to_pylist()) for name, table in answer.items()}
 
 
@@ -47,7 +42,7 @@ def twice(values):
 @given(LISTED, st.lists(KEYS, max_size=8), st.sets(KEYS), st.sets(KEYS))
 def test_exceptions_are_those_that_sets_of_keys_give(records, images, dedup, clean):
     latest = dict(records)
-    assert found(records, images, sorted(dedup), sorted(clean)) == {
+    assert exceptions_of(records, images, sorted(dedup), sorted(clean)) == {
         "_listed_again": twice(record for record, _ in records),
         "_seen_again": twice(key for _, key in records),
         "_measured_again": twice(images),
@@ -58,5 +53,5 @@ def test_exceptions_are_those_that_sets_of_keys_give(records, images, dedup, cle
 
 
 def test_what_is_not_asked_for_is_empty():
-    nothing = found([("a", "a")], ["a", "b"], [], [], joined=False, decided=False)
+    nothing = exceptions_of([("a", "a")], ["a", "b"], [], [], joined=False, decided=False)
     assert (nothing["_unseen"], nothing["_unjoined"], nothing["_undecided"]) == (["b"], [], [])

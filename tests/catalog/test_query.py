@@ -1,4 +1,7 @@
-"""A query is one SELECT over the views: everything in them can be asked, nothing else read, and nothing written."""
+"""A query is one SELECT over the views.
+
+Everything in them can be asked, nothing else read, and nothing written.
+"""
 
 import csv
 import io
@@ -24,9 +27,10 @@ from drawings import ART
 
 ANIDATA = [sys.executable, "-c", "from anidata.cli.entry import main; main()"]
 COLUMNS = [  # DESIGN, "The views"
-    "record", "key", "source", "uri", "file", "url", "license", "artist", "rating", "tags", "status", "error", "message", "format", "width",
-    "height", "frames", "phash", "keep", "reasons", "cluster", "keeper", "relation", "distance", "split", "shard",
-]  # fmt: skip
+    *("record", "key", "source", "uri", "file", "url", "license", "artist", "rating", "tags"),
+    *("status", "error", "message", "format", "width", "height", "frames", "phash"),
+    *("keep", "reasons", "cluster", "keeper", "relation", "distance", "split", "shard"),
+]
 PICTURES = ["comic_02.jpg", "comic_01.webp", "vn_sylvie_01.png"]
 
 
@@ -53,8 +57,8 @@ def work(tmp_path_factory) -> Workspace:
 
 @pytest.fixture
 def views(work):
-    with Sealed(work) as found:
-        yield found
+    with Sealed(work) as sealed:
+        yield sealed
 
 
 def rows(work: Workspace, sql: str, capsys: pytest.CaptureFixture) -> list[dict]:
@@ -62,50 +66,50 @@ def rows(work: Workspace, sql: str, capsys: pytest.CaptureFixture) -> list[dict]
     return json.loads(capsys.readouterr().out)
 
 
-# --- what can be asked ---------------------------------------------------------------------------------------------------------------
+# --- what can be asked ----------------------------------------------------------------------------
 
 
 def test_a_query_answers_as_a_table_as_csv_and_as_json(work):
     sql = "SELECT file, width, keep FROM records WHERE file LIKE 'comic%' ORDER BY file"
     sizes = {name: PIL.Image.open(ART / name).width for name in sorted(PICTURES)[:2]}
-    found = anidata("query", work.path, sql)
-    assert found.returncode == 0, found.stderr
-    assert [line.split() for line in found.stdout.splitlines()] == [
+    done = anidata("query", work.path, sql)
+    assert done.returncode == 0, done.stderr
+    assert [line.split() for line in done.stdout.splitlines()] == [
         ["file", "width", "keep"],
         *([n, str(w)] for n, w in sizes.items()),
     ]
-    assert found.stderr == "2 rows\n"
-    found = anidata("query", work.path, sql, "--format", "csv")
-    assert list(csv.reader(io.StringIO(found.stdout))) == [
+    assert done.stderr == "2 rows\n"
+    done = anidata("query", work.path, sql, "--format", "csv")
+    assert list(csv.reader(io.StringIO(done.stdout))) == [
         ["file", "width", "keep"],
         *([n, str(w), ""] for n, w in sizes.items()),
     ]
-    found = anidata("query", work.path, sql, "--format", "json")
-    assert json.loads(found.stdout) == [{"file": n, "width": w, "keep": None} for n, w in sizes.items()]
+    done = anidata("query", work.path, sql, "--format", "json")
+    assert json.loads(done.stdout) == [{"file": n, "width": w, "keep": None} for n, w in sizes.items()]
 
 
 def test_a_wide_table_is_not_folded_where_it_is_no_terminal(work):
-    found = anidata("query", work.path, "SELECT * FROM records WHERE file = 'comic_02.jpg'")
-    header, row = found.stdout.splitlines()
+    done = anidata("query", work.path, "SELECT * FROM records WHERE file = 'comic_02.jpg'")
+    header, row = done.stdout.splitlines()
     assert header.split()[0] == "record"
     assert "file://" in row
 
 
 def test_a_name_with_line_ends_and_markup_stays_one_cell(work):
-    found = anidata("query", work.path, "SELECT file, status FROM records WHERE status = 'failed'")
-    assert [line.split() for line in found.stdout.splitlines()] == [
+    done = anidata("query", work.path, "SELECT file, status FROM records WHERE status = 'failed'")
+    assert [line.split() for line in done.stdout.splitlines()] == [
         ["file", "status"],
         ["cut\ufffd[short].jpg", "failed"],
     ]
 
 
 def test_all_columns_of_the_contract_are_in_records(views):
-    found = views.ask("SELECT * FROM records LIMIT 0")
-    assert [name for name in COLUMNS if name not in found.column_names] == []
-    assert found.schema.field("phash").type == pa.uint64()
-    assert found.schema.field("keep").type == pa.bool_()
-    assert found.schema.field("tags").type == found.schema.field("reasons").type == pa.list_(pa.string())
-    assert len(found.column_names) == len(set(found.column_names))
+    answer = views.ask("SELECT * FROM records LIMIT 0")
+    assert [name for name in COLUMNS if name not in answer.column_names] == []
+    assert answer.schema.field("phash").type == pa.uint64()
+    assert answer.schema.field("keep").type == pa.bool_()
+    assert answer.schema.field("tags").type == answer.schema.field("reasons").type == pa.list_(pa.string())
+    assert len(answer.column_names) == len(set(answer.column_names))
 
 
 def test_every_view_can_be_asked(views):
@@ -114,12 +118,10 @@ def test_every_view_can_be_asked(views):
 
 
 def test_phash_is_the_one_of_imagehash_in_16_hex_digits(work, capsys):
-    found = {
-        r["file"]: r["phash"]
-        for r in rows(work, "SELECT file, phash FROM records WHERE status = 'ok'", capsys)
-    }
-    assert found == {name: str(imagehash.phash(_flat(PIL.Image.open(ART / name)))) for name in PICTURES}
-    assert {len(code) for code in found.values()} == {16}
+    readable = rows(work, "SELECT file, phash FROM records WHERE status = 'ok'", capsys)
+    codes = {row["file"]: row["phash"] for row in readable}
+    assert codes == {name: str(imagehash.phash(_flat(PIL.Image.open(ART / name)))) for name in PICTURES}
+    assert {len(code) for code in codes.values()} == {16}
 
 
 def _flat(picture: PIL.Image.Image) -> PIL.Image.Image:
@@ -134,18 +136,19 @@ def test_keys_and_uris_lead_to_the_bytes(views):
 
 
 def test_before_any_decision_keep_and_reasons_are_null_but_for_what_failed(views):
-    found = {
-        r["file"]: (r["keep"], r["reasons"], r["error"])
-        for r in views.ask("SELECT * FROM records").to_pylist()
-    }
-    assert found == dict.fromkeys(PICTURES, (None, None, None)) | {
+    records = views.ask("SELECT * FROM records").to_pylist()
+    decisions = {row["file"]: (row["keep"], row["reasons"], row["error"]) for row in records}
+    assert decisions == dict.fromkeys(PICTURES, (None, None, None)) | {
         "cut\n[short].jpg": (False, ["failed"], "truncated")
     }
 
 
 def test_json_has_numbers_for_numbers_and_null_for_what_it_has_no_word_for(work, capsys):
     sizes = sum((ART / name).stat().st_size for name in PICTURES) + 9000
-    sql = "SELECT sum(bytes) AS total, 'nan'::double AS n, 'inf'::double AS i, [1.5::decimal(4,2)] AS d, 'ab'::blob AS b, date '2020-01-02' AS t FROM records"
+    sql = (
+        "SELECT sum(bytes) AS total, 'nan'::double AS n, 'inf'::double AS i, [1.5::decimal(4,2)] AS d, "
+        "'ab'::blob AS b, date '2020-01-02' AS t FROM records"
+    )
     assert rows(work, sql, capsys) == [
         {"total": sizes, "n": None, "i": None, "d": [1.5], "b": "6162", "t": "2020-01-02"}
     ]
@@ -163,43 +166,69 @@ def test_an_answer_without_rows_is_an_empty_list(work, capsys):
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
 def test_values_of_any_type_are_written(views, form):
-    sql = "SELECT NULL AS n, uuid() AS u, {'a': [1]} AS s, map(['k'], [1]) AS m, interval 1 day AS i, time '10:00' AS c, now() AS z, true AS t"
+    sql = (
+        "SELECT NULL AS n, uuid() AS u, {'a': [1]} AS s, map(['k'], [1]) AS m, interval 1 day AS i, "
+        "time '10:00' AS c, now() AS z, true AS t"
+    )
     terminal.write_table(views.ask(sql), form)
 
 
-# --- what is refused -----------------------------------------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "SELECT 1; SELECT 2", "SELECT 1; COPY records TO 'x.csv'", "", "  ", "-- nothing",
-        "COPY records TO 'x.csv'", "COPY (SELECT 1) TO 'x.parquet'", "EXPORT DATABASE 'x'", "IMPORT DATABASE 'x'",
-        "ATTACH 'x.db'", "DETACH memory", "USE memory", "INSTALL httpfs", "LOAD httpfs", "PRAGMA version", "PRAGMA database_list",
-        "INSERT INTO samples VALUES (1)", "UPDATE samples SET key = 'x'", "DELETE FROM samples", "TRUNCATE samples",
-        "CREATE TABLE t (a int)", "CREATE VIEW v AS SELECT 1", "CREATE MACRO m() AS 1", "DROP VIEW records", "ALTER VIEW records RENAME TO r",
-        "SET enable_external_access = true", "SET threads = 1", "RESET threads", "BEGIN", "CHECKPOINT", "VACUUM", "CALL pragma_version()",
-        "PREPARE p AS SELECT 1", "EXPLAIN ANALYZE SELECT 1",
+REFUSED = {
+    "not one": ["SELECT 1; SELECT 2", "SELECT 1; COPY records TO 'x.csv'", "", "  ", "-- nothing"],
+    "files written": [
+        "COPY records TO 'x.csv'",
+        "COPY (SELECT 1) TO 'x.parquet'",
+        "EXPORT DATABASE 'x'",
+        "IMPORT DATABASE 'x'",
     ],
-)  # fmt: skip
+    "databases": ["ATTACH 'x.db'", "DETACH memory", "USE memory"],
+    "extensions": ["INSTALL httpfs", "LOAD httpfs", "PRAGMA version", "PRAGMA database_list"],
+    "rows": [
+        "INSERT INTO samples VALUES (1)",
+        "UPDATE samples SET key = 'x'",
+        "DELETE FROM samples",
+        "TRUNCATE samples",
+    ],
+    "definitions": [
+        "CREATE TABLE t (a int)",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE MACRO m() AS 1",
+        "DROP VIEW records",
+        "ALTER VIEW records RENAME TO r",
+    ],
+    "settings": ["SET enable_external_access = true", "SET threads = 1", "RESET threads"],
+    "others": [
+        *("BEGIN", "CHECKPOINT", "VACUUM", "CALL pragma_version()"),
+        *("PREPARE p AS SELECT 1", "EXPLAIN ANALYZE SELECT 1"),
+    ],
+}
+
+
+@pytest.mark.parametrize("sql", [sql for statements in REFUSED.values() for sql in statements])
 def test_anything_but_one_select_is_refused(views, sql):
     with pytest.raises(QueryError) as caught:
         views.ask(sql)
-    assert (
-        str(caught.value)
-        == "one SELECT over the views records, images, pairs, samples, fetches, and nothing else, for example: SELECT file, keep FROM records"
+    assert str(caught.value) == (
+        "one SELECT over the views records, images, pairs, samples, fetches, and nothing else, "
+        "for example: SELECT file, keep FROM records"
     )
 
 
 @pytest.mark.parametrize(
     "source",
     [
-        "read_csv('{file}')", "read_csv('/etc/passwd')", "read_text('{file}')", "read_blob('{file}')", "read_json('{file}')", "sniff_csv('{file}')",
-        "read_parquet('{part}')", "parquet_scan('{part}')", "parquet_metadata('{part}')", "'{part}'", '"{part}"', "'file.parquet'", "'{file}'",
-        "glob('/*')", "glob('{folder}/*')", "query('FROM ''{part}''')", "query_table('{part}')", "read_csv('http://127.0.0.1/x.csv')",
-        "duckdb_secrets()", "read_duckdb('{file}')", "sqlite_scan('{file}', 't')", "arrow_scan(1, 2, 3)",
+        *("read_csv('{file}')", "read_csv('/etc/passwd')", "read_text('{file}')"),
+        *("read_blob('{file}')", "read_json('{file}')", "sniff_csv('{file}')"),
+        *("read_parquet('{part}')", "parquet_scan('{part}')", "parquet_metadata('{part}')", "'{part}'"),
+        *('"{part}"', "'file.parquet'", "'{file}'", "glob('/*')", "glob('{folder}/*')"),
+        *("query('FROM ''{part}''')", "query_table('{part}')", "read_csv('http://127.0.0.1/x.csv')"),
+        *("duckdb_secrets()", "read_duckdb('{file}')", "sqlite_scan('{file}', 't')"),
+        *("arrow_scan(1, 2, 3)",),
     ],
-)  # fmt: skip
+)
 def test_files_cannot_be_read(views, work, source, tmp_path):
     (tmp_path / "file.csv").write_text("secret\n1\n")
     part = next(work.folder("records").glob("*.parquet"))
@@ -222,9 +251,13 @@ def test_the_programs_own_variables_cannot_be_read(views):
 
 @pytest.mark.parametrize(
     "sql",
-    ["SELECT * FROM query('COPY records TO ''x.csv''')", "SELECT * FROM enable_logging(storage = 'file', storage_path = 'x')", "SELECT write_log('x')",
-     "WITH x AS (INSERT INTO samples VALUES ('a', 'b', 'c') RETURNING *) SELECT * FROM x"],
-)  # fmt: skip
+    [
+        "SELECT * FROM query('COPY records TO ''x.csv''')",
+        "SELECT * FROM enable_logging(storage = 'file', storage_path = 'x')",
+        "SELECT write_log('x')",
+        "WITH x AS (INSERT INTO samples VALUES ('a', 'b', 'c') RETURNING *) SELECT * FROM x",
+    ],
+)
 def test_a_select_writes_nothing(work, sql, tmp_path):
     before = _state(work.path)
     anidata("query", work.path, sql, cwd=tmp_path)
@@ -237,8 +270,8 @@ def _state(folder: Path) -> dict[Path, tuple[int, int]]:
 
 
 def test_what_does_not_fit_into_memory_goes_to_the_workspace(views, work):
-    place = views.ask("SELECT current_setting('temp_directory') AS place").column("place")[0].as_py()
-    assert Path(place).parent == work.path
+    answer = views.ask("SELECT current_setting('temp_directory') AS folder")
+    assert Path(answer.column("folder")[0].as_py()).parent == work.path
 
 
 @pytest.mark.parametrize(
@@ -251,18 +284,18 @@ def test_what_does_not_fit_into_memory_goes_to_the_workspace(views, work):
     ],
 )
 def test_a_mistake_in_the_sql_is_one_error_without_a_traceback(work, sql, hint):
-    found = anidata("query", work.path, sql)
-    assert found.returncode == 2
-    assert found.stdout == ""
-    assert found.stderr.startswith("QueryError: ")
-    assert hint in found.stderr
-    assert "Traceback" not in found.stderr
+    done = anidata("query", work.path, sql)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("QueryError: ")
+    assert hint in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_folder_that_is_no_workspace_is_told(tmp_path):
-    found = anidata("query", tmp_path, "SELECT 1")
-    assert found.returncode == 3
+    done = anidata("query", tmp_path, "SELECT 1")
+    assert done.returncode == 3
     assert (
-        found.stderr
+        done.stderr
         == f"WorkspaceError: {tmp_path} is no workspace. Start one with: anidata ingest {tmp_path} SOURCE\n"
     )

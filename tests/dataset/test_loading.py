@@ -1,4 +1,4 @@
-"""A finished data set read with the tools of others: tarfile, webdataset, datasets, mlcroissant, pyarrow, PyYAML."""
+"""A finished data set read by others: tarfile, webdataset, datasets, mlcroissant, pyarrow, PyYAML."""
 
 import hashlib
 import io
@@ -120,14 +120,16 @@ Build = Callable[..., Built]
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
-    """Make a data set of drawings: `count` of them, with the notes that `notes` gives for a place in the order of keys."""
+    """Make a data set of `count` drawings, with the notes that `notes` gives for a number in key order."""
 
     def make(*settings: str, count: int = 12, notes: Callable[[int], dict[str, Any]] = lambda _: {}) -> Built:
         base = tmp_path_factory.mktemp("built")
         files = [save(base / "my pile" / f"{n:02d}.png", drawing(n, 300, 300 + 20 * n)) for n in range(count)]
-        for place, file in enumerate(sorted(files, key=lambda f: hashlib.sha256(f.read_bytes()).hexdigest())):
-            if found := notes(place):
-                file.with_suffix(".json").write_text(json.dumps(found))
+        for number, file in enumerate(
+            sorted(files, key=lambda f: hashlib.sha256(f.read_bytes()).hexdigest())
+        ):
+            if note := notes(number):
+                file.with_suffix(".json").write_text(json.dumps(note))
         return run(Built(base / "work", base / "my pile"), *settings)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -138,7 +140,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
 
 @pytest.fixture(scope="module")
 def built(build) -> Built:
-    """Twelve pictures, every third with notes of all kinds; several tars of train, and nothing in one split."""
+    """Twelve pictures, every third with notes of all kinds; several tars of train, none of one split."""
     splits = "shard.splits={train=0.6, val=0.2, test=0.2, none=0.0}"
     return build(splits, "shard.shard_bytes=40000", notes=lambda n: FULL if n % 3 == 2 else {})
 
@@ -154,7 +156,7 @@ def two_styles(build) -> Built:
     return build('lineart.styles=["xdog", "canny"]', "lineart.color=webp", count=5)
 
 
-# --- tars -------------------------------------------------------------------------------------------------------------
+# --- tars ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -168,10 +170,10 @@ def test_members_of_a_sample_are_adjacent_and_sorted_and_alike_in_every_sample(f
     for tar in request.getfixturevalue(fixture).tars:
         names = [name for name, _ in contents(tar)]
         assert names == sorted(names)
-        found = [
+        grouped = [
             (key, [suffix(n) for n in group]) for key, group in groupby(names, key=lambda n: n.split(".")[0])
         ]
-        assert found == [(key, suffixes) for key in sorted({n.split(".")[0] for n in names})]
+        assert grouped == [(key, suffixes) for key in sorted({n.split(".")[0] for n in names})]
 
 
 def test_tars_tell_nothing_of_who_made_them_and_when(built):
@@ -194,8 +196,11 @@ def test_color_and_lineart_are_of_one_size_and_of_the_form_asked_for(build):
 
 
 def forms_and_sizes(made: Built) -> set[tuple[str, tuple[int, int]]]:
-    """Of each color picture, having checked that its lineart is a gray PNG of the same size and the JSON says so."""
-    members, found = made.members(), set()
+    """The form and size of each color picture.
+
+    Having checked that its lineart is a gray PNG of the same size, and that the JSON says so.
+    """
+    members, forms = made.members(), set()
     for about in made.samples():
         mine = {
             suffix(name): io.BytesIO(data) for name, data in members.items() if name.startswith(about["key"])
@@ -204,8 +209,8 @@ def forms_and_sizes(made: Built) -> set[tuple[str, tuple[int, int]]]:
         line = PIL.Image.open(mine["lineart.png"])
         assert (color.mode, line.format, line.mode) == ("RGB", "PNG", "L")
         assert color.size == line.size == (about["width"], about["height"])
-        found.add((color.format, color.size))
-    return found
+        forms.add((color.format, color.size))
+    return forms
 
 
 def test_a_second_style_has_its_own_lines_of_the_same_picture(two_styles):
@@ -221,7 +226,7 @@ def test_a_second_style_has_its_own_lines_of_the_same_picture(two_styles):
         assert about["ink"] == pytest.approx((first < 128).mean(), abs=1e-6)
 
 
-# --- texts ------------------------------------------------------------------------------------------------------------
+# --- texts --------------------------------------------------------------------------------------------------
 
 
 def test_json_has_the_same_fields_and_types_in_every_sample_and_no_null_or_list(built):
@@ -262,17 +267,17 @@ def test_captions_and_licenses_of_any_letters_come_through(built):
     }
 
 
-# --- what stands beside the tars --------------------------------------------------------------------------------------
+# --- what stands beside the tars ----------------------------------------------------------------------------
 
 
 def test_the_manifest_has_size_and_hash_of_every_file(built, two_styles):
     for made in (built, two_styles):
-        found = {str(p.relative_to(made.path)): p.read_bytes() for p in made.path.rglob("*") if p.is_file()}
+        there = {str(p.relative_to(made.path)): p.read_bytes() for p in made.path.rglob("*") if p.is_file()}
         for name in ("manifest.json", ".anidata"):
-            del found[name]
+            del there[name]
         assert made.json("manifest.json")["files"] == {
             name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for name, data in found.items()
+            for name, data in there.items()
         }
 
 
@@ -328,16 +333,16 @@ def test_croissant_is_valid_and_its_records_can_be_read(built):
         "citeAs",
         "datePublished",
     ]
-    found = {row["samples/key"].decode(): row for row in described.records("samples")}
+    records = {row["samples/key"].decode(): row for row in described.records("samples")}
     rows = {row["key"]: row for row in built.tables()}
-    assert found.keys() == rows.keys()
+    assert records.keys() == rows.keys()
     for key, row in rows.items():
-        assert (found[key]["samples/license"] or b"").decode() == (row["license"] or "")
-        assert found[key]["samples/width"] == row["width"]
-        assert [tag.decode() for tag in found[key]["samples/tags"]] == row["tags"]
+        assert (records[key]["samples/license"] or b"").decode() == (row["license"] or "")
+        assert records[key]["samples/width"] == row["width"]
+        assert [tag.decode() for tag in records[key]["samples/tags"]] == row["tags"]
 
 
-# --- the loaders of others --------------------------------------------------------------------------------------------
+# --- the loaders of others ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -369,25 +374,26 @@ import json
 from glob import glob
 import torch, webdataset
 
-found = []
+samples = []
 for split in ("train", "val", "test"):
-    pairs = webdataset.WebDataset(sorted(glob(f"data/{split}-*.tar")), shardshuffle=False, empty_check=False).decode("rgb8")
+    tars = sorted(glob(f"data/{split}-*.tar"))
+    pairs = webdataset.WebDataset(tars, shardshuffle=False, empty_check=False).decode("rgb8")
     for pair in torch.utils.data.DataLoader(pairs, batch_size=None, num_workers=2):
-        found.append([split, pair["json"], list(pair["color.jpg"].shape), list(pair["lineart.png"].shape)])
-print(json.dumps(found))
+        samples.append([split, pair["json"], list(pair["color.jpg"].shape), list(pair["lineart.png"].shape)])
+print(json.dumps(samples))
 """
 
 
 @pytest.mark.slow
 def test_webdataset_reads_every_sample_with_two_workers(built, offline):
     pytest.importorskip("torch")
-    found = json.loads(python(BATCHES, built.path, offline))
+    samples = json.loads(python(BATCHES, built.path, offline))
     abouts, splits = (
         {about["key"]: about for about in built.samples()},
         {row["key"]: row["split"] for row in built.tables()},
     )
-    assert len(found) == len(abouts)
-    for split, about, color, line in found:
+    assert len(samples) == len(abouts)
+    for split, about, color, line in samples:
         assert (split, about) == (splits[about["key"]], abouts[about["key"]])
         assert color == line == [SIZE, SIZE, 3]
 
@@ -409,14 +415,17 @@ LOAD = """
 import json, sys
 from datasets import Image, load_dataset
 
+NAMES = "color.jpg", "lineart.png"
+
+def summary(row):
+    pictures = [row[name] for name in NAMES]
+    return [row["__key__"], row["json"]] + [[p.mode, *p.convert("RGB").size] for p in pictures]
+
 answers = []
 for streaming in (True, False):
-    found = load_dataset(sys.argv[1], streaming=streaming)
-    assert all(isinstance(part.features[name], Image) for part in found.values() for name in ("color.jpg", "lineart.png"))
-    answers.append({split: [
-        [row["__key__"], row["json"]] + [[row[name].mode, *row[name].convert("RGB").size] for name in ("color.jpg", "lineart.png")]
-        for row in part
-    ] for split, part in found.items()})
+    splits = load_dataset(sys.argv[1], streaming=streaming)
+    assert all(isinstance(part.features[name], Image) for part in splits.values() for name in NAMES)
+    answers.append({split: [summary(row) for row in part] for split, part in splits.items()})
 print(json.dumps(answers))
 """
 

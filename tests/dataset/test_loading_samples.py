@@ -1,4 +1,7 @@
-"""load_dataset of a folder: samples by number, as tarfile, Pillow, webdataset and PyTorch's DataLoader see them; and what can be wrong."""
+"""load_dataset of a folder: samples by number, and what can be wrong.
+
+As tarfile, Pillow, webdataset and PyTorch's DataLoader see them.
+"""
 
 import gc
 import io
@@ -23,7 +26,6 @@ from anidata import storage
 from anidata.dataset import description, indexed_tar
 from anidata.dataset import sample as dataset_sample
 from anidata.errors import AnidataError, DatasetError, FormatError, StorageError, UnknownPart
-from anidata.stages.shard import stage as shard
 from loading_lab import assert_same, build, raw, seen, tars
 
 
@@ -38,7 +40,7 @@ def copy(dataset, tmp_path) -> Path:
     return Path(shutil.copytree(dataset, tmp_path / "copy"))
 
 
-# --- what is read ------------------------------------------------------------------------------------------------------
+# --- what is read -------------------------------------------------------------------------------------------
 
 
 def test_samples_are_what_tarfile_and_pillow_find_in_the_order_of_the_tars(dataset):
@@ -146,9 +148,9 @@ def test_lines_of_other_layouts_than_ours_are_read_as_gray_too(mode, extra):
         "lineart.png": png(page, **extra),
         "json": b"{}",
     }
-    found = dataset_sample.decode("here", "a.tar/key", files, {"xdog": "lineart.png"})["lineart"]["xdog"]
+    line = dataset_sample.decode("here", "a.tar/key", files, {"xdog": "lineart.png"})["lineart"]["xdog"]
     expected = {"1": np.where(gray >= 128, 255, 0), "L": np.where(gray == 0, 255, gray)}.get(mode, gray)
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(line, expected)
 
 
 def png(picture: PIL.Image.Image, **extra: Any) -> bytes:
@@ -157,11 +159,11 @@ def png(picture: PIL.Image.Image, **extra: Any) -> bytes:
     return file.getvalue()
 
 
-def test_the_format_is_the_one_that_shard_writes():
-    assert description.FORMAT == shard.FORMAT
+def test_the_format_is_the_one_that_shard_writes(dataset):
+    assert json.loads((dataset / "manifest.json").read_bytes())["format"] == description.FORMAT
 
 
-# --- without and with torch --------------------------------------------------------------------------------------------
+# --- without and with torch ---------------------------------------------------------------------------------
 
 
 def program(*words: object) -> str:
@@ -209,32 +211,31 @@ if __name__ == "__main__":
     samples = anidata.load_dataset(sys.argv[1])
     samples[0]  # files are open before the workers start
     whole, start = samples.order(5, 0), sys.argv[2]
-    found = {"here": keys(samples[n] for n in whole)}
-    found["workers"] = [read(samples, whole, workers, start) for workers in (0, 1, 2)]
-    found["ranks"] = [read(samples, samples.order(5, 0, rank, 2), 1, start) for rank in range(2)]
-    collated = next(iter(DataLoader(samples, 2)))
-    found["shapes"] = [list(collated["color"].shape), list(collated["lineart"]["xdog"].shape), len(collated["meta"]["tags"])]
-    print(json.dumps(found))
+    read_by = {"here": keys(samples[n] for n in whole)}
+    read_by["workers"] = [read(samples, whole, workers, start) for workers in (0, 1, 2)]
+    read_by["ranks"] = [read(samples, samples.order(5, 0, rank, 2), 1, start) for rank in range(2)]
+    batch = next(iter(DataLoader(samples, 2)))
+    shapes = [list(batch["color"].shape), list(batch["lineart"]["xdog"].shape), len(batch["meta"]["tags"])]
+    print(json.dumps(read_by | {"shapes": shapes}))
 """
 
 
-@pytest.mark.parametrize(
-    "start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)]
-)  # each spawned worker imports torch anew
+# Each spawned worker imports torch anew.
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_a_dataloader_gives_the_same_with_any_number_of_workers_and_ranks_share_an_epoch(
     dataset, start, tmp_path
 ):
     pytest.importorskip("torch")
     script = tmp_path / "loaders.py"  # a spawned worker imports it
     script.write_text(LOADERS)
-    found = json.loads(program(script, dataset, start))
-    expected = found["here"]
-    assert found["workers"] == [expected] * 3
-    assert sorted(found["ranks"][0] + found["ranks"][1]) == sorted(expected)
-    assert found["shapes"] == [[2, 64, 64, 3], [2, 64, 64], 2]
+    keys = json.loads(program(script, dataset, start))
+    expected = keys["here"]
+    assert keys["workers"] == [expected] * 3
+    assert sorted(keys["ranks"][0] + keys["ranks"][1]) == sorted(expected)
+    assert keys["shapes"] == [[2, 64, 64, 3], [2, 64, 64], 2]
 
 
-# --- open files --------------------------------------------------------------------------------------------------------
+# --- open files ---------------------------------------------------------------------------------------------
 
 
 def open_files() -> int:
@@ -247,9 +248,9 @@ def read_by_threads(dataset: Path) -> int:
     samples = anidata.load_dataset(dataset)
     turns = [np.roll(np.arange(len(samples)), turn).tolist() * 5 for turn in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda turn: [sample["key"] for sample in samples.__getitems__(turn)], turns))
+        read = list(pool.map(lambda turn: [sample["key"] for sample in samples.__getitems__(turn)], turns))
     keys = list(samples.keys)
-    assert found == [[keys[n] for n in turn] for turn in turns]
+    assert read == [[keys[n] for n in turn] for turn in turns]
     return open_files()
 
 
@@ -268,7 +269,7 @@ def test_a_pickled_set_opens_its_own_files(dataset):
     assert tuple(twin[1]["lineart"]) == ("canny",)
 
 
-# --- what can be wrong -------------------------------------------------------------------------------------------------
+# --- what can be wrong --------------------------------------------------------------------------------------
 
 
 def edit(path: Path, change: Callable[[Any], None]) -> None:
@@ -277,14 +278,14 @@ def edit(path: Path, change: Callable[[Any], None]) -> None:
     path.write_text(json.dumps(value))
 
 
-def drop_tars(place: Path) -> None:
-    for tar in tars(place)[:3]:
+def drop_tars(dataset: Path) -> None:
+    for tar in tars(dataset)[:3]:
         tar.unlink()
 
 
-def urls_lead_out(place: Path) -> None:
+def urls_lead_out(dataset: Path) -> None:
     edit(
-        place / "index/shardindex.json",
+        dataset / "index/shardindex.json",
         lambda index: index["shardlist"][0].update(url="../../data/../../secret.tar"),
     )
 
@@ -375,13 +376,13 @@ def test_a_workspace_is_told_from_its_data_set(dataset):
         anidata.load_dataset(dataset.parent)
 
 
-def index_of(place: Path) -> Path:
-    return place / "index" / f"{tars(place)[0].stem}.idx"
+def index_of(dataset: Path) -> Path:
+    return dataset / "index" / f"{tars(dataset)[0].stem}.idx"
 
 
 def change_index(pattern: str, other: str) -> Callable[[Path], None]:
-    def change(place: Path) -> None:
-        head, line, *rest = index_of(place).read_text().split("\n")
+    def change(dataset: Path) -> None:
+        head, line, *rest = index_of(dataset).read_text().split("\n")
         offset, size = line.split(" ")[1:3]
         assert pattern.format(offset=offset, size=size) in line
         changed = line.replace(
@@ -389,7 +390,7 @@ def change_index(pattern: str, other: str) -> Callable[[Path], None]:
             other.format(after=int(offset) + 512, more=int(size) + 1),
             1,
         )
-        index_of(place).write_text("\n".join([head, changed, *rest]))
+        index_of(dataset).write_text("\n".join([head, changed, *rest]))
 
     return change
 
@@ -397,14 +398,14 @@ def change_index(pattern: str, other: str) -> Callable[[Path], None]:
 def overwrite(suffix: str, start: int, data: bytes) -> Callable[[Path], None]:
     """Damage the first sample's file, `start` bytes from its begin, or from its end."""
 
-    def change(place: Path) -> None:
-        words = index_of(place).read_text().split("\n")[1].split(" ")
+    def change(dataset: Path) -> None:
+        words = index_of(dataset).read_text().split("\n")[1].split(" ")
         offset, size = next(
             (int(o), int(s))
             for ending, o, s in zip(words[::4], words[1::4], words[2::4], strict=True)
             if ending == suffix
         )
-        with open(tars(place)[0], "r+b") as file:
+        with open(tars(dataset)[0], "r+b") as file:
             file.seek(offset + start if start >= 0 else offset + size + start)
             file.write(data)
 

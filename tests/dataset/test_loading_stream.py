@@ -1,4 +1,7 @@
-"""load_dataset of a URL: a stream through webdataset, from a real server on this machine, fsspec's memory, and a program; and what can be wrong."""
+"""load_dataset of a URL: a stream through webdataset, and what can be wrong.
+
+From a real server on this machine, fsspec's memory, and a program.
+"""
 
 import json
 import os
@@ -42,7 +45,7 @@ def keys(samples: Any) -> list[str]:
     return [sample["key"] for sample in samples]
 
 
-# --- what is read ------------------------------------------------------------------------------------------------------
+# --- what is read -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -59,8 +62,8 @@ def test_a_stream_gives_what_tarfile_and_pillow_find_in_the_order_of_the_tars(da
 def test_an_epoch_is_shuffled_as_seed_and_epoch_say_and_goes_on_where_it_was_left(dataset, url):
     stream = anidata.load_dataset(url)
     epochs = [keys(stream.shuffled(seed, epoch)) for seed, epoch in ((0, 0), (0, 1), (1, 0))]
-    assert all(sorted(found) == sorted(raw(dataset)) for found in epochs)
-    assert len({tuple(found) for found in [*epochs, list(raw(dataset))]}) == 4
+    assert all(sorted(order) == sorted(raw(dataset)) for order in epochs)
+    assert len({tuple(order) for order in [*epochs, list(raw(dataset))]}) == 4
     assert keys(anidata.load_dataset(url).shuffled(0, 1)) == epochs[1]
     assert keys(stream.shuffled(0, 1, start=5)) == epochs[1][5:]
 
@@ -84,12 +87,16 @@ def keys(samples):
     return [sample["key"] for sample in samples]
 
 stream = anidata.load_dataset(sys.argv[1]).shuffled(1, 2)
-found = [[key for batch in DataLoader(stream, 2, num_workers=n, collate_fn=keys) for key in batch] for n in (0, 1, 2)]
+
+def read(workers):
+    return [key for batch in DataLoader(stream, 2, num_workers=workers, collate_fn=keys) for key in batch]
+
+answers = [read(workers) for workers in (0, 1, 2)]
 try:
-    list(DataLoader(stream, 2, num_workers=int(sys.argv[2]), collate_fn=keys))
+    read(int(sys.argv[2]))
 except anidata.errors.DatasetError as error:
-    found.append(str(error))
-print(json.dumps(found))
+    answers.append(str(error))
+print(json.dumps(answers))
 """
 
 
@@ -103,9 +110,9 @@ def test_a_dataloader_s_workers_share_a_stream_and_more_of_them_than_shards_are_
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    *found, message = json.loads(done.stdout)
-    assert [sorted(read) for read in found] == [sorted(raw(dataset))] * 3
-    assert found[0] == found[1]
+    *orders, message = json.loads(done.stdout)
+    assert [sorted(read) for read in orders] == [sorted(raw(dataset))] * 3
+    assert orders[0] == orders[1]
     assert f"has {len(tars(dataset))} shards for {len(tars(dataset)) + 1} loaders" in message
 
 
@@ -145,7 +152,7 @@ def test_a_query_stays_behind_the_path(dataset):
     ]
 
 
-# --- what can be wrong -------------------------------------------------------------------------------------------------
+# --- what can be wrong --------------------------------------------------------------------------------------
 
 
 class Cutting(Handler):
@@ -196,8 +203,8 @@ def test_a_server_that_falls_silent_is_a_typed_error(dataset, monkeypatch):
 
 
 def other_count(difference: int) -> Any:
-    def change(place: Path) -> None:
-        path = place / "index/shardindex.json"
+    def change(dataset: Path) -> None:
+        path = dataset / "index/shardindex.json"
         index = json.loads(path.read_bytes())
         next(s for s in index["shardlist"] if s["dataset"] == "train")["nsamples"] += difference
         path.write_text(json.dumps(index))
@@ -205,11 +212,11 @@ def other_count(difference: int) -> Any:
     return change
 
 
-def spoil(place: Path) -> None:
-    data = bytearray(tars(place)[0].read_bytes())
+def spoil(dataset: Path) -> None:
+    data = bytearray(tars(dataset)[0].read_bytes())
     start = data.index(b"\xff\xd8\xff")  # a JPEG's begin
     data[start : start + 3] = b"\0\0\0"
-    tars(place)[0].write_bytes(data)
+    tars(dataset)[0].write_bytes(data)
 
 
 READING = {
@@ -269,10 +276,8 @@ def test_what_the_set_hasnt_got_is_told(url, asked, error):
 
 def test_fewer_shards_than_loaders_are_told_with_what_to_do(dataset, url):
     stream, count = anidata.load_dataset(url), len(tars(dataset))
-    with pytest.raises(
-        DatasetError,
-        match=rf"'train' has {count} shards for {2 * count} loaders \({count} ranks with 2 workers.*--reshard",
-    ):
+    message = rf"'train' has {count} shards for {2 * count} loaders \({count} ranks with 2 workers.*--reshard"
+    with pytest.raises(DatasetError, match=message):
         next(stream.shuffled(0, 0, 0, count).read(0, 2))
     with pytest.raises(DatasetError, match="loaders"):
         len(stream.shuffled(0, 0, 0, count + 1))
@@ -284,10 +289,10 @@ def test_a_url_that_is_a_command_isnt_run(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("place", ["unheard-of://a/b", "http://", "http://[::1/x"])
-def test_a_url_that_nobody_knows_is_a_typed_error(place):
+@pytest.mark.parametrize("url", ["unheard-of://a/b", "http://", "http://[::1/x"])
+def test_a_url_that_nobody_knows_is_a_typed_error(url):
     with pytest.raises(DatasetError, match=r"manifest\.json can't be read"):
-        anidata.load_dataset(place)
+        anidata.load_dataset(url)
 
 
 def test_a_driver_that_isnt_installed_is_named():

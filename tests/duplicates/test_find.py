@@ -8,37 +8,44 @@ from typer.testing import CliRunner
 import anidata.cli.entry
 from anidata.errors import AnidataError
 from drawings import drawing, save
+from finished import Restored, run_inline
+
+
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory):
+    """A pile and the workspace that knows it."""
+    home = tmp_path_factory.mktemp("ingested") / "home"
+    for n in range(6):
+        save(home / "pile" / f"{n}.png", drawing(n))
+    save(
+        home / "pile" / "3 small.jpg",
+        cv2.resize(drawing(3), None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA),
+    )
+    run_inline("ingest", home / "work", home / "pile")
+    return Restored(home)
 
 
 @pytest.fixture
-def work(tmp_path, command):
-    for n in range(6):
-        save(tmp_path / "pile" / f"{n}.png", drawing(n))
-    save(
-        tmp_path / "pile" / "3 small.jpg",
-        cv2.resize(drawing(3), None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA),
-    )
-    command("ingest", tmp_path / "work", tmp_path / "pile")
-    return tmp_path / "work"
+def work(ingested):
+    return ingested.restore() / "work"
 
 
-def found(command, work, *paths):
-    return [
-        [(near["file"], near["relation"]) for near in answer["found"]]
-        for answer in command("find", work, *paths, "--json")
-    ]
+def neighbors(command, work, *paths):
+    """(file, relation) of each path's nearest records."""
+    answers = command("find", work, *paths, "--json")
+    return [[(near["file"], near["relation"]) for near in answer["found"]] for answer in answers]
 
 
 def test_the_nearest_come_first_with_their_relation(work, command, tmp_path):
     same = save(tmp_path / "same.png", drawing(3))
-    assert found(command, work, same) == [[("3.png", "exact"), ("3 small.jpg", "reencoded")]]
+    assert neighbors(command, work, same) == [[("3.png", "exact"), ("3 small.jpg", "reencoded")]]
 
 
 def test_mirrored_and_cut_copies_are_found_and_strangers_are_not(work, command, tmp_path):
     flip = save(tmp_path / "flip.png", drawing(1)[:, ::-1])
     part = save(tmp_path / "part.png", drawing(2)[20:, 12:])
     stranger = save(tmp_path / "stranger.png", drawing(77))
-    assert found(command, work, flip, part, stranger) == [[("1.png", "flip")], [("2.png", "crop")], []]
+    assert neighbors(command, work, flip, part, stranger) == [[("1.png", "flip")], [("2.png", "crop")], []]
 
 
 def test_most_bounds_what_is_shown(work, command, tmp_path):
@@ -73,8 +80,8 @@ def test_a_file_that_is_no_picture_says_why_and_the_others_are_answered(work, tm
 
 def test_a_source_that_has_gone_leaves_the_relation_unknown(work, command, tmp_path):
     flip = save(tmp_path / "flip.png", drawing(1)[:, ::-1])
-    (tmp_path / "pile" / "1.png").unlink()
-    assert found(command, work, flip) == [[("1.png", "unknown")]]
+    (work.parent / "pile" / "1.png").unlink()
+    assert neighbors(command, work, flip) == [[("1.png", "unknown")]]
 
 
 def test_a_flat_picture_is_found_by_its_pixels_alone(command, tmp_path):
@@ -82,7 +89,7 @@ def test_a_flat_picture_is_found_by_its_pixels_alone(command, tmp_path):
     save(tmp_path / "pile" / "flat.png", flat)
     command("ingest", tmp_path / "work", tmp_path / "pile")
     other = save(tmp_path / "flat.bmp", flat)
-    assert found(command, tmp_path / "work", other) == [[("flat.png", "exact")]]
+    assert neighbors(command, tmp_path / "work", other) == [[("flat.png", "exact")]]
 
 
 def test_a_folder_that_is_no_workspace_is_a_typed_error(command, tmp_path):

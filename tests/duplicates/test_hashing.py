@@ -26,8 +26,8 @@ def wanted(rgb, mirrored=False):
 
 
 def is_equal_to_imagehash(rgb):
-    found = codes(rgb)
-    return (found.phash, found.phash_flip) == (wanted(rgb), wanted(rgb, mirrored=True))
+    ours = codes(rgb)
+    return (ours.phash, ours.phash_flip) == (wanted(rgb), wanted(rgb, mirrored=True))
 
 
 def noise(height, width, seed=0):

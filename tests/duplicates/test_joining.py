@@ -1,4 +1,7 @@
-"""Every pair of pictures of which one shows in a window of the other is found, once, however the work and the pictures come in."""
+"""Every pair of pictures of which one shows in a window of the other is found, once.
+
+However the work and the pictures come in.
+"""
 
 import json
 
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 from anidata.catalog.catalog import Catalog
 from anidata.duplicates import windows
 from anidata.stages.dedup import candidates
-from anidata.stages.dedup.candidates import CROWD, ENTRY, FAR, MIRRORED, Part, crowds, merged, near
+from anidata.stages.dedup.candidates import CROWD, ENTRY, FAR, MIRRORED, JoinPart, crowds, merged, near
 from anidata.workspace import open_workspace
 from drawings import drawing, save
 
@@ -18,7 +21,10 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def family(rng, pictures, bits=6):
-    """Windows of pictures of which some are alike: codes a few bits from few centers, now and then far in their fine codes."""
+    """Windows of pictures of which some are alike: codes a few bits from few centers.
+
+    Now and then far in their fine codes.
+    """
     centers = rng.integers(0, 2**64, max(pictures // 4, 1), dtype=np.uint64)
     entries = np.zeros(0, ENTRY)
     for owner in range(pictures):
@@ -35,7 +41,7 @@ def family(rng, pictures, bits=6):
 
 def brute(entries, new, bits, *, flips):
     """(i, j) → (distance, ways), all windows held against all wholes."""
-    found = {}
+    met = {}
     for whole in entries[entries["kind"] < len(windows.WHOLES)]:
         for other in entries:
             i, j = int(whole["owner"]), int(other["owner"])
@@ -45,17 +51,17 @@ def brute(entries, new, bits, *, flips):
             if i == j or distance > bits or fine > FAR or not (new[i] or new[j]) or (mirrored and not flips):
                 continue
             pair = (min(i, j), max(i, j))
-            least, ways = found.get(pair, (99, 0))
-            found[pair] = (min(least, distance), ways | (2 if mirrored else 1))
-    return found
+            least, ways = met.get(pair, (99, 0))
+            met[pair] = (min(least, distance), ways | (2 if mirrored else 1))
+    return met
 
 
-def told(found):
-    return {(int(i), int(j)): (int(d), int(w)) for i, j, d, w in zip(*found, strict=True)}
+def as_dict(met):
+    return {(int(i), int(j)): (int(d), int(w)) for i, j, d, w in zip(*met, strict=True)}
 
 
 def part(bits, *, flips=True, share=(0, 1)):
-    return Part(None, bits, flips, share)
+    return JoinPart(None, bits, flips, share)
 
 
 @settings(deadline=None, max_examples=40)
@@ -67,7 +73,7 @@ def test_the_join_finds_what_holding_all_against_all_finds(seed, pictures, bits,
         parts = [
             near(entries, everyone, fresh, part(bits, flips=flips, share=(k, shares))) for k in range(shares)
         ]
-        assert told(merged(parts)) == brute(entries, fresh, bits, flips=flips)
+        assert as_dict(merged(parts)) == brute(entries, fresh, bits, flips=flips)
 
 
 @settings(deadline=None, max_examples=30)
@@ -76,7 +82,7 @@ def test_increments_find_what_one_join_finds(seed, pictures, bits):
     rng = np.random.default_rng(seed)
     entries, later, everyone = family(rng, pictures), rng.random(pictures) < 0.4, np.ones(pictures, np.bool_)
     earlier = near(entries[~later[entries["owner"]]], everyone, everyone, part(bits))
-    assert told(merged([earlier, near(entries, everyone, later, part(bits))])) == told(
+    assert as_dict(merged([earlier, near(entries, everyone, later, part(bits))])) == as_dict(
         near(entries, everyone, everyone, part(bits))
     )
 
@@ -88,9 +94,9 @@ def test_the_order_of_the_pictures_changes_no_pair(seed, pictures, bits):
     entries, everyone, order = family(rng, pictures), np.ones(pictures, np.bool_), rng.permutation(pictures)
     moved = entries.copy()
     moved["owner"] = order[entries["owner"]]
-    found = told(near(entries, everyone, everyone, part(bits)))
-    assert told(near(moved, everyone, everyone, part(bits))) == {
-        tuple(sorted((int(order[i]), int(order[j])))): what for (i, j), what in found.items()
+    met = as_dict(near(entries, everyone, everyone, part(bits)))
+    assert as_dict(near(moved, everyone, everyone, part(bits))) == {
+        tuple(sorted((int(order[i]), int(order[j])))): what for (i, j), what in met.items()
     }
 
 
@@ -117,7 +123,7 @@ def half(tmp_path):
     return tmp_path
 
 
-def test_what_is_added_later_is_joined_as_if_it_had_been_there(half, command):
+def test_what_is_added_later_is_joined_as_if_it_had_been_there(half, command, inline):
     command("ingest", half / "at once", half / "one", half / "two")
     command("dedup", half / "at once")
     command("ingest", half / "in turn", half / "two")

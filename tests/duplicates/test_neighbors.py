@@ -1,4 +1,4 @@
-"""The Hamming join gives every pair, each once, however the codes are distributed: the oracle compares all with all."""
+"""The Hamming join gives every pair once, whatever the codes: an oracle compares all with all."""
 
 import numpy as np
 import pytest
@@ -58,8 +58,8 @@ def drawn(kind, rng, n):
     return plain
 
 
-def same(found, wanted):
-    return all(np.array_equal(f, w) for f, w in zip(found, wanted, strict=True))
+def same(pairs, wanted):
+    return all(np.array_equal(f, w) for f, w in zip(pairs, wanted, strict=True))
 
 
 @settings(deadline=None, max_examples=120)
@@ -83,9 +83,9 @@ def test_shares_together_find_what_one_run_finds_and_nothing_twice(kind, seed, n
         lambda share: cross_within(codes, other, bits, share),
     ):
         parts = [join((k, shares)) for k in range(shares)]
-        found = Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-        order = np.lexsort((found.j, found.i))
-        assert same([column[order] for column in found], join(None))
+        pairs = Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        order = np.lexsort((pairs.j, pairs.i))
+        assert same([column[order] for column in pairs], join(None))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,4 @@
-"""A pair of thumbnails is told apart: copy, part, mirror image, other colors, another expression, or another drawing."""
+"""A pair of thumbnails: a copy, a part, a mirror image, other colors, another expression, or unrelated."""
 
 import csv
 from pathlib import Path
@@ -53,9 +53,9 @@ def street(seed):
 def related(a, b, flipped=False):
     """The relation, which doesn't depend on who comes first."""
     one, other = (View(thumbnail(np.ascontiguousarray(p))) for p in (a, b))
-    found = relation(one, other, flipped)
-    assert relation(other, one, flipped) == found
-    return found
+    name = relation(one, other, flipped)
+    assert relation(other, one, flipped) == name
+    return name
 
 
 def recoded(rgb, form, *options):

@@ -1,4 +1,4 @@
-"""A spot drawn on an otherwise equal picture is seen at full resolution; what was encoded again is not taken for that."""
+"""A spot drawn on an equal picture is seen at full resolution; a re-encoding is not taken for that."""
 
 import io
 

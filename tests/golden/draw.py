@@ -1,7 +1,9 @@
-"""Draws the golden files anew, beside this one: `python tests/golden/draw.py`. What each shows stands in expected.toml, by hand.
+"""Draw the golden files anew, beside this one: `python tests/golden/draw.py`.
 
+What each shows stands in expected.toml, by hand.
 Needs programs that share no code with the decoder where there are such:
-    apt-get install libjpeg-turbo-progs netpbm webp libavif-bin apngasm gifsicle libtiff-tools libopenjp2-tools
+    apt-get install libjpeg-turbo-progs netpbm webp libavif-bin apngasm gifsicle \
+        libtiff-tools libopenjp2-tools
 All else is written here, by the formats' own rules.
 """
 
@@ -94,11 +96,11 @@ def fixed(*values: float) -> bytes:
 
 def profile(kind: bytes, tags: dict[bytes, bytes]) -> bytes:
     """An ICC profile, version 2, of a display; tags are padded to four bytes by the caller."""
-    place, table, bodies = 128 + 4 + 12 * len(tags), b"", b""
+    start, table, bodies = 128 + 4 + 12 * len(tags), b"", b""
     for name, body in tags.items():
-        table += name + struct.pack(">II", place + len(bodies), len(body))
+        table += name + struct.pack(">II", start + len(bodies), len(body))
         bodies += body
-    size = place + len(bodies)
+    size = start + len(bodies)
     head = (
         struct.pack(">I4sI4s4s4s", size, bytes(4), 0x02100000, b"mntr", kind, b"XYZ ")
         + bytes(12)
@@ -138,6 +140,12 @@ GRAY18 = profile(
 )
 
 
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<r:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></r:RDF></x:xmpmeta>'
+)
+
+
 def iccp(data: bytes) -> bytes:
     return chunk(b"iCCP", b"icc\0\0" + zlib.compress(data, 9))
 
@@ -154,9 +162,11 @@ def behind_start(jpeg: bytes, *segments: bytes) -> bytes:
 
 
 def flat_jpeg(samples: np.ndarray, *extra: bytes) -> bytes:
-    """A baseline JPEG of flat 8 × 8 blocks, (h / 8, w / 8, channels): all tables 1, so that each sample is kept exactly.
+    """A baseline JPEG of flat 8 × 8 blocks, (h / 8, w / 8, channels).
 
-    A flat block is its DC coefficient, 8 · (sample − 128), and an end of block. Code of category n: n in four bits; of the end: 0.
+    All tables are 1, so that each sample is kept exactly.
+    A flat block is its DC coefficient, 8 · (sample − 128), and an end of block. Code of category n:
+    n in four bits; of the end: 0.
     """
     rows, columns, channels = samples.shape
     frame = struct.pack(">BHHB", 8, rows * 8, columns * 8, channels) + b"".join(
@@ -169,12 +179,7 @@ def flat_jpeg(samples: np.ndarray, *extra: bytes) -> bytes:
     for block in samples.reshape(-1, channels).tolist():
         for n, sample in enumerate(block):
             step, before[n] = 8 * (sample - 128) - before[n], 8 * (sample - 128)
-            size = abs(step).bit_length()
-            bits.append(
-                f"{size:04b}"
-                + (f"{step if step > 0 else step + (1 << size) - 1:0{size}b}" if size else "")
-                + "0"
-            )
+            bits.append(coded(step) + "0")
     stream = "".join(bits)
     stream += "1" * (-len(stream) % 8)
     body = int(stream, 2).to_bytes(len(stream) // 8, "big").replace(b"\xff", b"\xff\0")
@@ -182,6 +187,13 @@ def flat_jpeg(samples: np.ndarray, *extra: bytes) -> bytes:
         segment(0xDB, b"\0" + bytes([1]) * 64) + segment(0xC0, frame) + segment(0xC4, dc) + segment(0xC4, ac)
     )
     return b"\xff\xd8" + b"".join(extra) + tables + segment(0xDA, scan) + body + b"\xff\xd9"
+
+
+def coded(step: int) -> str:
+    """The bits of a difference: its category, and its place in that."""
+    size = abs(step).bit_length()
+    value = step if step > 0 else step + (1 << size) - 1
+    return f"{size:04b}" + (f"{value:0{size}b}" if size else "")
 
 
 def adobe(transform: int) -> bytes:
@@ -242,10 +254,21 @@ def draw_jpegs() -> None:
 
 def draw_pngs() -> None:
     flag = quadrants(FLAG)
+    draw_turned_and_profiled(flag)
+    draw_sixteen_bits()
+    draw_layouts(flag)
+    write("interlaced.png", run("pnmtopng", "-interlace", netpbm("flag.ppm", flag)))
+    write("interlaced-rgb.png", run("pnmtopng", "-interlace", "-force", netpbm("flag.ppm", flag)))
+    plain = png(flag, 2)
+    write("truncated.png", plain[:-20])
+    row = WIDTH * 3 + 1
+    rows = zlib.compress(zlib.decompress(plain[41:-16])[: row * 20])
+    write("rows-missing.png", plain[:33] + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+
+
+def draw_turned_and_profiled(flag: np.ndarray) -> None:
     write("exif-6.png", png(flag, 2, chunk(b"eXIf", tiff_exif(6))))
-    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><r:Description '
-    xmp += b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></r:RDF></x:xmpmeta>'
-    write("xmp-6.png", png(flag, 2, chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)))
+    write("xmp-6.png", png(flag, 2, chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)))
     write("adobe-icc.png", png(flag, 2, iccp(ADOBE)))
     write(
         "adobe-icc-alpha.png",
@@ -258,6 +281,9 @@ def draw_pngs() -> None:
     write("gray-icc.png", png(quadrants([(30,), (90,), (160,), (220,)]), 0, iccp(GRAY18)))
     write("broken-icc.png", png(flag, 2, iccp(ADOBE[:200])))
     write("foreign-icc.png", png(flag, 2, iccp(GRAY18)))
+
+
+def draw_sixteen_bits() -> None:
     deep = np.uint16
     write("gray-16.png", png(quadrants([(0x0080,), (0x4000,), (0x80FF,), (0xFFFE,)], deep), 0, depth=16))
     write(
@@ -272,6 +298,9 @@ def draw_pngs() -> None:
         "rgba-16.png",
         png(quadrants([(0x1234, 0x8000, 0xFF00, v) for v in (0xFFFF, 0, 0x3333, 0x00FF)], deep), 6, depth=16),
     )
+
+
+def draw_layouts(flag: np.ndarray) -> None:
     for depth, levels in ((1, (0, 1, 1, 0)), (2, (0, 1, 2, 3)), (4, (0, 5, 10, 15)), (8, (30, 90, 160, 220))):
         write(f"gray-{depth}.png", png(quadrants([(level,) for level in levels]), 0, depth=depth))
     palette, places = (
@@ -288,13 +317,6 @@ def draw_pngs() -> None:
     )
     write("gray-alpha.png", png(quadrants([(30, 255), (90, 0), (160, 51), (220, 128)]), 4))
     write("rgba-hidden.png", png(quadrants([(*RED, 0), (*GREEN, 255), (*BLUE, 51), (*YELLOW, 0)]), 6))
-    write("interlaced.png", run("pnmtopng", "-interlace", netpbm("flag.ppm", flag)))
-    write("interlaced-rgb.png", run("pnmtopng", "-interlace", "-force", netpbm("flag.ppm", flag)))
-    plain = png(flag, 2)
-    write("truncated.png", plain[:-20])
-    row = WIDTH * 3 + 1
-    rows = zlib.compress(zlib.decompress(plain[41:-16])[: row * 20])
-    write("rows-missing.png", plain[:33] + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
 
 
 def draw_frames() -> None:
@@ -424,6 +446,5 @@ if __name__ == "__main__":
     draw_others()
     shutil.rmtree(SKETCHES)
     files = [path for path in HERE.iterdir() if path.suffix not in (".py", ".toml", ".md")]
-    print(
-        f"{len(files)} files, {sum(path.stat().st_size for path in files):,} bytes, at most {max(path.stat().st_size for path in files):,}"
-    )
+    sizes = [path.stat().st_size for path in files]
+    print(f"{len(files)} files, {sum(sizes):,} bytes, at most {max(sizes):,}")

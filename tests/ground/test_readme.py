@@ -30,9 +30,10 @@ def table():
 
 def _lines(shelf):
     if shelf != "sources":
-        return terminal.shelf(shelf)
+        return terminal.plugins(shelf)
     return {
-        f"{name}` `{registry.load(shelf, name).EXAMPLE}": line for name, line in terminal.shelf(shelf).items()
+        f"{name}` `{registry.load(shelf, name).EXAMPLE}": line
+        for name, line in terminal.plugins(shelf).items()
     }
 
 

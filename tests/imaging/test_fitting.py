@@ -1,4 +1,7 @@
-"""Pictures are brought to a page and written: sizes, centers and white stand fixed, and what is lossless comes back whole."""
+"""Pictures are brought to a page and written.
+
+Sizes, centers and white stand fixed, and what is lossless comes back whole.
+"""
 
 import io
 
@@ -108,7 +111,10 @@ def test_small_pictures_are_enlarged_as_pillow_would(how, sampling):
     [(960, 960, 0.5), (540, 530, 0.5), (2000, 1500, 1), (1301, 900, 2), (4099, 513, 2)],
 )
 def test_area_is_the_mean_of_the_pixels_below(height, width, limit):
-    """Noise of a few pixels is the hard case; an odd side, that loses its last row where it is halved, shifts it by under a pixel."""
+    """Noise of a few pixels is the hard case.
+
+    An odd side, that loses its last row where it is halved, shifts it by under a pixel.
+    """
     picture = soft(height, width)
     small = max(1, round(width * 512 / max(height, width))), max(1, round(height * 512 / max(height, width)))
     ours = fit.shrink(picture, *small).astype(int)

@@ -1,4 +1,7 @@
-"""Damaged and random files are decoded or refused with a code; benchmarks/fuzz_decoding.py runs the same cases by the million."""
+"""Damaged and random files are decoded or refused with a code.
+
+benchmarks/fuzz_decoding.py runs the same cases by the million.
+"""
 
 import dataclasses
 
@@ -18,8 +21,8 @@ LIMIT = 1_000_000  # pixels
 @settings(max_examples=400, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
 def test_any_damaged_file_is_decoded_or_refused_with_a_code(seed, number):
-    found, message = outcome(case(seed, number), LIMIT)
-    assert found in EXPECTED, message
+    code, message = outcome(case(seed, number), LIMIT)
+    assert code in EXPECTED, message
 
 
 @settings(max_examples=200, deadline=None)
@@ -30,8 +33,8 @@ def test_random_bytes_are_no_picture(data):
 
 def test_every_form_is_among_the_cases_and_its_sound_files_are_pictures():
     assert {case(0, n).form for n in range(9)} == {*wholes(), "random"}
-    for form, found in wholes().items():
-        assert [outcome(Case(form, data), LIMIT) for data in found] == [("ok", "")] * len(found), form
+    for form, files in wholes().items():
+        assert [outcome(Case(form, data), LIMIT) for data in files] == [("ok", "")] * len(files), form
 
 
 def test_a_seed_and_a_number_are_always_the_same_bytes():
@@ -47,7 +50,7 @@ def _raises(error):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "judged"),
     [
         (BadImage("corrupt", "its header"), "corrupt"),
         (BadImage("odd", "a code that nobody knows"), "wrong"),
@@ -56,9 +59,9 @@ def _raises(error):
         (KeyError("tag"), "wrong"),
     ],
 )
-def test_what_the_decoder_raises_is_judged(monkeypatch, error, told):
+def test_what_the_decoder_raises_is_judged(monkeypatch, error, judged):
     monkeypatch.setattr(fuzz_lab, "decode", _raises(error))
-    assert outcome(Case("png", b"any"), LIMIT)[0] == told
+    assert outcome(Case("png", b"any"), LIMIT)[0] == judged
 
 
 def test_a_part_of_a_picture_shown_as_whole_is_told(monkeypatch):
@@ -89,8 +92,8 @@ def test_a_picture_over_the_limit_or_of_another_kind_is_wrong(monkeypatch):
 def test_workers_count_every_case_once():
     tally = Tally()
     with Engine(1) as engine:
-        for _, found in engine.map(judge_part, [(5, range(start, start + 20), LIMIT) for start in (0, 20)]):
-            tally.add(found)
+        for _, counted in engine.map(judge_part, [(5, range(start, start + 20), LIMIT) for start in (0, 20)]):
+            tally.add(counted)
     assert tally.outcomes.total() == 40
     assert tally.faults == []
     assert set(tally.seconds) == {case(5, n).form for n in range(9)}

@@ -1,4 +1,7 @@
-"""The decoding contract, file by file: tests/golden holds a small one for each clause, and expected.toml what it shows by the way it was drawn."""
+"""The decoding contract, file by file.
+
+tests/golden holds a small one for each clause, and expected.toml what it shows by the way it was drawn.
+"""
 
 import tomllib
 from pathlib import Path
@@ -25,23 +28,23 @@ def patches(rgb: np.ndarray) -> list[np.ndarray]:
     ]
 
 
-@pytest.mark.parametrize("name", [name for name, told in EXPECTED.items() if "error" not in told])
+@pytest.mark.parametrize("name", [name for name, expected in EXPECTED.items() if "error" not in expected])
 def test_a_golden_file_shows_what_was_drawn(name):
-    told, seen = EXPECTED[name], decode((GOLDEN / name).read_bytes(), LIMIT)
-    assert list(seen.rgb.shape[1::-1]) == told.get("size", [48, 32]), told["clause"]
-    for patch, wanted in zip(patches(seen.rgb), told["seen"], strict=True):
+    expected, seen = EXPECTED[name], decode((GOLDEN / name).read_bytes(), LIMIT)
+    assert list(seen.rgb.shape[1::-1]) == expected.get("size", [48, 32]), expected["clause"]
+    for patch, wanted in zip(patches(seen.rgb), expected["seen"], strict=True):
         color = COLORS[wanted] if isinstance(wanted, str) else wanted
-        assert np.abs(patch.astype(int) - color).max() <= told.get("tolerance", 0), (
-            told["clause"],
+        assert np.abs(patch.astype(int) - color).max() <= expected.get("tolerance", 0), (
+            expected["clause"],
             patch[0, 0],
             color,
         )
-    assert seen.frames == told.get("frames", 1)
-    assert seen.transparency == pytest.approx(told.get("transparency", 0), abs=1e-4)
-    assert seen.note == told.get("note", "")
+    assert seen.frames == expected.get("frames", 1)
+    assert seen.transparency == pytest.approx(expected.get("transparency", 0), abs=1e-4)
+    assert seen.note == expected.get("note", "")
 
 
-@pytest.mark.parametrize("name", [name for name, told in EXPECTED.items() if "error" in told])
+@pytest.mark.parametrize("name", [name for name, expected in EXPECTED.items() if "error" in expected])
 def test_a_damaged_golden_file_is_refused_with_its_code(name):
     with pytest.raises(BadImage) as refused:
         decode((GOLDEN / name).read_bytes(), LIMIT)

@@ -1,4 +1,7 @@
-"""Where a small picture is enough, a JPEG is decoded at a fraction of its size: as it would be seen, shrunk."""
+"""Where a small picture is enough, a JPEG is decoded at a fraction of its size.
+
+It is as the full one would be seen, shrunk.
+"""
 
 import math
 from pathlib import Path

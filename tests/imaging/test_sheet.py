@@ -40,11 +40,11 @@ def flat(color, width=300, height=200):
 
 def box_of(page, color):
     """Left, top, right, bottom (ends excluded) of a color, which must fill that box."""
-    found = (page == np.array(color, np.uint8)).all(axis=2)
-    rows, columns = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
+    filled = (page == np.array(color, np.uint8)).all(axis=2)
+    rows, columns = np.flatnonzero(filled.any(axis=1)), np.flatnonzero(filled.any(axis=0))
     assert rows.size, f"{color} isn't on the sheet"
     box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    assert found[box[1] : box[3], box[0] : box[2]].all()
+    assert filled[box[1] : box[3], box[0] : box[2]].all()
     return tuple(map(int, box))
 
 
@@ -164,8 +164,8 @@ def test_a_group_moves_to_the_next_row_rather_than_be_cut():
     boxes = [box_of(page, color) for color in (PLUM, RUST, LIME)]
     assert len({(top, bottom) for _, top, _, bottom in boxes}) == 1
     assert (page[boxes[0][1] :] != np.array(TEAL)).any(axis=2).all()
-    found = np.flatnonzero((page == np.array(TEAL)).all(axis=2).any(axis=0))
-    assert boxes[0][0] == found[0]  # the columns agree
+    columns = np.flatnonzero((page == np.array(TEAL)).all(axis=2).any(axis=0))
+    assert boxes[0][0] == columns[0]  # the columns agree
 
 
 def test_a_group_wider_than_the_sheet_goes_on_below():

@@ -1,6 +1,8 @@
-"""Synthetic cels: pictures painted in layers as animation is, of which every line is known, and every border without one.
+"""Synthetic cels: pictures painted in layers as animation is.
 
-Strokes taper between 1 and 3 px and are anti-aliased by painting at four times the size; a fill hides what lies under it, in the truth as in the picture.
+Every line of them is known, and every border without one.
+Strokes taper between 1 and 3 px and are anti-aliased by painting at four times the size;
+a fill hides what lies under it, in the truth as in the picture.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +31,10 @@ def _blank() -> np.ndarray:
 
 @dataclass
 class Cel:
-    """What is painted so far, all (h, w) at the fine size: colors, share of ink, and borders where no line was drawn."""
+    """A cel as far as it is painted.
+
+    All (h, w) at the fine size: colors, share of ink, and borders where no line was drawn.
+    """
 
     rng: np.random.Generator
     rgb: np.ndarray

@@ -1,4 +1,4 @@
-"""What the engine's tests have workers do.
+"""Functions that the engine's tests have workers run.
 
 A file of its own: workers import it, and pytest would cost each of them its start.
 """

@@ -1,4 +1,7 @@
-"""Damaged pictures for the decoder: a case is a seed and a number, and always the same bytes. Judged here, in whatever process asks."""
+"""Damaged pictures for the decoder: a case is a seed and a number, and always the same bytes.
+
+Judged here, in whatever process asks.
+"""
 
 import re
 import time
@@ -20,39 +23,53 @@ from anidata.imaging.image import Image
 CODES = {"empty", "not_an_image", "truncated", "corrupt", "too_large"}
 EXPECTED = {"ok", *CODES}  # all other outcomes are faults
 MOST_STEPS = 4  # damages of one file
+# Where counters turn over
 LENGTHS = (
-    0,
-    1,
-    2,
-    3,
-    7,
-    8,
-    127,
-    128,
-    255,
-    256,
-    0x7FFF,
-    0x8000,
-    0xFFFF,
-    0x10000,
-    0x7FFFFFFF,
-    0x80000000,
-    0xFFFFFFFF,
-)  # where counters turn over
+    *(0, 1, 2, 3, 7, 8, 127, 128, 255, 256),
+    *(0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF),
+)
+TIFF_TAGS = (256, 257, 258, 259, 262, 273, 277, 278, 279, 320, 322, 324, 330, 338)
+
+
+def _markers(*codes: int) -> list[bytes]:
+    return [bytes([0xFF, code]) for code in codes]
+
+
 WORDS = {
-    "jpeg": [bytes([0xFF, code]) for code in (0, 1, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC9, 0xCC, 0xD0, 0xD7, 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xE0)]
-    + [b"\xff\xe1\0\x10Exif\0\0II*\0", b"\xff\xe2\0\x10ICC_PROFILE\0\1\1", b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\2"],
-    "png": [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"iCCP", b"eXIf", b"sRGB", b"zTXt", b"CgBI"],
-    "gif": [b"GIF87a", b"GIF89a", b",\0\0\0\0", b"!\xf9\4\1\0\0\0\0", b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0", b"!\xfe", b";", b"\xff" * 256, b"\0"],
-    "webp": [b"RIFF", b"WEBP", b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP ", b"\x9d\x01\x2a", b"\x2f"],
-    "bmp": [b"BM", b"\0\0", b"\0\1", b"\0\2", b"\0\3", b"\x28\0\0\0", b"\x7c\0\0\0", b"\1\0\x20\0\3\0\0\0", b"\1\0\x08\0\1\0\0\0"],
-    "tiff": [bytes([tag & 255, tag >> 8, kind, 0]) for tag in (256, 257, 258, 259, 262, 273, 277, 278, 279, 320, 322, 324, 330, 338) for kind in (3, 4)]
-    + [b"II*\0", b"MM\0*", b"II+\0", bytes([7, 0]), bytes([0xB0, 0xC3])],
-    "avif": [b"ftyp", b"meta", b"hdlr", b"pitm", b"iloc", b"iinf", b"infe", b"iprp", b"ipco", b"ipma", b"ispe", b"pixi", b"av1C", b"auxC", b"iref", b"irot"]
-    + [b"imir", b"colr", b"moov", b"trak", b"stsz", b"mdat", b"avis"],
-    "jpeg2000": [bytes([0xFF, code]) for code in (0x4F, 0x51, 0x52, 0x53, 0x55, 0x58, 0x5C, 0x5D, 0x5F, 0x90, 0x91, 0x92, 0x93, 0xD9)]
-    + [b"jp2h", b"ihdr", b"colr", b"pclr", b"cmap", b"cdef", b"jp2c"],
-}  # fmt: skip
+    "jpeg": [
+        *_markers(
+            0, 1, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC9, 0xCC, 0xD0, 0xD7, 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xE0
+        ),
+        b"\xff\xe1\0\x10Exif\0\0II*\0",
+        b"\xff\xe2\0\x10ICC_PROFILE\0\1\1",
+        b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\2",
+    ],
+    "png": b"IHDR PLTE tRNS IDAT IEND acTL fcTL fdAT iCCP eXIf sRGB zTXt CgBI".split(),
+    "gif": [
+        *(b"GIF87a", b"GIF89a", b",\0\0\0\0", b"!\xf9\4\1\0\0\0\0", b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0"),
+        *(b"!\xfe", b";", b"\xff" * 256, b"\0"),
+    ],
+    "webp": [
+        *(b"RIFF", b"WEBP", b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP "),
+        *(b"\x9d\x01\x2a", b"\x2f"),
+    ],
+    "bmp": [
+        *(b"BM", b"\0\0", b"\0\1", b"\0\2", b"\0\3", b"\x28\0\0\0", b"\x7c\0\0\0"),
+        *(b"\1\0\x20\0\3\0\0\0", b"\1\0\x08\0\1\0\0\0"),
+    ],
+    "tiff": [
+        *(bytes([tag & 255, tag >> 8, kind, 0]) for tag in TIFF_TAGS for kind in (3, 4)),
+        *(b"II*\0", b"MM\0*", b"II+\0", bytes([7, 0]), bytes([0xB0, 0xC3])),
+    ],
+    "avif": (
+        b"ftyp meta hdlr pitm iloc iinf infe iprp ipco ipma ispe pixi av1C auxC iref irot "
+        b"imir colr moov trak stsz mdat avis"
+    ).split(),
+    "jpeg2000": [
+        *_markers(0x4F, 0x51, 0x52, 0x53, 0x55, 0x58, 0x5C, 0x5D, 0x5F, 0x90, 0x91, 0x92, 0x93, 0xD9),
+        *(b"jp2h", b"ihdr", b"colr", b"pclr", b"cmap", b"cdef", b"jp2c"),
+    ],
+}
 
 
 @dataclass(frozen=True)
@@ -90,46 +107,51 @@ class Tally:
 @cache
 def wholes() -> dict[str, list[bytes]]:
     """Sound files of every form, by form."""
-    found: dict[str, list[bytes]] = {}
+    forms: dict[str, list[bytes]] = {}
     for name in files.FILES:
-        found.setdefault(name.split()[0], []).append(files.file(name))
-    for form, more in _more().items():
-        found[form] += more
-    return found
+        forms.setdefault(name.split()[0], []).append(files.file(name))
+    for more in (_plain_layouts(), _rich_layouts()):
+        for form, added in more.items():
+            forms[form] += added
+    return forms
 
 
-def _more() -> dict[str, list[bytes]]:
-    """Layouts that test_decoding shows elsewhere: several frames, profiles, orientation, rare compressions."""
-    rgb, pages = (
-        files.picture("RGB"),
-        [PIL.Image.fromarray(np.roll(files.art(3), 3 * n, axis=0)) for n in range(3)],
-    )
-    told = {"exif": files.exif(6), "icc_profile": files.swapped_profile()}
-    several = {"save_all": True, "append_images": pages[1:]}
+def _plain_layouts() -> dict[str, list[bytes]]:
+    """Layouts beside files_lab.FILES: rare compressions and depths."""
+    rgb, bits = files.picture("RGB"), files.picture("1")
     rows = files.packed(files.art(4).astype(int) * 257, 16, interlaced=True)
     tiffs = ("packbits", "tiff_lzw", "jpeg", "zstd", "lzma", "tiff_deflate")
     return {
-        "jpeg": [
-            files.saved(rgb, "JPEG", **told),
-            files.saved(files.picture("CMYK"), "JPEG", progressive=True),
+        "jpeg": [files.saved(files.picture("CMYK"), "JPEG", progressive=True)],
+        "png": [files.png(files.WIDTH, files.HEIGHT, 16, 6, rows, interlaced=True)],
+        "tiff": [
+            files.saved(rgb, "TIFF", big_tiff=True),
+            *(files.saved(rgb, "TIFF", compression=name) for name in tiffs),
+            *(files.saved(bits, "TIFF", compression=f"group{n}") for n in (3, 4)),
         ],
-        "png": [
-            files.saved(pages[0], "PNG", **several, **told),
-            files.png(files.WIDTH, files.HEIGHT, 16, 6, rows, interlaced=True),
-        ],
-        "gif": [files.saved(pages[0], "GIF", **several)],
-        "webp": [
-            files.saved(pages[0], "WEBP", **several, **told),
-            files.saved(files.picture("RGBA"), "WEBP", **told),
-        ],
-        "tiff": [files.saved(pages[0], "TIFF", **several, **told), files.saved(rgb, "TIFF", big_tiff=True)]
-        + [files.saved(rgb, "TIFF", compression=name) for name in tiffs]
-        + [files.saved(files.picture("1"), "TIFF", compression=f"group{n}") for n in (3, 4)],
-        "avif": [files.saved(pages[0], "AVIF", **several), files.saved(rgb, "AVIF", **told)],
         "jpeg2000": [
             files.saved(rgb, "JPEG2000", no_jp2=True, tile_size=(32, 32)),
             files.saved(files.picture("I;16"), "JPEG2000"),
         ],
+    }
+
+
+def _rich_layouts() -> dict[str, list[bytes]]:
+    """Layouts beside files_lab.FILES: several frames, profiles, orientation."""
+    pages = [PIL.Image.fromarray(np.roll(files.art(3), 3 * n, axis=0)) for n in range(3)]
+    rgb, first = files.picture("RGB"), pages[0]
+    several = {"save_all": True, "append_images": pages[1:]}
+    about = {"exif": files.exif(6), "icc_profile": files.swapped_profile()}
+    return {
+        "jpeg": [files.saved(rgb, "JPEG", **about)],
+        "png": [files.saved(first, "PNG", **several, **about)],
+        "gif": [files.saved(first, "GIF", **several)],
+        "webp": [
+            files.saved(first, "WEBP", **several, **about),
+            files.saved(files.picture("RGBA"), "WEBP", **about),
+        ],
+        "tiff": [files.saved(first, "TIFF", **several, **about)],
+        "avif": [files.saved(first, "AVIF", **several), files.saved(rgb, "AVIF", **about)],
     }
 
 
@@ -150,20 +172,22 @@ def case(seed: int, number: int) -> Case:
 
 
 def outcome(one: Case, limit: int) -> tuple[str, str]:
-    """(ok or the error's code, message); memory: it asked for more than it may; half: a picture cut short and taken for whole;
-    wrong: what no caller expects."""
+    """(ok or the error's code, message), or a fault.
+
+    memory: it asked for more than it may. half: a picture cut short and taken for whole.
+    wrong: what no caller expects.
+    """
     try:
         seen = decode(one.data, limit)
     except BadImage as error:
-        known = "memory" if "memory" in str(error) else error.code
-        return (known if known in CODES or known == "memory" else "wrong"), str(error)
+        if "memory" in str(error):
+            return "memory", str(error)
+        return error.code if error.code in CODES else "wrong", str(error)
     except BaseException as error:  # noqa: BLE001  a panic in Rust is no Exception
         return ("memory" if isinstance(error, MemoryError) else "wrong"), f"{type(error).__name__}: {error}"
     if not _sound(seen, limit):
-        return (
-            "wrong",
-            f"{seen.format} {seen.rgb.dtype} {seen.rgb.shape}, {seen.frames} frames, transparency {seen.transparency}",
-        )
+        about = f"{seen.frames} frames, transparency {seen.transparency}"
+        return "wrong", f"{seen.format} {seen.rgb.dtype} {seen.rgb.shape}, {about}"
     if one.whole and not np.array_equal(seen.rgb, decode(one.whole, limit).rgb):
         return "half", f"the first {len(one.data)} of {len(one.whole)} bytes"
     return "ok", ""
@@ -201,12 +225,15 @@ def _peak(*, reset: bool = False) -> int:
     """Bytes: the most that this process has held since the last reset; Linux alone tells."""
     if reset:
         Path("/proc/self/clear_refs").write_text("5")
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found[1]) << 10 if found else 0
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(peak[1]) << 10 if peak else 0
 
 
 def _random(rng: np.random.Generator) -> bytes:
-    """Noise, half of the time behind the first bytes of a sound file; of a lossy WebP that is a picture: any bytes decode."""
+    """Noise, half of the time behind the first bytes of a sound file.
+
+    Of a lossy WebP that is a picture: any bytes decode.
+    """
     head = (
         _one(rng, _one(rng, list(wholes().values())))[: rng.choice([4, 8, 16, 40])]
         if rng.random() < 0.5
@@ -219,15 +246,17 @@ def _one(rng, things):
     return things[int(rng.integers(len(things)))]
 
 
-def _place(rng, data: bytes, *, head: float = 0.4) -> int:
-    """Somewhere in the data, in its first hundred bytes more often than elsewhere."""
-    return int(rng.integers(min(len(data), 100) if rng.random() < head else len(data))) if data else 0
+def _somewhere(rng, data: bytes, *, head: float = 0.4) -> int:
+    """An index into the data, in its first hundred bytes more often than elsewhere."""
+    if not data:
+        return 0
+    return int(rng.integers(min(len(data), 100) if rng.random() < head else len(data)))
 
 
 def flip(rng, data: bytes, form: str) -> bytes:
     changed = bytearray(data)
     for _ in range(int(2 ** rng.uniform(0, 5)) if data else 0):
-        changed[_place(rng, data, head=0.2)] ^= 1 << int(rng.integers(8))
+        changed[_somewhere(rng, data, head=0.2)] ^= 1 << int(rng.integers(8))
     return bytes(changed)
 
 
@@ -243,43 +272,43 @@ def header(rng, data: bytes, form: str) -> bytes:
 
 def grow(rng, data: bytes, form: str) -> bytes:
     """Another number where a length, size or count may stand."""
-    place, width = _place(rng, data), int(rng.choice([1, 2, 4]))
+    at, width = _somewhere(rng, data), int(rng.choice([1, 2, 4]))
     order = "little" if rng.random() < 0.5 else "big"
-    old = int.from_bytes(data[place : place + width], order)
+    old = int.from_bytes(data[at : at + width], order)
     new = [_one(rng, LENGTHS), old + 1, old - 1, old * 2, old * 256, old // 2][int(rng.integers(6))]
-    return data[:place] + (new % 256**width).to_bytes(width, order) + data[place + width :]
+    return data[:at] + (new % 256**width).to_bytes(width, order) + data[at + width :]
 
 
 def cut(rng, data: bytes, form: str) -> bytes:
-    return data[: _place(rng, data, head=0.1)]
+    return data[: _somewhere(rng, data, head=0.1)]
 
 
 def hole(rng, data: bytes, form: str) -> bytes:
-    place = _place(rng, data)
-    return data[:place] + data[place + int(2 ** rng.uniform(0, 9)) :]
+    at = _somewhere(rng, data)
+    return data[:at] + data[at + int(2 ** rng.uniform(0, 9)) :]
 
 
 def again(rng, data: bytes, form: str) -> bytes:
     """A piece many times over."""
-    place, size = _place(rng, data), int(2 ** rng.uniform(0, 8))
-    return data[:place] + data[place : place + size] * int(2 ** rng.uniform(1, 8)) + data[place:]
+    at, size = _somewhere(rng, data), int(2 ** rng.uniform(0, 8))
+    return data[:at] + data[at : at + size] * int(2 ** rng.uniform(1, 8)) + data[at:]
 
 
 def splice(rng, data: bytes, form: str) -> bytes:
     """The rest from another file of this form, or of any."""
     other = _one(rng, wholes()[form if rng.random() < 0.8 else _one(rng, sorted(wholes()))])
-    return data[: _place(rng, data)] + other[_place(rng, other) :]
+    return data[: _somewhere(rng, data)] + other[_somewhere(rng, other) :]
 
 
 def word(rng, data: bytes, form: str) -> bytes:
     """A marker or name of this form, put in or written over."""
-    place, written = _place(rng, data), _one(rng, WORDS[form])
-    return data[:place] + written + data[place + len(written) * int(rng.integers(2)) :]
+    at, written = _somewhere(rng, data), _one(rng, WORDS[form])
+    return data[:at] + written + data[at + len(written) * int(rng.integers(2)) :]
 
 
 def noise(rng, data: bytes, form: str) -> bytes:
-    place, size = _place(rng, data), int(2 ** rng.uniform(0, 7))
-    return data[:place] + rng.bytes(size) + data[place + size :]
+    at, size = _somewhere(rng, data), int(2 ** rng.uniform(0, 7))
+    return data[:at] + rng.bytes(size) + data[at + size :]
 
 
 def unpacked(rng, data: bytes, form: str) -> bytes:
@@ -298,14 +327,14 @@ def unpacked(rng, data: bytes, form: str) -> bytes:
 
 def checked(data: bytes) -> bytes:
     """A PNG whose checksums are right: otherwise damage ends at the first of them."""
-    parts, place = [data[:8]], 8
-    while place + 12 <= len(data):
-        end = place + 8 + int.from_bytes(data[place : place + 4], "big")
+    parts, at = [data[:8]], 8
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
         if end + 4 > len(data):
             break
-        parts.append(files.chunk(data[place + 4 : place + 8], data[place + 8 : end]))
-        place = end + 4
-    return b"".join(parts) + data[place:]
+        parts.append(files.chunk(data[at + 4 : at + 8], data[at + 8 : end]))
+        at = end + 4
+    return b"".join(parts) + data[at:]
 
 
 DAMAGES: list[Callable[..., bytes]] = [

@@ -1,4 +1,7 @@
-"""How well lines agree with true ones: skeletons matched one to one, so that a doubled line costs as much as an invented one."""
+"""How well lines agree with true ones.
+
+Skeletons are matched one to one, so that a doubled line costs as much as an invented one.
+"""
 
 from typing import NamedTuple
 

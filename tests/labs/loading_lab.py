@@ -1,4 +1,4 @@
-"""For the tests of load_dataset: a finished data set of drawings, what others read in it, and a server of it."""
+"""For the tests of load_dataset: a finished data set of drawings, what others read in it, a server of it."""
 
 import functools
 import http.server
@@ -25,10 +25,13 @@ SPLITS = "shard.splits={train=0.7, val=0.3, none=0.0}"
 
 
 def build(base: Path, *settings: str, count: int = 12) -> Path:
-    """A data set of `count` drawings made by the whole recipe: several shards of train, two styles, nothing in the split `none`."""
+    """A data set of `count` drawings made by the whole recipe.
+
+    It has several shards of train, two styles, and nothing in the split `none`.
+    """
     for n in range(count):
         save(base / "pile" / f"{n:02d}.png", drawing(n, 300, 300 + 20 * n))
-    told = (
+    chosen = (
         f"lineart.size={SIZE}",
         'lineart.styles=["xdog", "canny"]',
         SPLITS,
@@ -38,13 +41,8 @@ def build(base: Path, *settings: str, count: int = 12) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANIDATA_QUIET", "1")
         patch.setattr("anidata.engine.engine.Engine", Inline)
-        words = [
-            "run",
-            "quickstart",
-            str(base / "work"),
-            str(base / "pile"),
-            *[w for s in told for w in ("--set", s)],
-        ]
+        words = ["run", "quickstart", str(base / "work"), str(base / "pile")]
+        words += [word for setting in chosen for word in ("--set", setting)]
         result = CliRunner().invoke(anidata.cli.entry.app, words)
     assert result.exit_code == 0, (result.output, result.exception)
     return base / "work" / "dataset"
@@ -56,30 +54,26 @@ def tars(dataset: Path, split: str = "train") -> list[Path]:
 
 def raw(dataset: Path, split: str = "train") -> dict[str, dict[str, bytes]]:
     """Key → suffix → bytes of a split's samples in the order of the tars, as tarfile reads them."""
-    found: dict[str, dict[str, bytes]] = {}
+    samples: dict[str, dict[str, bytes]] = {}
     for tar in tars(dataset, split):
         with tarfile.open(tar) as file:
             for member in file:
                 key, _, suffix = member.name.partition(".")
-                found.setdefault(key, {})[suffix] = file.extractfile(member).read()
-    return found
+                samples.setdefault(key, {})[suffix] = file.extractfile(member).read()
+    return samples
 
 
 def seen(files: dict[str, bytes]) -> dict[str, Any]:
     """What Pillow and json see in a sample's files."""
-    pictures = {
-        suffix: PIL.Image.open(io.BytesIO(data)) for suffix, data in files.items() if suffix != "json"
-    }
-    color = next(p for suffix, p in pictures.items() if suffix.startswith("color."))
-    lines = {"xdog": "lineart.png", "canny": "lineart.canny.png"}
+    meta = json.loads(files["json"])
+    pictures = {name: PIL.Image.open(io.BytesIO(data)) for name, data in files.items() if name != "json"}
+    color = next(picture for suffix, picture in pictures.items() if suffix.startswith("color."))
+    names = {"xdog": "lineart.png", "canny": "lineart.canny.png"}
+    lines = {style: pictures[name].convert("L") for style, name in names.items() if name in pictures}
     return {
         "color": np.array(color.convert("RGB")),
-        "lineart": {
-            style: np.array(pictures[suffix].convert("L"))
-            for style, suffix in lines.items()
-            if suffix in pictures
-        },
-        "meta": json.loads(files["json"]),
+        "lineart": {style: np.array(line) for style, line in lines.items()},
+        "meta": meta,
     }
 
 
@@ -90,10 +84,10 @@ def assert_same(sample: dict[str, Any], expected: dict[str, Any], styles: tuple[
     assert tuple(sample["lineart"]) == styles
     for style in styles:
         np.testing.assert_array_equal(sample["lineart"][style], expected["lineart"][style])
-    assert all(
-        a.dtype == np.uint8 and a.flags.writeable and a.flags.c_contiguous
-        for a in (sample["color"], *sample["lineart"].values())
-    )
+    for pixels in (sample["color"], *sample["lineart"].values()):
+        assert pixels.dtype == np.uint8
+        assert pixels.flags.writeable
+        assert pixels.flags.c_contiguous
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

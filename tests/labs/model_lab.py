@@ -17,7 +17,7 @@ TINY = {
 
 
 def save_stable_diffusion(folder):
-    """Save a small VAE and UNet in Stable Diffusion's form, with random weights; a model's settings for them."""
+    """Save a small VAE and UNet in Stable Diffusion's form, with random weights; return their settings."""
     torch.manual_seed(0)
     vae = AutoencoderKL(
         block_out_channels=(8, 8),

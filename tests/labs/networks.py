@@ -26,7 +26,7 @@ def save(
 
 
 def identity(path, **options):
-    """What goes in comes out: luma."""
+    """Returns its input: luma."""
     return save(path, [helper.make_node("Identity", ["x"], ["line"])], **options)
 
 

@@ -1,4 +1,7 @@
-"""Text pages and pixel art by code: the same for the same seed, each unlike the last in size, type, palette and what happened to the file."""
+"""Text pages and pixel art by code.
+
+The same for the same seed, each unlike the last in size, type, palette and what happened to the file.
+"""
 
 import cv2
 import numpy as np
@@ -10,7 +13,10 @@ LETTERS = "eeeeetttaaaooiinnsshhrrddlucmwfgypbvkETAOSIN"
 
 
 def text_page(seed):
-    """A printed page, (h, w, 3): one to three columns of ragged words, set in Pillow's own font; some scanned askew with grain, some as JPEG."""
+    """A printed page, (h, w, 3): one to three columns of ragged words, set in Pillow's own font.
+
+    Some are scanned askew with grain, some saved as JPEG.
+    """
     rng = np.random.default_rng([seed, 1])
     width, size = int(rng.integers(500, 1300)), int(rng.integers(11, 30))
     paper, ink = int(rng.integers(225, 256)), int(rng.integers(0, 70))
@@ -56,7 +62,10 @@ def _scanned(rgb, rng):
 
 
 def pixel_art(seed, cell=None, saved_as_jpeg=None):
-    """A scene of tiles and mirrored sprites in at most 20 colors, each of its pixels `cell` px wide: 1 to 8, at times no whole number."""
+    """A scene of tiles and mirrored sprites in at most 20 colors, each of its pixels `cell` px wide.
+
+    cell: 1 to 8, at times no whole number.
+    """
     rng = np.random.default_rng([seed, 2])
     cell = cell or float(rng.choice([1, 2, 2.5, 3, 4, 5, 6, 8]))
     palette = rng.integers(0, 256, (int(rng.integers(5, 21)), 3), dtype=np.uint8)
@@ -67,7 +76,9 @@ def pixel_art(seed, cell=None, saved_as_jpeg=None):
     large = max(256, round(side * cell))
     where = np.arange(large) * side // large
     rgb = palette[art[where][:, where]]
-    return jpeg(rgb, 90) if (seed % 4 == 3 if saved_as_jpeg is None else saved_as_jpeg) else rgb
+    if saved_as_jpeg is None:
+        saved_as_jpeg = seed % 4 == 3
+    return jpeg(rgb, 90) if saved_as_jpeg else rgb
 
 
 def _tiles(rng, side, colors):
@@ -91,8 +102,8 @@ def _sprite(rng, colors):
 
 def _stamp(art, sprite, rng):
     y, x = (int(n) for n in rng.integers(0, len(art) - 14, 2))
-    place = art[y : y + 14, x : x + 14]
-    place[sprite >= 0] = sprite[sprite >= 0]
+    patch = art[y : y + 14, x : x + 14]
+    patch[sprite >= 0] = sprite[sprite >= 0]
 
 
 def jpeg(rgb, quality):

@@ -13,7 +13,7 @@ from torch import nn
 from anidata.training import optimizers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     condition: int = 1
     size: int = 256

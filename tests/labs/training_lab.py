@@ -1,4 +1,4 @@
-"""What the tests of training share: a data set of small drawings, batches by chance, the tiny model.
+"""Shared by the tests of training: a data set of small drawings, batches by chance, the tiny model.
 
 And a training in a few words.
 """

@@ -57,7 +57,7 @@ class Asked:
 
 @dataclass
 class Log:
-    """What all servers were asked, and how many requests each host had at once at most."""
+    """The requests to all servers, and how many requests each host had at once at most."""
 
     asked: list[Asked] = field(default_factory=list)
     now: Counter[str] = field(default_factory=Counter)

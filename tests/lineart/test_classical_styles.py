@@ -1,4 +1,7 @@
-"""The styles of the textbooks: each against its formula in SciPy, scikit-image or plain NumPy, and by what must hold of it."""
+"""The styles of the textbooks.
+
+Each against its formula in SciPy, scikit-image or plain NumPy, and by what must hold of it.
+"""
 
 from dataclasses import replace
 
@@ -264,8 +267,8 @@ def test_without_blur_a_sketch_is_blank():
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
 def test_gray_is_the_luma_of_bt_601(red, green, blue):
-    found = gray.draw(np.full((1, 1, 3), (red, green, blue), np.uint8), gray.Config())
-    assert abs(int(found[0, 0]) - (0.299 * red + 0.587 * green + 0.114 * blue)) < 0.51
+    line = gray.draw(np.full((1, 1, 3), (red, green, blue), np.uint8), gray.Config())
+    assert abs(int(line[0, 0]) - (0.299 * red + 0.587 * green + 0.114 * blue)) < 0.51
 
 
 def test_a_gray_picture_is_its_own_luma():

@@ -111,10 +111,10 @@ def test_the_width_of_strokes_is_told_to_a_pixel(width):
 def test_components_specks_and_ink_are_those_that_scipy_counts(seed):
     line = np.where(np.random.default_rng(seed).random((40, 50)) < 0.15, 0, 255).astype(np.uint8)
     labels, count = ndimage.label(line < 128, np.ones((3, 3)))
-    found = postprocess.measure(line)
-    assert found.components == count
-    assert found.specks == (np.bincount(labels.ravel())[1:] < postprocess.SPECK).sum()
-    assert found.ink == (line < 128).mean()
+    marks = postprocess.measure(line)
+    assert marks.components == count
+    assert marks.specks == (np.bincount(labels.ravel())[1:] < postprocess.SPECK).sum()
+    assert marks.ink == (line < 128).mean()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (2, 2)])
@@ -122,10 +122,10 @@ def test_components_specks_and_ink_are_those_that_scipy_counts(seed):
 def test_any_page_is_measured_and_finished(shape, tone):
     line = np.full(shape, tone, np.uint8)
     assert postprocess.finished(line, Finish(128, 3, 2.5)).shape == shape
-    found, black = postprocess.measure(line), tone < 128
-    assert (found.ink, found.components, found.specks) == (
+    marks, black = postprocess.measure(line), tone < 128
+    assert (marks.ink, marks.components, marks.specks) == (
         black,
         black,
         black and line.size < postprocess.SPECK,
     )
-    assert 0 <= found.stroke_width < 2 * max(shape)
+    assert 0 <= marks.stroke_width < 2 * max(shape)

@@ -1,4 +1,7 @@
-"""The ink style: against cels of which every line is known, the artists' own lines, and paintings that have none."""
+"""The ink style.
+
+Against cels of which every line is known, the artists' own lines, and paintings that have none.
+"""
 
 import sys
 from dataclasses import replace
@@ -162,9 +165,9 @@ def test_of_a_painting_the_edges_are_drawn(name):
 def test_the_bundled_artists_ink_is_found(name):
     color = fitted(art(f"{name}_color.png"))
     true = fitted(cv2.imread(str(ART / f"{name}_line.png"), cv2.IMREAD_GRAYSCALE))
-    found = score(ink.draw(color, CONFIG), true)
-    assert found.f1 > 0.95
-    assert 0.95 < found.length < 1.05
+    agreement = score(ink.draw(color, CONFIG), true)
+    assert agreement.f1 > 0.95
+    assert 0.95 < agreement.length < 1.05
 
 
 @settings(max_examples=15, deadline=None)
@@ -191,12 +194,12 @@ def test_the_artists_lines_are_found_in_every_condition(condition, least):
     sys.path.insert(0, str(SHARED / "bench"))
     import lineart_f1 as scorer  # noqa: PLC0415 there only where the pictures are
 
-    found: dict[str, list[float]] = {}
+    sets: dict[str, list[float]] = {}
     for path in sorted((SHARED / "data/lineart").glob("**/*_line.png"))[::4]:
         color = scorer.fit(scorer.on_white(path.with_name(path.name.replace("_line", "_color"))))
         true = scorer.fit(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
         bgr = scorer.reink(color, true) if condition == "brown" else dict(scorer.conditions(color))[condition]
-        found.setdefault(path.parent.name, []).append(
+        sets.setdefault(path.parent.name, []).append(
             score(ink.draw(np.ascontiguousarray(bgr[..., ::-1]), CONFIG), true).f1
         )
-    assert np.mean([np.mean(scores) for scores in found.values()]) > least
+    assert np.mean([np.mean(scores) for scores in sets.values()]) > least

@@ -1,4 +1,7 @@
-"""Which style a picture is drawn in, with which parameters, and how its lines are finished: functions of key and recipe alone."""
+"""Which style a picture is drawn in, with which parameters, and how its lines are finished.
+
+All are functions of key and recipe alone.
+"""
 
 import io
 import json
@@ -25,6 +28,8 @@ from anidata.workspace import open_workspace
 from drawings import drawing, save
 
 KEYS = [f"{n:024x}" for n in range(4000)]
+LINES = """SELECT file, p.*, "offset" AS o FROM _pairs p JOIN images USING (key) WHERE style <> 'color'
+    ORDER BY file, style"""
 
 
 @pytest.fixture
@@ -39,15 +44,14 @@ def drawn(command, work, pile, *words):
     command("ingest", work, pile)
     command("extract-lineart", work, "--size", 128, *words)
     with Catalog(open_workspace(work)) as views:
-        sql = "SELECT file, p.*, \"offset\" AS o FROM _pairs p JOIN images USING (key) WHERE style <> 'color' ORDER BY file, style"
-        rows = views.select(sql).to_pylist()
+        rows = views.select(LINES).to_pylist()
     for row in rows:
         data = (work / "pairs" / row["tar"]).read_bytes()[row["o"] : row["o"] + row["size"]]
         row["line"] = np.asarray(PIL.Image.open(io.BytesIO(data)))
     return {(row["file"], row["style"]): row for row in rows}
 
 
-# --- the draw ------------------------------------------------------------------------------------------------------------------------
+# the draw
 
 
 def test_styles_are_drawn_as_often_as_their_weights_say():
@@ -93,14 +97,14 @@ def test_without_jitter_the_parameters_are_the_recipes_own():
     assert selection.jittered("ink", config, 0.0, "key", 0) is config
 
 
-# --- in a workspace ------------------------------------------------------------------------------------------------------------------
+# in a workspace
 
 
 def test_each_picture_of_a_mix_is_in_one_of_its_styles_and_says_in_which(tmp_path, pile, command, inline):
     words = ("--style", "mix", "--set", "lineart.mix={xdog=1, adaptive=1}", "--set", "lineart.color=png")
-    found = drawn(command, tmp_path / "work", pile, *words)
-    assert {row["drawn"] for row in found.values()} == {"xdog", "adaptive"}
-    for (file, _), row in found.items():
+    rows = drawn(command, tmp_path / "work", pile, *words)
+    assert {row["drawn"] for row in rows.values()} == {"xdog", "adaptive"}
+    for (file, _), row in rows.items():
         module = {"xdog": xdog, "adaptive": adaptive}[row["drawn"]]
         page = fitting.fit(drawing(int(file[0]), 300, 300), 128, "pad", "area")
         assert np.array_equal(row["line"], module.draw(page, module.Config()))
@@ -139,9 +143,8 @@ def test_lines_are_stored_as_the_recipe_finishes_them_and_measured_black_on_whit
     for (file, _), row in drawn(command, tmp_path / "work", pile, *words).items():
         page = fitting.fit(drawing(int(file[0]), 300, 300), 128, "pad", "area")
         plain = postprocess.finished(ink.draw(page, ink.Config()), postprocess.Finish(width=3, despeckle=20))
-        assert (
-            np.mean(row["line"] != 255 - plain) < 0.02
-        )  # color was read back from a JPEG nowhere: the same page
+        # Color was read back from a JPEG nowhere: the same page
+        assert np.mean(row["line"] != 255 - plain) < 0.02
         assert row["ink"] == pytest.approx(np.mean(plain < 128), abs=0.02)
         assert row["stroke_width"] == pytest.approx(postprocess.measure(plain).stroke_width, abs=1)
         assert row["specks"] == 0
@@ -162,13 +165,13 @@ def test_a_soft_style_is_rejected_neither_as_a_blot_nor_for_want_of_ink(tmp_path
         "clean.max_flatness=1",
     )
     command("clean", tmp_path / "work", *words[2:4], *words[6:])
-    found = command("extract-lineart", tmp_path / "work", *words, "--json")
-    assert "blot" not in found["funnel"]["rejected"]
-    found = command("extract-lineart", tmp_path / "work", "--set", "lineart.finish.binarize=128", "--json")
-    assert found["funnel"]["rejected"].get("blot", 0) >= 1
+    report = command("extract-lineart", tmp_path / "work", *words, "--json")
+    assert "blot" not in report["funnel"]["rejected"]
+    report = command("extract-lineart", tmp_path / "work", "--set", "lineart.finish.binarize=128", "--json")
+    assert report["funnel"]["rejected"].get("blot", 0) >= 1
 
 
-# --- the data set --------------------------------------------------------------------------------------------------------------------
+# the data set
 
 
 def test_a_data_set_states_style_polarity_and_marks_and_is_read_black_on_white(
@@ -193,9 +196,9 @@ def test_a_data_set_states_style_polarity_and_marks_and_is_read_black_on_white(
     for sample in read:
         about = sample["meta"]
         assert about["polarity"] == "white_on_black"
-        found = postprocess.measure(sample["lineart"]["mix"])
+        marks = postprocess.measure(sample["lineart"]["mix"])
         assert [about[n] for n in ("ink", "stroke_width", "components", "specks")] == pytest.approx(
-            list(found), abs=1e-3
+            list(marks), abs=1e-3
         )
         assert np.mean(sample["lineart"]["ink"]) > 127
         if about["style"] == "ink":
@@ -253,7 +256,7 @@ def test_a_mix_of_nothing_or_of_what_cannot_be_mixed_is_refused(mix):
         Config(styles=("mix",), mix=mix)
 
 
-# --- where ink is --------------------------------------------------------------------------------------------------------------------
+# where ink is
 
 
 @pytest.mark.parametrize(("fit", "size", "height"), [("crop", 128, 900), ("bucket", 256, 1800)])

@@ -116,7 +116,10 @@ def test_sides_are_filled_up_and_the_lines_have_the_pictures_size(tmp_path, shap
 
 
 def sizes_seen(tmp_path, rgb, config):
-    """Height and width that a network is run at: it writes them, in thousandths, as the levels of its line."""
+    """Height and width that a network is run at.
+
+    It writes them, in thousandths, as the levels of its line.
+    """
     nodes = [
         helper.make_node("Shape", ["x"], ["sides"], start=2),
         helper.make_node("Cast", ["sides"], ["floats"], to=TensorProto.FLOAT),
@@ -295,8 +298,8 @@ def test_a_picture_that_the_network_overflows_on_is_a_bad_picture(tmp_path):
     assert caught.value.code == "not_finite"
 
 
-@pytest.mark.parametrize("place", ["weights.bin", "../outside/weights.bin", "{absolute}"])
-def test_weights_outside_the_file_are_never_read(tmp_path, monkeypatch, place):
+@pytest.mark.parametrize("location", ["weights.bin", "../outside/weights.bin", "{absolute}"])
+def test_weights_outside_the_file_are_never_read(tmp_path, monkeypatch, location):
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     inside.mkdir()
     outside.mkdir()
@@ -311,7 +314,7 @@ def test_weights_outside_the_file_are_never_read(tmp_path, monkeypatch, place):
     model = package.load(path, load_external_data=False)
     for entry in model.graph.initializer[0].external_data:
         if entry.key == "location":
-            entry.value = place.format(absolute=outside / "weights.bin")
+            entry.value = location.format(absolute=outside / "weights.bin")
     Path(path).write_bytes(model.SerializeToString())
     monkeypatch.chdir(inside)  # onnxruntime looks there for networks that are given as bytes
     assert "whole in one file" in refusal(Config(path))

@@ -43,8 +43,8 @@ def test_a_planted_leak_is_found_and_weaker_ones_weaker():
 def test_a_leak_of_hue_alone_is_found():
     pairs = [pair(seed, leak=0.0) for seed in range(12)]
     red = [np.where(line < 255, rgb[..., 0] // 2, 255).astype(np.uint8) for line, rgb in pairs]
-    found = told((line, rgb) for line, (_, rgb) in zip(red, pairs, strict=True))
-    assert found.worst == found.a > 0.15
+    leak = told((line, rgb) for line, (_, rgb) in zip(red, pairs, strict=True))
+    assert leak.worst == leak.a > 0.15
 
 
 def test_binarized_lines_tell_nothing():
@@ -62,15 +62,15 @@ def test_the_share_is_the_squared_correlation():
 
 def test_sums_agree_with_the_regions_themselves():
     pairs = [pair(seed, leak=0.7) for seed in range(7)]
-    found = [color_leak.regions(*p) for p in pairs]
+    regions = [color_leak.regions(*p) for p in pairs]
     missed, spread = np.zeros(3), np.zeros(3)
     for fold in range(color_leak.FOLDS):
         gray, lab = (
-            np.concatenate([r[n] for k, r in enumerate(found) if k % color_leak.FOLDS != fold])
+            np.concatenate([r[n] for k, r in enumerate(regions) if k % color_leak.FOLDS != fold])
             for n in (0, 1)
         )
         fits = [np.polyfit(gray, lab[:, n], 1) for n in range(3)]
-        for held in found[fold :: color_leak.FOLDS]:
+        for held in regions[fold :: color_leak.FOLDS]:
             missed += [np.square(held.lab[:, n] - np.polyval(fits[n], held.gray)).sum() for n in range(3)]
             spread += np.square(held.lab - lab.mean(axis=0)).sum(axis=0)
     assert told(pairs) == pytest.approx(np.maximum(0, 1 - missed / spread), abs=1e-9)
@@ -83,10 +83,10 @@ def test_regions_of_any_size_have_the_color_and_the_gray_that_is_there(height, w
         np.full((height, width), min(tone, 249), np.uint8),
         np.full((height, width, 3), tone, np.uint8),
     )
-    found = color_leak.regions(line, rgb)
-    assert np.allclose(found.gray, min(tone, 249) / 255)
+    regions = color_leak.regions(line, rgb)
+    assert np.allclose(regions.gray, min(tone, 249) / 255)
     lightness = cv2.cvtColor(np.full((1, 1, 3), tone / 255, np.float32), cv2.COLOR_RGB2LAB)[0, 0]
-    assert np.allclose(found.lab, lightness, atol=1e-3)
+    assert np.allclose(regions.lab, lightness, atol=1e-3)
 
 
 def test_without_ink_or_with_one_picture_there_is_no_figure():

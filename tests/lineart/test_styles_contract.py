@@ -138,11 +138,11 @@ def test_a_picture_of_the_usual_size_is_drawn_without_a_warning(style, draw):
 def comments(style):
     """What stands beside each field of the config."""
     source = Path(style.__file__).read_text()
-    found = {
+    matches = {
         f.name: re.search(rf"^    {f.name}: .+ = .+?  # (\S.+)", source, re.MULTILINE)
         for f in dataclasses.fields(style.Config)
     }
-    return {name: match and match[1] for name, match in found.items()}
+    return {name: match and match[1] for name, match in matches.items()}
 
 
 def test_the_config_is_frozen_and_every_field_has_a_default_and_a_comment(style):

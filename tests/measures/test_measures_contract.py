@@ -180,12 +180,12 @@ def test_good_art_is_neither_flat_nor_gray_nor_soft_and_its_blur_and_enlargement
 
 @needs_shared
 def test_most_of_what_was_enlarged_twofold_is_soft():
-    found = []
+    soft = []
     for path in sorted((SHARED / "data/dups/originals").glob("*.png"))[::3]:
         rgb = read(path)
         small = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        found.append(
+        soft.append(
             sharpness.measure(image(cv2.resize(small, rgb.shape[1::-1], interpolation=cv2.INTER_CUBIC)))
             < SOFT
         )
-    assert sum(found) >= 0.75 * len(found)
+    assert sum(soft) >= 0.75 * len(soft)

@@ -1,4 +1,4 @@
-"""What was done to a picture is measured as strongly as it was done: blocks, quality, noise, enlarged pixels, bars."""
+"""Damage is measured as strongly as it was done: blocks, quality, noise, enlarged pixels, bars."""
 
 import io
 

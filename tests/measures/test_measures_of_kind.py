@@ -107,5 +107,5 @@ def test_line_drawings_stand_out_from_colored_art():
 def test_photographs_stand_out_somewhat_which_is_too_little_to_reject_by():
     drawn = ("room1", "room3", "spotlight-stage", "woods-and-bench")  # these four are no photographs
     photos = [read(p) for p in sorted((SHARED / "data/photos").iterdir()) if not p.stem.startswith(drawn)]
-    found = auc([photo.measure(image(p)) for p in photos], [photo.measure(image(a)) for a in originals(2)])
-    assert 0.8 < found < 0.99
+    share = auc([photo.measure(image(p)) for p in photos], [photo.measure(image(a)) for a in originals(2)])
+    assert 0.8 < share < 0.99

@@ -1,4 +1,4 @@
-"""The funnel tells the fate of everything that was found, and its counts add up."""
+"""The funnel tells the fate of every sighting, and its counts add up."""
 
 import shutil
 from collections.abc import Iterator
@@ -59,9 +59,9 @@ def test_each_fate_is_counted_by_its_reason_and_all_of_them_add_up(counted):
     early, late, work = counted
     assert {name: n for name, n in late.items() if name not in ("samples", "pairs")} == FATES
     assert sum(late["samples"].values()) == late["pairs"] == late["kept"]
-    for found in (early, late):
-        parts = [found[name].values() for name in ("failed", "rejected", "duplicates")]
-        assert found["found"] == found["repeated"] + found["kept"] + sum(map(sum, parts))
+    for counts in (early, late):
+        parts = [counts[name].values() for name in ("failed", "rejected", "duplicates")]
+        assert counts["found"] == counts["repeated"] + counts["kept"] + sum(map(sum, parts))
     # what nothing has been decided about counts as kept so far
     assert early == FATES | {"rejected": {}, "duplicates": {}, "samples": {}, "pairs": 0, "kept": 8}
     with Catalog(open_workspace(work)) as views:
@@ -72,14 +72,14 @@ def test_a_picture_found_in_several_places_is_kept_once(tmp_path, command, inlin
     save(tmp_path / "pile/a/1.png", drawing(1))
     for name in ("b", "c", "d"):
         shutil.copytree(tmp_path / "pile/a", tmp_path / "pile" / name)
-    found = command("run", "quickstart", tmp_path / "work", tmp_path / "pile", "--json")["funnel"]
-    assert (found["found"], found["repeated"], found["kept"]) == (4, 3, 1)
+    counts = command("run", "quickstart", tmp_path / "work", tmp_path / "pile", "--json")["funnel"]
+    assert (counts["found"], counts["repeated"], counts["kept"]) == (4, 3, 1)
 
 
 def test_an_empty_workspace_has_an_empty_funnel(tmp_path, command, inline):
     (tmp_path / "pile").mkdir()
-    found = command("ingest", tmp_path / "work", tmp_path / "pile", "--json")["funnel"]
-    assert found == {
+    counts = command("ingest", tmp_path / "work", tmp_path / "pile", "--json")["funnel"]
+    assert counts == {
         "found": 0,
         "repeated": 0,
         "failed": {},
@@ -92,7 +92,7 @@ def test_an_empty_workspace_has_an_empty_funnel(tmp_path, command, inline):
 
 
 def test_the_table_tells_each_step_and_its_reasons():
-    found = Funnel(
+    counts = Funnel(
         found=12_345,
         repeated=45,
         failed={"truncated": 200, "empty": 100},
@@ -104,7 +104,7 @@ def test_the_table_tells_each_step_and_its_reasons():
     )
     console = Console(width=120)
     with console.capture() as shown:
-        console.print(funnel.table(found))
+        console.print(funnel.table(counts))
     assert [" ".join(line.split()) for line in shown.get().splitlines()] == [
         "found 12,345",
         "seen before, same bytes 45",

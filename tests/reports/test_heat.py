@@ -1,4 +1,7 @@
-"""The map of where two pictures differ is hot where they do, black where they don't, gray where one shows nothing."""
+"""The map of where two pictures differ is hot where they do, black where they don't.
+
+It is gray where one shows nothing.
+"""
 
 import cv2
 import numpy as np
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from anidata.reports.page import heat, thumbnails
 from drawings import drawing
 
-PLACE = np.s_[80:110, 60:100]  # rows and columns of what is redrawn
+PATCH = np.s_[80:110, 60:100]  # rows and columns of what is redrawn
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +22,9 @@ def keeper():
 
 @pytest.fixture(scope="module")
 def redrawn(keeper):
-    found = keeper.copy()
-    found[PLACE] = 255 - found[PLACE]
-    return found
+    picture = keeper.copy()
+    picture[PATCH] = 255 - picture[PATCH]
+    return picture
 
 
 def test_the_distance_is_that_of_cie_1976():
@@ -29,9 +32,8 @@ def test_the_distance_is_that_of_cie_1976():
     rng = np.random.default_rng(1)
     a, b = (rng.integers(0, 256, (40, 50, 3)).astype(np.uint8) for _ in range(2))
     expected = color.deltaE_cie76(color.rgb2lab(a), color.rgb2lab(b))
-    np.testing.assert_allclose(
-        heat.distance(a, b), expected, rtol=0.01, atol=0.5
-    )  # OpenCV looks its Lab up in a table
+    # OpenCV looks its Lab up in a table.
+    np.testing.assert_allclose(heat.distance(a, b), expected, rtol=0.01, atol=0.5)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -43,36 +45,36 @@ def test_the_distance_is_symmetric_and_zero_on_itself(seed):
 
 
 def test_equal_pictures_are_black(keeper):
-    found = heat.compared(keeper, keeper, mirrored=False)
-    assert (found.mean, found.spot, found.mirrored) == (0, 0, False)
-    assert found.pixels.shape == keeper.shape
-    assert found.pixels.max() <= 4  # the first color of the map is nearly black
+    differences = heat.compared(keeper, keeper, mirrored=False)
+    assert (differences.mean, differences.spot, differences.mirrored) == (0, 0, False)
+    assert differences.pixels.shape == keeper.shape
+    assert differences.pixels.max() <= 4  # the first color of the map is nearly black
 
 
 def test_what_is_redrawn_is_hot_and_nothing_else_is(keeper, redrawn):
     bright = heat.compared(keeper, redrawn, mirrored=False).pixels.astype(int).sum(axis=2)
-    assert np.median(bright[PLACE]) > 300
-    bright[PLACE] = 0
+    assert np.median(bright[PATCH]) > 300
+    bright[PATCH] = 0
     assert bright.max() < 30
 
 
 @pytest.mark.parametrize("mirrored", [True, None])
 def test_a_mirror_image_is_turned_back_first(keeper, redrawn, mirrored):
-    found = heat.compared(keeper, np.ascontiguousarray(redrawn[:, ::-1]), mirrored=mirrored)
+    differences = heat.compared(keeper, np.ascontiguousarray(redrawn[:, ::-1]), mirrored=mirrored)
     straight = heat.compared(keeper, redrawn, mirrored=False)
-    assert found.mirrored
-    np.testing.assert_array_equal(found.pixels, straight.pixels)
+    assert differences.mirrored
+    np.testing.assert_array_equal(differences.pixels, straight.pixels)
     assert heat.compared(keeper, redrawn, mirrored=None).mirrored is False
 
 
 def test_a_crop_is_laid_where_it_belongs_and_gray_stands_for_what_it_lacks(keeper):
-    found = heat.compared(keeper, np.ascontiguousarray(keeper[9:171, 8:152]), mirrored=False)
-    gray = (found.pixels == heat.OUTSIDE).all(axis=2)
+    differences = heat.compared(keeper, np.ascontiguousarray(keeper[9:171, 8:152]), mirrored=False)
+    gray = (differences.pixels == heat.OUTSIDE).all(axis=2)
     assert gray.shape == (162, 144)  # both at the size of the smaller
     assert gray[:6].all()
     assert gray[:, :5].all()
     assert not gray[11:151, 10:134].any()
-    assert found.mean < 3
+    assert differences.mean < 3
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 192), (192, 1), (5, 7)])
@@ -89,10 +91,7 @@ def test_more_than_the_hottest_is_the_last_color():
 
 def test_a_thumbnail_of_noise_is_small_too():
     noise = np.random.default_rng(1).integers(0, 256, (192, 192, 3)).astype(np.uint8)
-    found = thumbnails.small(noise)
-    assert len(found.data) <= thumbnails.MOST_BYTES
-    assert cv2.imdecode(np.frombuffer(found.data, np.uint8), cv2.IMREAD_COLOR).shape == (
-        found.height,
-        found.width,
-        3,
-    )
+    thumbnail = thumbnails.small(noise)
+    assert len(thumbnail.data) <= thumbnails.MOST_BYTES
+    decoded = cv2.imdecode(np.frombuffer(thumbnail.data, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded.shape == (thumbnail.height, thumbnail.width, 3)

@@ -15,6 +15,7 @@ from anidata.catalog.decisions import Threshold
 from anidata.reports.page import histograms, layout
 from anidata.workspace import open_workspace
 from drawings import drawing, save
+from finished import run_inline
 
 NUMBERS = st.floats(-1e9, 1e9, allow_subnormal=False)
 RULES = [
@@ -69,19 +70,14 @@ VALUES = {"small": "least(width, height)"}  # of a histogram that isn't a column
 
 
 @pytest.fixture(scope="module")
-def pile(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pile")
+def work(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("histograms") / "pile"
     for n in range(40):
         save(folder / f"{n}.png", drawing(n, 64 + 7 * n % 90, 64 + n))
     save(folder / "far.png", drawing(99, 3000, 20))
     (folder / "broken.png").write_bytes(b"no picture")
-    return folder
-
-
-@pytest.fixture
-def work(tmp_path, pile, command, inline):
-    command("ingest", tmp_path / "work", pile)
-    return tmp_path / "work"
+    run_inline("ingest", folder.parent / "work", folder)
+    return folder.parent / "work"
 
 
 def measured(work, rules=()):
@@ -96,24 +92,27 @@ def values(command, work, expression):
 
 @pytest.mark.parametrize("rules", [(), RULES])
 def test_the_counts_are_numpys_and_no_picture_is_left_out(work, command, rules):
-    for name, found in measured(work, rules).items():
+    for name, histogram in measured(work, rules).items():
         seen = values(command, work, VALUES.get(name, name))
-        edges = [b.low for b in found.bins] + [math.inf]
-        assert [b.count for b in found.bins] == [
-            int(((seen >= low) & (seen < min(high, found.high))).sum()) for low, high in pairwise(edges)
+        edges = [b.low for b in histogram.bins] + [math.inf]
+        assert [b.count for b in histogram.bins] == [
+            int(((seen >= low) & (seen < min(high, histogram.high))).sum()) for low, high in pairwise(edges)
         ]
         assert (
-            found.below + found.above + sum(b.count for b in found.bins) == found.pictures == len(seen) == 41
+            histogram.below + histogram.above + sum(b.count for b in histogram.bins)
+            == histogram.pictures
+            == len(seen)
+            == 41
         )
-        assert found.median == pytest.approx(np.median(seen))
-        assert found.middle == pytest.approx(np.quantile(seen, [0.05, 0.95]))
+        assert histogram.median == pytest.approx(np.median(seen))
+        assert histogram.middle == pytest.approx(np.quantile(seen, [0.05, 0.95]))
 
 
 def test_a_threshold_tells_how_many_break_it_and_colors_them(work, command):
-    found = measured(work, RULES)
+    by_name = measured(work, RULES)
     for rule in RULES:
         seen = values(command, work, rule.value)
-        ours = found[rule.measure or rule.reason]
+        ours = by_name[rule.measure or rule.reason]
         assert (
             rule,
             int(((seen < rule.limit) if rule.least else (seen > rule.limit)).sum()),
@@ -121,18 +120,18 @@ def test_a_threshold_tells_how_many_break_it_and_colors_them(work, command):
         first = ours.thresholds[0][0].limit
         assert min(abs(b.low - first) for b in ours.bins) < 1e-9 * max(1, abs(first))
     wide, high = (values(command, work, name) for name in ("width", "height"))
-    drawn = (wide >= found["width"].low) & (wide < found["width"].high)
+    drawn = (wide >= by_name["width"].low) & (wide < by_name["width"].high)
     assert (
-        sum(b.broken for b in found["width"].bins)
+        sum(b.broken for b in by_name["width"].bins)
         == int((drawn & ((wide > 120) | ((wide < 70.5) & (high > 80)))).sum())
         > 0
     )
 
 
 def test_an_end_that_lies_far_off_is_counted_and_not_drawn(work):
-    found = measured(work)["width"]
-    assert (found.above, found.below) == (1, 0)
-    assert found.high < 500
+    histogram = measured(work)["width"]
+    assert (histogram.above, histogram.below) == (1, 0)
+    assert histogram.high < 500
 
 
 def test_what_no_rule_looks_at_is_there_too(work):
@@ -165,11 +164,10 @@ def test_a_step_is_round_and_no_more_than_twice_what_was_asked(least):
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
 def test_ticks_are_few_and_within_what_is_drawn(low, span):
     high = low + span
-    found = list(histograms.ticks(low, high))
-    assert len(found) <= 6
-    assert all(
-        low - 1e-6 * abs(high - low) - 1e-6 <= tick <= high + 1e-6 * abs(high - low) + 1e-6 for tick in found
-    )
+    ticks = list(histograms.ticks(low, high))
+    assert len(ticks) <= 6
+    slack = 1e-6 * abs(high - low) + 1e-6
+    assert all(low - slack <= tick <= high + slack for tick in ticks)
 
 
 def test_a_lone_picture_among_thousands_has_a_bar_that_can_be_seen():
@@ -179,21 +177,18 @@ def test_a_lone_picture_among_thousands_has_a_bar_that_can_be_seen():
         histograms.Bin(2.0, 0, 0),
         histograms.Bin(3.0, 25_000, 12_500),
     ]
-    found = list(
-        layout.bars(
-            histograms.Histogram(
-                name="x",
-                about="",
-                bins=bins,
-                step=1.0,
-                pictures=125_001,
-                median=0.0,
-                middle=(0.0, 0.0),
-                below=0,
-                above=0,
-                thresholds=[],
-            )
-        )
+    histogram = histograms.Histogram(
+        name="x",
+        about="",
+        bins=bins,
+        step=1.0,
+        pictures=125_001,
+        median=0.0,
+        middle=(0.0, 0.0),
+        below=0,
+        above=0,
+        thresholds=[],
     )
-    assert [bar.height for bar in found] == [100, layout.LEAST_BAR, 0, 50]
-    assert [bar.broken for bar in found] == [0, layout.LEAST_BAR, 0, 25]
+    bars = list(layout.bars(histogram))
+    assert [bar.height for bar in bars] == [100, layout.LEAST_BAR, 0, 50]
+    assert [bar.broken for bar in bars] == [0, layout.LEAST_BAR, 0, 25]

@@ -1,4 +1,7 @@
-"""The page tells what became of a pile, shows what is worth a look, and is nothing but text and small pictures."""
+"""The page tells what became of a pile and shows what is worth a look.
+
+It is nothing but text and small pictures.
+"""
 
 import html.parser
 import json
@@ -70,10 +73,10 @@ def read(path):
 
 def mouth(picture):
     """The same drawing with a patch redrawn."""
-    found = picture.copy()
-    cv2.rectangle(found, (150, 150), (190, 175), (255, 30, 30), -1)
-    cv2.rectangle(found, (150, 150), (190, 175), (0, 0, 0), 3)
-    return found
+    other = picture.copy()
+    cv2.rectangle(other, (150, 150), (190, 175), (255, 30, 30), -1)
+    cv2.rectangle(other, (150, 150), (190, 175), (0, 0, 0), 3)
+    return other
 
 
 def fill(folder):
@@ -128,9 +131,9 @@ def report(command, work, *more):
 
 
 def test_the_funnel_stands_in_words_with_every_reason(work, command):
-    found = command("report", work, "--json")
+    done = command("report", work, "--json")
     shown = read(work / "report.html")
-    funnel = found["funnel"]
+    funnel = done["funnel"]
     assert f"{funnel['kept']} of {funnel['found']} pictures are kept" in shown.text
     for step, n in (
         ("Found", funnel["found"]),
@@ -141,7 +144,7 @@ def test_the_funnel_stands_in_words_with_every_reason(work, command):
     for causes in (funnel["failed"], funnel["rejected"], funnel["duplicates"], funnel["samples"]):
         assert all(f"{name} {n}" in shown.text for name, n in causes.items())
     assert "1 seen before, same bytes" in shown.text
-    assert found["bytes"] == (work / "report.html").stat().st_size
+    assert done["bytes"] == (work / "report.html").stat().st_size
 
 
 def test_links_lead_somewhere_and_no_two_places_share_a_name(work, command):
@@ -239,11 +242,8 @@ def test_the_rules_of_the_page_are_cleans(work, command):
     with Catalog(workspace) as views:
         rules = rules_of(views, workspace)
         for rule in rules:
-            broken = (
-                views.select(f"SELECT count(*) AS n FROM _seen WHERE error IS NULL AND {rule.broken}")
-                .column("n")[0]
-                .as_py()
-            )
+            breaking = f"SELECT count(*) AS n FROM _seen WHERE error IS NULL AND {rule.broken}"
+            broken = views.select(breaking).column("n")[0].as_py()
             assert broken == sum(rule.reason in row["reasons"] for row in reasons)
     assert {"min_side", "monochrome"} <= {rule.reason for rule in rules}
     off = (
@@ -279,9 +279,8 @@ def test_a_threshold_moves_with_its_setting(work, command):
 def test_without_rules_there_are_histograms_without_thresholds(work, command):
     workspace = open_workspace(work)
     with Catalog(workspace) as views:
-        ways = [
-            f"clean.{rule.setting}={n}" for rule in rules_of(views, workspace) for n in (0, 1)
-        ]  # each rule is off at one of them
+        # Each rule is off at one of them.
+        ways = [f"clean.{rule.setting}={n}" for rule in rules_of(views, workspace) for n in (0, 1)]
         off = [
             way for way in ways if way[6:-2] not in {rule.setting for rule in rules_of(views, workspace, way)}
         ]
@@ -299,23 +298,20 @@ def test_a_condition_stands_above_what_it_rejected(work, command):
 def test_clusters_show_keeper_member_and_their_difference(work, command):
     shown = report(command, work)
     alts = [attrs["alt"] for attrs in shown.images()]
-    told = shown.text[shown.text.index("clusters of pictures that look alike") :]
-    assert told.index("variant") < told.index("flip")  # what is kept is worth a look first
+    text = shown.text[shown.text.index("clusters of pictures that look alike") :]
+    assert text.index("variant") < text.index("flip")  # what is kept is worth a look first
     assert {"mirror.png, flip", "half the size.jpg, reencoded"} & set(alts)
-    assert (
-        sum(alt.startswith("where it differs from its keeper") for alt in alts)
-        == len(re.findall(r"ΔE [\d.]+, at most", shown.text))
-        == 4
-    )
+    assert sum(alt.startswith("where it differs from its keeper") for alt in alts) == 4
+    assert len(re.findall(r"ΔE [\d.]+, at most", shown.text)) == 4
     assert " variant, " in shown.text
 
 
 def test_a_picture_that_has_gone_or_changed_leaves_a_place_that_says_so(own, command, tmp_path):
     (tmp_path / "pile/side 200.png").unlink()
     save(tmp_path / "pile/mirror.png", drawing(77))
-    found = command("report", own, "--json")
+    done = command("report", own, "--json")
     shown = read(own / "report.html")
-    assert found["counts"]["unreadable"] == 2
+    assert done["counts"]["unreadable"] == 2
     assert "missing the file is gone" in shown.text
     assert "changed the source has changed since it was read" in shown.text
     assert "nothing to compare" in shown.text
@@ -401,7 +397,8 @@ def test_what_became_of_a_pile_is_a_sentence_and_nothing_is_said_of_nothing():
         samples={"train": 4_000, "val": 1_000},
     )
     assert layout.sentence(much) == (
-        "9 had been seen before, 3 could not be read, 4,000 fell short of a threshold, 2 are copies of a better one. "
+        "9 had been seen before, 3 could not be read, 4,000 fell short of a threshold, "
+        "2 are copies of a better one. "
         "5,000 pairs of lineart and color were drawn, 5,000 samples packed."
     )
 

@@ -1,4 +1,7 @@
-"""Over ten thousand records the page is as small as over a few thousand: it shows so many of each and counts the rest."""
+"""Over ten thousand records the page is as small as over a few thousand.
+
+It shows so many of each and counts the rest.
+"""
 
 import cv2
 import numpy as np
@@ -13,7 +16,10 @@ RECORDS = 10_000
 
 
 def fill(folder):
-    """Small drawings, most of them kept, with copies, mirror images, redrawn ones, gray ones, small ones and broken files among them."""
+    """Small drawings, most of them kept.
+
+    Copies, mirror images, redrawn ones, gray ones, small ones and broken files are among them.
+    """
     for n in range(RECORDS):
         first = n - n % 10
         picture = drawing(first, 64 + first % 47, 64)
@@ -37,27 +43,22 @@ def test_ten_thousand_records_make_a_small_page(tmp_path, command, inline):
     command("ingest", work, fill(tmp_path / "pile"))
     command("clean", work, "--set", "clean.min_side=60", "--set", "clean.min_sharpness=0.2")
     command("dedup", work)
-    found = command("report", work, "--json")
+    report = command("report", work, "--json")
     most = choice.Config()
-    assert found["funnel"]["found"] == RECORDS
-    assert found["bytes"] < 20_000_000
-    assert found["counts"]["clusters"] == most.clusters
-    assert found["counts"]["kept"] == most.kept
-    assert found["counts"]["rejected"] <= most.each * len(found["funnel"]["rejected"])
+    assert report["funnel"]["found"] == RECORDS
+    assert report["bytes"] < 20_000_000
+    assert report["counts"]["clusters"] == most.clusters
+    assert report["counts"]["kept"] == most.kept
+    assert report["counts"]["rejected"] <= most.each * len(report["funnel"]["rejected"])
     with Catalog(open_workspace(work)) as views:
-        assert (
-            views.select("SELECT count(*) AS n FROM images WHERE cluster = key AND relation <> 'single'")
-            .column("n")[0]
-            .as_py()
-            > 200
-        )
+        clusters = "SELECT count(*) AS n FROM images WHERE cluster = key AND relation <> 'single'"
+        assert views.select(clusters).column("n")[0].as_py() > 200
 
 
 def test_as_many_pictures_as_a_page_can_show_weigh_less_than_20_mb():
     most, reasons = choice.Config(), 20
-    pictures = (
-        most.each * reasons + most.kept + most.clusters * most.members * 3
-    )  # each member with a keeper and a map
+    # Each member has a keeper and a map.
+    pictures = most.each * reasons + most.kept + most.clusters * most.members * 3
     in_base64 = thumbnails.MOST_BYTES * 4 / 3
     assert pictures * in_base64 < 25_000_000  # if all were noise, and every member had a keeper of its own
     assert (pictures - most.clusters * (most.members - 1)) * in_base64 < 20_000_000

@@ -1,4 +1,7 @@
-"""A browser shows the page as meant: names as text, every picture, nothing wider than a telephone, and no question to the network."""
+"""A browser shows the page as meant.
+
+Names are text, every picture is there, nothing is wider than a telephone, and the network is asked nothing.
+"""
 
 import html
 import json
@@ -15,21 +18,25 @@ from inline import Inline
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
-    *(
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-    ),
-    *("--disable-sync", "--no-first-run", "--disable-default-apps", "--disable-extensions"),
-    # Chromium asks its maker's servers all the same: it finds no way to them, and no name is looked up
-    *("--proxy-server=127.0.0.1:9", "--host-resolver-rules=MAP * ~NOTFOUND"),
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-default-apps",
+    "--disable-extensions",
+    # Chromium asks its maker's servers all the same: it finds no way to them, and no name is looked up.
+    "--proxy-server=127.0.0.1:9",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
 ]
-ITS_OWN = "not an origin"  # what a net log calls whoever asks in Chromium's own name; a page is an origin, if only "null"
+# In a net log, whoever asks in Chromium's own name; a page is an origin, if only "null".
+ITS_OWN = "not an origin"
 PROBE = """<script>addEventListener("load", () => {
     const pictures = [...document.images], wide = document.documentElement.scrollWidth - innerWidth;
-    document.title = JSON.stringify({pictures: pictures.length, broken: pictures.filter(p => !p.naturalWidth).length, wide});
+    const broken = pictures.filter(p => !p.naturalWidth).length;
+    document.title = JSON.stringify({pictures: pictures.length, broken, wide});
 })</script>"""
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here")
@@ -79,13 +86,14 @@ def test_the_page_asks_the_network_for_nothing(path, tmp_path):
 
 def test_its_policy_holds_even_where_markup_gets_in(path, tmp_path):
     spoiled = tmp_path / "spoiled.html"
-    inside = "<img src='http://127.0.0.1:9/x.png'><link rel=stylesheet href='http://127.0.0.1:9/x.css'><script>document.title = 'run'</script>"
-    spoiled.write_text(
-        path.read_text(encoding="utf-8").replace("<main>", f"<main>{inside}"), encoding="utf-8"
+    inside = (
+        "<img src='http://127.0.0.1:9/x.png'><link rel=stylesheet href='http://127.0.0.1:9/x.css'>"
+        "<script>document.title = 'run'</script>"
     )
-    assert "<title>anidata report</title>" in dumped(
-        spoiled, tmp_path, f"--log-net-log={tmp_path / 'log.json'}"
-    )
+    whole = path.read_text(encoding="utf-8")
+    spoiled.write_text(whole.replace("<main>", f"<main>{inside}"), encoding="utf-8")
+    document = dumped(spoiled, tmp_path, f"--log-net-log={tmp_path / 'log.json'}")
+    assert "<title>anidata report</title>" in document
     assert asked(tmp_path / "log.json") == []
 
 
@@ -104,7 +112,7 @@ def test_every_picture_is_shown_and_nothing_is_wider_than_the_window(path, tmp_p
     unguarded = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", whole)
     probed.write_text(unguarded.replace("</head>", PROBE + "</head>"), encoding="utf-8")
     document = dumped(probed, tmp_path, f"--window-size={width},900")
-    found = json.loads(html.unescape(re.search(r"<title>(.*?)</title>", document)[1]))
-    assert found["pictures"] == whole.count("<img ") > 20
-    assert found["broken"] == 0
-    assert found["wide"] <= 0
+    probe = json.loads(html.unescape(re.search(r"<title>(.*?)</title>", document)[1]))
+    assert probe["pictures"] == whole.count("<img ") > 20
+    assert probe["broken"] == 0
+    assert probe["wide"] <= 0

@@ -1,4 +1,4 @@
-"""What is recomputed when something changes, counted where pictures are decoded and encoded."""
+"""The work done again when something changes, counted where pictures are decoded and encoded."""
 
 import json
 import shutil
@@ -6,15 +6,27 @@ import shutil
 import pytest
 
 from anidata.measures import chroma
-from drawings import drawing, save
+from drawings import drawing, make_pile, save
+from finished import Restored, run_inline
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A pile and what a run made of it."""
+    home = tmp_path_factory.mktemp("finished") / "home"
+    run_inline("run", "quickstart", home / "work", make_pile(home / "pile"))
+    return Restored(home)
 
 
 @pytest.fixture
-def work(pile, tmp_path, command, calls):
-    """A finished workspace, its calls forgotten."""
-    command("run", "quickstart", tmp_path / "work", pile)
-    calls.clear()
-    return tmp_path / "work"
+def pile(finished):
+    return finished.restore() / "pile"
+
+
+@pytest.fixture
+def work(pile, calls):
+    """The finished workspace, as no test has touched it."""
+    return pile.parent / "work"
 
 
 def answers(command, work, sql):
@@ -22,8 +34,8 @@ def answers(command, work, sql):
 
 
 def test_a_changed_threshold_opens_no_picture(work, command, calls):
-    found = command("clean", work, "--set", "clean.min_side=350", "--json")["funnel"]
-    assert found["rejected"]["min_side"] == 12  # all that can be read are narrower
+    funnel = command("clean", work, "--set", "clean.min_side=350", "--json")["funnel"]
+    assert funnel["rejected"]["min_side"] == 12  # all that can be read are narrower
     assert not calls
 
 
@@ -107,8 +119,8 @@ def test_a_picture_that_changed_at_its_source_is_a_row_and_refresh_records_it_an
 ):
     save(pile / "05.png", drawing(500))
     command("extract-lineart", work, "--size", "256")
-    found = answers(command, work, "SELECT file, status, error, keep FROM records WHERE status = 'changed'")
-    assert found == [{"file": "05.png", "status": "changed", "error": "changed", "keep": False}]
+    rows = answers(command, work, "SELECT file, status, error, keep FROM records WHERE status = 'changed'")
+    assert rows == [{"file": "05.png", "status": "changed", "error": "changed", "keep": False}]
     calls.clear()
     command("ingest", work, pile, "--refresh")
     assert calls == {"decode": 1}

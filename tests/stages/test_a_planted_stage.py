@@ -1,4 +1,7 @@
-"""A stage is its folder and its line in the list: one that a test plants is run, shown, asked and resumed like the others."""
+"""A stage is its folder and its line in the list.
+
+One that a test plants is run, shown, asked and resumed like the others.
+"""
 
 import ast
 import json
@@ -24,7 +27,8 @@ from anidata.registry import face
 SETTINGS = "grade"
 
 __getattr__ = face(
-    __name__, {"DECISION": "stage", "Config": "stage", "run": "stage", "is_up_to_date": "stage", "thresholds": "stage"}
+    __name__,
+    {name: "stage" for name in ("DECISION", "Config", "run", "is_up_to_date", "thresholds")},
 )
 '''
 STAGE = '''"""Grades pictures by a column, and may be killed half-way."""
@@ -56,7 +60,8 @@ def run(job):
     if is_up_to_date(job):
         return Counter()
     with Catalog(job.workspace) as views:
-        rows = views.select("SELECT key, chroma / 25.5 AS grade FROM _kept_before_grade ORDER BY key").to_pylist()
+        sql = "SELECT key, chroma / 25.5 AS grade FROM _kept_before_grade ORDER BY key"
+        rows = views.select(sql).to_pylist()
     graded = [row | {"reasons": ["dull"] * (row["grade"] < job.recipe.grade.min_grade)} for row in rows]
     if os.environ.get("GRADE_DIES"):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -98,8 +103,8 @@ class Planted:
         (stage / "stage.py").write_text(STAGE)
         listed = folder / "src/anidata/registry.py"
         text = listed.read_text()
-        assert text.count('    "extract_lineart",\n') == 1
-        listed.write_text(text.replace('    "extract_lineart",\n', '    "grade",\n    "extract_lineart",\n'))
+        assert text.count('"extract_lineart",') == 1
+        listed.write_text(text.replace('"extract_lineart",', '"grade", "extract_lineart",'))
         for n in range(6):
             save(self.pile / f"{n}.png", drawing(n))
         gray = drawing(7).mean(axis=2, keepdims=True).repeat(3, axis=2)

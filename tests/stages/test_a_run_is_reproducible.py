@@ -1,4 +1,7 @@
-"""The same inputs and recipe give the same manifest, whatever the workers, the order, or the pieces in which they came."""
+"""The same inputs and recipe give the same manifest.
+
+Whatever the workers, the order, or the pieces in which they came.
+"""
 
 import json
 import random
@@ -28,9 +31,9 @@ def test_a_shuffled_listing_gives_the_same_manifest(pile, tmp_path, command, inl
     listed = folder_source.records
 
     def shuffled(text, options):
-        found = list(listed(text, options))
-        random.Random(7).shuffle(found)
-        return iter(found)
+        records = list(listed(text, options))
+        random.Random(7).shuffle(records)
+        return iter(records)
 
     monkeypatch.setattr(folder_source, "records", shuffled)
     command("run", "quickstart", tmp_path / "shuffled", pile, "--set", "ingest.part_size=3")
@@ -79,8 +82,8 @@ def test_the_bytes_of_a_copy_are_decoded_once(pile, tmp_path, command, calls):
         shutil.copy(pile / "00.png", pile / f"again {n}.png")
     command("ingest", tmp_path / "work", pile)
     assert calls["decode"] == 13
-    found = command("clean", tmp_path / "work", "--json")["funnel"]
-    assert (found["found"], found["repeated"]) == (18, 5)
+    funnel = command("clean", tmp_path / "work", "--json")["funnel"]
+    assert (funnel["found"], funnel["repeated"]) == (18, 5)
 
 
 def test_a_copy_that_joins_a_cluster_later_follows_its_split(tmp_path, command, inline):
@@ -113,13 +116,18 @@ def _splits(command, work):
 
 
 def _on_the_sheet(command, work):
-    """Pictures that the contact sheet opens: two files of each pair shown, the readable rejected, the members of clusters."""
+    """Pictures that the contact sheet opens.
+
+    Two files of each pair shown, the readable rejected, the members of clusters.
+    """
+    several = "SELECT cluster FROM images GROUP BY cluster HAVING count(*) > 1"
+    readable = "SELECT count(*) AS n FROM records WHERE status = 'ok'"
     kept, rejected, clustered = (
         json.loads(command("query", work, sql, "--format", "json"))[0]["n"]
         for sql in (
             "SELECT count(*) AS n FROM images WHERE keep",
-            "SELECT count(*) AS n FROM records WHERE NOT keep AND status = 'ok' AND reasons[1] <> 'duplicate'",
-            "SELECT count(*) AS n FROM images WHERE cluster IN (SELECT cluster FROM images GROUP BY cluster HAVING count(*) > 1)",
+            f"{readable} AND NOT keep AND reasons[1] <> 'duplicate'",
+            f"SELECT count(*) AS n FROM images WHERE cluster IN ({several})",
         )
     )
     return 2 * min(kept, 12) + rejected + clustered

@@ -50,7 +50,7 @@ def tokens(card: str) -> list[Token]:
 
 
 def shown(token: Token) -> str:
-    """What a reader sees of a line of Markdown."""
+    """A line of Markdown as a reader sees it."""
     assert token.children is not None
     assert {child.type for child in token.children} <= {
         "text",
@@ -65,11 +65,11 @@ def shown(token: Token) -> str:
 
 def table(card: str, head: str) -> list[list[str]]:
     """The rows of the table whose first heading is `head`."""
-    found = tokens(card)
-    start = next(i for i, t in enumerate(found) if t.type == "th_open" and shown(found[i + 1]) == head)
-    stop = next(i for i in range(start, len(found)) if found[i].type == "table_close")
-    cells = [shown(found[i + 1]) for i in range(start, stop) if found[i].type == "td_open"]
-    width = sum(found[i].type == "th_open" for i in range(start, stop))
+    parsed = tokens(card)
+    start = next(i for i, t in enumerate(parsed) if t.type == "th_open" and shown(parsed[i + 1]) == head)
+    stop = next(i for i in range(start, len(parsed)) if parsed[i].type == "table_close")
+    cells = [shown(parsed[i + 1]) for i in range(start, stop) if parsed[i].type == "td_open"]
+    width = sum(parsed[i].type == "th_open" for i in range(start, stop))
     return [cells[i : i + width] for i in range(0, len(cells), width)]
 
 
@@ -123,8 +123,8 @@ def test_a_license_is_shown_as_the_source_wrote_it(text):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_data_set_s_name_is_shown_as_it_is(text):
-    found = tokens(card_of(shard(), name=text))
-    assert shown(found[1]) == text.strip()
+    parsed = tokens(card_of(shard(), name=text))
+    assert shown(parsed[1]) == text.strip()
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
@@ -189,7 +189,7 @@ def test_no_placeholder_is_left_in_the_card():
 
 
 def test_a_card_says_when_opt_outs_were_ignored_and_never_whom_hosts_may_write_to():
-    told = Recipe(ingest=IngestConfig(fetch=FetchConfig(ignore_opt_out=True, contact="mei@a.example")))
-    assert "those too whose hosts forbid it" in card_of(shard(), recipe=told)
-    assert "mei@a.example" not in card_of(shard(), recipe=told)
+    ignoring = Recipe(ingest=IngestConfig(fetch=FetchConfig(ignore_opt_out=True, contact="mei@a.example")))
+    assert "those too whose hosts forbid it" in card_of(shard(), recipe=ignoring)
+    assert "mei@a.example" not in card_of(shard(), recipe=ignoring)
     assert "whose hosts forbid it" not in card_of(shard()).split("## Recipe")[0]

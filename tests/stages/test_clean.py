@@ -10,13 +10,16 @@ import pytest
 from anidata.errors import QueryError, RecipeError, UnknownPart
 from anidata.stages.clean.stage import RULES, margin
 from drawings import drawing, save
+from finished import Restored, run_inline
 from measure_lab import painted
 from pages import pixel_art, text_page
 
 
-@pytest.fixture
-def work(tmp_path, command, inline):
-    pile = tmp_path / "pile"
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory):
+    """A pile with a picture of each defect, and the workspace that knows it."""
+    home = tmp_path_factory.mktemp("ingested") / "home"
+    pile = home / "pile"
     good = drawing(1)
     save(pile / "good.png", good)
     save(pile / "gray.png", np.dstack([cv2.cvtColor(good, cv2.COLOR_RGB2GRAY)] * 3))
@@ -27,8 +30,13 @@ def work(tmp_path, command, inline):
     PIL.Image.fromarray(np.zeros((30, 400), np.uint8)).save(pile / "black bar.png")
     (pile / "good.txt").write_text("1girl, hat")
     (pile / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    command("ingest", tmp_path / "work", pile)
-    return tmp_path / "work"
+    run_inline("ingest", home / "work", pile)
+    return Restored(home)
+
+
+@pytest.fixture
+def work(ingested, inline):
+    return ingested.restore() / "work"
 
 
 def reasons(command, work, *settings):
@@ -52,15 +60,15 @@ def test_each_defect_gets_its_reason_and_the_gravest_stands_first(work, command)
 
 
 def test_zero_switches_a_rule_off(work, command):
-    found = reasons(command, work, *(f"clean.{rule.setting}={rule.off:g}" for rule in RULES))
-    assert found.pop("broken.png") == ["failed"]
-    assert not any(found.values())
+    broken = reasons(command, work, *(f"clean.{rule.setting}={rule.off:g}" for rule in RULES))
+    assert broken.pop("broken.png") == ["failed"]
+    assert not any(broken.values())
 
 
 def test_where_keeps_what_the_condition_is_true_for(work, command):
-    found = reasons(command, work, "clean.where=list_contains(tags, 'hat')")
-    assert found["good.png"] == []
-    assert found["gray.png"] == ["monochrome", "where"]
+    broken = reasons(command, work, "clean.where=list_contains(tags, 'hat')")
+    assert broken["good.png"] == []
+    assert broken["gray.png"] == ["monochrome", "where"]
 
 
 def test_where_treats_unknown_as_not_true(work, command):
@@ -93,11 +101,11 @@ def test_a_threshold_out_of_range_is_a_typed_error(work, command):
 @pytest.mark.parametrize("rule", RULES)
 def test_a_margin_is_zero_on_the_right_side_and_grows_to_one(rule):
     threshold = 0.5 if rule.share else 4.0
-    right, worse, worst = (
-        (6.0, 3.0, 0.0) if rule.least else (0.3, 0.8, 1.0) if threshold < 1 else (3.0, 8.0, np.inf)
-    )
-    found = margin(np.array([right, threshold, worse, worst]), threshold, rule)
-    assert found[0] == found[1] == 0 < found[2] < found[3] == 1
+    right, worse, worst = (0.3, 0.8, 1.0) if rule.share else (3.0, 8.0, np.inf)
+    if rule.least:
+        right, worse, worst = 6.0, 3.0, 0.0
+    margins = margin(np.array([right, threshold, worse, worst]), threshold, rule)
+    assert margins[0] == margins[1] == 0 < margins[2] < margins[3] == 1
 
 
 def test_a_dark_a_pale_a_noisy_and_a_blocky_picture_have_their_reasons(tmp_path, command, inline):
@@ -111,7 +119,7 @@ def test_a_dark_a_pale_a_noisy_and_a_blocky_picture_have_their_reasons(tmp_path,
     save(pile / "lines.png", np.dstack([cv2.Canny(good, 50, 150)] * 3) ^ 255)
     save(pile / "text.png", text_page(0))
     command("ingest", tmp_path / "work", pile)
-    found = reasons(command, tmp_path / "work")
+    broken = reasons(command, tmp_path / "work")
     expected = {
         "dark.png": "dark",
         "pale.png": "washed_out",
@@ -119,9 +127,9 @@ def test_a_dark_a_pale_a_noisy_and_a_blocky_picture_have_their_reasons(tmp_path,
         "blocky.jpg": "jpeg_blocks",
         "pixels.png": "pixel_art",
     }
-    assert {name: found[name][0] for name in expected} == expected
-    assert "line_drawing" in found["lines.png"]
-    assert "text_page" in found["text.png"]
+    assert {name: broken[name][0] for name in expected} == expected
+    assert "line_drawing" in broken["lines.png"]
+    assert "text_page" in broken["text.png"]
 
 
 def test_a_picture_too_small_for_the_pages_of_the_data_set_is_rejected_once_told_to(work, command):
@@ -142,9 +150,9 @@ def test_what_stands_far_from_the_rest_is_an_outlier_once_told_to(tmp_path, comm
     save(tmp_path / "pile" / "odd.png", painted(0, 300, 300))
     command("ingest", tmp_path / "work", tmp_path / "pile")
     assert not any(reasons(command, tmp_path / "work").values())
-    found = reasons(command, tmp_path / "work", "clean.max_outlier=2.5")
-    assert [name for name, why in found.items() if why] == ["odd.png"]
-    assert found["odd.png"] == ["outlier"]
+    broken = reasons(command, tmp_path / "work", "clean.max_outlier=2.5")
+    assert [name for name, why in broken.items() if why] == ["odd.png"]
+    assert broken["odd.png"] == ["outlier"]
 
 
 def test_explain_shows_every_rule_the_broken_ones_first_and_decides_nothing(work, command):
@@ -187,8 +195,8 @@ def test_a_sweep_tells_what_deciding_at_each_threshold_would_do(work, command, r
 
 def test_a_sweep_agrees_with_what_clean_then_does(work, command):
     for cost in command("clean", work, "--sweep", "min_side", "--json")["sweep"]:
-        found = reasons(command, work, f"clean.min_side={cost['threshold']}")
-        rejected = [why for why in found.values() if why and why != ["failed"]]
+        broken = reasons(command, work, f"clean.min_side={cost['threshold']}")
+        rejected = [why for why in broken.values() if why and why != ["failed"]]
         assert len(rejected) == cost["rejected"]
         assert sum("min_side" in why for why in rejected) == cost["broken"]
         assert sum(why == ["min_side"] for why in rejected) == cost["alone"]

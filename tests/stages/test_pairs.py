@@ -1,4 +1,7 @@
-"""The pairs: fitted and drawn alike, true lineart as a style of its own, and a reason for each picture that has no whole pair."""
+"""The pairs: fitted and drawn alike, with true lineart as a style of its own.
+
+And a reason for each picture that has no whole pair.
+"""
 
 import io
 import json
@@ -20,7 +23,9 @@ from drawings import ART, drawing, save
 def stored(work, file, style):
     """A stored file of a pair, decoded by Pillow."""
     with Catalog(open_workspace(work)) as views:
-        sql = f"""SELECT tar, "offset" AS o, size FROM _pairs JOIN images USING (key) WHERE file = '{file}' AND style = '{style}'"""
+        columns = 'tar, "offset" AS o, size'
+        wanted = f"file = '{file}' AND style = '{style}'"
+        sql = f"SELECT {columns} FROM _pairs JOIN images USING (key) WHERE {wanted}"
         (row,) = views.select(sql).to_pylist()
     data = (work / "pairs" / row["tar"]).read_bytes()[row["o"] : row["o"] + row["size"]]
     return np.asarray(PIL.Image.open(io.BytesIO(data)))
@@ -112,8 +117,8 @@ def test_the_artists_lines_are_a_style_of_their_own(tmp_path, command, inline):
     pile.mkdir()
     for name in ("pair_adventurer_01_color.png", "pair_adventurer_01_line.png", "comic_05.jpg"):
         shutil.copy(ART / name, pile / name)
-    found = prepared(command, work, pile, "--style", "xdog", "--style", "artist")
-    assert found["funnel"]["rejected"] == {"no_line": 1}
+    report = prepared(command, work, pile, "--style", "xdog", "--style", "artist")
+    assert report["funnel"]["rejected"] == {"no_line": 1}
     assert reasons(command, work) == {"comic_05.jpg": ["no_line"]}
     truth = (
         np.asarray(
@@ -171,7 +176,7 @@ def test_a_changed_ink_threshold_opens_no_picture(tmp_path, command, calls):
     save(tmp_path / "pile/a.png", drawing(2))
     prepared(command, tmp_path / "work", tmp_path / "pile")
     calls.clear()
-    found = command(
+    report = command(
         "extract-lineart",
         tmp_path / "work",
         "--set",
@@ -180,7 +185,7 @@ def test_a_changed_ink_threshold_opens_no_picture(tmp_path, command, calls):
         "lineart.min_ink=0",
         "--json",
     )
-    assert found["funnel"]["rejected"] == {"blot": 1}
+    assert report["funnel"]["rejected"] == {"blot": 1}
     assert not calls
 
 
@@ -199,7 +204,7 @@ def test_unknown_styles_parameters_and_fits_are_typed_errors(tmp_path, command, 
 
 def test_the_filter_is_taken(tmp_path, command, inline):
     save(tmp_path / "pile/a.png", drawing(2, 900, 900))
-    found = set()
+    pictures = set()
     for name in ("area", "bilinear", "bicubic", "lanczos"):
         prepared(
             command,
@@ -210,5 +215,5 @@ def test_the_filter_is_taken(tmp_path, command, inline):
             "--set",
             "lineart.color=png",
         )
-        found.add(stored(tmp_path / "work", "a.png", "color").tobytes())
-    assert len(found) == 4
+        pictures.add(stored(tmp_path / "work", "a.png", "color").tobytes())
+    assert len(pictures) == 4

@@ -1,4 +1,4 @@
-"""Audit, around the tars: which there are, their splits, and whether manifest, index and tables agree with them."""
+"""Audit, around the tars: which there are, their splits, and whether manifest, index and tables agree."""
 
 import hashlib
 import json
@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from anidata.audit.tar import Notes
 from anidata.catalog import tables as catalog_tables
+from anidata.dataset.description import FORMAT
 from anidata.engine.engine import Engine, Limits, Watch
 from anidata.errors import FormatError, StorageError, WorkspaceError
-from anidata.stages.shard.stage import FORMAT
 
 ROLES = {"train": "train", "training": "train", "test": "test", "testing": "test", "eval": "eval"}
 ROLES |= dict.fromkeys(("val", "valid", "validation", "dev"), "val")
@@ -51,16 +51,20 @@ class Dataset:
 
 
 def open_datasets(paths: Sequence[Path]) -> list[Dataset]:
-    """Raises: WorkspaceError: no such folder or tar, or a folder without tars. StorageError: one that can't be listed."""
+    """The data sets at some paths, and their tars.
+
+    Raises: WorkspaceError: no such folder or tar, or a folder without tars. StorageError: one that can't be
+        listed.
+    """
     roots = [p.resolve() for p in paths]
     names = Counter(r.name for r in roots)
-    found = []
+    datasets = []
     for path, root in zip(paths, roots, strict=True):
         name = root.name if names[root.name] == 1 else str(path)
         prefix = f"{name}:" if len(paths) > 1 else ""
         tars = _tars(path, root)
-        found.append(Dataset(root if root.is_dir() else root.parent, name, tars, root.is_file(), prefix))
-    return found
+        datasets.append(Dataset(root if root.is_dir() else root.parent, name, tars, root.is_file(), prefix))
+    return datasets
 
 
 def _tars(path: Path, root: Path) -> list[Path]:
@@ -70,12 +74,13 @@ def _tars(path: Path, root: Path) -> list[Path]:
         raise WorkspaceError(
             f"{path}: there is no such folder or tar. Name a folder with *.tar files in it, or one tar."
         )
-    found = [p for p in _files(root) if p.suffix.lower() == ".tar"]
-    if not found:
+    tars = [p for p in _files(root) if p.suffix.lower() == ".tar"]
+    if not tars:
         raise WorkspaceError(
-            f"{path} has no *.tar in it. Name the folder of a data set, or make one: anidata shard WORK {path}"
+            f"{path} has no *.tar in it. "
+            f"Name the folder of a data set, or make one: anidata shard WORK {path}"
         )
-    return found
+    return tars
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -83,7 +88,8 @@ def _files(root: Path) -> Iterator[Path]:
 
     def fail(error: OSError) -> None:
         raise StorageError(
-            f"{error.filename} can't be read ({error.strerror}). Give read access, then run the same command again."
+            f"{error.filename} can't be read ({error.strerror}). "
+            "Give read access, then run the same command again."
         )
 
     for folder, folders, names in os.walk(root, onerror=fail):
@@ -92,7 +98,11 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def split_of(tar: Path, root: Path) -> str:
-    """By our own naming, else by the first word for a split in the tar's name, else by the nearest folder named for one; else 'all'."""
+    """The split of a tar, by its name or its folders.
+
+    By our own naming, else by the first word for a split in the tar's name, else by the nearest folder named
+    for one; else 'all'.
+    """
     if named := OURS.fullmatch(tar.stem):
         return named["split"]
     folders = [part.lower() for part in reversed((root.name, *tar.relative_to(root).parts[:-1]))]
@@ -105,11 +115,11 @@ def limits(paths: Iterable[Path]) -> Limits:
     return Limits(seconds=60 + max((p.stat().st_size for p in paths), default=0) / SLOWEST)
 
 
-# --- manifest ------------------------------------------------------------------------------------------------------------------------
+# --- manifest -----------------------------------------------------------------------------------------------
 
 
 def check_manifest(dataset: Dataset, notes: Notes, engine: Engine) -> None:
-    """Sizes and checksums of what our manifest lists, and what lies in data/ without being listed.
+    """Check sizes and checksums of what our manifest lists, and what lies in data/ without being listed.
 
     Raises: FormatError: it is of another format.
     """
@@ -125,31 +135,29 @@ def check_manifest(dataset: Dataset, notes: Notes, engine: Engine) -> None:
         return  # somebody else's file of that name
     if manifest["format"] != FORMAT:
         raise FormatError(
-            f"{path} is of data set format {manifest['format']}; this version of anidata reads {FORMAT}. Use the one that made it."
+            f"{path} is of data set format {manifest['format']}; this version of anidata reads {FORMAT}. "
+            "Use the one that made it."
         )
-    sums = [
-        _Sum(dataset.root / name, name, entry.get("bytes"), entry.get("sha256"))
-        for name, entry in sorted(manifest["files"].items())
+    listed = [
+        _Listed(dataset.root / name, name, about.get("bytes"), about.get("sha256"))
+        for name, about in sorted(manifest["files"].items())
     ]
-    listed = {s.path for s in sums}
+    paths = {file.path for file in listed}
     for extra in _files(dataset.root):
-        if extra.is_relative_to(dataset.root / "data") and extra not in listed:
+        if extra.is_relative_to(dataset.root / "data") and extra not in paths:
             notes.add("extra", dataset.where(extra), "is in data/ but not in the manifest")
-    _check_sums(dataset, sums, notes, engine)
+    _check_listed(dataset, listed, notes, engine)
 
 
 def _is_ours(manifest: Any) -> bool:
-    if (
-        not isinstance(manifest, dict)
-        or not isinstance(manifest.get("format"), int)
-        or not isinstance(manifest.get("files"), dict)
-    ):
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
         return False
-    return all(isinstance(entry, dict) for entry in manifest["files"].values())
+    listed = manifest.get("files")
+    return isinstance(listed, dict) and all(isinstance(about, dict) for about in listed.values())
 
 
 @dataclass(frozen=True)
-class _Sum:
+class _Listed:
     """A file that a manifest lists."""
 
     path: Path
@@ -158,46 +166,38 @@ class _Sum:
     digest: Any
 
 
-def _check_sums(dataset: Dataset, sums: list[_Sum], notes: Notes, engine: Engine) -> None:
+def _check_listed(dataset: Dataset, listed: list[_Listed], notes: Notes, engine: Engine) -> None:
     """Read what is there and has the right size."""
     same = []
-    for entry in sums:
-        if dataset.strays(entry.path):
-            notes.add(
-                "unsafe_name",
-                f"{dataset.prefix}manifest.json",
-                f"lists {entry.name}, which lies outside the data set",
-            )
-        elif not entry.path.is_file():
-            notes.add("missing", dataset.prefix + entry.name, "is in the manifest but not there")
-        elif entry.path.stat().st_size != entry.size:
-            notes.add(
-                "checksum",
-                dataset.prefix + entry.name,
-                f"has {entry.path.stat().st_size} bytes; the manifest says {entry.size}",
-            )
+    for file in listed:
+        where = dataset.prefix + file.name
+        if dataset.strays(file.path):
+            text = f"lists {file.name}, which lies outside the data set"
+            notes.add("unsafe_name", f"{dataset.prefix}manifest.json", text)
+        elif not file.path.is_file():
+            notes.add("missing", where, "is in the manifest but not there")
+        elif (size := file.path.stat().st_size) != file.size:
+            notes.add("checksum", where, f"has {size} bytes; the manifest says {file.size}")
         else:
-            same.append(entry)
-    given = limits(e.path for e in same)
+            same.append(file)
+    given = limits(file.path for file in same)
     done = engine.map(_digest, same, limits=given, label="checksums", total=len(same), unit="files")
-    for entry, found in sorted(done, key=lambda pair: pair[0].name):
-        if found != entry.digest:
-            notes.add(
-                "checksum",
-                dataset.prefix + entry.name,
-                f"has SHA-256 {found}; the manifest says {entry.digest}",
-            )
+    for file, digest in sorted(done, key=lambda pair: pair[0].name):
+        if digest != file.digest:
+            text = f"has SHA-256 {digest}; the manifest says {file.digest}"
+            notes.add("checksum", dataset.prefix + file.name, text)
 
 
-def _digest(entry: _Sum, watch: Watch) -> str:
-    found = ""
-    for _, failure in watch.each([entry]):
+def _digest(listed: _Listed, watch: Watch) -> str:
+    """The SHA-256 of a file, or why there is none."""
+    digest = ""
+    for _, failure in watch.each([listed]):
         try:
-            with open(entry.path, "rb") as file:
-                found = failure.code if failure else hashlib.file_digest(file, "sha256").hexdigest()
+            with open(listed.path, "rb") as file:
+                digest = failure.code if failure else hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            found = f"unreadable: {error.strerror}"
-    return found
+            digest = f"unreadable: {error.strerror}"
+    return digest
 
 
 def _parsed(path: Path) -> Any:
@@ -206,40 +206,39 @@ def _parsed(path: Path) -> Any:
     return json.loads(path.read_bytes())
 
 
-# --- tables --------------------------------------------------------------------------------------------------------------------------
+# --- tables -------------------------------------------------------------------------------------------------
 
 
 def check_tables(dataset: Dataset, samples: Mapping[Path, int], notes: Notes, engine: Engine) -> None:
-    """The metadata tables and the shard index of our own layout against the number of samples in each tar."""
+    """Hold the metadata tables and shard index of our own layout against the samples in each tar."""
     tables = {table: tar for tar in samples if (table := dataset.beside(tar, "metadata", ".parquet"))}
     for table, rows in sorted(engine.map(_count_rows, tables, limits=Limits())):
         if rows != (count := samples[tables[table]]):
-            told = f"{rows} rows" if isinstance(rows, int) else rows
-            notes.add("metadata", dataset.where(table), f"{told}; {tables[table].name} has {count} samples")
+            text = f"{rows} rows" if isinstance(rows, int) else rows
+            notes.add("metadata", dataset.where(table), f"{text}; {tables[table].name} has {count} samples")
     index = dataset.root / "index" / "shardindex.json"
     if not dataset.alone and index.is_file() and (complaint := _shard_index(index, samples)):
         notes.add("index", dataset.where(index), complaint)
 
 
 def _count_rows(table: Path, watch: Watch) -> int | str:
-    """Rows of a table, or what is wrong with it."""
-    found: int | str = ""
+    """Rows of a table, or a complaint about it."""
+    rows: int | str = ""
     for _, failure in watch.each([table]):
         try:
-            found = failure.message if failure else sum(catalog_tables.group_sizes(table))
+            rows = failure.message if failure else sum(catalog_tables.group_sizes(table))
         except (OSError, pa.ArrowException) as error:
-            found = f"can't be read: {error}"
-    return found
+            rows = f"can't be read: {error}"
+    return rows
 
 
 def _shard_index(path: Path, samples: Mapping[Path, int]) -> str:
-    """What is wrong with a shard index, or nothing."""
+    """A complaint about a shard index, or nothing."""
     try:
-        told = {
-            s["url"].rpartition("/")[2]: (s["nsamples"], s["filesize"]) for s in _parsed(path)["shardlist"]
-        }
+        shards = _parsed(path)["shardlist"]
+        listed = {s["url"].rpartition("/")[2]: (s["nsamples"], s["filesize"]) for s in shards}
     except (ValueError, OSError, RecursionError, LookupError, TypeError, AttributeError) as error:
         return f"can't be read: {type(error).__name__}: {error}"
     there = {tar.name: (count, tar.stat().st_size) for tar, count in samples.items()}
-    wrong = sorted(name for name in told.keys() | there.keys() if told.get(name) != there.get(name))
+    wrong = sorted(name for name in listed.keys() | there.keys() if listed.get(name) != there.get(name))
     return f"samples and sizes differ from those of {', '.join(wrong[:5])}" if wrong else ""

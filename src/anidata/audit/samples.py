@@ -1,8 +1,12 @@
-"""Audit, in the workers: what the samples of a tar hold. Pictures are decoded, JSON is parsed; only codes and findings come back."""
+"""Audit, in the workers: the contents of a tar's samples.
+
+Pictures are decoded, JSON is parsed; only codes and findings come back.
+"""
 
 import hashlib
 import json
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -14,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anidata import registry, storage
-from anidata.audit.tar import Notes, Tar, clipped, members, runs, suffix_of
+from anidata.audit.tar import Notes, Tally, Tar, clipped, members, runs, suffix_of
 from anidata.duplicates import phash
 from anidata.engine.engine import Watch
 from anidata.errors import BadImage
@@ -22,34 +26,23 @@ from anidata.imaging import decode
 from anidata.lineart import color_leak, selection
 from anidata.tar.writer import Member
 
-PICTURES = (
-    "jpg",
-    "jpeg",
-    "png",
-    "webp",
-    "gif",
-    "bmp",
-    "tif",
-    "tiff",
-    "avif",
-    "jp2",
-)  # last suffixes of what has to decode
+# Last suffixes of what has to decode.
+PICTURES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "jp2")
 LOSSY = ("jpg", "jpeg", "webp")  # a map of labels is never stored so
 FLAT = 16  # levels of 255 within which a row or column at the rim is border: JPEG's ringing stays below
 GRAY_8 = b"\x08\0"  # bits and color type in a PNG's header
-MOSTLY = 0.75  # of a page: ink is at most a quarter of a drawing; black bars drawn as ink were seen to make half a page black
+# Of a page: ink is at most a quarter of a drawing; black
+# bars drawn as ink were seen to make half a page black.
+MOSTLY = 0.75
 MAX_JSON = 1 << 24  # bytes of a sample's JSON: parsed, it takes up to thirty times as many
 PROBED = 64  # samples of a chunk that are asked what the gray of their lines gives away
 MIN_TRIMMED = 16  # px: of less than that no code is made
 
 Pixels = NDArray[np.uint8]
 Schema = tuple[tuple[str, str], ...]  # name and type of each field of a JSON object, sorted
-Schemas = dict[
-    tuple[str, Schema], tuple[int, list[str]]
-]  # suffix and schema → how many files have it, and the first of them
-Told = dict[
-    str, color_leak.Sums
-]  # suffix of lines → what the leak test needs, of the lines as they are and binarized: (2, folds, 12)
+Schemas = dict[tuple[str, Schema], Tally]  # suffix and schema → the files that have it
+# Suffix of lines → sums for the leak test, of the lines as they are and binarized: (2, folds, 12).
+ColorSums = dict[str, color_leak.Sums]
 UNTYPED = ("null", "empty list")
 
 
@@ -65,7 +58,7 @@ class Chunk:
 
 
 class Picture(NamedTuple):
-    """A picture that may leak. Everything is there twice: for the whole picture, and without its flat borders."""
+    """A picture that may leak; each code is there twice: of the whole, and without its flat borders."""
 
     run: int  # its sample's place in the tar
     suffix: str
@@ -73,20 +66,19 @@ class Picture(NamedTuple):
     codes: tuple[int, int]  # phash
     flips: tuple[int, int]  # of the mirrored picture
     degenerate: tuple[bool, bool]
-    box: tuple[
-        int, int, int, int
-    ]  # top, bottom, left and right of what is within the borders, 0 to 255 across the page
+    # Top, bottom, left and right of what is within the borders, 0 to 255 across the page.
+    box: tuple[int, int, int, int]
     thumbs: Pixels  # (2, 32, 32) luma
 
 
 @dataclass
 class Seen:
-    """What the contents of a chunk tell."""
+    """Result of looking into a chunk."""
 
     notes: Notes
     pictures: list[Picture] = field(default_factory=list)
     schemas: Schemas = field(default_factory=dict)
-    told: Told = field(default_factory=dict)
+    color_sums: ColorSums = field(default_factory=dict)
 
 
 def look(chunk: Chunk, watch: Watch) -> Seen:
@@ -94,11 +86,11 @@ def look(chunk: Chunk, watch: Watch) -> Seen:
     seen = Seen(Notes(chunk.tar.most))
     with open(chunk.tar.path, "rb") as file:
         samples = islice(runs(members(file, [])), chunk.start, chunk.stop)
-        for (place, (key, run)), failure in watch.each(enumerate(samples, chunk.start)):
+        for (number, (key, run)), failure in watch.each(enumerate(samples, chunk.start)):
             if failure:
                 seen.notes.add("corrupt", f"{chunk.tar.name}/{key}", f"{failure.code}: {failure.message}")
             else:
-                _Sample(chunk, place, {suffix_of(m): m for m in run}, seen).look()
+                _Sample(chunk, number, {suffix_of(m): m for m in run}, seen).look()
     return seen
 
 
@@ -107,43 +99,53 @@ class _Sample:
     """A sample in hand."""
 
     chunk: Chunk
-    place: int
+    run: int  # its place in the tar
     members: dict[str, Member]  # by suffix
     seen: Seen
-    _json: dict[str, Any] = field(default_factory=dict)  # what has been parsed, by suffix
+    _colors: list[Pixels] = field(default_factory=list, init=False)
+    _lines: dict[str, Pixels] = field(default_factory=dict, init=False)  # by suffix
+    _json: dict[str, Any] = field(default_factory=dict, init=False)  # what has been parsed, by suffix
 
     def look(self) -> None:
-        pictures = {s: m for s, m in self.members.items() if s.rpartition(".")[2] in PICTURES}
-        joined, shapes = _subjects(list(pictures)), dict[str, tuple[int, ...]]()
-        colors, lines = list[Pixels](), dict[str, Pixels]()
-        for suffix, member in pictures.items():
-            try:
-                data = self._read(member, self.chunk.max_bytes)
-                decoded = decode.decode(data, self.chunk.max_pixels)
-                if self._is_line(suffix):
-                    lines[suffix] = decoded.gray if not self._inverted else 255 - decoded.gray
-                    self._check_line(member, data, decoded.format, lines[suffix])
-                elif suffix.startswith("color."):
-                    colors.append(decoded.rgb)
-            except BadImage as bad:
-                self._add("corrupt", member, str(bad))
-                continue
-            shapes[suffix] = decoded.rgb.shape
-            if suffix in joined:
-                self.seen.pictures.append(picture(self.place, suffix, data, decoded.rgb))
-        self._check_shapes(shapes)
-        if colors and self.place < self.chunk.start + PROBED:
-            self._probe(lines, colors[0])
+        """Check the pictures, then the JSON."""
+        self._check_shapes(dict(self._look_at_pictures()))
+        if self._colors and self.run < self.chunk.start + PROBED:
+            self._probe(self._colors[0])
         for suffix, member in self.members.items():
             if suffix.rpartition(".")[2] == "json":
                 self._check_json(suffix, member)
 
+    def _look_at_pictures(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Yield suffix and shape of each picture that decodes, having gathered its codes."""
+        pictures = {s: m for s, m in self.members.items() if s.rpartition(".")[2] in PICTURES}
+        joined = _subjects(list(pictures))
+        for suffix, member in pictures.items():
+            try:
+                data, rgb = self._decoded(suffix, member)
+            except BadImage as bad:
+                self._add("corrupt", member, str(bad))
+                continue
+            if suffix in joined:
+                self.seen.pictures.append(picture(self.run, suffix, data, rgb))
+            yield suffix, rgb.shape
+
+    def _decoded(self, suffix: str, member: Member) -> tuple[bytes, Pixels]:
+        """The bytes and pixels of a picture; a line is checked, and kept black on white."""
+        data = self._read(member, self.chunk.max_bytes)
+        decoded = decode.decode(data, self.chunk.max_pixels)
+        if self._is_line(suffix):
+            line = 255 - decoded.gray if self._inverted else decoded.gray
+            self._lines[suffix] = line
+            self._check_line(member, data, decoded.format, line)
+        elif suffix.startswith("color."):
+            self._colors.append(decoded.rgb)
+        return data, decoded.rgb
+
     @property
     def _is_pair(self) -> bool:
         """Whether this is our own layout."""
-        return any(s.startswith("color.") for s in self.members) and any(
-            s.startswith("lineart.") for s in self.members
-        )
+        has_color = any(suffix.startswith("color.") for suffix in self.members)
+        return has_color and any(suffix.startswith("lineart.") for suffix in self.members)
 
     def _is_line(self, suffix: str) -> bool:
         return self._is_pair and suffix.startswith("lineart.")
@@ -152,22 +154,20 @@ class _Sample:
         color = next((shape for suffix, shape in shapes.items() if suffix.startswith("color.")), None)
         for suffix, shape in shapes.items():
             if color and self._is_line(suffix) and shape[:2] != color[:2]:
-                self._add(
-                    "size",
-                    self.members[suffix],
-                    f"{shape[1]} × {shape[0]} px, its color picture {color[1]} × {color[0]}",
-                )
+                text = f"{shape[1]} × {shape[0]} px, its color picture {color[1]} × {color[0]}"
+                self._add("size", self.members[suffix], text)
 
-    def _probe(self, lines: dict[str, Pixels], rgb: Pixels) -> None:
-        """What the gray of lines gives away of color."""
-        fold = zlib.crc32(f"{self.chunk.tar.name}/{self.place}".encode())
-        for suffix, line in lines.items():
+    def _probe(self, rgb: Pixels) -> None:
+        """Add up how much of the color the gray of lines gives away."""
+        fold = zlib.crc32(f"{self.chunk.tar.name}/{self.run}".encode())
+        sums = self.seen.color_sums
+        for suffix, line in self._lines.items():
             if line.shape == rgb.shape[:2]:
-                self.seen.told[suffix] = self.seen.told.get(suffix, 0) + color_leak.tally(line, rgb, fold)
+                sums[suffix] = sums.get(suffix, 0) + color_leak.tally(line, rgb, fold)
 
     @cached_property
     def _about(self) -> dict[str, Any]:
-        """What the sample's own JSON says; nothing where there is none."""
+        """The sample's own JSON; empty where there is none."""
         try:
             about = self._parsed("json")
         except (KeyError, ValueError, RecursionError, BadImage):
@@ -175,7 +175,7 @@ class _Sample:
         return about if isinstance(about, dict) else {}
 
     def _parsed(self, suffix: str) -> Any:
-        """What is in a JSON file, read once."""
+        """The value in a JSON file, read once."""
         if suffix not in self._json:
             self._json[suffix] = json.loads(self._read(self.members[suffix], MAX_JSON))
         return self._json[suffix]
@@ -189,17 +189,16 @@ class _Sample:
         if form != "png" or data[24:26] != GRAY_8:
             self._add("polarity", member, "lineart is a PNG of 8-bit gray")
         elif np.count_nonzero(line < 128) > MOSTLY * line.size and not self._is_gray(member):
-            self._add(
-                "polarity",
-                member,
-                "mostly ink: lineart is black ink (0) on white paper (255), unless its JSON states white_on_black",
+            text = (
+                "mostly ink: lineart is black ink (0) on white paper (255), "
+                "unless its JSON states white_on_black"
             )
+            self._add("polarity", member, text)
 
     def _is_gray(self, member: Member) -> bool:
         """Whether a line is one that is gray by nature: a dark page is no sign of the wrong polarity."""
-        style = member.name.removesuffix(".png").rpartition(".lineart")[2].removeprefix(
-            "."
-        ) or self._about.get("style", "")
+        named = member.name.removesuffix(".png").rpartition(".lineart")[2].removeprefix(".")
+        style = named or self._about.get("style", "")
         return isinstance(style, str) and style in registry.names("styles") and selection.is_soft(style)
 
     def _check_json(self, suffix: str, member: Member) -> None:
@@ -209,15 +208,11 @@ class _Sample:
             self._add("json", member, f"can't be parsed: {error}")
             return
         if self._is_pair and (empty := [name for name, kind in schema if kind in UNTYPED]):
-            self._add(
-                "json", member, f"{', '.join(empty)}: null or an empty list, whose type a loader has to guess"
-            )
-        count, where = self.seen.schemas.get((suffix, schema), (0, []))
-        most = len(where) >= self.chunk.tar.most
-        self.seen.schemas[suffix, schema] = (
-            count + 1,
-            where if most else [*where, clipped(f"{self.chunk.tar.name}/{member.name}")],
-        )
+            text = f"{', '.join(empty)}: null or an empty list, whose type a loader has to guess"
+            self._add("json", member, text)
+        tally = self.seen.schemas.get((suffix, schema), Tally())
+        name = clipped(f"{self.chunk.tar.name}/{member.name}")
+        self.seen.schemas[suffix, schema] = tally.plus(name, self.chunk.tar.most)
 
     def _read(self, member: Member, limit: int) -> bytes:
         at = storage.Reference(storage.uri_of(self.chunk.tar.path), member.offset, member.size)
@@ -228,7 +223,7 @@ class _Sample:
 
 
 def schema_of(value: Any) -> Schema:
-    """Names and types of what a JSON file holds; of something else than an object, one type without a name."""
+    """Names and types of a JSON file's fields; of something else than an object, one type without a name."""
     fields = value.items() if isinstance(value, dict) else [("", value)]
     return tuple(sorted((clipped(name), _kind(content)) for name, content in fields))
 
@@ -241,7 +236,10 @@ def _kind(value: Any) -> str:
 
 
 def _subjects(suffixes: list[str]) -> set[str]:
-    """Which pictures of a sample are looked for elsewhere: color, else the lossy ones (beside them stand maps and masks), else all."""
+    """The suffixes of the pictures of a sample that are looked for elsewhere.
+
+    Color, else the lossy ones (beside them stand maps and masks), else all.
+    """
     color = {s for s in suffixes if s.startswith("color.")}
     return color or {s for s in suffixes if s.rpartition(".")[2] in LOSSY} or set(suffixes)
 
@@ -253,19 +251,22 @@ def picture(run: int, suffix: str, data: bytes, rgb: Pixels) -> Picture:
     core = whole if inner.shape == rgb.shape else phash.codes(inner)
     height, width = rgb.shape[:2]
     return Picture(
-        run,
-        suffix,
-        hashlib.sha256(data).digest()[:16],
-        (whole.phash, core.phash),
-        (whole.phash_flip, core.phash_flip),
-        (whole.degenerate, core.degenerate),
-        (255 * top // height, 255 * bottom // height, 255 * left // width, 255 * right // width),
-        np.stack([phash.luma(rgb), phash.luma(inner)]),
+        run=run,
+        suffix=suffix,
+        digest=hashlib.sha256(data).digest()[:16],
+        codes=(whole.phash, core.phash),
+        flips=(whole.phash_flip, core.phash_flip),
+        degenerate=(whole.degenerate, core.degenerate),
+        box=(255 * top // height, 255 * bottom // height, 255 * left // width, 255 * right // width),
+        thumbs=np.stack([phash.luma(rgb), phash.luma(inner)]),
     )
 
 
 def content_box(rgb: Pixels) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of a picture without its flat borders: margins within a letterbox within a padding are all of them off."""
+    """Top, bottom, left and right of a picture without its flat borders.
+
+    Margins within a letterbox within a padding are all of them off.
+    """
     gray = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
     top, bottom, left, right = 0, gray.shape[0], 0, gray.shape[1]
     for _ in range(3):  # a border within a border within a border
@@ -273,15 +274,13 @@ def content_box(rgb: Pixels) -> tuple[int, int, int, int]:
         top, bottom = top + first, top + last
         first, last = _busy(gray[top:bottom, left:right], 0)
         left, right = left + first, left + last
-    return (
-        (top, bottom, left, right)
-        if min(bottom - top, right - left) >= MIN_TRIMMED
-        else (0, gray.shape[0], 0, gray.shape[1])
-    )
+    if min(bottom - top, right - left) < MIN_TRIMMED:
+        return 0, gray.shape[0], 0, gray.shape[1]
+    return top, bottom, left, right
 
 
 def _busy(gray: Pixels, axis: int) -> tuple[int, int]:
-    """From the first row (axis 1) or column (0) that isn't flat to behind the last; all of them where there is none."""
+    """From the first row (axis 1) or column (0) that isn't flat to behind the last; all if there is none."""
     if not gray.size:
         return 0, 0
     spread = gray.max(axis=axis) - gray.min(axis=axis)

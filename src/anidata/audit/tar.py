@@ -1,4 +1,4 @@
-"""Audit, in the workers: what the headers of a tar tell, and whether its index agrees."""
+"""Audit, in the workers: the samples that the headers of a tar tell of, and whether its index agrees."""
 
 import re
 from collections import Counter, defaultdict
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from anidata.engine.engine import Watch
 from anidata.tar import writer
@@ -18,23 +18,51 @@ MAX_TEXT = 300  # characters of a name or message of foreign origin
 STEP = 1 << 20  # bytes read at a time
 
 
+Layout = frozenset[str]  # the suffixes of a sample
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many have something in common, and the first of them."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def plus(self, name: str, most: int) -> "Tally":
+        """With one more, named where no `most` are yet."""
+        return Tally(self.count + 1, self.first if len(self.first) >= most else [*self.first, name])
+
+
+class Note(NamedTuple):
+    """A finding whose code is known."""
+
+    where: str
+    message: str
+
+
 class Notes:
-    """Findings as (where, message) by code: at most `most` of a code are kept, all are counted."""
+    """Findings by code: at most `most` of a code are kept, all are counted."""
 
     def __init__(self, most: int) -> None:
         self.most, self.counts = most, Counter[str]()
-        self.kept: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        self.kept: dict[str, list[Note]] = defaultdict(list)
 
-    def add(self, code: str, where: str, message: str, times: int = 1) -> None:
-        self.counts[code] += times
+    def add(self, code: str, where: str, message: str) -> None:
+        self.counts[code] += 1
         if len(self.kept[code]) < self.most:
-            self.kept[code].append((clipped(where), clipped(message)))
+            self.kept[code].append(Note(clipped(where), clipped(message)))
+
+    def add_all(self, code: str, where: Tally, message: str) -> None:
+        """Add findings of which only the first have been named."""
+        for name in where.first:
+            self.add(code, name, message)
+        self.counts[code] += where.count - len(where.first)
 
     def take(self, other: "Notes") -> None:
         """Add another's findings behind these."""
         self.counts.update(other.counts)
-        for code, found in other.kept.items():
-            self.kept[code] += found[: max(0, self.most - len(self.kept[code]))]
+        for code, notes in other.kept.items():
+            self.kept[code] += notes[: max(0, self.most - len(self.kept[code]))]
 
 
 @dataclass(frozen=True)
@@ -49,14 +77,12 @@ class Tar:
 
 @dataclass
 class Scan:
-    """What the headers of a tar tell."""
+    """Result of walking the headers of a tar."""
 
     notes: Notes
     runs: list[str] = field(default_factory=list)  # key of each run of adjacent members
     samples: int = 0
-    layouts: dict[frozenset[str], tuple[int, list[str]]] = field(
-        default_factory=dict
-    )  # suffixes → how many samples, the first keys
+    layouts: dict[Layout, Tally] = field(default_factory=dict)  # → samples that have it, the first by key
 
 
 def clipped(text: str) -> str:
@@ -66,16 +92,16 @@ def clipped(text: str) -> str:
 
 def scan(tar: Tar, watch: Watch) -> Scan:
     """Walk the headers of a tar."""
-    found = Scan(Notes(tar.most))
+    result = Scan(Notes(tar.most))
     for _, failure in watch.each([tar]):
         if failure:
-            found.notes.add("tar", tar.name, f"reading its headers {failure.message}")
+            result.notes.add("tar", tar.name, f"reading its headers {failure.message}")
         else:
-            _scan(tar, found)
-    return found
+            _scan(tar, result)
+    return result
 
 
-def _scan(tar: Tar, found: Scan) -> None:
+def _scan(tar: Tar, result: Scan) -> None:
     listed: list[Member] = []
     try:
         with open(tar.path, "rb") as file:
@@ -83,19 +109,18 @@ def _scan(tar: Tar, found: Scan) -> None:
     except OSError as error:
         complaint = f"can't be read: {error.strerror}"
     if complaint:
-        found.notes.add("tar", tar.name, complaint)
+        result.notes.add("tar", tar.name, complaint)
     for member in listed:
         if unsafe := _unsafe(member.name):
-            found.notes.add("unsafe_name", f"{tar.name}/{member.name}", unsafe)
-    _gather(tar, listed, found)
+            result.notes.add("unsafe_name", f"{tar.name}/{member.name}", unsafe)
+    _gather(tar, listed, result)
     if tar.index and not _agrees(tar.index, writer.index_text(listed)):
-        found.notes.add(
-            "index", tar.name, f"{tar.index.name} tells other members or other places than the tar has"
-        )
+        text = f"{tar.index.name} tells other members or other places than the tar has"
+        result.notes.add("index", tar.name, text)
 
 
 def _walk(file: BinaryIO, listed: list[Member]) -> str:
-    """List the members; returns what is wrong with the tar, or nothing."""
+    """List the members; returns a complaint about the tar, or nothing."""
     complaints: list[str] = []
     listed.extend(members(file, complaints))
     return complaints[0] if complaints else _tail(file)
@@ -113,35 +138,34 @@ def members(file: BinaryIO, complaints: list[str]) -> Iterator[Member]:
 
 
 def _tail(file: BinaryIO) -> str:
-    """What is wrong behind the end mark, or nothing: writers fill up with zeros."""
-    while rest := file.read(STEP):
-        if rest.count(0) != len(rest):
+    """A complaint about what stands behind the end mark, or nothing: writers fill up with zeros."""
+    while filler := file.read(STEP):
+        if filler.count(0) != len(filler):
             return "there are data behind the end mark, which no reader sees"
     return ""
 
 
-def _gather(tar: Tar, listed: list[Member], found: Scan) -> None:
-    """Samples from runs of adjacent members; one that shows again is scattered, or repeated where it brings a suffix anew."""
+def _gather(tar: Tar, listed: list[Member], result: Scan) -> None:
+    """Make samples of runs of adjacent members.
+
+    One that shows again is scattered, or repeated where it brings a suffix anew.
+    """
     known: dict[str, set[str]] = {}
     for key, members in runs(listed):
-        found.runs.append(key)
+        result.runs.append(key)
         suffixes = {suffix_of(m) for m in members}
-        before = known.get(key)
-        if len(suffixes) < len(members) or (before and before & suffixes):
-            found.notes.add(
-                "repeated", f"{tar.name}/{key}", "this sample or a file of it is in the tar twice"
-            )
+        before = known.get(key, set())
+        if len(suffixes) < len(members) or before & suffixes:
+            text = "this sample or a file of it is in the tar twice"
+            result.notes.add("repeated", f"{tar.name}/{key}", text)
         elif before:
-            found.notes.add(
-                "scattered",
-                f"{tar.name}/{key}",
-                "its files don't stand side by side: a reader makes several samples of it",
-            )
-        found.samples += not before or bool(before & suffixes)
-        known[key] = suffixes | (before or set())
+            text = "its files don't stand side by side: a reader makes several samples of it"
+            result.notes.add("scattered", f"{tar.name}/{key}", text)
+        result.samples += not before or bool(before & suffixes)
+        known[key] = suffixes | before
     for key, suffixes in known.items():
-        count, keys = found.layouts.get(frozenset(suffixes), (0, []))
-        found.layouts[frozenset(suffixes)] = count + 1, keys if len(keys) == tar.most else [*keys, key]
+        layout = frozenset(suffixes)
+        result.layouts[layout] = result.layouts.get(layout, Tally()).plus(key, tar.most)
 
 
 def runs(members: Iterator[Member] | list[Member]) -> Iterator[tuple[str, list[Member]]]:
@@ -163,7 +187,7 @@ def suffix_of(member: Member) -> str:
 
 
 def _unsafe(name: str) -> str:
-    """What is dangerous about a name, or nothing."""
+    """The danger of a name, or nothing."""
     if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:[/\\]", name):
         return "an absolute path: unpacked, it lands outside"
     if ".." in re.split(r"[/\\]", name):

@@ -34,7 +34,10 @@ BATCH = 2048  # rows of an answer that is streamed
 
 @lru_cache(maxsize=10)  # as many as there are tables
 def _held(paths: tuple[Path, ...], _state: str, schema: pa.Schema) -> pa.Table:
-    """Small parts in memory, for as long as they stay as they are: a scan of files costs 6 ms each time a query mentions them."""
+    """Small parts in memory, for as long as they stay as they are.
+
+    A scan of files costs 6 ms each time a query mentions them.
+    """
     return pa.concat_tables([schema.empty_table(), *(read(path, schema) for path in paths)])
 
 
@@ -49,13 +52,21 @@ def _single_tables() -> dict[str, pa.Schema]:
 
 
 class Catalog:
-    """The views of a workspace over DuckDB, for SQL that anidata has written: DuckDB reads the files itself."""
+    """The views of a workspace over DuckDB, for SQL that anidata has written.
+
+    DuckDB reads the files itself.
+    """
 
     sealed = False  # whether files are out of reach
 
     def __init__(self, workspace: Workspace, *, decided: bool = True) -> None:
-        """decided: whether it will be asked what has been decided, as the views of users are; to find that out takes a look at all keys."""
-        pa.default_memory_pool().release_unused()  # what earlier tables took is kept until it is told to let go
+        """Register the tables, and make the views over them.
+
+        decided: whether it will be asked what has been decided, as the views of users are; to find that
+        out takes a look at all keys.
+        """
+        # What earlier tables took is kept until the pool is asked to let go of it.
+        pa.default_memory_pool().release_unused()
         self._workspace, self._tables = workspace, list[str]()
         self._scanned = False  # whether a view reads files
         self._home = str(workspace.folder("tmp")), self.sealed
@@ -71,13 +82,15 @@ class Catalog:
             self._create_views()
 
     def _exceptions(self, *, decided: bool) -> None:
-        """Tables of the exceptions alone: mostly they are few, and to merge rows and join reasons for all would take much more memory."""
+        """Register tables of the exceptions alone.
+
+        Mostly they are few, and to merge rows and join reasons for all would take much more memory.
+        """
         declared = decisions.decisions()
         complete = [f"_{d.name}" for d in declared if d.whole and d.name != "dedup"]
         made = [d for d in declared if d.path(self._workspace).exists()]
-        asked = decided and (
-            not made or any(d.whole for d in made)
-        )  # others have rows for those alone that they reject
+        # Others have rows for those alone that they reject.
+        asked = decided and (not made or any(d.whole for d in made))
         files = [path for name in ("records", "images") for path in files_of(self._workspace, name)]
         state = f"{self._workspace.path}|{state_of(*files)}"
         listed = exceptions.tables(self.select, state, joined=decided, decided=asked, complete=complete)
@@ -105,10 +118,15 @@ class Catalog:
 
     def batches(self, sql: str, size: int, **tables: pa.Table) -> Iterator[pa.RecordBatch]:
         """The same as columns."""
-        yield from (batch for batch in self._asked(sql, tables).to_arrow_reader(size) if batch.num_rows)
+        for batch in self._asked(sql, tables).to_arrow_reader(size):
+            if batch.num_rows:
+                yield batch
 
     def grouped(self, sql: str, by: str, **tables: pa.Table) -> Iterator[tuple[Any, pa.Table]]:
-        """The answer, sorted by the column `by`, as one table for each of its values: no more than one at a time in memory."""
+        """The answer, sorted by the column `by`, as one table for each of its values.
+
+        No more than one of them is in memory at a time.
+        """
         held: list[pa.RecordBatch] = []
         value: Any = None
         for batch in self._asked(sql, tables).to_arrow_reader(BATCH):
@@ -128,9 +146,10 @@ class Catalog:
         return sorted(self.select(sql).column("key").to_pylist())
 
     def close(self) -> None:
-        """Let go of the tables. The connection may wait for the next catalog of the workspace (connections.reused).
+        """Let go of the tables.
 
-        That of a large catalog doesn't: only when it is closed does DuckDB give its memory back.
+        The connection may wait for the next catalog of the workspace (connections.reused). That of a large
+        catalog doesn't: only when it is closed does DuckDB give its memory back.
         """
         if self._scanned:
             self._connection.close()
@@ -153,25 +172,27 @@ class Catalog:
             self._add(name, content)
         return self._connection.sql(sql)
 
-    def _register(self, name: str, found: list[Path], schema: pa.Schema) -> None:
-        there = tuple(p for p in found if p.exists())
+    def _register(self, name: str, paths: list[Path], schema: pa.Schema) -> None:
+        existing = tuple(path for path in paths if path.exists())
         try:
-            if is_small(there):
-                self._add(name, _held(there, state_of(*there), schema))
+            if is_small(existing):
+                self._add(name, _held(existing, state_of(*existing), schema))
             else:
-                self._scan(name, there, schema)
+                self._scan(name, existing, schema)
         except (OSError, pa.ArrowInvalid) as error:
             raise StorageError(f"{name.strip('_')} can't be read: {error}") from error
 
     def _scan(self, name: str, paths: Sequence[Path], schema: pa.Schema) -> None:
-        """A view of files that are read in each query anew: by DuckDB itself, which takes less memory and time than by way of Arrow."""
+        """Make a view of files that are read in each query anew.
+
+        DuckDB reads them itself, which takes less memory and time than by way of Arrow.
+        """
         alike: dict[tuple[str, ...], list[str]] = {}  # columns → files; an older part may lack some
         for path in paths:
-            alike.setdefault(_columns(path, path.stat().st_mtime_ns), []).append(
-                "'" + str(path).replace("'", "''") + "'"
-            )
+            columns_of_file = _columns(path, path.stat().st_mtime_ns)
+            alike.setdefault(columns_of_file, []).append(_quoted(str(path)))
         scans = [
-            f"FROM read_parquet([{', '.join(found)}], hive_partitioning = false)" for found in alike.values()
+            f"FROM read_parquet([{', '.join(files)}], hive_partitioning = false)" for files in alike.values()
         ]
         self._add(f"{name}_without_rows", schema.empty_table())
         columns = ", ".join(f'"{field.name}"' for field in schema)
@@ -180,17 +201,12 @@ class Catalog:
         self._scanned = True
 
     def _ranks(self) -> None:
-        """Tables that tell how strict each license and rating is that occurs."""
+        """Register tables of how strict each license and rating is that occurs."""
         for column, rank in (("license", licenses.license_rank), ("rating", licenses.rating_rank)):
-            words = (
-                self.select(f"SELECT DISTINCT {column} AS word FROM _records WHERE {column} IS NOT NULL")
-                .column("word")
-                .to_pylist()
-            )
-            ranked = pa.table(
-                {"word": pa.array(words, pa.string()), "rank": pa.array([rank(w) for w in words], pa.int32())}
-            )
-            self._add(f"_{column}_rank", ranked)
+            occurring = f"SELECT DISTINCT {column} AS word FROM _records WHERE {column} IS NOT NULL"
+            words = self.select(occurring).column("word").to_pylist()
+            ranks = pa.array([rank(word) for word in words], pa.int32())
+            self._add(f"_{column}_rank", pa.table({"word": pa.array(words, pa.string()), "rank": ranks}))
 
     def _add(self, name: str, content: Any) -> None:
         self._connection.register(name, content)
@@ -203,7 +219,7 @@ class Sealed(Catalog):
     sealed = True
 
     def ask(self, sql: str) -> pa.Table:
-        """The answer to what a user typed.
+        """The answer to SQL that a user typed.
 
         Raises: QueryError: more or other than one SELECT, or SQL that fails.
         """
@@ -215,9 +231,8 @@ class Sealed(Catalog):
             raise QueryError(f"{error}") from error
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise QueryError(
-                "one SELECT over the views "
-                + ", ".join(VIEWS)
-                + ", and nothing else, for example: SELECT file, keep FROM records"
+                f"one SELECT over the views {', '.join(VIEWS)}, and nothing else, "
+                "for example: SELECT file, keep FROM records"
             )
         try:
             return self.select(sql)
@@ -233,9 +248,15 @@ class Sealed(Catalog):
         return set(answer.column("key").to_pylist())
 
     def _scan(self, name: str, paths: Sequence[Path], schema: pa.Schema) -> None:
-        from pyarrow import dataset  # noqa: PLC0415 - it imports pandas where that is installed, which a run can do without
+        # It imports pandas where that is installed, which a run can do without.
+        from pyarrow import dataset  # noqa: PLC0415
 
         self._add(name, dataset.dataset(list(paths), schema=schema))
+
+
+def _quoted(text: str) -> str:
+    """A string of SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _footer(path: Path) -> pa.Schema:

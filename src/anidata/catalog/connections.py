@@ -1,4 +1,7 @@
-"""Connections to DuckDB: how they are opened, and the pool in which one waits for the next catalog of the same command."""
+"""Connections to DuckDB: how they are opened, and the pool in which one waits.
+
+It waits for the next catalog of the same command.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +38,10 @@ _POOL: ContextVar[Pool | None] = ContextVar("pool", default=None)
 
 @contextmanager
 def reused() -> Iterator[None]:
-    """Let the catalogs that are opened within, one after the other, use one connection; it is closed at the end."""
+    """Let the catalogs that are opened within, one after the other, use one connection.
+
+    It is closed at the end.
+    """
     if _POOL.get():
         yield
         return
@@ -64,17 +70,20 @@ def give_back(home: Home, connection: "duckdb.DuckDBPyConnection") -> None:
 
 
 def connect(spill: str, *, sealed: bool) -> "duckdb.DuckDBPyConnection":
-    """An empty database in memory; what doesn't fit there goes into the folder `spill`, else it would land where the command was typed."""
+    """An empty database in memory.
+
+    What doesn't fit there goes into the folder `spill`, else it would land where the command was typed.
+    """
     import duckdb  # noqa: PLC0415
 
     settings = {
         "python_enable_replacements": "false",
         "autoinstall_known_extensions": "false",
         "temp_directory": spill,
-        # a block: what a query lets go of doesn't wait for the next one
+        # A block: what a query lets go of doesn't wait for the next one.
         "allocator_bulk_deallocation_flush_threshold": "256KB",
-        # joins are done as they are written: the right side, the smaller one, is held in memory; DuckDB's guesses from a first part are
-        # far off
+        # Joins are done as they are written: the right side, the smaller one, is held in memory;
+        # DuckDB's guesses from a first part are far off.
         "disabled_optimizers": "join_order,build_side_probe_side",
     }
     if not sealed:

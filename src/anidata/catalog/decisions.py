@@ -1,4 +1,4 @@
-"""What stages decide about pictures: the tables in WORK/decisions, as the stages declare them."""
+"""Decisions about pictures: the tables in WORK/decisions, as the stages declare them."""
 
 import re
 from collections.abc import Iterator
@@ -12,21 +12,18 @@ from anidata import registry
 from anidata.catalog import schemas
 from anidata.workspace import Workspace
 
-COLUMN = re.compile(
-    r"(?:CASE WHEN .+ THEN )?(\w+)(?: END)?"
-)  # of the measure that a rule looks at, if only of some pictures
-REASONS = [
-    ("key", pa.string()),
-    ("reasons", pa.list_(pa.string())),
-]  # the columns that each has; the gravest reason first
+# The column of the measure that a rule looks at, if only of some pictures.
+COLUMN = re.compile(r"(?:CASE WHEN .+ THEN )?(\w+)(?: END)?")
+# The columns that each has; the gravest reason first.
+REASONS = [("key", pa.string()), ("reasons", pa.list_(pa.string()))]
 
 
 @dataclass(frozen=True)
 class Decision:
     """A stage's table of decisions, by picture.
 
-    Its columns are `key`, `reasons` (none: it is kept), perhaps `message`, and what else the stage says of a picture: that is a column of
-    the views `records` and `images` then.
+    Its columns are `key`, `reasons` (none: it is kept), perhaps `message`, and what else the stage says of a
+    picture: that is a column of the views `records` and `images` then.
     """
 
     name: str  # of the table, and of its file
@@ -36,7 +33,7 @@ class Decision:
 
     @property
     def columns(self) -> list[str]:
-        """What it says of a picture besides whether it is kept, and why not."""
+        """The columns that say more of a picture than whether it is kept, and why not."""
         return [name for name in self.schema.names if name not in ("key", "reasons", "message")]
 
     def path(self, workspace: Workspace) -> Path:
@@ -69,7 +66,7 @@ class Threshold:
 
 @cache
 def decisions(*, before: str | None = None) -> tuple[Decision, ...]:
-    """What the stages decide, in their order; only the stages before one of them."""
+    """The decisions of the stages, in their order; only of the stages before one of them."""
     return tuple(_declared(before))
 
 

@@ -1,8 +1,9 @@
-"""The exceptions among the rows of large tables: what stands there more than once, or has no row in another table.
+"""The exceptions among the rows of large tables.
 
-They are looked for by 64-bit hashes, 8 bytes a row, in sorted arrays: a table of the keys themselves takes ten times that, and longer.
-What stands there twice is then asked for by its key. A key that is in no other table passes for one that is if their hashes are equal: among a
-million keys one time in twenty million.
+They stand there more than once, or have no row in another table. They are looked for by 64-bit hashes,
+8 bytes a row, in sorted arrays: a table of the keys themselves takes ten times that, and longer. What stands
+there twice is then asked for by its key. A key that is in no other table passes for one that is if their
+hashes are equal: among a million keys one time in twenty million.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,10 +25,10 @@ _KNOWN: dict[str, dict[str, pa.Table]] = {}  # the last answer of `steady`, if i
 def tables(
     select: Select, state: str, *, joined: bool, decided: bool, complete: Sequence[str]
 ) -> dict[str, pa.Table]:
-    """Name → keys: what `_steady` tells and, where it is asked for, what dedup hasn't joined and nobody decided yet.
+    """Name → keys: of `_steady` and, where asked for, those dedup hasn't joined and nobody decided on yet.
 
-    state: changes with sightings and pictures. complete: the tables of decisions, besides dedup's, that have a row for each picture that
-    was decided on.
+    state: changes with sightings and pictures. complete: the tables of decisions, besides dedup's, that have
+    a row for each picture that was decided on.
     """
     exceptions = _KNOWN.get(state) or _steady(select)
     _KNOWN.clear()
@@ -48,7 +49,10 @@ def tables(
 
 
 def _steady(select: Select) -> dict[str, pa.Table]:
-    """List what is listed, seen or measured more than once, and what is seen nowhere any more: no decision changes that."""
+    """List what is listed, seen or measured more than once, and what is seen nowhere any more.
+
+    No decision changes that.
+    """
     listed = _hashes(select, "record", "_records")
     again = _again(select, "record", "_records", listed)
     seen, pictures = _hashes(select, "key", "_records"), _hashes(select, "key", "_images")
@@ -67,8 +71,11 @@ def _again(select: Select, column: str, table: str, hashes: Hashes) -> pa.Table:
     twice = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
     if not twice.size:
         return _none(column)
-    asked = f"SELECT {column} FROM {table} WHERE hash({column}) IN (SELECT hash FROM _twice) GROUP BY {column} HAVING count(*) > 1"
-    return select(asked, _twice=pa.table({"hash": twice}))
+    repeated = (
+        f"SELECT {column} FROM {table} WHERE hash({column}) IN (SELECT hash FROM _twice) "
+        f"GROUP BY {column} HAVING count(*) > 1"
+    )
+    return select(repeated, _twice=pa.table({"hash": twice}))
 
 
 def _missing(hashes: Hashes, there: Hashes) -> Hashes:

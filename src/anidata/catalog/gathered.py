@@ -19,26 +19,26 @@ GROUP = 1 << 14  # rows in a row group of a gathered table
 
 
 def gather(workspace: Workspace, name: str) -> None:
-    """Copy the parts of a large table into one file, which takes a query a tenth of the time. A catalog reads it while the parts stay as they are."""
-    found, path = files(workspace.folder(name)), _gathered(workspace, name)
-    state = _gathered_state(found, name)
-    if is_small(found) or _is_gathered(path, state):
+    """Copy the parts of a large table into one file, which takes a query a tenth of the time.
+
+    A catalog reads it while the parts stay as they are.
+    """
+    parts, path = files(workspace.folder(name)), _gathered(workspace, name)
+    state = _gathered_state(parts, name)
+    if is_small(parts) or _is_gathered(path, state):
         return
+    schema = schema_of(name).with_metadata({b"anidata": json.dumps({"state": state}).encode()})
     try:
         with storage.publishing(path) as file:
-            _write_gathered(
-                file,
-                found,
-                schema_of(name).with_metadata({b"anidata": json.dumps({"state": state}).encode()}),
-            )
+            _write_gathered(file, parts, schema)
     except pa.ArrowInvalid as error:
         raise StorageError(f"{name} can't be read: {error}") from error
 
 
-def _write_gathered(file: BinaryIO, found: Sequence[Path], schema: pa.Schema) -> None:
+def _write_gathered(file: BinaryIO, parts: Sequence[Path], schema: pa.Schema) -> None:
     held: list[pa.Table] = []
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for path in found:
+        for path in parts:
             held.append(read(path, schema))
             if sum(map(len, held)) >= GROUP:
                 writer.write_table(pa.concat_tables(held))
@@ -51,14 +51,15 @@ def _gathered(workspace: Workspace, name: str) -> Path:
     return workspace.folder("gathered") / f"{name}.parquet"
 
 
-def _gathered_state(found: Sequence[Path], name: str) -> str:
-    return recipe.fingerprint(GROUP, state_of(*found), str(schema_of(name)))
+def _gathered_state(parts: Sequence[Path], name: str) -> str:
+    return recipe.fingerprint(GROUP, state_of(*parts), str(schema_of(name)))
 
 
 def files_of(workspace: Workspace, name: str) -> list[Path]:
-    """The files that a table is read from: the one it has been gathered into, if that is of today, or else its parts."""
-    found, path = files(workspace.folder(name)), _gathered(workspace, name)
-    return [path] if path.exists() and _is_gathered(path, _gathered_state(found, name)) else found
+    """The files that a table is read from: the one it is gathered into, if up to date, or else its parts."""
+    parts, path = files(workspace.folder(name)), _gathered(workspace, name)
+    up_to_date = path.exists() and _is_gathered(path, _gathered_state(parts, name))
+    return [path] if up_to_date else parts
 
 
 def _is_gathered(path: Path, state: str) -> bool:
@@ -68,8 +69,8 @@ def _is_gathered(path: Path, state: str) -> bool:
         return False
 
 
-def is_small(found: Sequence[Path]) -> bool:
-    return sum(path.stat().st_size for path in found) <= HELD
+def is_small(paths: Sequence[Path]) -> bool:
+    return sum(path.stat().st_size for path in paths) <= HELD
 
 
 def schema_of(name: str) -> pa.Schema:

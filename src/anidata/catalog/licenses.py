@@ -4,8 +4,9 @@ import re
 
 RATINGS = ("g", "s", "q", "e")  # general, sensitive, questionable, explicit
 
-# From free to strict, by what they forbid: nothing; to hide the author; to close what is made of it, in two degrees; to change it;
-# to earn by it, alone and with the others. What nothing here knows comes next, and last that all rights are reserved.
+# From free to strict, by what they forbid: nothing; to hide the author; to close what is made of it, in
+# two degrees; to change it; to earn by it, alone and with the others. What nothing here knows comes next,
+# and last that all rights are reserved.
 (
     _PUBLIC,
     _PERMISSIVE,
@@ -29,8 +30,13 @@ _NAMES = (
     (_COPYLEFT, r"gpl|gfdl|gnu (?:general|free|lesser|affero)|copyleft|\bfal\b|free art licen[cs]e"),
 )
 _TERMS = {
-    "": _BY, "sa": _SHARE_ALIKE, "nd": _NO_CHANGES, "nc": _UNPAID, "nc sa": _UNPAID_ALIKE, "nc nd": _UNPAID_NO_CHANGES,
-}  # fmt: skip
+    "": _BY,
+    "sa": _SHARE_ALIKE,
+    "nd": _NO_CHANGES,
+    "nc": _UNPAID,
+    "nc sa": _UNPAID_ALIKE,
+    "nc nd": _UNPAID_NO_CHANGES,
+}
 _CREATIVE_COMMONS = re.compile(r"\bcc[ -]*((?:(?:by|nc|nd|sa)\b[ -]*)+)")
 _SPELLED = (
     (r"creativecommons\.org/licenses/|creative ?commons|\bcc(?=by)", "cc "),
@@ -47,7 +53,10 @@ _OWNED = r"copyright|©|\(c\)"  # beside a license, it only says whose it is
 
 
 def license_rank(text: str) -> int:
-    """0 for public domain, higher the more a license forbids; of several the strictest; what isn't known counts as strict."""
+    """0 for public domain, higher the more a license forbids; of several the strictest.
+
+    What isn't known counts as strict.
+    """
     low = re.sub(r"[_\s]+", " ", text.lower())
     if re.search(_RESERVED, low):
         return RESERVED
@@ -56,10 +65,16 @@ def license_rank(text: str) -> int:
 
 
 def _creative_commons(low: str) -> list[int]:
+    """The rank of each Creative Commons license in a text of small letters."""
     for pattern, short in _SPELLED:
         low = re.sub(pattern, short, low)
-    found = [set(re.findall(r"[a-z]+", terms)) - {"by"} for terms in _CREATIVE_COMMONS.findall(low)]
-    return [_TERMS.get(" ".join(sorted(terms)), _UNPAID_NO_CHANGES) for terms in found]
+    return [_rank_of_terms(terms) for terms in _CREATIVE_COMMONS.findall(low)]
+
+
+def _rank_of_terms(terms: str) -> int:
+    """Of 'by-nc-sa' and its like; terms that don't go together count as the strictest."""
+    restrictions = set(re.findall(r"[a-z]+", terms)) - {"by"}
+    return _TERMS.get(" ".join(sorted(restrictions)), _UNPAID_NO_CHANGES)
 
 
 def rating_rank(text: str) -> int:

@@ -7,11 +7,21 @@ import pyarrow as pa
 from anidata import registry
 
 VIEWS = ("records", "images", "pairs", "samples", "fetches")
-SETTLED = "settled"  # in place of an error: what an earlier row by this name said is so no more, and it is in no view
+# In place of an error: what an earlier row by this name said is so no more, and it is in no view.
+SETTLED = "settled"
 PARTED = ("records", "images", "edges", "relations", "pairs", "fetched")  # the tables that have parts
 RETRIED = ("timeout", "killed", "missing", "unreadable")  # never final: the next run tries again
 
-REFERENCE = [("uri", pa.string()), ("offset", pa.int64()), ("size", pa.int64())]
+
+def _reference(prefix: str) -> list[tuple[str, pa.DataType]]:
+    """The columns of a storage.Reference, where some bytes lie."""
+    return [
+        (f"{prefix}_uri", pa.string()),
+        (f"{prefix}_offset", pa.int64()),
+        (f"{prefix}_size", pa.int64()),
+    ]
+
+
 SIGHTINGS = pa.schema(
     [
         ("record", pa.string()),
@@ -20,52 +30,46 @@ SIGHTINGS = pa.schema(
         ("root", pa.string()),
         ("name", pa.string()),
         ("file", pa.string()),
-    ]
-    + [(f"at_{n}", t) for n, t in REFERENCE]
-    + [(f"line_{n}", t) for n, t in REFERENCE]
-    + [
+        *_reference("at"),
+        *_reference("line"),
         ("error", pa.string()),
         ("message", pa.string()),
         ("stamp", pa.string()),
         ("url", pa.string()),
         ("license", pa.string()),
-    ]
-    + [
         ("artist", pa.string()),
         ("rating", pa.string()),
         ("tags", pa.list_(pa.string())),
         ("caption", pa.string()),
-    ]
-    + [("extra", pa.string())]  # what else the source says, as JSON
-    + [("line_error", pa.string())]  # why there is no lineart though the source names one
-    + [
+        ("extra", pa.string()),  # what else the source says, as JSON
+        ("line_error", pa.string()),  # why there is no lineart though the source names one
+        # Sent to the hosts of pictures that the source names with one.
         ("referer", pa.string()),
         ("line_referer", pa.string()),
-    ]  # sent to the hosts of pictures that the source names with one
+    ]
 )
 FETCHED = pa.schema(
-    [("record", pa.string()), ("generation", pa.int32()), ("url", pa.string()), ("final_url", pa.string())]
-    + [
+    [
+        ("record", pa.string()),
+        ("generation", pa.int32()),
+        ("url", pa.string()),
+        ("final_url", pa.string()),
         ("asked", pa.timestamp("us", "UTC")),
         ("http", pa.int32()),
         ("error", pa.string()),
         ("message", pa.string()),
-    ]
-    + [(f"at_{n}", t) for n, t in REFERENCE]
-    + [
+        *_reference("at"),
         ("redirects", pa.int32()),
         ("tries", pa.int32()),
         ("etag", pa.string()),
         ("modified", pa.string()),
         ("type", pa.string()),
-    ]
-    + [
         ("robots_tag", pa.string()),
         ("tdm_reservation", pa.string()),
         ("tdm_policy", pa.string()),
         ("content_usage", pa.string()),
+        ("ignored", pa.string()),
     ]
-    + [("ignored", pa.string())]
 )
 RECORDS = pa.schema([*SIGHTINGS, pa.field("key", pa.string()), pa.field("line_key", pa.string())])
 PICTURE = [
@@ -74,8 +78,6 @@ PICTURE = [
     ("message", pa.string()),
     ("bytes", pa.int64()),
     ("format", pa.string()),
-]
-PICTURE += [
     ("width", pa.int32()),
     ("height", pa.int32()),
     ("frames", pa.int32()),
@@ -87,14 +89,17 @@ CODES = [
     ("colors", pa.binary()),
     ("pixels", pa.binary()),
     ("degenerate", pa.bool_()),
+    ("content", pa.float32()),  # share of the frame that lies within plain borders
 ]
-CODES += [("content", pa.float32())]  # share of the frame that lies within plain borders
-WINDOWS = (
-    "windows",
-    pa.binary(),
-)  # windows.CODE, one behind the other; in no view, for it tells nobody anything
+# windows.CODE, one behind the other; in no view, for it tells nobody anything.
+WINDOWS = ("windows", pa.binary())
 RELATIONS = pa.schema(
-    [("a", pa.string()), ("b", pa.string()), ("mirrored", pa.string()), ("relation", pa.string())]
+    [
+        ("a", pa.string()),
+        ("b", pa.string()),
+        ("mirrored", pa.string()),
+        ("relation", pa.string()),
+    ]
 )
 EDGES = RELATIONS.append(pa.field("distance", pa.int32()))
 PAIRS = pa.schema(
@@ -104,15 +109,11 @@ PAIRS = pa.schema(
         ("fingerprint", pa.string()),
         ("suffix", pa.string()),
         ("tar", pa.string()),
-    ]
-    + [
         ("offset", pa.int64()),
         ("size", pa.int64()),
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("drawn", pa.string()),
-    ]
-    + [
         ("ink", pa.float32()),
         ("stroke_width", pa.float32()),
         ("components", pa.int32()),
@@ -126,10 +127,11 @@ COLOR = "color"  # what stands in pairs.style for the color picture itself
 
 @cache
 def measures() -> dict[str, pa.DataType]:
-    """Column → type of every measure on the shelf."""
+    """Column → type of every measure in the registry."""
     return {name: registry.load("measures", name).TYPE for name in registry.names("measures")}
 
 
 @cache
 def images_schema() -> pa.Schema:
+    """The columns of a picture: its file's, the measures', and the codes that dedup compares."""
     return pa.schema([*PICTURE, *measures().items(), *CODES, WINDOWS])

@@ -1,7 +1,10 @@
-"""Tables as Parquet files: a table is a folder of parts, or one file; a part carries what it was made from in its footer."""
+"""Tables as Parquet files: a table is a folder of parts, or one file.
+
+A part carries what it was made from in its footer.
+"""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,8 @@ import pyarrow.parquet as pq
 
 from anidata import storage
 
-SLICE, SLICES = (
-    1 << 13,
-    16,
-)  # rows of a slice at least, and slices at most: each costs a look at the whole tables
+SLICE = 1 << 13  # rows of a slice at least
+SLICES = 16  # at most: each costs a look at the whole tables
 
 
 def write(path: Path, table: pa.Table, made_from: dict[str, Any] | None = None) -> None:
@@ -39,11 +40,12 @@ def write_batches(
 
 
 def made_from(path: Path) -> dict[str, Any]:
-    """What a table was made from, as `write` was told; empty where there is no such file."""
+    """The origin that `write` noted of a table; empty where there is no such file."""
     if not path.exists():
         return {}
-    found: dict[str, Any] = json.loads((pq.read_metadata(path).metadata or {}).get(b"anidata", b"{}"))
-    return found
+    footer = pq.read_metadata(path).metadata or {}
+    origin: dict[str, Any] = json.loads(footer.get(b"anidata", b"{}"))
+    return origin
 
 
 def read(path: Path, schema: pa.Schema) -> pa.Table:
@@ -51,22 +53,22 @@ def read(path: Path, schema: pa.Schema) -> pa.Table:
     if not path.exists():
         return schema.empty_table()
     with pq.ParquetFile(path) as file:
-        found = file.read()
-    columns = [
-        found.column(f.name).cast(f.type)
-        if f.name in found.column_names
-        else pa.nulls(found.num_rows, f.type)
-        for f in schema
-    ]
-    return pa.table(columns, schema=schema)
+        content = file.read()
+    return pa.table([_column(content, field) for field in schema], schema=schema)
+
+
+def _column(content: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
+    if field.name in content.column_names:
+        return content.column(field.name).cast(field.type)
+    return pa.nulls(content.num_rows, field.type)
 
 
 def rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = read(path, schema).to_pylist()
-    return found
+    content: list[dict[str, Any]] = read(path, schema).to_pylist()
+    return content
 
 
-def table(content: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+def table(content: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(list(content), schema=schema)
 
 
@@ -82,15 +84,10 @@ def slices(rows: pa.Table) -> Iterator[pa.Table]:
         yield rows.slice(start, size)
 
 
-def keys_of(found: pa.Table, *columns: str) -> pa.Table:
+def keys_of(content: pa.Table, *columns: str) -> pa.Table:
     """The keys in some columns of a table, each once, as a table of one column."""
-    return pa.table(
-        {
-            "key": pa.chunked_array(
-                [c for name in columns for c in found.column(name).chunks], pa.string()
-            ).unique()
-        }
-    )
+    chunks = [chunk for name in columns for chunk in content.column(name).chunks]
+    return pa.table({"key": pa.chunked_array(chunks, pa.string()).unique()})
 
 
 def write_groups(
@@ -114,8 +111,8 @@ def group_sizes(path: Path) -> list[int]:
 
 def read_group(path: Path, group: int) -> list[dict[str, Any]]:
     with pq.ParquetFile(path) as file:
-        found: list[dict[str, Any]] = file.read_row_group(group).to_pylist()
-    return found
+        content: list[dict[str, Any]] = file.read_row_group(group).to_pylist()
+    return content
 
 
 def files(folder: Path) -> list[Path]:
@@ -125,5 +122,12 @@ def files(folder: Path) -> list[Path]:
 
 def state_of(*folders: Path) -> str:
     """Changes when a part of these folders (or one of these files) is added, rewritten or goes."""
-    found = [p for f in folders for p in (files(f) if f.is_dir() else [f] if f.exists() else [])]
-    return "|".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in found)
+    paths = [path for folder in folders for path in _files_at(folder)]
+    return "|".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in paths)
+
+
+def _files_at(path: Path) -> list[Path]:
+    """The finished parts of a folder, or a file itself, if it exists."""
+    if path.is_dir():
+        return files(path)
+    return [path] if path.exists() else []

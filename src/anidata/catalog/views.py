@@ -16,7 +16,10 @@ OWN = ("dedup",)  # decisions whose columns have places of their own in views.sq
 
 
 def statements(columns: Sequence[str], decisions: Sequence[Decision]) -> list[str]:
-    """CREATE VIEW and CREATE MACRO, in their order. columns: of a picture, the measures and codes. decisions: of the stages, in order."""
+    """CREATE VIEW and CREATE MACRO, in their order.
+
+    columns: of a picture, the measures and codes. decisions: of the stages, in order.
+    """
     shown = ["format", "width", "height", "frames", "bytes", "transparency", *columns]
     more = [decision for decision in decisions if decision.name not in OWN and decision.columns]
     names = [(decision.name, column) for decision in more for column in decision.columns]
@@ -36,12 +39,11 @@ def statements(columns: Sequence[str], decisions: Sequence[Decision]) -> list[st
 def before(stage: str, decisions: Sequence[Decision]) -> list[str]:
     """The views of what stands when a stage begins. decisions: of the stages before it, in order.
 
-    `_rejected_before_STAGE` has key and reasons, `_kept_before_STAGE` the readable pictures that none has rejected.
+    `_rejected_before_STAGE` has key and reasons, `_kept_before_STAGE` the readable pictures that none has
+    rejected.
     """
-    rejections = (
-        " UNION ALL ".join(_rejections(decisions))
-        or "SELECT key, [''] AS reasons, 0 AS stage FROM _images WHERE false"
-    )
+    nothing = "SELECT key, [''] AS reasons, 0 AS stage FROM _images WHERE false"
+    rejections = " UNION ALL ".join(_rejections(decisions)) or nothing
     joined = f"SELECT key, flatten(list(reasons ORDER BY stage)) AS reasons FROM ({rejections}) GROUP BY key"
     rejected = f"SELECT key, reasons FROM ({rejections})" if len(decisions) == 1 else joined
     kept = "".join(
@@ -57,7 +59,8 @@ def _rejections(decisions: Sequence[Decision]) -> Iterator[str]:
     """SQL of each table's rejections, with the stage's number."""
     for number, decision in enumerate(decisions):
         message = "message" if "message" in decision.schema.names else "NULL::VARCHAR AS message"
-        yield f"SELECT key, reasons, {message}, {number} AS stage FROM _{decision.name} WHERE len(reasons) > 0"
+        columns = f"key, reasons, {message}, {number} AS stage"
+        yield f"SELECT {columns} FROM _{decision.name} WHERE len(reasons) > 0"
 
 
 def _joins(decisions: Sequence[Decision], key: str) -> str:

@@ -1,4 +1,4 @@
-"""What commands share: the app, the workspace held for a command, how results are shown."""
+"""Shared by commands: the app, the workspace held for a command, how results are shown."""
 
 import json
 from collections import Counter
@@ -30,7 +30,8 @@ class Commands(typer.core.TyperGroup):
         except KeyboardInterrupt:
             raise Interrupted(GOES_ON) from None
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # click's own context is the base of typer's
+    # Click's own context is the base of typer's.
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -58,7 +59,10 @@ app = typer.Typer(
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
-    """Whether a Ctrl-C is behind an error: DuckDB wraps what is raised while it calls Python, and tells of it in its text alone."""
+    """Whether a Ctrl-C is behind an error.
+
+    DuckDB wraps what is raised while it calls Python, and tells of it in its text alone.
+    """
     return error is not None and ("KeyboardInterrupt" in str(error) or _is_interrupt(error.__cause__))
 
 
@@ -72,15 +76,17 @@ def held_workspace(
     create: bool = False,
     add: bool = False,
 ) -> "Iterator[tuple[Workspace, Recipe]]":
-    """The workspace, locked for this command, with its resolved recipe, which it will remember. `add`: the sources join those it knows."""
+    """The workspace, locked for this command, with its resolved recipe, which it will remember.
+
+    add: the sources join those it knows.
+    """
     from anidata import pipeline
     from anidata import recipe as toml
     from anidata import workspace as folder
 
     if create:
-        pipeline.resolve(
-            None, recipe, settings or (), sources
-        )  # a typing error shouldn't leave a folder behind
+        # A typing error shouldn't leave a folder behind.
+        pipeline.resolve(None, recipe, settings or (), sources)
         pipeline.check_sources(sources)
     workspace = folder.create(work) if create else folder.open_workspace(work)
     with workspace.locked():
@@ -98,7 +104,8 @@ def training_imports() -> Iterator[None]:
         if (error.name or "").partition(".")[0] == "anidata":
             raise
         raise MissingExtra(
-            f"training needs {error.name}, which isn't installed. Install it with: pip install 'anidata[train]'"
+            f"training needs {error.name}, which isn't installed. "
+            "Install it with: pip install 'anidata[train]'"
         ) from error
 
 

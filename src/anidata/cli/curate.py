@@ -121,7 +121,10 @@ def run(
     show({"done": counts, **summary.to_json()}, as_json, lambda: terminal.show(summary, changed=changed))
 
 
-@app.command()
+@app.command(
+    help="Add sources: read every new picture once. Known sightings are skipped. "
+    "Without a source: finish what is begun."
+)
 def ingest(
     work: Work,
     sources: NewSources = None,
@@ -137,7 +140,7 @@ def ingest(
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Add sources: read every new picture once. Known sightings are skipped. Without a source: finish what is begun."""
+    """Add sources; its help tells the rest."""
     from anidata import pipeline
 
     given = {

@@ -1,4 +1,7 @@
-"""The commands: parse, build the config, call the stage, show its summary. Results go to stdout, progress and notes to stderr."""
+"""The commands: parse, build the config, call the stage, show its summary.
+
+Results go to stdout, progress and notes to stderr.
+"""
 
 import sys
 from typing import Annotated

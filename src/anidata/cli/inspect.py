@@ -67,14 +67,18 @@ def status(work: Work, as_json: Json = False) -> None:
     show(state.to_json(), as_json, lambda: terminal.show_status(workspace, state))
 
 
-@app.command("report")
+@app.command(
+    "report",
+    help="One static page: the funnel, histograms, the rejected, the kept and the duplicates, "
+    "to look at without a network.",
+)
 def report_page(
     work: Work,
     output: PagePath = None,
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
-    """One static page: the funnel, histograms, the rejected, the kept and the duplicates, to look at without a network."""
+    """Write the page of a workspace."""
     from anidata import pipeline
     from anidata.reports import page
     from anidata.workspace import open_workspace
@@ -111,5 +115,5 @@ def list_parts(shelf: Annotated[Shelf, typer.Argument(help="Which shelf.")], as_
     """The parts of a shelf, one line each."""
     from anidata.reports import terminal
 
-    lines = terminal.shelf(shelf.value)
+    lines = terminal.plugins(shelf.value)
     show(lines, as_json, lambda: terminal.show_pairs(lines))

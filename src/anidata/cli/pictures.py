@@ -15,16 +15,96 @@ from anidata.cli.options import Device, DeviceName, Json, Overwrite, Settings
 if TYPE_CHECKING:
     from anidata.imaging.loose.job import Done
 
+DrawnImages = Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Pictures; folders too.")]
+DrawingFolder = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="Each picture's lineart becomes DIR/STEM.png; those of folders keep their folders.",
+    ),
+]
+DrawingStyle = Annotated[
+    str,
+    typer.Option("--style", metavar="NAME", help="A style (see: anidata list styles), or onnx:MODEL.onnx."),
+]
+DrawingSize = Annotated[
+    int,
+    typer.Option("--size", min=0, help="Long side in px; 0: the picture's own.", show_default=False),
+]
+Compare = Annotated[
+    bool,
+    typer.Option("--compare", help="Draw every style instead, all on one sheet: DIR/styles.png."),
+]
+Baseline = Annotated[
+    str,
+    typer.Argument(metavar="NAME|PATH", help="A model file by name (see: anidata list models) or path."),
+]
+DatasetFolder = Annotated[
+    str, typer.Argument(metavar="DATASET", help="A finished data set's folder, such as WORK/dataset.")
+]
+NewRun = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="The training's folder; the same command goes on with it."),
+]
+Preset = Annotated[str, typer.Option("--preset", metavar="P", help="One of the model file's presets.")]
+TrainingSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="train.KEY=VALUE|model.KEY=VALUE",
+        help="Change one setting; may be given many times.",
+    ),
+]
+InitialWeights = Annotated[
+    str,
+    typer.Option(
+        "--init",
+        metavar="RUN|FILE",
+        help="Start from the weights of a run or .safetensors file, where they fit.",
+        show_default=False,
+    ),
+]
+FinishedRun = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training.")]
+ColorizedImages = Annotated[
+    list[Path], typer.Argument(metavar="IMAGE…", help="Line art or colored pictures; folders too.")
+]
+ColorFolder = Annotated[
+    Path,
+    typer.Option("-o", "--output", metavar="DIR", help="Each picture becomes DIR/STEM.png, at its own size."),
+]
+ColorReference = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference",
+        metavar="FILE",
+        help="A picture whose colors to take, for models trained with references.",
+    ),
+]
+LineStyle = Annotated[
+    str,
+    typer.Option(
+        "--style",
+        metavar="NAME",
+        help="Of the lines drawn of colored pictures; unless told, as in training.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of what is random in sampling.")]
+
 
 @app.command()
 def draw(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Pictures; folders too.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Each picture's lineart becomes DIR/STEM.png; those of folders keep their folders.")],
-    style: Annotated[str, typer.Option("--style", metavar="NAME", help="A style (see: anidata list styles), or onnx:MODEL.onnx.")] = "ink",
-    size: Annotated[int, typer.Option("--size", min=0, help="Long side in px; 0: the picture's own.", show_default=False)] = 0,
-    compare: Annotated[bool, typer.Option("--compare", help="Draw every style instead, all on one sheet: DIR/styles.png.")] = False,
-    settings: Settings = None, overwrite: Overwrite = False, as_json: Json = False,
-) -> None:  # fmt: skip
+    images: DrawnImages,
+    output: DrawingFolder,
+    style: DrawingStyle = "ink",
+    size: DrawingSize = 0,
+    compare: Compare = False,
+    settings: Settings = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
     """Lineart of loose files."""
     from anidata import recipe
     from anidata.imaging.loose.job import Job
@@ -33,29 +113,31 @@ def draw(
     nothing: recipe.Document = {}
     document = reduce(recipe.assigned, settings or (), nothing)
     job = Job(drawing.COMMAND, output, overwrite)
-    done = (
-        drawing.compare_files(images, size, document, job)
-        if compare
-        else drawing.draw_files(images, style, size, document, job)
-    )
+    if compare:
+        done = drawing.compare_files(images, size, document, job)
+    else:
+        done = drawing.draw_files(images, style, size, document, job)
     _show_done(done, "drawn", output, as_json=as_json)
 
 
 @app.command("train-baseline", cls=MayImportPandas)
 def train_baseline(
-    baseline: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A model file by name (see: anidata list models) or path.")],
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A finished data set's folder, such as WORK/dataset.")],
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The training's folder; the same command goes on with it.")],
-    preset: Annotated[str, typer.Option("--preset", metavar="P", help="One of the model file's presets.")] = "default",
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="train.KEY=VALUE|model.KEY=VALUE", help="Change one setting; may be given many times.")] = None,
-    init: Annotated[str, typer.Option("--init", metavar="RUN|FILE", help="Start from the weights of a run or .safetensors file, where they fit.", show_default=False)] = "",
-    device: DeviceName = Device.AUTO, as_json: Json = False,
-) -> None:  # fmt: skip
+    baseline: Baseline,
+    dataset: DatasetFolder,
+    run_folder: NewRun,
+    preset: Preset = "default",
+    settings: TrainingSettings = None,
+    init: InitialWeights = "",
+    device: DeviceName = Device.AUTO,
+    as_json: Json = False,
+) -> None:
     """Train a baseline on a data set, or go on with a training."""
     with training_imports():
         from anidata.training import train
 
-    words = [*(settings or ()), *([f"train.init={json.dumps(init)}"] if init else [])]
+    words = list(settings or ())
+    if init:
+        words.append(f"train.init={json.dumps(init)}")
     order = train.Order(
         baseline=baseline,
         dataset=dataset,
@@ -71,25 +153,25 @@ def train_baseline(
 
 @app.command("colorize", cls=MayImportPandas)
 def colorize(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Line art or colored pictures; folders too.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Each picture becomes DIR/STEM.png, at its own size.")],
-    reference: Annotated[Path | None, typer.Option("--reference", metavar="FILE", help="A picture whose colors to take, for models trained with references.")] = None,
-    style: Annotated[str, typer.Option("--style", metavar="NAME", help="Of the lines drawn of colored pictures; unless told, as in training.", show_default=False)] = "",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is random in sampling.")] = 0,
-    device: DeviceName = Device.AUTO, overwrite: Overwrite = False, as_json: Json = False,
-) -> None:  # fmt: skip
+    run_folder: FinishedRun,
+    images: ColorizedImages,
+    output: ColorFolder,
+    reference: ColorReference = None,
+    style: LineStyle = "",
+    seed: Seed = 0,
+    device: DeviceName = Device.AUTO,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
     """Color pictures with a trained baseline."""
     from anidata.imaging.loose.job import Job
 
     with training_imports():
         from anidata.training.inference import files
 
+    request = files.ColorRequest(seed, style, reference, device.value)
     job = Job(files.COMMAND, output, overwrite, (reference,) if reference else ())
-    done = files.color_files(
-        run_folder, images, files.ColorRequest(seed, style, reference, device.value), job
-    )
-    _show_done(done, "colored", output, as_json=as_json)
+    _show_done(files.color_files(run_folder, images, request, job), "colored", output, as_json=as_json)
 
 
 def _show_done(done: "Done", what: str, output: Path, *, as_json: bool) -> None:

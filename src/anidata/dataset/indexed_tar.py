@@ -1,4 +1,7 @@
-"""Samples of a tar on disk by their number: their places from its index, their bytes by pread. Nothing is read before it is asked for."""
+"""Samples of a tar on disk by their number: where they are from its index, their bytes by pread.
+
+Nothing is read before it is asked for.
+"""
 
 import errno
 import os
@@ -9,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata.dataset.description import Shard, damaged
+from anidata.dataset.description import ShardFile, damaged
 from anidata.errors import AnidataError, DatasetError, StorageError
 from anidata.tar.reader import BLOCK
 from anidata.tar.writer import Member, split_name
@@ -21,7 +24,8 @@ NEWLINE = ord("\n")
 class Files:
     """Files held open for reading by place, the least lately used closed again.
 
-    A forked process may go on with those it got, since pread moves nothing that is shared; a spawned one opens its own.
+    A forked process may go on with those it got, since pread moves nothing that is shared; a spawned one
+    opens its own.
     """
 
     def __init__(self) -> None:
@@ -56,7 +60,7 @@ def _open(path: Path) -> _File:
 
 
 def refused(path: Path, error: OSError) -> AnidataError:
-    """What a refused reading comes to."""
+    """The error for a refused reading."""
     if isinstance(error, FileNotFoundError):
         return DatasetError(missing(path))
     why = os.strerror(error.errno or errno.EIO)
@@ -65,7 +69,10 @@ def refused(path: Path, error: OSError) -> AnidataError:
 
 def missing(path: Path, more: int = 0) -> str:
     others = f", nor are {more:,} others" if more else ""
-    return f"{path} isn't there{others}. Copy the data set whole, or build it again with: anidata shard WORK DATASET"
+    return (
+        f"{path} isn't there{others}. "
+        "Copy the data set whole, or build it again with: anidata shard WORK DATASET"
+    )
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class IndexedTar:
     """A tar with its index."""
 
     root: Path
-    shard: Shard
+    shard: ShardFile
     files: Files
 
     def members(self, row: int) -> dict[str, Member]:
@@ -94,11 +101,8 @@ class IndexedTar:
         """
         block = self.files.read(self.root / self.shard.tar, member.offset - BLOCK, BLOCK + member.size)
         if len(block) < BLOCK + member.size or not _is_header(block, member):
-            damaged(
-                str(self.root),
-                self.shard.tar,
-                f"{member.name} isn't at byte {member.offset:,}, where the index has it",
-            )
+            text = f"{member.name} isn't at byte {member.offset:,}, where the index has it"
+            damaged(str(self.root), self.shard.tar, text)
         return block[BLOCK:]
 
     def read_keys(self) -> list[str]:
@@ -123,12 +127,9 @@ class IndexedTar:
         head = f"v1.2 {self.shard.samples}\n".encode()
         ends = np.flatnonzero(np.frombuffer(text, np.uint8) == NEWLINE) + 1
         if not text.startswith(head) or not text.endswith(b"\n") or len(ends) != self.shard.samples + 1:
-            told = f"begins with {text[:40]!r} and has {len(ends):,} lines"
-            damaged(
-                str(self.root),
-                self.shard.index,
-                f"{told}; an index of {self.shard.samples:,} samples begins with {head!r}",
-            )
+            actual = f"begins with {text[:40]!r} and has {len(ends):,} lines"
+            expected = f"an index of {self.shard.samples:,} samples begins with {head!r}"
+            damaged(str(self.root), self.shard.index, f"{actual}; {expected}")
         return ends
 
 
@@ -143,16 +144,17 @@ def _members(line: bytes, size: int) -> dict[str, Member]:
     """
     words = line.decode().split()
     quads = zip(*[iter(words)] * 4, strict=True)
-    found = {suffix: Member(name, int(offset), int(length)) for suffix, offset, length, name in quads}
-    if not found or not all(
-        m.offset >= BLOCK and m.size >= 0 and m.offset + m.size <= size for m in found.values()
-    ):
+    members = {suffix: Member(name, int(offset), int(length)) for suffix, offset, length, name in quads}
+    if not members or not all(_is_within(member, size) for member in members.values()):
         raise ValueError(f"it has no files, or one outside the tar's {size:,} bytes")
-    return found
+    return members
+
+
+def _is_within(member: Member, size: int) -> bool:
+    return member.offset >= BLOCK and member.size >= 0 and member.offset + member.size <= size
 
 
 def _is_header(block: bytes, member: Member) -> bool:
     """Whether a tar's header as anidata writes it, with this name and size, begins the block."""
-    return (
-        block[:100] == member.name.encode().ljust(100, b"\0") and block[124:136] == b"%011o\0" % member.size
-    )
+    name, size = member.name.encode().ljust(100, b"\0"), b"%011o\0" % member.size
+    return block[:100] == name and block[124:136] == size

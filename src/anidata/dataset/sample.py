@@ -26,14 +26,13 @@ class Sample(TypedDict):
 
     key: str
     color: Pixels  # (h, w, 3), RGB
-    lineart: dict[
-        str, Pixels
-    ]  # style → (h, w): black ink (0) on white paper (255), whatever the polarity they are stored in
+    # Style → (h, w): black ink (0) on white paper (255), whatever the polarity they are stored in.
+    lineart: dict[str, Pixels]
     meta: dict[str, Any]  # the sample's JSON
 
 
 def line_suffix(style: str, first: str) -> str:
-    """What a style's lineart is called behind the key."""
+    """The name of a style's lineart behind the key."""
     return "lineart.png" if style == first else f"{LINE}{style}.png"
 
 
@@ -42,24 +41,24 @@ def color_suffix(there: Iterable[str]) -> str:
     return next((suffix for suffix in there if suffix.startswith(COLOR)), f"{COLOR}*")
 
 
-def decode(place: str, name: str, files: Mapping[str, bytes], lines: Mapping[str, str]) -> Sample:
-    """`files`: suffix → bytes. `lines`: style → suffix. `name`: of the sample, with its tar, below the data set's `place`.
+def decode(address: str, name: str, files: Mapping[str, bytes], lines: Mapping[str, str]) -> Sample:
+    """The sample of some files.
+
+    files: suffix → bytes. lines: style → suffix. name: of the sample, with its tar, below the data set's
+    address.
 
     Raises: DatasetError: a file is missing or damaged, or a line has another size than its color.
     """
     suffixes = [color_suffix(files), META, *lines.values()]
     if lacking := [suffix for suffix in suffixes if suffix not in files]:
-        damaged(place, name, f"the sample has no {', no '.join(lacking)}")
-    color = _picture(place, f"{name}.{suffixes[0]}", files[suffixes[0]]).rgb
-    lineart = {style: _line(place, f"{name}.{suffix}", files[suffix]) for style, suffix in lines.items()}
+        damaged(address, name, f"the sample has no {', no '.join(lacking)}")
+    color = _picture(address, f"{name}.{suffixes[0]}", files[suffixes[0]]).rgb
+    lineart = {style: _line(address, f"{name}.{suffix}", files[suffix]) for style, suffix in lines.items()}
     for style, line in lineart.items():
         if line.shape != color.shape[:2]:
-            damaged(
-                place,
-                f"{name}.{lines[style]}",
-                f"{line.shape[::-1]} px, its color picture {color.shape[1::-1]}",
-            )
-    meta = _meta(place, name, files[META])
+            text = f"{line.shape[::-1]} px, its color picture {color.shape[1::-1]}"
+            damaged(address, f"{name}.{lines[style]}", text)
+    meta = _meta(address, name, files[META])
     if meta.get("polarity") == INVERTED:
         lineart = {style: 255 - line for style, line in lineart.items()}
     return Sample(
@@ -70,38 +69,37 @@ def decode(place: str, name: str, files: Mapping[str, bytes], lines: Mapping[str
     )
 
 
-def _picture(place: str, name: str, data: bytes) -> image.Image:
+def _picture(address: str, name: str, data: bytes) -> image.Image:
     try:
         return decoding.decode(data, MAX_PIXELS)
     except BadImage as bad:
-        damaged(place, name, str(bad), bad)
+        damaged(address, name, str(bad), bad)
 
 
-def _line(place: str, name: str, data: bytes) -> Pixels:
+def _line(address: str, name: str, data: bytes) -> Pixels:
     plain = _plain_gray(data)
-    return _picture(place, name, data).gray if plain is None else plain
+    return _picture(address, name, data).gray if plain is None else plain
 
 
 def _plain_gray(data: bytes) -> Pixels | None:
-    """A PNG of 8-bit gray, as lineart is, without the way by RGB: half the time, a quarter of the memory. None of others and damaged ones."""
-    with suppress(
-        Exception
-    ):  # kornia-rs raises no other kind; the decoder of all forms, that comes next, says what is wrong
-        found = png.read(data, MAX_PIXELS)
-        if (
-            data.startswith(png.MAGIC)
-            and (found.depth, found.color) == GRAY_8
-            and not (found.clear or found.icc or found.exif)
-        ):
-            return np.asarray(png.pixels(found), np.uint8)
+    """A PNG of 8-bit gray, as lineart is, without the way by RGB; None of others and damaged ones.
+
+    It takes half the time, and a quarter of the memory.
+    """
+    # kornia-rs raises no other kind; the decoder of all forms, that comes next, says what is wrong.
+    with suppress(Exception):
+        header = png.read(data, MAX_PIXELS)
+        is_gray = data.startswith(png.MAGIC) and (header.depth, header.color) == GRAY_8
+        if is_gray and not (header.clear or header.icc or header.exif):
+            return np.asarray(png.pixels(header), np.uint8)
     return None
 
 
-def _meta(place: str, name: str, data: bytes) -> dict[str, Any]:
+def _meta(address: str, name: str, data: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(data, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        damaged(place, f"{name}.{META}", f"{error}", error)
+        damaged(address, f"{name}.{META}", f"{error}", error)
 
 
 def _own(pixels: Pixels) -> Pixels:

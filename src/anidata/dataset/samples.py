@@ -1,5 +1,6 @@
-"""Data sets as training reads them: `load_dataset(DATASET, split="train")`, from a folder by number, from a URL as a stream.
+"""Data sets as training reads them: `load_dataset(DATASET, split="train")`.
 
+From a folder they are read by number, from a URL as a stream.
 Both follow PyTorch's protocols without importing it: give either to a `torch.utils.data.DataLoader`.
 """
 
@@ -20,7 +21,7 @@ from anidata.dataset.description import (
     MANIFEST,
     MAX_JSON,
     Description,
-    Shard,
+    ShardFile,
     damaged,
     describe,
     unknown_style,
@@ -38,16 +39,20 @@ __all__ = ["Sample", "Samples", "load_dataset"]
 def load_dataset(
     place: str | Path, split: str = "train", *, styles: Sequence[str] | None = None
 ) -> "Samples | Stream":
-    """A split of a data set: `Samples` of a folder, a `Stream` of a URL. `styles`: the lineart to decode; the first style unless told.
+    """A split of a data set: `Samples` of a folder, a `Stream` of a URL.
 
-    Raises: DatasetError: no data set, an empty split, missing or damaged files. FormatError: of another format number.
-        UnknownPart: no such split or style. StorageError: no right to read. MissingExtra: a URL, and webdataset isn't installed.
+    styles: the lineart to decode; the first style where none is named.
+
+    Raises: DatasetError: no data set, an empty split, missing or damaged files. FormatError: of another
+        format
+        number. UnknownPart: no such split or style. StorageError: no right to read. MissingExtra: a URL, and
+        webdataset isn't installed.
     """
     text = str(place)
-    if "://" not in text or text.startswith(storage.FILE):
-        return Samples(
-            storage.path_of(text, Path()) if text.startswith(storage.FILE) else Path(place), split, styles
-        )
+    if text.startswith(storage.FILE):
+        return Samples(storage.path_of(text, Path()), split, styles)
+    if "://" not in text:
+        return Samples(Path(place), split, styles)
     try:
         from anidata.dataset.stream import open_stream  # noqa: PLC0415 webdataset, and torch with it
     except ModuleNotFoundError as error:
@@ -65,14 +70,14 @@ class Samples:
     def __init__(self, root: Path, split: str = "train", styles: Sequence[str] | None = None) -> None:
         root = root.absolute()  # a worker may be started elsewhere
         try:
-            found = _described(root)
-            shards = found.shards(split)
+            description = _described(root)
+            shards = description.shards(split)
             _check_files(root, shards)
         except OSError as error:
             raise refused(Path(error.filename or root), error) from error
         files = Files()
-        self.root, self.split, self.styles = root, split, found.styles
-        self._chosen = found.choose(styles)
+        self.root, self.split, self.styles = root, split, description.styles
+        self._chosen = description.choose(styles)
         self._tars = [IndexedTar(root, shard, files) for shard in shards]
         self._ends = list(accumulate(shard.samples for shard in shards))
 
@@ -82,19 +87,21 @@ class Samples:
     def __getitem__(self, index: int) -> Sample:
         """A sample with its color and the chosen styles decoded.
 
-        Raises: IndexError. DatasetError: one of its files is missing or damaged. StorageError: it can't be read.
+        Raises: IndexError. DatasetError: one of its files is missing or damaged. StorageError: it can't be
+            read.
         """
         return self.read(index, self._chosen)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
-        """Several samples: what PyTorch asks for a batch."""
+        """Several samples, as PyTorch asks for a batch."""
         return [self[index] for index in indices]
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
 
     def __repr__(self) -> str:
-        return f"Samples({str(self.root)!r}, {self.split!r}): {len(self):,} samples, styles {', '.join(self.styles)}"
+        styles = ", ".join(self.styles)
+        return f"Samples({str(self.root)!r}, {self.split!r}): {len(self):,} samples, styles {styles}"
 
     def read(self, index: int, styles: Sequence[str]) -> Sample:
         """A sample with other styles than the chosen ones: those drawn for it, or none.
@@ -109,7 +116,7 @@ class Samples:
         return decode(str(self.root), f"{tar.shard.tar}/{key_of(members)}", files, lines)
 
     def files(self, index: int) -> dict[str, bytes]:
-        """The files of a sample as they are, by what follows the key in their names: color.jpg, json, lineart.png …"""
+        """The files of a sample as they are, by suffix: color.jpg, json, lineart.png …"""
         tar, row = self._locate(index)
         return {suffix: tar.read(member) for suffix, member in tar.members(row).items()}
 
@@ -130,9 +137,10 @@ class Samples:
     def order(
         self, seed: int, epoch: int, rank: int = 0, ranks: int = 1, worker: int = 0, workers: int = 1
     ) -> NDArray[np.int64]:
-        """The samples' numbers in the order of an epoch, shuffled exactly: int64 (n,); to resume, leave out those already seen.
+        """The samples' numbers in the order of an epoch, shuffled exactly: int64 (n,).
 
-        A rank's part, and a worker's part of that, are disjoint from the others', make the whole with them, and are equally long ±1.
+        A rank's part, and a worker's part of that, are disjoint from the others', make the whole with them,
+        and are equally long ±1. To resume, leave out those already seen.
         """
         whole = sample_order.shuffled(len(self), seed, epoch)
         return sample_order.part(whole, rank, ranks, worker, workers)
@@ -149,9 +157,9 @@ class Samples:
         if not -len(self) <= number < len(self):
             raise IndexError(f"sample {number:,} of {len(self):,}")
         number %= len(self)
-        place = bisect_right(self._ends, number)
-        tar = self._tars[place]
-        return tar, number - self._ends[place] + tar.shard.samples
+        shard = bisect_right(self._ends, number)
+        tar = self._tars[shard]
+        return tar, number - self._ends[shard] + tar.shard.samples
 
 
 class Keys(Sequence[str]):
@@ -186,7 +194,10 @@ def _no_dataset(root: Path) -> str:
     inner = root / "dataset"
     if (inner / MANIFEST).is_file():
         return f"{root} is a workspace; its data set is {inner}. Name that."
-    return f"{root} is no data set of anidata: there is no {MANIFEST} in it. Make one with: anidata run quickstart WORK SOURCE"
+    return (
+        f"{root} is no data set of anidata: there is no {MANIFEST} in it. "
+        "Make one with: anidata run quickstart WORK SOURCE"
+    )
 
 
 def _document(root: Path, name: str) -> bytes:
@@ -196,8 +207,11 @@ def _document(root: Path, name: str) -> bytes:
     return path.read_bytes()
 
 
-def _check_files(root: Path, shards: Sequence[Shard]) -> None:
-    """Raises: DatasetError: a shard or its index is missing, or a tar isn't of its size: better now than hours later."""
+def _check_files(root: Path, shards: Sequence[ShardFile]) -> None:
+    """See that all files are there and of their size: better now than hours later.
+
+    Raises: DatasetError: a shard or its index is missing, or a tar isn't of its size.
+    """
     absent = [name for s in shards for name in (s.tar, s.index) if not (root / name).is_file()]
     if absent:
         raise DatasetError(missing(root / absent[0], len(absent) - 1))

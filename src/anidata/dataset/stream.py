@@ -22,26 +22,22 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 from webdataset.utils import pytorch_worker_info
 
 from anidata.dataset import order
-from anidata.dataset.description import INDEX, MANIFEST, MAX_JSON, Description, Shard, damaged, describe
+from anidata.dataset.description import INDEX, MANIFEST, MAX_JSON, Description, ShardFile, damaged, describe
 from anidata.dataset.sample import Sample, decode, line_suffix
 from anidata.errors import DatasetError, MissingExtra
 
 STALL = 60.0  # seconds without a byte, after which a connection is given up
 TRIES = 3  # at a shard: connections break in the hours that a training takes
 BUFFER = 1000  # samples, packed, among which a stream is shuffled; about 75 MB at 512 px
-PROGRAMS = gopen_schemes.keys() - {
-    "http",
-    "https",
-    "pipe",
-    "__default__",
-}  # schemes for which webdataset runs a program
+# Schemes for which webdataset runs a program.
+PROGRAMS = gopen_schemes.keys() - {"http", "https", "pipe", "__default__"}
 
 Raw = dict[str, Any]  # webdataset's: __key__, __url__, and suffix → bytes
 
 
-@dataclass(frozen=True)
-class Part:
-    """What of an epoch a stream gives, and in which order."""
+@dataclass(frozen=True, kw_only=True)
+class StreamPart:
+    """The part of an epoch that a stream gives, and its order."""
 
     seed: int | None = None  # None: unshuffled
     epoch: int = 0
@@ -50,21 +46,22 @@ class Part:
     start: int = 0  # samples already seen, of those a loader gives
 
 
-def open_stream(place: str, split: str, styles: Sequence[str] | None) -> "Stream":
-    """Raises: as `load_dataset`."""
-    found = describe(place, *(_document(place, name) for name in (MANIFEST, INDEX)))
-    return Stream(found, split, found.choose(styles))
+def open_stream(address: str, split: str, styles: Sequence[str] | None) -> "Stream":
+    """A split of the data set behind a URL. Raises: as `load_dataset`."""
+    description = describe(address, *(_document(address, name) for name in (MANIFEST, INDEX)))
+    return Stream(description, split, description.choose(styles))
 
 
-class Stream(IterableDataset):  # type: ignore[misc]  # Any to mypy, which has no types of webdataset: torch's class, or a stand-in
-    """The samples of a split behind a URL, one after the other; a DataLoader's workers read shards of their own."""
+# The base is torch's class, or webdataset's stand-in; it is Any to mypy, which has no types of webdataset.
+class Stream(IterableDataset):  # type: ignore[misc]
+    """The samples of a split behind a URL, in turn; each worker of a DataLoader reads shards of its own."""
 
     def __init__(
-        self, description: Description, split: str, chosen: tuple[str, ...], part: Part | None = None
+        self, description: Description, split: str, chosen: tuple[str, ...], part: StreamPart | None = None
     ) -> None:
         super().__init__()
-        self.place, self.split, self.styles = description.place, split, description.styles
-        self._description, self._chosen, self._part = description, chosen, part or Part()
+        self.url, self.split, self.styles = description.address, split, description.styles
+        self._description, self._chosen, self._part = description, chosen, part or StreamPart()
         self._shards = description.shards(split)
 
     def __len__(self) -> int:
@@ -76,11 +73,13 @@ class Stream(IterableDataset):  # type: ignore[misc]  # Any to mypy, which has n
         return self.read(worker, workers)
 
     def shuffled(self, seed: int, epoch: int, rank: int = 0, ranks: int = 1, start: int = 0) -> "Stream":
-        """An epoch of this stream: its shards shuffled and cut among the ranks, and samples shuffled within a buffer as they come.
+        """An epoch of this stream: its shards shuffled and cut among the ranks.
 
-        A pure function of all these and of the worker. `start`: samples that each worker leaves out, having given them before.
+        Samples are shuffled within a buffer as they come. A pure function of all these and of the worker.
+        start: samples that each worker leaves out, having given them before.
         """
-        return Stream(self._description, self.split, self._chosen, Part(seed, epoch, rank, ranks, start))
+        part = StreamPart(seed=seed, epoch=epoch, rank=rank, ranks=ranks, start=start)
+        return Stream(self._description, self.split, self._chosen, part)
 
     def read(self, worker: int = 0, workers: int = 1) -> Iterator[Sample]:
         """A worker's part.
@@ -88,39 +87,40 @@ class Stream(IterableDataset):  # type: ignore[misc]  # Any to mypy, which has n
         Raises: DatasetError: fewer shards than loaders, or a shard that can't be read or is damaged.
         """
         lines = {style: line_suffix(style, self.styles[0]) for style in self._chosen}
-        raws = (raw for shard in self.shards(worker, workers) for raw in _samples(self.place, shard))
+        raws = (raw for shard in self.shards(worker, workers) for raw in _samples(self.url, shard))
         if self._part.seed is not None:
             own = f"{self._part.seed}:{self._part.epoch}:{self._part.rank}:{worker}"
             raws = shuffle(BUFFER, rng=random.Random(own))(raws)  # noqa: S311 no secret is drawn
         for raw in islice(raws, self._part.start, None):
-            yield decode(self.place, f"{raw['__url__']}/{raw['__key__']}", raw, lines)
+            yield decode(self.url, f"{raw['__url__']}/{raw['__key__']}", raw, lines)
 
-    def shards(self, worker: int = 0, workers: int = 1) -> list[Shard]:
+    def shards(self, worker: int = 0, workers: int = 1) -> list[ShardFile]:
         """The shards that a worker of this rank reads.
 
         Raises: DatasetError: there are fewer shards than loaders.
         """
-        part, loaders = self._part, self._part.ranks * workers
-        if len(self._shards) < loaders:
+        part, count = self._part, len(self._shards)
+        loaders = part.ranks * workers
+        if count < loaders:
             raise DatasetError(
-                f"{self.place}: '{self.split}' has {len(self._shards)} shards for {loaders} loaders ({part.ranks} ranks with {workers} "
-                "workers each), and a loader of a stream reads whole shards. Take fewer workers; or copy the data set to a disk, where "
-                "any number may read; or cut it finer: anidata shard WORK --reshard --set shard.shard_bytes=BYTES"
+                f"{self.url}: '{self.split}' has {count} shards for {loaders} loaders "
+                f"({part.ranks} ranks with {workers} workers each), and a loader of a stream reads whole "
+                "shards. Take fewer workers; or copy the data set to a disk, where any number may read; "
+                "or cut it finer: anidata shard WORK --reshard --set shard.shard_bytes=BYTES"
             )
-        count = len(self._shards)
         whole = np.arange(count) if part.seed is None else order.shuffled(count, part.seed, part.epoch)
         return [self._shards[n] for n in order.part(whole, part.rank, part.ranks, worker, workers)]
 
 
-def _samples(place: str, shard: Shard) -> Iterator[Raw]:
-    """The samples of a shard; where the connection breaks it is read again, up to the place where it broke.
+def _samples(address: str, shard: ShardFile) -> Iterator[Raw]:
+    """The samples of a shard; where the connection breaks it is read again, up to where it broke.
 
     Raises: DatasetError: it can't be read, or holds another number of samples than the index says.
     """
     given, trouble = 0, ""
     for _ in range(TRIES):
         try:
-            for raw in islice(_unpacked(place, shard), given, None):
+            for raw in islice(_unpacked(address, shard), given, None):
                 given += 1
                 yield raw
             if given >= shard.samples:
@@ -129,41 +129,43 @@ def _samples(place: str, shard: Shard) -> Iterator[Raw]:
         except (OSError, HTTPException, tarfile.TarError, ValueError) as error:
             trouble = f"can't be read after {given:,} samples: {error}"
     else:
-        damaged(place, shard.tar, trouble)
+        damaged(address, shard.tar, trouble)
     if given != shard.samples:
-        damaged(place, shard.tar, f"has more than the {shard.samples:,} samples that the index says")
+        damaged(address, shard.tar, f"has more than the {shard.samples:,} samples that the index says")
 
 
-def _unpacked(place: str, shard: Shard) -> Iterator[Raw]:
-    with _opened(below(place, shard.tar)) as stream:
+def _unpacked(address: str, shard: ShardFile) -> Iterator[Raw]:
+    with _opened(below(address, shard.tar)) as stream:
         yield from group_by_keys(tar_file_expander([{"url": shard.tar, "stream": stream}]), lcase=False)
 
 
-def _document(place: str, name: str) -> bytes:
+def _document(address: str, name: str) -> bytes:
     """One of the documents of a data set."""
     try:
-        with _opened(below(place, name)) as stream:
+        with _opened(below(address, name)) as stream:
             data: bytes = stream.read(MAX_JSON + 1)
     except (OSError, HTTPException, ValueError) as error:
         raise DatasetError(
-            f"{place}: {name} can't be read: {error}. Name the URL of a data set's folder, in which {MANIFEST} lies, and see that you may read it."
+            f"{address}: {name} can't be read: {error}. "
+            f"Name the URL of a data set's folder, in which {MANIFEST} lies, and see that you may read it."
         ) from error
     if len(data) > MAX_JSON:
-        damaged(place, name, f"has over {MAX_JSON:,} bytes")
+        damaged(address, name, f"has over {MAX_JSON:,} bytes")
     return data
 
 
-def below(place: str, name: str) -> str:
+def below(address: str, name: str) -> str:
     """The URL of a file of the data set; a query, that may hold a key, stays behind the path."""
-    parts = urlsplit(place)
+    parts = urlsplit(address)
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}"))
 
 
 def _opened(url: str) -> AbstractContextManager[IO[bytes]]:
-    """HTTP by Python itself, which times out; what webdataset knows by its programs; the rest, such as s3://, by fsspec."""
+    """A URL's bytes: of HTTP by Python itself, which times out; else by webdataset's programs or fsspec."""
     scheme = urlsplit(url).scheme
     if scheme in ("http", "https"):
-        return urlopen(url, timeout=STALL)  # type: ignore[no-any-return]  # noqa: S310 the user names it
+        # The user names it.
+        return urlopen(url, timeout=STALL)  # type: ignore[no-any-return]  # noqa: S310
     return gopen(url) if scheme in PROGRAMS else _by_fsspec(url)
 
 
@@ -175,7 +177,8 @@ def _by_fsspec(url: str) -> Iterator[IO[bytes]]:
         file = fsspec.open(url, "rb")
     except ImportError as error:  # of fsspec itself, or of what it needs for this scheme, which it names
         raise MissingExtra(
-            f"{url}: {error}. Such URLs are read by fsspec and a package for each scheme: install what is named."
+            f"{url}: {error}. "
+            "Such URLs are read by fsspec and a package for each scheme: install what is named."
         ) from error
     with file as stream:
         yield stream

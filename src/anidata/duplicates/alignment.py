@@ -1,6 +1,7 @@
-"""Laying one small picture on another: an affine map and a gain of light, fitted by Gauss-Newton from coarse to fine.
+"""Laying one small picture on another: an affine map and a gain of light, fitted from coarse to fine.
 
-A View keeps what each comparison asks of a picture again. Two of them are matched: brought to one size of the long side.
+A View keeps what each comparison asks of a picture again. Two of them are matched: brought to one size of the
+long side.
 """
 
 import math
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 from anidata.imaging import fit as fitting
 
 SIDE = 192  # px of the long side of what is compared: at 64 px an expression can't be told from JPEG noise
-LIKENESS = 0.6  # correlation of outlines, aligned: copies .78 and more, other expressions .93; the likest of 700 unrelated pairs .45
+# Correlation of outlines, aligned: copies .78 and more, other expressions .93;
+# the likest of 700 unrelated pairs .45.
+LIKENESS = 0.6
 HOPELESS = 0.45  # likeness after the coarsest fit, from which finer ones don't reach LIKENESS
 STILL = 0.0015  # half sides, 0.15 px: a fit that moves the corners by less is none
 LEVELS = ((48, 8), (96, 4), (SIDE, 2))  # px of the long side, and most steps of the fit at that size
@@ -75,11 +78,11 @@ class View:
     @cached_property
     def outline(self) -> Plane:
         """(n,): first differences of luma, across and down."""
-        return np.concatenate([np.diff(self.luma, axis=1).ravel(), np.diff(self.luma, axis=0).ravel()])
+        return _outline(self.luma)
 
 
 def thumbnail(rgb: Pixels) -> Pixels:
-    """What is compared of a picture, uint8 (h, w, 3): the long side at most SIDE, by area."""
+    """The picture as it is compared, uint8 (h, w, 3): the long side at most SIDE, by area."""
     height, width = rgb.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     return fitting.resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)), "area")
@@ -92,31 +95,41 @@ def matched(a: View, b: View) -> tuple[View, View]:
 
 
 def laid(a: View, b: View, fit: Affine) -> tuple[Pixels, Mask]:
-    """Of two matched pictures a on b's grid, and where on it a shows anything."""
+    """Two matched pictures: a on b's grid, and where on it a shows anything."""
     matrix = in_pixels(fit, a.rgb, b.rgb)
     return warped(a.rgb, matrix, b.rgb, cv2.INTER_CUBIC), covered(matrix, a.rgb, b.rgb)
 
 
 def likeness(a: View, b: View, fit: Affine, side: int = OUTLINE) -> float:
-    """Correlation of the first differences of two outlines at that size. Luma itself agrees between any two figures on white."""
+    """Correlation of the first differences of two outlines at that size.
+
+    Luma itself agrees between any two figures on white.
+    """
     a, b = a.shrunk(side), b.shrunk(side)
-    if is_here(fit, a, b):
-        one, other = a.outline, b.outline
-    else:
-        matrix = in_pixels(fit, a.rgb, b.rgb)
-        over, shown = warped(a.luma, matrix, b.luma), covered(matrix, a.luma, b.luma) > 0
-        both = np.concatenate([(shown[:, 1:] & shown[:, :-1]).ravel(), (shown[1:] & shown[:-1]).ravel()])
-        one, other = (
-            np.concatenate([np.diff(over, axis=1).ravel(), np.diff(over, axis=0).ravel()])[both],
-            b.outline[both],
-        )
+    one, other = (a.outline, b.outline) if is_here(fit, a, b) else _outlines_where_both(a, b, fit)
     size = float(np.linalg.norm(one) * np.linalg.norm(other))
     return float(one @ other) / size if size > 1e-3 else float(not one.any() and not other.any())
 
 
+def _outlines_where_both(a: View, b: View, fit: Affine) -> tuple[Plane, Plane]:
+    """(n,) each: the outlines of a, laid on b, and of b, where both show something."""
+    matrix = in_pixels(fit, a.rgb, b.rgb)
+    over, shown = warped(a.luma, matrix, b.luma), covered(matrix, a.luma, b.luma) > 0
+    both = np.concatenate([(shown[:, 1:] & shown[:, :-1]).ravel(), (shown[1:] & shown[:-1]).ravel()])
+    return _outline(over)[both], b.outline[both]
+
+
+def _outline(luma: Plane) -> Plane:
+    """(n,): first differences, across and down."""
+    return np.concatenate([np.diff(luma, axis=1).ravel(), np.diff(luma, axis=0).ravel()])
+
+
 def aligned(a: View, b: View) -> Affine:
-    """The fit that lays a on b: from frame on frame, or from content on content where borders differ, whichever ends more alike."""
-    return refined(a, b, found(a, b))
+    """The fit that lays a on b, from frame on frame, or content on content where borders differ.
+
+    Whichever ends more alike.
+    """
+    return refined(a, b, coarse_fit(a, b))
 
 
 def refined(a: View, b: View, fit: Affine) -> Affine:
@@ -130,8 +143,8 @@ def refined(a: View, b: View, fit: Affine) -> Affine:
     return fit
 
 
-def found(a: View, b: View) -> Affine:
-    """The coarsest fit."""
+def coarse_fit(a: View, b: View) -> Affine:
+    """The most alike of the starts and of the fits at the coarsest level."""
     (coarse, steps), (fine, _) = LEVELS[:2]
     start: Affine = max(_starts(a.shrunk(fine), b.shrunk(fine)), key=lambda fit: likeness(a, b, fit))
     starts = [HERE] if np.array_equal(start, HERE) else [HERE, start]
@@ -140,29 +153,23 @@ def found(a: View, b: View) -> Affine:
 
 
 def _descended(a: Plane, b: Plane, start: Affine, steps: int) -> Affine:
-    """The fit after some steps of Gauss-Newton, where drawings differ weighing little; the start where it goes astray.
+    """The fit after some steps of Gauss-Newton; the start where it goes astray.
+
+    What is drawn otherwise weighs little.
 
     Source: Lucas, Kanade 1981, with gain and offset of light; weights of Geman, McClure 1985
     """
     if min(*a.shape, *b.shape) < LEAST:
         return start
     (height, width), fit, light = b.shape, start, np.array([1.0, 0.0])
-    x, y = _centers(width), _centers(height)[:, None]
-    slopes = np.ones(
-        (8, height, width), np.float32
-    )  # of a's light, by each of the six numbers of the fit, gain and offset
+    slopes = np.ones((8, height, width), np.float32)
     scratch = np.empty((8, height * width), np.float32)
     for _ in range(steps):
         matrix = in_pixels(fit, a, b)
         laid = warped(a, matrix, b)
-        for row, (dx, dy, half) in enumerate(((1, 0, width / 2), (0, 1, height / 2))):
-            slope = cv2.Sobel(laid, cv2.CV_32F, dx, dy, scale=half * float(light[0]) / 8)
-            np.multiply(slope, x, out=slopes[3 * row])
-            np.multiply(slope, y, out=slopes[3 * row + 1])
-            slopes[3 * row + 2] = slope
-        slopes[6] = laid
-        rest = np.asarray(b - np.float32(light[0]) * laid - np.float32(light[1]), np.float32)
-        step = _step(slopes.reshape(8, -1), rest.ravel(), covered(matrix, a, b).ravel(), scratch)
+        _fill_slopes(slopes, laid, float(light[0]))
+        residual = np.asarray(b - np.float32(light[0]) * laid - np.float32(light[1]), np.float32)
+        step = _step(slopes.reshape(8, -1), residual.ravel(), covered(matrix, a, b).ravel(), scratch)
         fit, light = fit + step[:6].reshape(2, 3), light + step[6:]
         if moved(fit, start) > ASTRAY or not 0.2 < light[0] < 5:
             return start
@@ -171,26 +178,37 @@ def _descended(a: Plane, b: Plane, start: Affine, steps: int) -> Affine:
     return fit
 
 
-def _step(slopes: Plane, rest: Plane, shown: Mask, scratch: Plane) -> NDArray[np.float64]:
-    """(8,): what takes the rest away, by weighted least squares, slightly damped."""
-    scale = max(
-        4.0, 2 * float(np.linalg.norm(rest)) / math.sqrt(rest.size)
-    )  # grey levels: what is off by more may be drawn otherwise
-    weighed = np.multiply(slopes, shown / (1 + np.square(rest / np.float32(scale))), out=scratch)
+def _fill_slopes(slopes: NDArray[np.float32], laid: Plane, gain: float) -> None:
+    """Write the slopes, (8, h, w), of light by the fit's six numbers and by gain; by offset they are 1."""
+    height, width = laid.shape
+    x, y = _centers(width), _centers(height)[:, None]
+    for row, (dx, dy, half) in enumerate(((1, 0, width / 2), (0, 1, height / 2))):
+        slope = cv2.Sobel(laid, cv2.CV_32F, dx, dy, scale=half * gain / 8)
+        np.multiply(slope, x, out=slopes[3 * row])
+        np.multiply(slope, y, out=slopes[3 * row + 1])
+        slopes[3 * row + 2] = slope
+    slopes[6] = laid
+
+
+def _step(slopes: Plane, residual: Plane, shown: Mask, scratch: Plane) -> NDArray[np.float64]:
+    """(8,): what takes the residual away, by weighted least squares, slightly damped."""
+    # Grey levels: what is off by more may be drawn otherwise.
+    scale = max(4.0, 2 * float(np.linalg.norm(residual)) / math.sqrt(residual.size))
+    weighed = np.multiply(slopes, shown / (1 + np.square(residual / np.float32(scale))), out=scratch)
     normal = (weighed @ slopes.T).astype(np.float64)
     damping = np.full(8, 1e-4 * np.trace(normal[:6, :6]) / 6 + 1e-6)
     damping[6:] = 1e-6
-    return np.asarray(np.linalg.solve(normal + np.diag(damping), (weighed @ rest).astype(np.float64)))
+    return np.asarray(np.linalg.solve(normal + np.diag(damping), (weighed @ residual).astype(np.float64)))
 
 
 def _starts(a: View, b: View) -> list[Affine]:
-    """Frame on frame, and what plain borders leave of either on the other's frame or on what they leave of that."""
+    """Frame or content of a on frame or content of b, where content is what lies within plain borders."""
     frame = np.array([-1.0, -1.0]), np.array([1.0, 1.0])
-    found = []
+    fits = []
     for (low_a, high_a), (low_b, high_b) in product((frame, a.content), (frame, b.content)):
         scale = (high_a - low_a) / (high_b - low_b)
-        found.append(np.column_stack([np.diag(scale), low_a - low_b * scale]))
-    return found
+        fits.append(np.column_stack([np.diag(scale), low_a - low_b * scale]))
+    return fits
 
 
 def _content(plane: Plane) -> Span:
@@ -207,7 +225,7 @@ def _content(plane: Plane) -> Span:
     return low, high
 
 
-# --- grids ---------------------------------------------------------------------------------------------------------------------------
+# --- grids --------------------------------------------------------------------------------------------------
 
 
 def moved(fit: Affine, start: Affine = HERE) -> float:

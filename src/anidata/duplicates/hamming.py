@@ -1,14 +1,15 @@
-"""The exact Hamming join of 64-bit codes: every pair at most so many bits apart, and the components that pairs make.
+"""The exact Hamming join of 64-bit codes: every pair at most so many bits apart.
 
-Many pictures may share one code (10,000 copies are 50 million pairs), so a join of pictures goes in two steps:
-    groups = grouped(codes)                                        pictures with one code are one group
-    pairs = pairs_within(groups.codes, bits, groups.any(new))      pairs of groups, never more than there are neighbors
+Many pictures may share one code (10,000 copies are 50 million pairs), so pictures are joined in two steps:
+    groups = grouped(codes)                                    pictures with one code are one group
+    pairs = pairs_within(groups.codes, bits, groups.any(new))  of groups, never more than there are neighbors
 and where members are wanted, `expanded(pairs, groups)`: a group's distance is that of each of its members.
 
-How: cut the 64 bits into b blocks; codes at most `bits` apart agree in at least b - bits of them. For every choice of so many
-blocks, sort by their bits and compare within the runs of equal ones. A pair is taken at the first choice that shows it.
-So the choices are independent of each other: threads take them in turn, or several processes a share each. A long list is sorted in passes,
-each over the codes whose keys leave one rest: beside the codes themselves memory holds one pass.
+How: cut the 64 bits into b blocks; codes at most `bits` apart agree in at least b - bits of them. For every
+choice of so many blocks, sort by their bits and compare within the runs of equal ones. A pair is taken at the
+first choice that shows it. So the choices are independent of each other: threads take them in turn, or
+several processes a share each. A long list is sorted in passes, each over the codes whose keys leave one
+remainder: beside the codes themselves memory holds one pass.
 Source: Manku, Jain, Das Sarma 2007, Detecting near-duplicates for web crawling (block permutation).
 """
 
@@ -37,13 +38,15 @@ from anidata.duplicates.pairs import (
 
 WIDTH = 64  # bits of a code
 KEY = 32  # bits of a sort key; as many for the place, so lists are shorter than 2^32
-SAMPLE = 1 << 14  # codes by which the number of candidates is foretold
-TRIALS = 8  # choices of blocks by which the cost of all is foretold
+SAMPLE = 1 << 14  # codes by which the number of candidates is estimated
+TRIALS = 8  # choices of blocks by which the cost of all is estimated
 SORT_COST = 12  # what sorting one code costs, in candidates compared; measured
 CALL_COST = 20_000  # what a choice costs whatever the number of codes, likewise
 PASS = 1 << 24  # codes sorted at once, in some 400 MB with keys and places
 THREADED = 1 << 16  # codes from which threads are worth starting
 SPREAD = 39  # odd, about 64 / golden ratio: multiples modulo 64 fall evenly into blocks of any size
+
+Choice = tuple[int, ...]  # the blocks that must agree, ascending
 
 
 def pairs_within(codes: Words, bits: int, new: Flags | None = None, share: Share | None = None) -> Pairs:
@@ -84,44 +87,44 @@ def _joined(a: Words, b: Words | None, bits: int, share: Share | None = None) ->
         raise ValueError(f"bits must be in 0 … {WIDTH}, not {bits}")
     if not len(a) or (b is not None and not len(b)):
         return NO_PAIRS
-    deal = _deal(a)
-    a, b = _dealt(a, deal), None if b is None else _dealt(b, deal)
+    permutation = _bit_permutation(a)
+    a, b = _permuted(a, permutation), None if b is None else _permuted(b, permutation)
     blocks, agreeing = _plan(a, b, bits)
-    passes = -(-(len(a) + (0 if b is None else len(b))) // PASS)
-    work = [(choice, rest) for choice in combinations(range(blocks), agreeing) for rest in range(passes)]
+    edges = _edges(blocks)
+    passes = -(-_total(a, b) // PASS)
+    choices = combinations(range(blocks), agreeing)
+    work = [(choice, (remainder, passes)) for choice in choices for remainder in range(passes)]
 
-    def found(place: int) -> Pairs:
-        choice, rest = work[place]
-        return concatenated([NO_PAIRS, *_agreeing(a, b, bits, _edges(blocks), choice, (rest, passes))])
+    def join(number: int) -> Pairs:
+        choice, remainder = work[number]
+        return concatenated([NO_PAIRS, *_agreeing(a, b, bits, edges, choice, remainder)])
 
-    i, j, distance = concatenated([NO_PAIRS, *_each(found, len(work), len(a), share)])
-    return (
-        sorted_pairs(np.minimum(i, j), np.maximum(i, j), distance)
-        if b is None
-        else sorted_pairs(i, j, distance)
-    )
+    i, j, distance = concatenated([NO_PAIRS, *_each(join, len(work), len(a), share)])
+    if b is None:
+        i, j = np.minimum(i, j), np.maximum(i, j)
+    return sorted_pairs(i, j, distance)
 
 
-def _each(found: Callable[[int], Pairs], count: int, size: int, share: Share | None) -> Iterator[Pairs]:
-    """What is found at each of so many places: those of a share one after the other, or all of them, by threads."""
+def _each(join: Callable[[int], Pairs], count: int, size: int, share: Share | None) -> Iterator[Pairs]:
+    """Yield the pairs of each of `count` joins: those of a share one after the other, or all, by threads."""
     if share or size < THREADED:
         mine, shares = share or (0, 1)
-        yield from map(found, range(mine, count, shares))
+        yield from map(join, range(mine, count, shares))
         return
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        yield from threads.map(found, range(count))
+        yield from threads.map(join, range(count))
 
 
 def _agreeing(
-    a: Words, b: Words | None, bits: int, edges: list[int], choice: tuple[int, ...], rest: Share
+    a: Words, b: Words | None, bits: int, edges: list[int], choice: Choice, remainder: Share
 ) -> Iterator[Pairs]:
-    """Pairs whose first agreeing blocks are those of the choice, of the codes whose keys leave this rest."""
-    keys, order = _by_key(a, edges, choice, rest)
+    """Yield pairs whose first agreeing blocks are the choice's, of codes whose keys leave this remainder."""
+    keys, order = _by_key(a, edges, choice, remainder)
     if b is None:
         other, low, high = order, np.arange(1, len(order) + 1), _run_ends(keys)
     else:
-        wanted, other = _by_key(b, edges, choice, rest)
-        low, high = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
+        wanted, other = _by_key(b, edges, choice, remainder)
+        low, high = _runs_of(wanted, keys)
     left, right = a[order], a[order] if b is None else b[other]
     for rows, columns in ranges(low, high):
         differing = left[columns] ^ right[rows]
@@ -131,30 +134,35 @@ def _agreeing(
         yield Pairs(order[columns[near]], other[rows[near]], distance[near])
 
 
-def _by_key(
-    codes: Words, edges: list[int], choice: tuple[int, ...], rest: Share = (0, 1)
-) -> tuple[Words, Index]:
-    """The keys of codes (n,), sorted: the bits of the chosen blocks; and where each came from. rest: of the keys with this rest alone."""
-    packed = np.concatenate(
-        [_packed(codes, start, edges, choice, rest) for start in range(0, max(len(codes), 1), PASS)]
-    )
+def _by_key(codes: Words, edges: list[int], choice: Choice, remainder: Share = (0, 1)) -> tuple[Words, Index]:
+    """The keys of codes (n,), sorted: the bits of the chosen blocks; and where each came from.
+
+    remainder: (r, n): of the keys that leave r, divided by n, alone.
+    """
+    starts = range(0, max(len(codes), 1), PASS)
+    packed = np.concatenate([_packed(codes, start, edges, choice, remainder) for start in starts])
     packed.sort()
     return packed >> np.uint64(KEY), (packed & np.uint64((1 << KEY) - 1)).astype(np.int64)
 
 
-def _packed(codes: Words, start: int, edges: list[int], choice: tuple[int, ...], rest: Share) -> Words:
-    """Key and place of the codes of a PASS from `start` whose keys leave the rest: one word sorts faster than an argsort."""
+def _packed(codes: Words, start: int, edges: list[int], choice: Choice, remainder: Share) -> Words:
+    """Key and place of the codes of a PASS from `start` whose keys leave the remainder.
+
+    In one word, which sorts faster than an argsort.
+    """
     some = codes[start : start + PASS]
     keys, room = np.zeros(len(some), np.uint64), KEY
     for block in choice:
         width = min(edges[block + 1] - edges[block], room)  # what finds no room only makes runs longer
         if width:
-            keys = keys << np.uint64(width) | some >> np.uint64(WIDTH - edges[block] - width) & np.uint64(
-                (1 << width) - 1
-            )
+            bits = some >> np.uint64(WIDTH - edges[block] - width) & np.uint64((1 << width) - 1)
+            keys = keys << np.uint64(width) | bits
         room -= width
     packed = keys << np.uint64(KEY) | np.arange(start, start + len(some), dtype=np.uint64)
-    return packed if rest == (0, 1) else packed[keys % np.uint64(rest[1]) == rest[0]]
+    if remainder == (0, 1):
+        return packed
+    r, n = remainder
+    return np.asarray(packed[keys % np.uint64(n) == r])
 
 
 def _run_ends(keys: Words) -> Index:
@@ -163,7 +171,12 @@ def _run_ends(keys: Words) -> Index:
     return np.repeat(ends, np.diff(ends, prepend=0))
 
 
-def _is_first(differing: Words, edges: list[int], choice: tuple[int, ...]) -> Flags:
+def _runs_of(wanted: Words, keys: Words) -> tuple[Index, Index]:
+    """For each wanted key (m,) where its run in the sorted keys (n,) starts and stops."""
+    return np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
+
+
+def _is_first(differing: Words, edges: list[int], choice: Choice) -> Flags:
     """Whether the first blocks without a differing bit are those of the choice: so a pair shows once."""
     first = np.ones(len(differing), np.bool_)
     for block in range(choice[-1] + 1 if choice else 0):
@@ -173,46 +186,50 @@ def _is_first(differing: Words, edges: list[int], choice: tuple[int, ...]) -> Fl
 
 
 def _plan(a: Words, b: Words | None, bits: int) -> tuple[int, int]:
-    """How many blocks, and how many of them must agree, by the foretold cost; (0, 0) compares all with all."""
-    size = len(a) + (0 if b is None else len(b))
+    """How many blocks, and how many of them must agree, by estimated cost; (0, 0) compares all with all."""
+    size = _total(a, b)
     best, cost = (0, 0), float(len(a)) * (len(a) / 2 if b is None else len(b))
     for blocks in range(bits + 1, WIDTH + 1):
         choices = comb(blocks, bits)
         sorting = choices * (SORT_COST * size + CALL_COST)
         if sorting >= cost:
             break
-        total = sorting + choices * _foretold(a, b, blocks, blocks - bits)
+        total = sorting + choices * _estimated_candidates(a, b, blocks, blocks - bits)
         if total < cost:
             best, cost = (blocks, blocks - bits), total
     return best
 
 
-def _foretold(a: Words, b: Words | None, blocks: int, agreeing: int) -> float:
+def _estimated_candidates(a: Words, b: Words | None, blocks: int, agreeing: int) -> float:
     """Candidates of one choice, on average, counted on samples."""
-    some = list(
-        islice(combinations(range(blocks), agreeing), 0, None, max(1, comb(blocks, agreeing) // TRIALS))
-    )
+    every = max(1, comb(blocks, agreeing) // TRIALS)
+    trials = list(islice(combinations(range(blocks), agreeing), 0, None, every))
     left, right = _sample(a), None if b is None else _sample(b)
-    counted = 0
-    for choice in some:
-        keys, _ = _by_key(left, _edges(blocks), choice)
-        if right is None:
-            counted += int((_run_ends(keys) - np.arange(1, len(keys) + 1)).sum())
-        else:
-            wanted, _ = _by_key(right, _edges(blocks), choice)
-            counted += int(
-                (np.searchsorted(keys, wanted, "right") - np.searchsorted(keys, wanted, "left")).sum()
-            )
-    share = len(a) / len(left) * (len(a) / len(left) if b is None or right is None else len(b) / len(right))
-    return counted / len(some) * share
+    counted = sum(_count_candidates(left, right, _edges(blocks), choice) for choice in trials)
+    scale = len(a) / len(left)
+    scale *= scale if b is None or right is None else len(b) / len(right)
+    return counted / len(trials) * scale
+
+
+def _count_candidates(a: Words, b: Words | None, edges: list[int], choice: Choice) -> int:
+    """How many pairs one choice compares."""
+    keys, _ = _by_key(a, edges, choice)
+    if b is None:
+        return int((_run_ends(keys) - np.arange(1, len(keys) + 1)).sum())
+    wanted, _ = _by_key(b, edges, choice)
+    low, high = _runs_of(wanted, keys)
+    return int((high - low).sum())
 
 
 def _sample(codes: Words) -> Words:
+    """At most SAMPLE of the codes: a plan changes time, never pairs."""
     if len(codes) <= SAMPLE:
         return codes
-    return codes[
-        np.random.default_rng(0).choice(len(codes), SAMPLE, replace=False)
-    ]  # a plan changes time, never pairs
+    return codes[np.random.default_rng(0).choice(len(codes), SAMPLE, replace=False)]
+
+
+def _total(a: Words, b: Words | None) -> int:
+    return len(a) + (0 if b is None else len(b))
 
 
 def _edges(blocks: int) -> list[int]:
@@ -220,17 +237,21 @@ def _edges(blocks: int) -> list[int]:
     return [i * WIDTH // max(blocks, 1) for i in range(blocks + 1)]
 
 
-def _deal(codes: Words) -> Index:
-    """The new place of each bit, from the right: telling bits spread evenly, so that no block is left with bits that never change."""
+def _bit_permutation(codes: Words) -> Index:
+    """The new place of each bit, from the right.
+
+    Telling bits are spread evenly, so that no block is left with bits that never change.
+    """
     ones = np.array([np.count_nonzero(codes & np.uint64(1 << bit)) for bit in range(WIDTH)])
-    places = np.empty(WIDTH, np.int64)
-    places[np.argsort(np.abs(ones - len(codes) / 2), kind="stable")] = np.arange(WIDTH) * SPREAD % WIDTH
-    return places
+    permutation = np.empty(WIDTH, np.int64)
+    telling_first = np.argsort(np.abs(ones - len(codes) / 2), kind="stable")
+    permutation[telling_first] = np.arange(WIDTH) * SPREAD % WIDTH
+    return permutation
 
 
-def _dealt(codes: Words, deal: Index) -> Words:
+def _permuted(codes: Words, permutation: Index) -> Words:
     """Codes with their bits in other places; distances stay."""
     out = np.zeros_like(codes)
-    for bit, place in enumerate(deal.tolist()):
-        out |= (codes >> np.uint64(bit) & np.uint64(1)) << np.uint64(place)
+    for bit, target in enumerate(permutation.tolist()):
+        out |= (codes >> np.uint64(bit) & np.uint64(1)) << np.uint64(target)
     return out

@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint64]
 Index = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-Share = tuple[
-    int, int
-]  # the k-th of n: one share takes every n-th choice; all n together find every pair once
+Share = tuple[int, int]  # the k-th of n: one takes every n-th choice; all n together find every pair once
 CHUNK = 1 << 18  # candidates compared at once: their arrays stay in the cache
 
 
@@ -45,22 +43,19 @@ def grouped(codes: Words) -> Groups:
 
 
 def expanded(pairs: Pairs, groups: Groups, share: Share | None = None) -> Pairs:
-    """Pairs of places for pairs of groups, and, in the first share, those within each group, at distance 0."""
-    i, j, distance = members(pairs, groups, groups)
-    if share and share[0] > 0:
-        return sorted_pairs(np.minimum(i, j), np.maximum(i, j), distance)
+    """Pairs of places for pairs of groups; in the first share those within each group too, at distance 0."""
+    across = members(pairs, groups, groups)
+    is_first = not share or share[0] == 0
+    i, j, distance = concatenated([across, _within(groups)]) if is_first else across
+    return sorted_pairs(np.minimum(i, j), np.maximum(i, j), distance)
+
+
+def _within(groups: Groups) -> Pairs:
+    """Each member with those behind it in its group, unsorted."""
     order, _, stop = _layout(groups)
-    behind = ranges(
-        np.arange(1, len(order) + 1), stop[groups.of[order]]
-    )  # each member with those behind it in its group
-    within = np.concatenate(
-        [np.stack([order[rows], order[columns]]) for rows, columns in behind] or [np.empty((2, 0), np.int64)],
-        axis=1,
-    )
-    i, j = np.concatenate([i, within[0]]), np.concatenate([j, within[1]])
-    return sorted_pairs(
-        np.minimum(i, j), np.maximum(i, j), np.concatenate([distance, np.zeros(within.shape[1], np.uint8)])
-    )
+    behind = ranges(np.arange(1, len(order) + 1), stop[groups.of[order]])
+    chunks = [Pairs(order[i], order[j], np.zeros(len(i), np.uint8)) for i, j in behind]
+    return concatenated([NO_PAIRS, *chunks])
 
 
 def components(n: int, i: Index, j: Index) -> Index:
@@ -80,11 +75,11 @@ def components(n: int, i: Index, j: Index) -> Index:
 def members(pairs: Pairs, left: Groups, right: Groups) -> Pairs:
     """Each member of group i with each of group j, unsorted."""
     (rows_of, start, stop), (columns_of, low, high) = _layout(left), _layout(right)
-    found = [NO_PAIRS]
+    chunks = [NO_PAIRS]
     for pair, row in ranges(start[pairs.i], stop[pairs.i]):
         for at, column in ranges(low[pairs.j[pair]], high[pairs.j[pair]]):
-            found.append(Pairs(rows_of[row[at]], columns_of[column], pairs.distance[pair[at]]))
-    return concatenated(found)
+            chunks.append(Pairs(rows_of[row[at]], columns_of[column], pairs.distance[pair[at]]))
+    return concatenated(chunks)
 
 
 def _layout(groups: Groups) -> tuple[Index, Index, Index]:
@@ -106,8 +101,8 @@ def ranges(low: Index, high: Index) -> Iterator[tuple[Index, Index]]:
         yield np.repeat(full[some], times), np.arange(start, stop) + np.repeat(low[some] - begins, times)
 
 
-def concatenated(found: list[Pairs]) -> Pairs:
-    return Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
+def concatenated(chunks: list[Pairs]) -> Pairs:
+    return Pairs(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
 
 
 def sorted_pairs(i: Index, j: Index, distance: NDArray[np.uint8]) -> Pairs:

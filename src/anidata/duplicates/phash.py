@@ -1,12 +1,14 @@
-"""Codes of a picture: the 64-bit phash as ImageHash computes it, its mirrored twin, coarse colors, and a digest of the pixels.
+"""Codes of a picture: the 64-bit phash as ImageHash has it, its mirrored twin, coarse colors, a digest.
 
-The phash comes from 32 × 32 gray levels of the whole picture. Any other gray or reduction changes bits, so gray and rows are Pillow's own;
-the columns, where Pillow spends its time, are Pillow's fixed-point sums done as matrix products, equal to the last bit.
+The phash comes from 32 × 32 gray levels of the whole picture. Any other gray or reduction changes bits, so
+gray and rows are Pillow's own; the columns, where Pillow spends its time, are Pillow's fixed-point sums done
+as matrix products, equal to the last bit.
 """
 
 import hashlib
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -21,15 +23,19 @@ LOBES = 3  # of the Lanczos window
 UNIT = 1 << 22  # Pillow's weights for 8 bits are whole multiples of 1 / UNIT
 STRIP = 1 << 18  # pixels at once: what lies between is 2 MB of float64, whatever the picture's size
 BAND = 8  # columns of one matrix product: their windows overlap
-NOISE = 55.0  # DCT units: 3 standard deviations of what rounding to whole gray levels adds, 4 · sqrt(32² / 4) / sqrt(12) = 18.5
+# DCT units: 3 standard deviations of what rounding to whole
+# gray levels adds, 4 · sqrt(32² / 4) / sqrt(12) = 18.5
+NOISE = 55.0
 MIN_FIRM = 16  # bits, of 64, that must stand clear of NOISE
 
 Gray = NDArray[np.uint8]  # (h, w)
 Bands = tuple[tuple[slice, slice, NDArray[np.float64]], ...]  # pixels, columns, weights
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Codes:
+    """Codes of a picture: to find it again by."""
+
     phash: int  # uint64, equal to int(str(imagehash.phash(picture)), 16)
     phash_flip: int  # the same of the mirrored picture
     colors: bytes  # (4, 4, 3) uint8, row by row: mean L*a*b* of each cell, as OpenCV scales it
@@ -43,12 +49,12 @@ def codes(rgb: NDArray[np.uint8]) -> Codes:
     small = luma(rgb)
     low, colors = _low(small), _colors(rgb)
     return Codes(
-        _sign_bits(low),
-        _sign_bits(_low(small[:, ::-1])),
-        colors,
-        _digest(rgb, small, colors),
-        not are_firm(low[None])[0],
-        small,
+        phash=_sign_bits(low),
+        phash_flip=_sign_bits(_low(small[:, ::-1])),
+        colors=colors,
+        pixels=_digest(rgb, small, colors),
+        degenerate=not are_firm(low[None])[0],
+        luma=small,
     )
 
 
@@ -70,17 +76,15 @@ def distance(a: int, b: int) -> int:
 def luma(rgb: NDArray[np.uint8]) -> Gray:
     """uint8 (32, 32): equal to Pillow's convert("L").resize((32, 32), LANCZOS) of the whole picture."""
     height, width = rgb.shape[:2]
-    if (
-        height - SIDE > 2 * (width - SIDE) or not _sums_as_pillow()
-    ):  # so tall: Pillow from 13 on does the rows first
+    is_tall = height - SIDE > 2 * (width - SIDE)  # Pillow from 13 on does the rows of these first
+    if is_tall or not _sums_as_pillow():
         return _resized(_gray(rgb))
     return _summed(rgb)
 
 
 def _gray(rgb: NDArray[np.uint8]) -> Image.Image:
-    padded = cv2.cvtColor(
-        rgb, cv2.COLOR_RGB2RGBA
-    )  # four bytes a pixel is how Pillow stores RGB: it can look at them in place
+    # Four bytes a pixel is how Pillow stores RGB: it can look at them in place.
+    padded = cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA)
     height, width = padded.shape[:2]
     return Image.frombuffer("RGBX", (width, height), padded, "raw", "RGBX", 0, 1).convert("L")
 
@@ -99,7 +103,10 @@ def _summed(rgb: NDArray[np.uint8]) -> Gray:
 
 @cache
 def _sums_as_pillow() -> bool:
-    """Whether the installed Pillow still sums as `_summed` does: asked once, so that another Pillow costs time and no bits."""
+    """Whether the installed Pillow still sums as `_summed` does: asked once.
+
+    So another Pillow costs time, and no bits.
+    """
     shapes = ((40, 97), (95, 64), (300, 200))  # rows and columns: wide, almost too tall, a portrait
     pictures = [np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8) for shape in shapes]
     return all(np.array_equal(_summed(rgb), _resized(_gray(rgb))) for rgb in pictures)
@@ -115,12 +122,11 @@ def _narrowed(gray: Gray, bands: Bands) -> Gray:
 
 @lru_cache(maxsize=64)
 def _bands(width: int) -> Bands:
-    """Weights from the pixels of a row to its 32 columns, in whole UNITs as Pillow rounds them, cut into bands of columns."""
+    """Weights from a row's pixels to its 32 columns, in whole UNITs as Pillow rounds, in bands of columns."""
     spread = max(width / SIDE, 1.0)
     centers = (np.arange(SIDE) + 0.5) * width / SIDE
-    start = np.maximum(centers - LOBES * spread + 0.5, 0).astype(
-        np.int64
-    )  # the pixels that a column looks at
+    # The pixels that a column looks at.
+    start = np.maximum(centers - LOBES * spread + 0.5, 0).astype(np.int64)
     stop = np.minimum(centers + LOBES * spread + 0.5, width).astype(np.int64)
     pixels = start + np.arange((stop - start).max())[:, None]
     x = (pixels - centers + 0.5) / spread
@@ -133,7 +139,7 @@ def _bands(width: int) -> Bands:
 
 
 def _low(small: Gray) -> NDArray[np.float64]:
-    """float64 (8, 8): the lowest frequencies, by the calls ImageHash makes, so that even rounding noise agrees."""
+    """float64 (8, 8): lowest frequencies, by ImageHash's own calls, so that even rounding noise agrees."""
     from scipy.fftpack import dct  # noqa: PLC0415  .25 s, which only workers need to spend
 
     return np.asarray(dct(dct(np.ascontiguousarray(small), axis=0), axis=1)[:LOW, :LOW])
@@ -153,9 +159,8 @@ def _colors(rgb: NDArray[np.uint8]) -> bytes:
     (height, width), means = rgb.shape[:2], np.empty((GRID, GRID, 3), np.uint8)
     across = _cuts(width)
     for row, rows in enumerate(_cuts(height)):
-        sums = cv2.reduce(rgb[rows], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[
-            0
-        ]  # (w, 3): exact below 8 million rows
+        # (w, 3): exact below 8 million rows
+        sums = cv2.reduce(rgb[rows], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0]
         for column, columns in enumerate(across):
             count = (rows.stop - rows.start) * (columns.stop - columns.start)
             means[row, column] = (sums[columns].sum(axis=0, dtype=np.int64) + count // 2) // count
@@ -164,13 +169,17 @@ def _colors(rgb: NDArray[np.uint8]) -> bytes:
 
 def _cuts(length: int) -> list[slice]:
     """Quarters of a side; below four pixels they overlap."""
-    return [
-        slice(i * length // GRID, max((i + 1) * length // GRID, i * length // GRID + 1)) for i in range(GRID)
-    ]
+    starts = [i * length // GRID for i in range(GRID + 1)]
+    return [slice(start, max(stop, start + 1)) for start, stop in pairwise(starts)]
 
 
 def _digest(rgb: NDArray[np.uint8], small: Gray, colors: bytes) -> bytes:
-    """XXH3 reads a picture eight times faster than SHA-256. It can be forged, but not for two pictures that don't look alike: see `small`."""
+    """16 bytes: the SHA-256 of shape, XXH3 of the pixels, luma and colors.
+
+    XXH3 reads a picture eight times faster than SHA-256. It can be forged, but not for two pictures that
+    don't look
+    alike: see `small`.
+    """
     shape = f"{rgb.shape[0]}x{rgb.shape[1]}:".encode()
     pixels = xxhash.xxh3_128_digest(np.ascontiguousarray(rgb).data)
     return hashlib.sha256(shape + pixels + np.ascontiguousarray(small).tobytes() + colors).digest()[:16]

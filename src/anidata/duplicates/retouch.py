@@ -1,8 +1,9 @@
 """Whether of two pictures of one size, alike at a glance, one was drawn on: the same file in all but a spot.
 
-What was encoded again differs a little wherever anything is drawn. Where most of that is equal to the last bit and yet one spot is plainly
-lighter, darker or of another color, someone moved a lip or drew a border: in a thumbnail such a line is lost. Only full resolution tells, and only of pairs
-that were never encoded with loss in between.
+What was encoded again differs a little wherever anything is drawn. Where most of that is equal to the last
+bit and yet one spot is plainly lighter, darker or of another color, someone moved a lip or drew a border: in
+a thumbnail such a line is lost. Only full resolution tells, and only of pairs that were never encoded with
+loss in between.
 """
 
 import cv2
@@ -13,12 +14,14 @@ from anidata.duplicates.alignment import LIGHTNESS, Pixels, lab_of
 
 DRAWN = 12  # grey levels between neighbors: less is a plain ground, which stays equal in many a copy
 LEAST = 50  # px of what is drawn
-GLANCE = 0.4  # of a thumbnail's drawn pixels equal: retouched pairs .75 and more; of 367 labelled copies 7 reach it
+# Of a thumbnail's drawn pixels equal: retouched pairs .75 and more; of 367 labelled copies 7 reach it.
+GLANCE = 0.4
 SAME = 0.6  # of all drawn pixels equal: retouched pairs .77 and more, copies in fewer colors up to .59
 SPOT = (
     9.0  # L* of 100, mean of 3 × 3 px: copies that pass SAME up to 7.4, retouched pairs mostly 10.8 and more
 )
-STAIN = 14.0  # L*a*b* units, likewise: copies up to 12, what is only colored otherwise (a car's tail lights) 18 and more
+# L*a*b* units, likewise: copies up to 12, what is only colored otherwise (a car's tail lights) 18 and more.
+STAIN = 14.0
 
 
 def may_be(a: Pixels, b: Pixels) -> bool:
@@ -27,7 +30,7 @@ def may_be(a: Pixels, b: Pixels) -> bool:
 
 
 def is_retouched(a: Pixels, b: Pixels) -> bool:
-    """Of two pictures at full resolution, (h, w, 3) both."""
+    """Whether one of two pictures was drawn on; both at full resolution, (h, w, 3)."""
     if a.shape != b.shape or _equal(a, b) < SAME:
         return False
     means = cv2.blur(cv2.subtract(lab_of(a), lab_of(b), dtype=cv2.CV_32F), (3, 3))

@@ -1,8 +1,9 @@
-"""Codes of a picture's windows: of the whole, of what lies within plain borders, of parts and turns of it, and of their mirror images.
+"""Codes of a picture's windows: the whole, what lies within plain borders, parts and turns, mirror images.
 
-A copy that was cut, framed, turned or mirrored shows in one of its windows what another picture shows as a whole. So the two wholes are
-the index, and all windows ask it: by 64 signs of the lowest frequencies, as a phash; by 256 signs it is seen whether a find is worth a look.
-Everything is whole numbers up to the transform, which is the phash's own: the same bits on every machine.
+A copy that was cut, framed, turned or mirrored shows in one of its windows what another picture shows as a
+whole. So the two wholes are the index, and all windows ask it: by 64 signs of the lowest frequencies, as a
+phash; by 256 signs it is seen whether a match is worth a look. Everything is whole numbers up to the
+transform, which is the phash's own: the same bits on every machine.
 """
 
 import math
@@ -52,52 +53,57 @@ PARTS = (
     *(Window("frame", degrees=degrees) for degrees in (-TURN, TURN)),
     Window("content", AROUND, AROUND, AROUND, AROUND),
 )
-WINDOWS = (
-    *WHOLES,
-    *(whole._replace(mirrored=True) for whole in WHOLES),
-    *PARTS,
-)  # by their kind; a new order needs a new VERSION
+# By their kind; a new order needs a new VERSION.
+WINDOWS = (*WHOLES, *(whole._replace(mirrored=True) for whole in WHOLES), *PARTS)
 CODE = np.dtype([("kind", "u1"), ("code", "<u8"), ("fine", "<u8", 4)])
 
 
 def codes(picture: Image, luma: Gray, phash: int, phash_flip: int) -> tuple[NDArray[np.void], float]:
-    """The codes of all windows that show anything, by kind: CODE, at most one a window; and the share of the frame within plain borders.
+    """The codes of all windows that show anything, by kind: CODE, at most one a window.
 
-    luma: `hashing.luma` of the picture. The frame's own codes are its phashes. What is flat is left out: its bits would be
-    rounding noise; and the content where there is no border.
+    And the share of the frame within plain borders.
+
+    luma: `hashing.luma` of the picture. The frame's own codes are its phashes. What is flat is left out: its
+    bits would be rounding noise; and the content where there is no border.
     """
-    grounds: dict[Base, Gray] = {"frame": luma}
     within = content(picture.raster_gray)
     share = within.size / picture.raster_gray.size
+    grounds: dict[Base, Gray] = {"frame": luma}
     if share < 1:
         grounds["content"] = _small(within)
-    kinds = np.array([kind for kind, window in enumerate(WINDOWS) if window.base in grounds])
-    shapes = {"frame": _shape(picture.raster_gray), "content": _shape(within)}
-    asked = [window for window in WINDOWS if window.base in grounds and not window.mirrored]
-    low = _low(np.stack([_seen(grounds[window.base], window, shapes[window.base]) for window in asked]))
-    low = np.concatenate([low[: len(grounds)], _mirrored(low[: len(grounds)]), low[len(grounds) :]])
+    shapes: dict[Base, int] = {"frame": _shape(picture.raster_gray), "content": _shape(within)}
+    low = _frequencies(grounds, shapes)
     coarse = low[:, : hashing.LOW, : hashing.LOW]
-    found = np.empty(len(kinds), CODE)
-    found["kind"], found["code"], found["fine"] = (
-        kinds,
-        _signs(coarse).view(">u8")[:, 0],
-        _signs(low).view(">u8"),
-    )
-    found["code"][kinds == 0], found["code"][kinds == len(WHOLES)] = phash, phash_flip
-    firm = hashing.are_firm(coarse)
-    flat = {
-        WINDOWS[kind].base for kind in kinds[~firm] if kind < len(WHOLES)
-    }  # turned, they tell of white corners alone
-    return found[firm & [WINDOWS[kind].base not in flat for kind in kinds]], share
+    kinds = np.array([kind for kind, window in enumerate(WINDOWS) if window.base in grounds])
+    rows = np.empty(len(kinds), CODE)
+    rows["kind"] = kinds
+    rows["code"] = _signs(coarse).view(">u8")[:, 0]
+    rows["fine"] = _signs(low).view(">u8")
+    rows["code"][kinds == 0], rows["code"][kinds == len(WHOLES)] = phash, phash_flip
+    return rows[_is_telling(kinds, hashing.are_firm(coarse))], share
+
+
+def _frequencies(grounds: dict[Base, Gray], shapes: dict[Base, int]) -> NDArray[np.float64]:
+    """(n, 16, 16): the lowest frequencies of all windows of the bases there are, by kind."""
+    straight = [window for window in WINDOWS if window.base in grounds and not window.mirrored]
+    low = _low(np.stack([_seen(grounds[window.base], window, shapes[window.base]) for window in straight]))
+    wholes, parts = low[: len(grounds)], low[len(grounds) :]
+    return np.concatenate([wholes, _mirrored(wholes), parts])
+
+
+def _is_telling(kinds: NDArray[np.int64], firm: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,): firm windows of bases that are firm as a whole; turned, flat ones tell of white corners alone."""
+    flat = {WINDOWS[kind].base for kind in kinds[~firm] if kind < len(WHOLES)}
+    return np.asarray(firm & [WINDOWS[kind].base not in flat for kind in kinds])
 
 
 def _mirrored(low: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the mirrored picture: each odd frequency across changes its sign."""
+    """The frequencies of the mirrored picture: each odd one across changes its sign."""
     return low * np.where(np.arange(FINE) % 2, -1.0, 1.0)
 
 
 def content(gray: Gray) -> Gray:
-    """What lies within plain borders of a picture, (h, w), one within the other; all of it where hardly anything does."""
+    """The picture, (h, w), without plain borders within each other; all of it if hardly anything is left."""
     inner, rim = gray, 0
     for _ in range(BORDERS):
         seen = inner[rim : len(inner) - rim, rim : inner.shape[1] - rim]
@@ -125,47 +131,47 @@ def _shape(gray: Gray) -> int:
 
 def _seen(ground: Gray, window: Window, shape: int) -> NDArray[np.int32]:
     """(32, 32) in 1 / UNIT² of a grey level. shape: of the base, as `_shape` has it."""
-    places, weights, outside = _sampling(window, shape if window.degrees else 0)
-    seen = np.einsum("ij,ij->i", ground.ravel()[places].astype(np.int32), weights)
-    seen[outside] = fit.WHITE * UNIT**2
+    sampling = _sampling(window, shape if window.degrees else 0)
+    seen = np.einsum("ij,ij->i", ground.ravel()[sampling.cells].astype(np.int32), sampling.weights)
+    seen[sampling.outside] = fit.WHITE * UNIT**2
     return np.asarray(seen.reshape(ground.shape))
 
 
+class _Sampling(NamedTuple):
+    """How a window's (32, 32) grid is read from its base's (32, 32) luma: bilinear, in whole numbers."""
+
+    cells: NDArray[np.int64]  # (1024, 4) of the raveled luma
+    weights: NDArray[np.int32]  # (1024, 4), in 1 / UNIT²
+    outside: NDArray[np.bool_]  # (1024,): what was turned has white corners
+
+
 @lru_cache(maxsize=256)
-def _sampling(
-    window: Window, shape: int = 0
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
-    """Places in the (32, 32) luma and weights, both (1024, 4), of what a window sees; and what lies outside: what was turned has white corners."""
+def _sampling(window: Window, shape: int = 0) -> _Sampling:
+    """Bilinear sampling of a window; shape: of the base, as `_shape` has it."""
     side = hashing.SIDE
-    u = (np.arange(side) + 0.5) * 2 / side - 1
-    x, y = np.meshgrid(u, u)
-    turn = np.radians(window.degrees)
-    x, y = (
-        x * (1 - window.left - window.right) + window.left - window.right,
-        y * (1 - window.top - window.bottom) + window.top - window.bottom,
-    )
-    long = 2 ** (shape / SHAPES)  # width over height: what is square here isn't there
-    seen = np.cos(turn) * x - np.sin(turn) * y / long, np.sin(turn) * x * long + np.cos(turn) * y
+    seen = _grid(window, shape)
     across, down = (
         np.rint(np.clip((axis.ravel() + 1) / 2 * side - 0.5, 0, side - 1) * UNIT).astype(np.int64)
         for axis in seen
     )
     (column, right), (row, below) = np.divmod(across, UNIT), np.divmod(down, UNIT)
     next_column, next_row = np.minimum(column + 1, side - 1), np.minimum(row + 1, side - 1)
-    places = np.stack(
-        [
-            row * side + column,
-            row * side + next_column,
-            next_row * side + column,
-            next_row * side + next_column,
-        ],
-        axis=1,
-    )
-    weights = np.stack(
-        [(UNIT - below) * (UNIT - right), (UNIT - below) * right, below * (UNIT - right), below * right],
-        axis=1,
-    )
-    return places, weights.astype(np.int32), (np.abs(seen) > 1).any(axis=0).ravel()
+    left, above = UNIT - right, UNIT - below
+    corners = [(row, column), (row, next_column), (next_row, column), (next_row, next_column)]
+    cells = np.stack([y * side + x for y, x in corners], axis=1)
+    weights = np.stack([above * left, above * right, below * left, below * right], axis=1)
+    return _Sampling(cells, weights.astype(np.int32), (np.abs(seen) > 1).any(axis=0).ravel())
+
+
+def _grid(window: Window, shape: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(32, 32) each: where in the base, from -1 to 1, the cells of a window lie, across and down."""
+    u = (np.arange(hashing.SIDE) + 0.5) * 2 / hashing.SIDE - 1
+    x, y = np.meshgrid(u, u)
+    x = x * (1 - window.left - window.right) + window.left - window.right
+    y = y * (1 - window.top - window.bottom) + window.top - window.bottom
+    turn = np.radians(window.degrees)
+    long = 2 ** (shape / SHAPES)  # width over height: what is square here isn't there
+    return np.cos(turn) * x - np.sin(turn) * y / long, np.sin(turn) * x * long + np.cos(turn) * y
 
 
 def _low(seen: NDArray[np.int32]) -> NDArray[np.float64]:

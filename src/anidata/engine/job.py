@@ -1,4 +1,4 @@
-"""What a stage is run with: where, by which settings, by which workers, and what the command asked for besides."""
+"""One command's work: where, by which settings, by which workers, and what was asked for besides."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ from anidata.workspace import Workspace
 
 @dataclass(frozen=True)
 class Request:
-    """What a command asks of a stage, that is no setting: it isn't remembered."""
+    """Wishes of a command that are no settings: they aren't remembered."""
 
     sources: tuple[str, ...] = ()
     limit: int = 0  # sightings in all; 0: no limit

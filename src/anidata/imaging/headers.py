@@ -1,4 +1,4 @@
-"""What a file says of itself before a pixel is decoded: form, size, frames, and whether all of it is there.
+"""Read of a file, before a pixel is decoded, its form, size and frames, and whether all of it is there.
 
 Every reader takes time in proportion to the file's blocks, keeps no more than the file's bytes, and refuses
 a picture over `limit` pixels as soon as it has read its size. Pages after the first are counted, never read.

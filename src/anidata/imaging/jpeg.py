@@ -35,7 +35,7 @@ LUMA_SUMS = [_luma_sum(quality) for quality in range(1, 101)]  # by quality from
 
 @dataclass(frozen=True, kw_only=True)
 class Jpeg:
-    """What a JPEG says of itself before its first scan."""
+    """Statements of a JPEG before its first scan."""
 
     width: int
     height: int

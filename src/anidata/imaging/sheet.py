@@ -159,7 +159,7 @@ def _row(row: Row, columns: Grid, touching: bool, width: int, hues: Hues) -> Pix
 
 @dataclass(frozen=True)
 class Lines:
-    """What stands below each other on the cards of a row, px from their top."""
+    """Lines of a row's cards, px from their top."""
 
     pictures: int  # height of the band of pictures
     badge: int

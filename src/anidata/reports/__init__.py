@@ -1,1 +1,1 @@
-"""What a person is shown of a workspace: tables, the funnel, status, contact sheet, page."""
+"""Views of a workspace for people: tables, the funnel, status, contact sheet, page."""

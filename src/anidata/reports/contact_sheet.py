@@ -1,4 +1,7 @@
-"""A run's contact sheet: pairs, rejected pictures with their reasons, clusters of duplicates; a few of each, by key."""
+"""A run's contact sheet: pairs, rejected pictures with their reasons, clusters of duplicates.
+
+A few of each are shown, by key.
+"""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -18,16 +21,23 @@ from anidata.reports.funnel import Funnel, lines
 from anidata.storage import Reference
 from anidata.workspace import Workspace
 
-PAIRS, REJECTED, OF_ONE_REASON, CLUSTERS, MEMBERS = 12, 18, 6, 6, 6  # at most
+# At most so many are shown.
+PAIRS = 12
+REJECTED = 18
+OF_ONE_REASON = 6
+CLUSTERS = 6
+MEMBERS = 6
 SIDE = 512  # px: more isn't kept of a picture for the sheet
 LIMIT = 1 << 40  # bytes and pixels: what stands here was read before, within the recipe's limits
 
 SHOWN = f"""
-SELECT key, file, list({{style: style, tar: tar, "offset": p.offset, size: size}} ORDER BY style <> 'color', style) AS files
+SELECT key, file,
+    list({{style: style, tar: tar, "offset": p.offset, size: size}} ORDER BY style <> 'color', style) AS files
 FROM (
     SELECT DISTINCT ON (key, style) * FROM _pairs
     JOIN (
-        SELECT key, file FROM _merged JOIN (SELECT key FROM _decided WHERE keep ORDER BY key LIMIT {PAIRS}) USING (key)
+        SELECT key, file
+        FROM _merged JOIN (SELECT key FROM _decided WHERE keep ORDER BY key LIMIT {PAIRS}) USING (key)
     ) USING (key)
     ORDER BY tar DESC
 ) p
@@ -51,7 +61,8 @@ FROM _merged JOIN (
 ORDER BY cluster, relation <> 'keeper', NOT keep, distance, key
 """
 LOCATIONS = """
-SELECT $column, at_uri, at_offset, at_size FROM _sightings WHERE $column IN ($names) AND at_uri IS NOT NULL ORDER BY record DESC
+SELECT $column, at_uri, at_offset, at_size FROM _sightings
+WHERE $column IN ($names) AND at_uri IS NOT NULL ORDER BY record DESC
 """
 
 Row = dict[str, Any]
@@ -85,10 +96,8 @@ def _pairs(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
 
 
 def _stored(workspace: Workspace, entry: Row, file: str) -> Cell:
-    data = storage.read(
-        Reference(f"pairs/{entry['tar']}", entry["offset"], entry["size"]), workspace.path, entry["size"]
-    )
-    picture = decode.decode(data, LIMIT).rgb
+    reference = Reference(f"pairs/{entry['tar']}", entry["offset"], entry["size"])
+    picture = decode.decode(storage.read(reference, workspace.path, entry["size"]), LIMIT).rgb
     return Cell(picture, note=file if entry["style"] == schemas.COLOR else entry["style"])
 
 
@@ -132,5 +141,6 @@ def _seen(workspace: Workspace, at: Reference | None) -> np.ndarray | None:
         rgb = decode.decode(storage.read(at, workspace.path, LIMIT), LIMIT, SIDE).rgb
     except BadImage:
         return None
-    scale = min(1.0, SIDE / max(rgb.shape[:2]))
-    return fit.resize(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)), "area")
+    height, width = rgb.shape[:2]
+    scale = min(1.0, SIDE / max(height, width))
+    return fit.resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)), "area")

@@ -1,4 +1,7 @@
-"""Finding: which pictures of a workspace a loose picture is a copy of, or looks like. Nothing is written there, and nothing needs to be decided."""
+"""Finding: which pictures of a workspace a loose picture is a copy of, or looks like.
+
+Nothing is written there, and nothing needs to be decided.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,18 +21,18 @@ from anidata.imaging import decode, image
 from anidata.imaging.reopen import Reader
 from anidata.pipeline import Recipe
 from anidata.stages.dedup import candidates, verify
-from anidata.stages.dedup.candidates import Found
+from anidata.stages.dedup.candidates import PicturePairs
 from anidata.storage import Location
 from anidata.workspace import Workspace
 
 WAYS = {candidates.STRAIGHT: "no", candidates.TURNED: "yes", candidates.STRAIGHT | candidates.TURNED: "both"}
 NEAREST = ("exact", "reencoded", "flip", "crop", "recolor", "variant", "unknown")  # of one distance
-TOLD = "key, file, url, artist, license, keep, split"
+SHOWN = "key, file, url, artist, license, keep, split"  # columns
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Neighbor:
     """A picture of the workspace that looks like the one asked about."""
 
@@ -46,16 +49,15 @@ class Neighbor:
 
 @dataclass
 class Answer:
-    """What was found for one file."""
+    """The neighbors of one file."""
 
     path: Path
-    found: list[Neighbor] = field(default_factory=list)  # the nearest first
+    neighbors: list[Neighbor] = field(default_factory=list)  # the nearest first
     error: str = ""  # why it can't be read
 
     def to_json(self) -> Row:
-        return {"path": str(self.path), "found": [asdict(near) for near in self.found]} | (
-            {"error": self.error} if self.error else {}
-        )
+        error = {"error": self.error} if self.error else {}
+        return {"path": str(self.path), "found": [asdict(neighbor) for neighbor in self.neighbors]} | error
 
 
 @dataclass(frozen=True)
@@ -74,18 +76,13 @@ def find(workspace: Workspace, recipe: Recipe, paths: Sequence[Path], most: int)
     reader = Reader(workspace, recipe.ingest.max_bytes, recipe.ingest.max_pixels)
     loose = list(_opened(answers, reader))
     with catalog.Catalog(workspace) as views, TemporaryDirectory() as folder:
-        keys = (
-            views.select("SELECT key FROM _seen WHERE error IS NULL ORDER BY key").column("key").to_pylist()
-        )
+        readable = views.select("SELECT key FROM _seen WHERE error IS NULL ORDER BY key")
+        keys = readable.column("key").to_pylist()
         candidates.spread(views, Path(folder))
-        met = _met(Path(folder), len(keys), loose, recipe)
-        for place, one in enumerate(loose):
-            near = {
-                keys[i]: (int(d), int(w))
-                for i, j, d, w in zip(*met, strict=True)
-                if j == len(keys) + place and i < len(keys)
-            }
-            one.answer.found = _told(views, reader, one, near)[:most]
+        pairs = _near_pairs(Path(folder), len(keys), loose, recipe)
+        for number, picture in enumerate(loose, len(keys)):
+            near = _near(pairs, keys, number)
+            picture.answer.neighbors = _neighbors(views, reader, picture, near)[:most]
     return answers
 
 
@@ -102,63 +99,73 @@ def _opened(answers: Sequence[Answer], reader: Reader) -> Iterator[_Loose]:
 
 
 def _picture(reader: Reader, path: Path) -> image.Image:
-    return decode.decode(
-        storage.read(storage.Reference(storage.uri_of(path)), Path(), reader.max_bytes), reader.max_pixels
-    )
+    data = storage.read(storage.Reference(storage.uri_of(path)), Path(), reader.max_bytes)
+    return decode.decode(data, reader.max_pixels)
 
 
-def _met(folder: Path, known: int, loose: Sequence[_Loose], recipe: Recipe) -> Found:
+def _near_pairs(folder: Path, known: int, loose: Sequence[_Loose], recipe: Recipe) -> PicturePairs:
     """The pairs of which one is loose: it stands behind the known pictures."""
     with (folder / "windows").open("ab") as file:
-        for place, one in enumerate(loose):
-            file.write(candidates.entries(one.codes, np.full(len(one.codes), known + place)).tobytes())
+        for number, picture in enumerate(loose, known):
+            numbers = np.full(len(picture.codes), number)
+            file.write(candidates.entries(picture.codes, numbers).tobytes())
     new = np.arange(known + len(loose)) >= known
-    part = candidates.Part(folder, recipe.dedup.max_distance, recipe.dedup.flips, (0, 1))
+    part = candidates.JoinPart(folder, recipe.dedup.max_distance, recipe.dedup.flips, (0, 1))
     return candidates.near(candidates.mapped(folder), np.ones(len(new), np.bool_), new, part)
 
 
-def _told(
-    views: catalog.Catalog, reader: Reader, one: _Loose, near: dict[str, tuple[int, int]]
+def _near(pairs: PicturePairs, keys: Sequence[str], number: int) -> dict[str, tuple[int, int]]:
+    """Key → distance and ways, of the known pictures that are near to the loose one of this number."""
+    near: dict[str, tuple[int, int]] = {}
+    for known, loose, distance, ways in zip(*pairs, strict=True):
+        if loose == number and known < len(keys):
+            near[keys[known]] = int(distance), int(ways)
+    return near
+
+
+def _neighbors(
+    views: catalog.Catalog, reader: Reader, picture: _Loose, near: dict[str, tuple[int, int]]
 ) -> list[Neighbor]:
     """Neighbors by their distance; those that a look at both pictures doesn't find related are none."""
-    equal = views.keys(f"SELECT key FROM _seen WHERE error IS NULL AND pixels = '{_blob(one.pixels)}'::BLOB")
-    near |= dict.fromkeys(equal, (0, candidates.EQUAL))
+    same_pixels = f"SELECT key FROM _seen WHERE error IS NULL AND pixels = '{_blob(picture.pixels)}'::BLOB"
+    near |= dict.fromkeys(views.keys(same_pixels), (0, candidates.EQUAL))
     asked = pa.table({"key": pa.array(sorted(near), pa.string())})
-    rows = {
-        row["key"]: row
-        for row in views.select(
-            f"SELECT {TOLD} FROM images SEMI JOIN _asked USING (key)", _asked=asked
-        ).to_pylist()
-    }
-    found = views.select(
-        "SELECT key, places FROM _places SEMI JOIN _asked USING (key)", _asked=asked
-    ).to_pylist()
-    places = {row["key"]: row["places"] for row in found}
-    told = []
-    for key, (distance, way) in near.items():
-        name = (
-            "exact"
-            if way == candidates.EQUAL
-            else _relation(reader, one, key, places.get(key, []), WAYS[way])
-        )
-        if name != "unrelated":
-            told.append(Neighbor(relation=name, distance=distance, **rows[key]))
-    return sorted(
-        told, key=lambda neighbor: (neighbor.distance, NEAREST.index(neighbor.relation), neighbor.key)
-    )
+    rows = _by_key(views, f"SELECT {SHOWN} FROM images SEMI JOIN _asked USING (key)", asked)
+    locations = _by_key(views, "SELECT key, places FROM _places SEMI JOIN _asked USING (key)", asked)
+    neighbors = []
+    for key, (distance, ways) in near.items():
+        if ways == candidates.EQUAL:
+            relation = "exact"
+        else:
+            places = locations[key]["places"] if key in locations else []
+            relation = _relation(reader, picture, key, places, WAYS[ways])
+        if relation != "unrelated":
+            neighbors.append(Neighbor(relation=relation, distance=distance, **rows[key]))
+    return sorted(neighbors, key=_nearness)
 
 
-def _relation(reader: Reader, one: _Loose, key: str, places: list[Location], mirrored: str) -> str:
+def _by_key(views: catalog.Catalog, sql: str, asked: pa.Table) -> dict[str, Row]:
+    """The rows of an answer about the keys asked for."""
+    return {row["key"]: row for row in views.select(sql, _asked=asked).to_pylist()}
+
+
+def _nearness(neighbor: Neighbor) -> tuple[int, int, str]:
+    return neighbor.distance, NEAREST.index(neighbor.relation), neighbor.key
+
+
+def _relation(reader: Reader, picture: _Loose, key: str, places: list[Location], mirrored: str) -> str:
     try:
         known = reader.decode(places, key).rgb
-        whole = partial(_both, reader, one, known)
-        return verify.verdict(alignment.View(alignment.thumbnail(known)), one.view, mirrored, whole)
+        whole = partial(_both, reader, picture, known)
+        return verify.pair_relation(alignment.View(alignment.thumbnail(known)), picture.view, mirrored, whole)
     except BadImage:
         return "unknown"
 
 
-def _both(reader: Reader, one: _Loose, known: alignment.Pixels) -> tuple[alignment.Pixels, alignment.Pixels]:
-    return known, _picture(reader, one.answer.path).rgb
+def _both(
+    reader: Reader, picture: _Loose, known: alignment.Pixels
+) -> tuple[alignment.Pixels, alignment.Pixels]:
+    return known, _picture(reader, picture.answer.path).rgb
 
 
 def _blob(data: bytes) -> str:

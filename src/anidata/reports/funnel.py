@@ -1,4 +1,4 @@
-"""The funnel: of what was found, how much failed, was rejected and why, was a copy of what, and became samples."""
+"""The funnel: of all sightings, how many failed, were rejected and why, were copies, and became samples."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,8 @@ from anidata.workspace import Workspace
 
 VERSION = 1
 DEDUP = "dedup"  # the decision whose drops are counted by their relation, apart from the rejected
-# A sighting of each picture with what is told of few: on the right side of each join, which is held in memory, stand those alone
+# A sighting of each picture with what is told of few: on the right side of each join, which is held in
+# memory, stand those alone.
 PICTURES = """
 SELECT coalesce(r.error, f.error, CASE WHEN 'changed' IN ($reasons) THEN 'changed' END) AS error,
     coalesce($reasons) AS reason, _related.relation AS relation
@@ -31,14 +32,16 @@ $joins
 LEFT JOIN _related USING (key)
 """
 COUNTS = """
-SELECT CASE WHEN error IS NOT NULL THEN 'failed' WHEN reason = 'duplicate' THEN 'duplicates' WHEN reason IS NOT NULL THEN 'rejected'
-        ELSE 'kept' END AS fate,
+SELECT CASE WHEN error IS NOT NULL THEN 'failed' WHEN reason = 'duplicate' THEN 'duplicates'
+        WHEN reason IS NOT NULL THEN 'rejected' ELSE 'kept' END AS fate,
     CASE WHEN error IS NOT NULL THEN error WHEN reason = 'duplicate' THEN relation ELSE reason END AS why,
     count(*) AS n
 FROM ($pictures) GROUP BY ALL
 """
 PAIRED = """
-SELECT count(*) AS n FROM _seen SEMI JOIN (SELECT key FROM _pairs) USING (key) ANTI JOIN _rejected USING (key) WHERE error IS NULL
+SELECT count(*) AS n
+FROM _seen SEMI JOIN (SELECT key FROM _pairs) USING (key) ANTI JOIN _rejected USING (key)
+WHERE error IS NULL
 """
 
 
@@ -60,7 +63,10 @@ class Funnel:
 
 
 def remembered(workspace: Workspace) -> Funnel | None:
-    """The funnel as it was last written down, if nothing has changed since: that takes no look at the tables."""
+    """The funnel as it was last written down, if nothing has changed since.
+
+    That takes no look at the tables.
+    """
     path = _path(workspace)
     noted = json.loads(path.read_bytes()) if path.exists() else {}
     return Funnel(**noted["funnel"]) if noted.get("state") == _state(workspace) else None
@@ -100,13 +106,15 @@ def _counts() -> str:
     """SQL: how many pictures had which fate, and why; the first stage that rejects one says why."""
     names = [decision.name for decision in decisions.decisions()]
     reasons = ["_related.reasons[1]" if name == DEDUP else f"{name}_.reason" for name in names]
-    joins = [
-        f"LEFT JOIN (SELECT key, reasons[1] AS reason FROM _{name} WHERE len(reasons) > 0) {name}_ USING (key)"
-        for name in names
-        if name != DEDUP
-    ]
+    joins = [_join_of_reasons(name) for name in names if name != DEDUP]
     pictures = Template(PICTURES).substitute(reasons=", ".join(reasons), joins="\n".join(joins))
     return Template(COUNTS).substitute(pictures=pictures)
+
+
+def _join_of_reasons(name: str) -> str:
+    """SQL: the gravest reason of each picture that a decision rejects."""
+    reasons = f"SELECT key, reasons[1] AS reason FROM _{name} WHERE len(reasons) > 0"
+    return f"LEFT JOIN ({reasons}) {name}_ USING (key)"
 
 
 def _by_size(rows: Sequence[dict[str, Any]], fate: str) -> dict[str, int]:

@@ -1,4 +1,7 @@
-"""Status: what a workspace holds, which stages are behind, what failed or is missing, the disk it takes, and what to type next."""
+"""Status: what a workspace holds, which stages are behind, what failed or is missing, the disk it takes.
+
+It also says what to type next.
+"""
 
 import os
 import shlex
@@ -13,9 +16,10 @@ from anidata.engine.engine import Engine
 from anidata.reports import funnel
 from anidata.workspace import FOLDERS, Workspace
 
-PLACES = (*FOLDERS, "dataset")
+MEASURED = (*FOLDERS, "dataset")  # folders
 WAITING = f"""
-SELECT count(*) FILTER (error IN {RETRIED}) AS retry, count(*) FILTER (status = 'changed') AS changed FROM _told
+SELECT count(*) FILTER (error IN {RETRIED}) AS retry, count(*) FILTER (status = 'changed') AS changed
+FROM _told
 """
 
 
@@ -31,7 +35,8 @@ class Status:
     next_command: str | None
 
     def to_json(self) -> dict[str, Any]:
-        return {**{n: getattr(self, n) for n in self.__dataclass_fields__}, "funnel": self.funnel.to_json()}
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return fields | {"funnel": self.funnel.to_json()}
 
 
 def measure(workspace: Workspace, recipe: pipeline.Recipe) -> Status:
@@ -42,16 +47,16 @@ def measure(workspace: Workspace, recipe: pipeline.Recipe) -> Status:
     with Catalog(workspace) as views:
         counts = funnel.measure(views)
         waiting = views.select(WAITING).to_pylist()[0]
-    late = next((name for name, word in stages.items() if word != "up to date"), None)
-    command = _command(workspace, recipe, late) if late else None
-    if waiting["changed"] and not late:
+    behind = next((name for name, word in stages.items() if word != "up to date"), None)
+    command = _command(workspace, recipe, behind) if behind else None
+    if waiting["changed"] and not behind:
         command = _command(workspace, recipe, "ingest") + " --refresh"
     return Status(
         stages={registry.stage(name).SETTINGS: word for name, word in stages.items()},
         funnel=counts,
         to_retry=waiting["retry"],
         changed=waiting["changed"],
-        disk={name: size for name in PLACES if (size := _bytes_in(workspace.folder(name)))},
+        disk={name: size for name in MEASURED if (size := _bytes_in(workspace.folder(name)))},
         next_command=command,
     )
 

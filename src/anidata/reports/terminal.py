@@ -1,4 +1,4 @@
-"""What commands show: tables for people on a terminal, and the facts behind them for --json."""
+"""Results of commands: tables for people on a terminal, and the facts behind them for --json."""
 
 import ast
 import csv
@@ -26,18 +26,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from anidata.audit.audit import Report
-    from anidata.reports.find import Answer
+    from anidata.reports.find import Answer, Neighbor
     from anidata.reports.status import Status
     from anidata.stages.clean.explain import Cost, Weighed
 
 WIDE = 10_000  # columns of a table that isn't shown on a terminal: nothing is folded
 
 HEXES = ("phash", "phash_flip")  # 16 digits in JSON: a uint64 is no safe JSON number
+FATES = {None: "", True: "kept", False: "dropped"}  # by `keep`
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a command leaves behind."""
+    """Results of a command: counts, and where things lie."""
 
     funnel: funnel.Funnel
     workspace: Path
@@ -45,12 +46,9 @@ class Summary:
     sheet: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
-        places = {
-            n: str(p)
-            for n, p in (("workspace", self.workspace), ("dataset", self.dataset), ("sheet", self.sheet))
-            if p
-        }
-        return {"funnel": self.funnel.to_json(), **places}
+        paths = {"workspace": self.workspace, "dataset": self.dataset, "sheet": self.sheet}
+        existing = {name: str(path) for name, path in paths.items() if path}
+        return {"funnel": self.funnel.to_json(), **existing}
 
 
 def after_stage(workspace: Workspace) -> Summary:
@@ -61,19 +59,19 @@ def after_run(workspace: Workspace, dataset: Path, *, changed: bool) -> Summary:
     """The summary of a whole run; the contact sheet is drawn anew where anything has changed."""
     from anidata.reports import contact_sheet  # noqa: PLC0415 - pictures are opened for this alone
 
-    sheet, found = workspace.path / "contact-sheet.png", _funnel(workspace)
+    sheet, counts = workspace.path / "contact-sheet.png", _funnel(workspace)
     if changed or not sheet.exists():
-        contact_sheet.write(workspace, found, sheet)
-    return Summary(found, workspace.path, dataset, sheet)
+        contact_sheet.write(workspace, counts, sheet)
+    return Summary(counts, workspace.path, dataset, sheet)
 
 
 def _funnel(workspace: Workspace) -> funnel.Funnel:
-    found = funnel.remembered(workspace)
-    if found is None:
+    counts = funnel.remembered(workspace)
+    if counts is None:
         with Catalog(workspace, decided=False) as views:
-            found = funnel.measure(views)
-        funnel.remember(workspace, found)
-    return found
+            counts = funnel.measure(views)
+        funnel.remember(workspace, counts)
+    return counts
 
 
 def show(summary: Summary, *, changed: bool) -> None:
@@ -112,58 +110,48 @@ def show_status(workspace: Workspace, status: "Status") -> None:
     console.print(f"[dim]{escape(str(workspace.path))}[/dim]", soft_wrap=True, highlight=False)
 
 
-def show_audit(found: "Report") -> None:
+def show_audit(report: "Report") -> None:
     console = Console()
-    splits = ", ".join(f"{n:,} {split}" for split, n in found.samples.items())
-    console.print(f"{found.shards:,} shards, {splits or 'no samples'}", highlight=False)
-    for finding in found.findings:
-        console.print(
-            f"{finding.code}  {escape(finding.where)}  {escape(finding.message)}",
-            soft_wrap=True,
-            highlight=False,
-        )
-    for code, n in found.counts.items():
+    splits = ", ".join(f"{n:,} {split}" for split, n in report.samples.items())
+    console.print(f"{report.shards:,} shards, {splits or 'no samples'}", highlight=False)
+    for finding in report.findings:
+        line = f"{finding.code}  {escape(finding.where)}  {escape(finding.message)}"
+        console.print(line, soft_wrap=True, highlight=False)
+    for code, n in report.counts.items():
         console.print(f"{n:,} × {code}", highlight=False)
-    for suffix, r2 in found.told.items():
-        console.print(
-            f"{suffix}: its gray tells {r2['gray']:.2f} of the color's variance, binarized {r2['binarized']:.2f}",
-            highlight=False,
-        )
-    console.print("sound" if found.sound else "not sound")
+    for suffix, r2 in report.told.items():
+        shares = f"{r2['gray']:.2f} of the color's variance, binarized {r2['binarized']:.2f}"
+        console.print(f"{suffix}: its gray tells {shares}", highlight=False)
+    console.print("sound" if report.sound else "not sound")
 
 
 def show_weighed(rules: "Mapping[str, list[Weighed]]", costs: "Sequence[Cost]") -> None:
     """Pictures against clean's rules; what a rule's other thresholds would cost."""
     for key, rows in rules.items():
-        table = Table(
-            "rule",
-            "value",
-            "setting",
-            "threshold",
-            "verdict",
-            box=None,
-            pad_edge=False,
-            title=key,
-            title_justify="left",
-        )
-        for row in rows:
-            verdict = f"{row.verdict} by {row.margin:.0%}" if row.margin else row.verdict
-            table.add_row(
-                row.rule,
-                "" if row.value is None else f"{row.value:.4g}",
-                row.setting,
-                f"{row.threshold:g}",
-                verdict,
-            )
-        Console().print(table)
+        Console().print(_weighed_table(key, rows))
     if costs:
-        table = Table(
-            "threshold", "kept", "rejected", "by this rule", "by it alone", box=None, pad_edge=False
-        )
-        for cost in costs:
-            counts = (f"{n:,}" for n in (cost.kept, cost.rejected, cost.broken, cost.alone))
-            table.add_row(f"{cost.threshold:g}" + " (now)" * cost.present, *counts)
-        Console().print(table)
+        Console().print(_costs_table(costs))
+
+
+def _weighed_table(key: str, rows: "Sequence[Weighed]") -> Table:
+    """A picture's values against the threshold of each rule."""
+    columns = ("rule", "value", "setting", "threshold", "verdict")
+    table = Table(*columns, box=None, pad_edge=False, title=key, title_justify="left")
+    for row in rows:
+        value = "" if row.value is None else f"{row.value:.4g}"
+        outcome = f"{row.verdict} by {row.margin:.0%}" if row.margin else row.verdict
+        table.add_row(row.rule, value, row.setting, f"{row.threshold:g}", outcome)
+    return table
+
+
+def _costs_table(costs: "Sequence[Cost]") -> Table:
+    """Thresholds of one rule, and how many pictures each would keep and reject."""
+    columns = ("threshold", "kept", "rejected", "by this rule", "by it alone")
+    table = Table(*columns, box=None, pad_edge=False)
+    for cost in costs:
+        counts = (f"{n:,}" for n in (cost.kept, cost.rejected, cost.broken, cost.alone))
+        table.add_row(f"{cost.threshold:g}" + " (now)" * cost.present, *counts)
+    return table
 
 
 def write_table(answer: "pa.Table", form: str) -> None:
@@ -171,49 +159,56 @@ def write_table(answer: "pa.Table", form: str) -> None:
     FORMS[form](answer.rename_columns(_distinct(answer.column_names)))
 
 
-def shelf(name: str) -> dict[str, str]:
-    """Part → its one line; a recipe's is its first comment. Models and metrics aren't imported: they may need an extra."""
+def plugins(name: str) -> dict[str, str]:
+    """Plugin of a registry → its one line; a recipe's is its first comment.
+
+    Models and metrics aren't imported: they may need an extra.
+    """
+    names = registry.names(name)
     if name in registry.FOLDERS:
-        return {p: _first_line(registry.find(name, p)) for p in registry.names(name)}
+        return {plugin: _first_line(registry.find(name, plugin)) for plugin in names}
     if name == "metrics":
-        return {
-            p: _first_line(registry.PACKAGE / registry.DEEPER[name] / f"{p}.py") for p in registry.names(name)
-        }
-    return {p: registry.title(registry.load(name, p)) for p in registry.names(name)}
+        folder = registry.PACKAGE / registry.DEEPER[name]
+        return {plugin: _first_line(folder / f"{plugin}.py") for plugin in names}
+    return {plugin: registry.title(registry.load(name, plugin)) for plugin in names}
 
 
 def _first_line(path: Path) -> str:
     """Of a recipe its first comment, of a module its docstring's first line."""
     text = path.read_text(encoding="utf-8")
-    told = (ast.get_docstring(ast.parse(text)) or "") if path.suffix == ".py" else text.lstrip("# ")
-    return told.split("\n", 1)[0]
+    is_module = path.suffix == ".py"
+    prose = (ast.get_docstring(ast.parse(text)) or "") if is_module else text.lstrip("# ")
+    return prose.split("\n", 1)[0]
 
 
-def show_answers(found: Sequence["Answer"]) -> None:
+def show_answers(answers: Sequence["Answer"]) -> None:
     """The neighbors of each file."""
-    for answer in found:
-        print(_printable(f"{answer.path}: {answer.error}") if answer.error else _printable(str(answer.path)))
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for near in answer.found:
-            fate = "" if near.keep is None else "kept" if near.keep else "dropped"
-            row = (
-                "  " + near.relation,
-                f"{near.distance} bits",
-                near.key,
-                _printable(near.file),
-                fate,
-                near.split or "",
-            )
-            table.add_row(*map(escape, row))
-        if answer.found:
-            Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    for answer in answers:
+        print(_printable(f"{answer.path}: {answer.error}" if answer.error else str(answer.path)))
+        if answer.neighbors:
+            Console(width=None if sys.stdout.isatty() else WIDE).print(_neighbors_table(answer.neighbors))
         elif not answer.error:
             print("  nothing like it")
 
 
-def show_pairs(found: Mapping[str, str]) -> None:
+def _neighbors_table(neighbors: Sequence["Neighbor"]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for near in neighbors:
+        row = (
+            "  " + near.relation,
+            f"{near.distance} bits",
+            near.key,
+            _printable(near.file),
+            FATES[near.keep],
+            near.split or "",
+        )
+        table.add_row(*map(escape, row))
+    return table
+
+
+def show_pairs(lines: Mapping[str, str]) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name, line in found.items():
+    for name, line in lines.items():
         table.add_row(escape(name), escape(line))
     Console().print(table)
 
@@ -244,17 +239,18 @@ FORMS: dict[str, Callable[["pa.Table"], None]] = {"table": _as_table, "csv": _as
 
 def _distinct(names: Sequence[str]) -> list[str]:
     """Names of columns, the second `key` as `key_2`: a row of JSON can't have one twice."""
-    found: list[str] = []
+    distinct: list[str] = []
     for name in names:
-        again = (f"{name}_{n}" for n in count(2))
-        found.append(
-            name if name not in found else next(a for a in again if a not in found and a not in names)
-        )
-    return found
+        if name not in distinct:
+            distinct.append(name)
+            continue
+        numbered = (f"{name}_{n}" for n in count(2))
+        distinct.append(next(new for new in numbered if new not in distinct and new not in names))
+    return distinct
 
 
 def _printable(text: str) -> str:
-    """A found name may hold line ends and a terminal's commands: U+FFFD stands for them."""
+    """A name with U+FFFD for the line ends and a terminal's commands that it may hold."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
@@ -285,7 +281,9 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     plain = _plain("", value)
-    return "" if plain is None else plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    if plain is None:
+        return ""
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
 def _bytes(n: int) -> str:

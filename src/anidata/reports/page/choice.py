@@ -1,4 +1,7 @@
-"""The contents of the page: of each reason the rejected nearest to its threshold, some of the kept, the clusters most worth a look."""
+"""The contents of the page.
+
+Of each reason the rejected nearest to its threshold, some of the kept, the clusters most worth a look.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,14 +30,18 @@ NEAREST = """
 WITH broken AS (
     SELECT *, CASE WHEN false THEN -1 $rules ELSE -1 END AS rule
     FROM (
-        SELECT *, reasons[1] AS why FROM _decided WHERE status = 'ok' AND keep = false AND reasons[1] <> 'duplicate'
+        SELECT *, reasons[1] AS why FROM _decided
+        WHERE status = 'ok' AND keep = false AND reasons[1] <> 'duplicate'
     )
 ),
 valued AS (
-    SELECT *, CASE rule WHEN -1 THEN NULL::DOUBLE $values END AS v, CASE rule WHEN -1 THEN NULL::DOUBLE $limits END AS l FROM broken
+    SELECT *, CASE rule WHEN -1 THEN NULL::DOUBLE $values END AS v,
+        CASE rule WHEN -1 THEN NULL::DOUBLE $limits END AS l
+    FROM broken
 )
 SELECT why, unnest(min({
-    copy: list_contains(reasons, 'duplicate'), away: coalesce(abs(v - l), 0), key: key, value: v, also: reasons[2:], message: message
+    copy: list_contains(reasons, 'duplicate'), away: coalesce(abs(v - l), 0), key: key, value: v,
+    also: reasons[2:], message: message
 }, $most)) AS shown
 FROM valued GROUP BY why
 """
@@ -43,17 +50,20 @@ SELECT error, unnest(min({record: record, file: file, message: message}, $most))
 WHERE status <> 'ok' GROUP BY error
 """
 CLUSTERS = f"""
-SELECT cluster, count(*) AS n, count(*) FILTER (keep) AS kept, bool_or(coalesce(keep AND relation IN {DOUBTFUL}, false)) AS doubtful
+SELECT cluster, count(*) AS n, count(*) FILTER (keep) AS kept,
+    bool_or(coalesce(keep AND relation IN {DOUBTFUL}, false)) AS doubtful
 FROM _decided WHERE relation <> 'single' GROUP BY cluster
 ORDER BY doubtful DESC, max(distance) DESC NULLS LAST, n DESC, cluster LIMIT $most
 """
 MEMBERS = f"""
-SELECT key, cluster, keeper, relation, distance, keep, reasons, coalesce(keep AND relation IN {DOUBTFUL}, false) AS doubtful
+SELECT key, cluster, keeper, relation, distance, keep, reasons,
+    coalesce(keep AND relation IN {DOUBTFUL}, false) AS doubtful
 FROM _decided SEMI JOIN _chosen USING (cluster) WHERE keeper <> key
 QUALIFY row_number() OVER (PARTITION BY cluster ORDER BY doubtful DESC, distance DESC, key) <= $most
 """
 FILES = """
-SELECT key, file, width, height, format, bytes FROM (FROM _seen SEMI JOIN _shown USING (key)) JOIN _merged USING (key)
+SELECT key, file, width, height, format, bytes
+FROM (FROM _seen SEMI JOIN _shown USING (key)) JOIN _merged USING (key)
 """
 
 
@@ -219,15 +229,11 @@ def _reasons(views: Catalog, counts: Funnel, rules: Sequence[Threshold], most: i
     near: dict[str, list[Rejected]] = {}
     for row in rows:
         near.setdefault(row["why"], []).append(row["shown"])
-    return [
-        Reason(
-            name,
-            [rule for rule in rules if rule.reason == name],
-            count,
-            sorted(near.get(name, []), key=_nearness),
-        )
-        for name, count in by_size(counts.rejected)
-    ]
+    reasons = []
+    for name, count in by_size(counts.rejected):
+        given_by = [rule for rule in rules if rule.reason == name]
+        reasons.append(Reason(name, given_by, count, sorted(near.get(name, []), key=_nearness)))
+    return reasons
 
 
 def _nearness(row: Rejected) -> tuple[bool, float, str]:
@@ -240,12 +246,12 @@ def by_size(counts: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def _failed(views: Catalog, failed: dict[str, int], most: int) -> dict[str, list[Failed]]:
-    rows: dict[str, list[Failed]] = {}
-    for row in sorted(
-        _asked(views, FAILED, most=most), key=lambda row: (row["error"], row["shown"]["record"])
-    ):
-        rows.setdefault(row["error"], []).append(row["shown"])
-    return {name: rows[name] for name, _ in by_size(failed) if name in rows}
+    rows = _asked(views, FAILED, most=most)
+    rows.sort(key=lambda row: (row["error"], row["shown"]["record"]))
+    by_error: dict[str, list[Failed]] = {}
+    for row in rows:
+        by_error.setdefault(row["error"], []).append(row["shown"])
+    return {name: by_error[name] for name, _ in by_size(failed) if name in by_error}
 
 
 def _clusters(views: Catalog, config: Config) -> Iterator[Cluster]:

@@ -1,4 +1,7 @@
-"""Where two pictures differ: the distance of their colors pixel by pixel, one laid on the other, as a map of heat."""
+"""Where two pictures differ: the distance of their colors pixel by pixel, as a map of heat.
+
+One is laid on the other first.
+"""
 
 from dataclasses import dataclass
 
@@ -25,17 +28,16 @@ class Heat:
 
 
 def compared(keeper: Pixels, member: Pixels, mirrored: bool | None) -> Heat:
-    """The heat between two thumbnails. mirrored: whether the member is a mirror image; None: whichever makes it more alike."""
+    """The heat between two thumbnails.
+
+    mirrored: whether the member is a mirror image; None: whichever makes it more alike.
+    """
     tries = [way for way in (False, True) if mirrored in (way, None)]
-    found = max((_laid(keeper, member, way) for way in tries), key=lambda laid: laid.likeness)
-    apart = distance(found.member, found.keeper) * found.shown
+    best = max((_laid(keeper, member, way) for way in tries), key=lambda laid: laid.likeness)
+    apart = distance(best.member, best.keeper) * best.shown
     spot = cv2.blur(apart, (SPOT, SPOT), borderType=cv2.BORDER_REFLECT_101)
-    return Heat(
-        colored(apart, found.shown),
-        float(apart.sum() / max(1, found.shown.sum())),
-        float(spot.max()),
-        found.mirrored,
-    )
+    mean = float(apart.sum() / max(1, best.shown.sum()))
+    return Heat(colored(apart, best.shown), mean, float(spot.max()), best.mirrored)
 
 
 def distance(a: Pixels, b: Pixels) -> NDArray[np.float32]:
@@ -45,7 +47,10 @@ def distance(a: Pixels, b: Pixels) -> NDArray[np.float32]:
 
 
 def colored(apart: NDArray[np.float32], shown: Mask) -> Pixels:
-    """Black for equal, by violet and orange, to pale yellow for HOTTEST and more; gray where nothing is shown."""
+    """Black for equal, by violet and orange, to pale yellow for HOTTEST and more.
+
+    Gray where nothing is shown.
+    """
     level = np.clip(apart * (255 / HOTTEST), 0, 255).astype(np.uint8)
     heat = np.asarray(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), np.uint8)[..., ::-1]
     return np.where(shown[..., None] > 0, heat, np.uint8(OUTSIDE))

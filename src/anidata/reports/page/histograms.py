@@ -1,4 +1,7 @@
-"""Histograms of the numeric columns, counted by the catalog: what is held in memory is a few dozen numbers, whatever the pile."""
+"""Histograms of the numeric columns, counted by the catalog.
+
+A few dozen numbers are held in memory, whatever the pile.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -21,11 +24,13 @@ STEPS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # widths of bins, t
 ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)  # distances of the numbers on an axis
 SIZES = {"width": "Width in px, after orientation.", "height": "Height in px, after orientation."}
 SPREAD = """
-SELECT count(*) AS pictures, [min(v), max(v)] AS ends, bool_and(v = floor(v)) AS whole, quantile_cont(v, $shares) AS at $broken
+SELECT count(*) AS pictures, [min(v), max(v)] AS ends, bool_and(v = floor(v)) AS whole,
+    quantile_cont(v, $shares) AS at $broken
 FROM (SELECT *, ($value)::DOUBLE AS v FROM _valued WHERE error IS NULL) WHERE isfinite(v)
 """
 BINNED = """
-SELECT least(greatest($bin, $first - 1), $last + 1)::INTEGER AS bin, count(*) AS n, count(*) FILTER ($broken) AS broken
+SELECT least(greatest($bin, $first - 1), $last + 1)::INTEGER AS bin, count(*) AS n,
+    count(*) FILTER ($broken) AS broken
 FROM (SELECT *, ($value)::DOUBLE AS v FROM _valued WHERE error IS NULL) WHERE isfinite(v) GROUP BY bin
 """
 
@@ -64,7 +69,10 @@ class Histogram:
 
 
 def measure(views: Catalog, rules: Sequence[Threshold]) -> list[Histogram]:
-    """Of each numeric measure on the shelf, of width and height, and of whatever else a rule looks at; none of what no picture has."""
+    """The histograms of each numeric measure, of width and height, and of whatever else a rule looks at.
+
+    There is none of what no picture has.
+    """
     looked_at: dict[str, list[Threshold]] = {}
     for rule in rules:
         looked_at.setdefault(rule.measure or rule.value, []).append(rule)
@@ -127,16 +135,23 @@ def _histogram(views: Catalog, value: str, rules: Sequence[Threshold]) -> Histog
 
 
 def bulk(at: Sequence[float]) -> tuple[float, float]:
-    """From where to where most pictures lie; at: the values below which TAIL, a twentieth, half and so on of them lie.
+    """From where to where most pictures lie.
 
-    What is farther from the middle nine tenths than these are wide belongs to a tail, too: in a small pile TAIL is less than a picture.
+    at: the values below which TAIL, a twentieth, half, 19 twentieths and 1 - TAIL of them lie.
+
+    What is farther from the middle nine tenths than these are wide belongs to a tail, too: in a small pile
+    TAIL is less than a picture.
     """
-    reach = at[3] - at[1]
-    return (max(at[0], at[1] - reach), min(at[4], at[3] + reach)) if reach else (at[0], at[4])
+    least, low, _, high, most = at
+    reach = high - low
+    return (max(least, low - reach), min(most, high + reach)) if reach else (least, most)
 
 
 def drawn(ends: tuple[float, float], low: float, high: float, limits: Sequence[float]) -> tuple[float, float]:
-    """From where to where a histogram is drawn: the bulk from low to high, the limits with some room, and the ends where they are near."""
+    """From where to where a histogram is drawn.
+
+    That is the bulk from low to high, the limits with some room, and the ends where they are near.
+    """
     low, high = min(low, *limits, high), max(high, *limits, low)
     span = high - low or max(abs(high), 1.0) * ROOM
     near_low, near_high = ends[0] >= low - FAR * span, ends[1] <= high + FAR * span
@@ -160,9 +175,9 @@ def _spread(views: Catalog, value: str, rules: Sequence[Threshold]) -> dict[str,
 def _counts(
     views: Catalog, value: str, rules: Sequence[Threshold], number: str, ends: tuple[int, int]
 ) -> dict[int, tuple[int, int]]:
-    """The bin's number → pictures in it, and those of them that break a rule; what lies beyond counts beside the ends.
+    """The bin's number → pictures in it, and those of them that break a rule.
 
-    number: SQL of the bin of a value v.
+    What lies beyond counts beside the ends. number: SQL of the bin of a value v.
     """
     sql = Template(BINNED).substitute(
         bin=number,

@@ -19,13 +19,13 @@ from anidata.reports.page.histograms import Histogram
 from anidata.reports.page.thumbnails import Opened, Thumbnail
 
 FOLDER = Path(__file__).parent
-LONGEST = 200  # characters of a text that was found: what is longer loses its middle
+LONGEST = 200  # characters of a text from elsewhere: what is longer loses its middle
 LEAST_BAR = 1.2  # % of the height of the highest bar: one picture among thousands is seen
 
 
 @dataclass(frozen=True)
 class Written:
-    """What `anidata report` made."""
+    """The page that `anidata report` made."""
 
     path: Path
     bytes: int
@@ -41,11 +41,8 @@ class Written:
         }
 
     def __str__(self) -> str:
-        gone = (
-            f" · {self.shown['unreadable']:,} of them can't be read any more"
-            if self.shown["unreadable"]
-            else ""
-        )
+        unreadable = self.shown["unreadable"]
+        gone = f" · {unreadable:,} of them can't be read any more" if unreadable else ""
         return f"{self.path}  {size(self.bytes)}, {self.shown['pictures']:,} pictures{gone}"
 
 
@@ -64,7 +61,7 @@ class Step:
 class Bar:
     """Of a histogram."""
 
-    place: int
+    position: int  # from the left, in bars
     height: float  # % of the chart's, by the square root of the count
     broken: float  # of the height, from below, what breaks a rule
     title: str
@@ -88,11 +85,11 @@ def write(path: Path, chosen: Choice, opened: Opened) -> Written:
 
 
 def steps(funnel: Funnel) -> list[Step]:
-    """From what was found to what a data set holds."""
+    """The rows of the funnel, from what was found to what a data set holds."""
     repeated, failed = funnel.repeated, sum(funnel.failed.values())
     rejected, copies = sum(funnel.rejected.values()), sum(funnel.duplicates.values())
     nothing: dict[str, int] = {}
-    found = [
+    losses = [
         ("found", 0, "", nothing),
         ("different files", repeated, "seen before, same bytes", nothing),
         ("readable", failed, "failed", funnel.failed),
@@ -100,7 +97,7 @@ def steps(funnel: Funnel) -> list[Step]:
         ("kept by dedup", copies, "copy" if copies == 1 else "copies", funnel.duplicates),
     ]
     left, drawn = funnel.found, []
-    for name, lost, why, causes in found:
+    for name, lost, why, causes in losses:
         left -= lost
         drawn.append(Step(name, left, lost, why, by_size(causes)))
     samples = Step("samples", sum(funnel.samples.values()), 0, "", by_size(funnel.samples))
@@ -108,7 +105,7 @@ def steps(funnel: Funnel) -> list[Step]:
 
 
 def sentence(funnel: Funnel) -> str:
-    """What became of the others, and of the kept; nothing is said of nothing."""
+    """The fate of the others, and of the kept, in words; nothing is said of nothing."""
     samples = sum(funnel.samples.values())
     copies = sum(funnel.duplicates.values())
     out = {
@@ -118,20 +115,17 @@ def sentence(funnel: Funnel) -> str:
         "is a copy of a better one" if copies == 1 else "are copies of a better one": copies,
     }
     fates = [f"{n:,} {fate}" for fate, n in out.items() if n]
-    made = [
-        f"{n:,} {what}"
-        for what, n in (("pairs of lineart and color were drawn", funnel.pairs), ("samples packed", samples))
-        if n
-    ]
+    results = {"pairs of lineart and color were drawn": funnel.pairs, "samples packed": samples}
+    made = [f"{n:,} {result}" for result, n in results.items() if n]
     return " ".join(f"{', '.join(clauses)}." for clauses in (fates, made) if clauses) or "Nothing fell out."
 
 
 def bars(histogram: Histogram) -> Iterator[Bar]:
     highest = max(1, *(b.count for b in histogram.bins))
-    for place, b in enumerate(histogram.bins):
-        told = f"{number(b.low)} to {number(b.low + histogram.step)}: {count(b.count, 'picture')}"
+    for position, b in enumerate(histogram.bins):
+        title = f"{number(b.low)} to {number(b.low + histogram.step)}: {count(b.count, 'picture')}"
         height = max(LEAST_BAR, 100 * math.sqrt(b.count / highest)) if b.count else 0.0
-        yield Bar(place, round(height, 2), round(height * b.broken / max(1, b.count), 2), told)
+        yield Bar(position, round(height, 2), round(height * b.broken / max(1, b.count), 2), title)
 
 
 def at(histogram: Histogram, value: float) -> float:
@@ -154,13 +148,13 @@ def count(n: int, noun: str, many: str = "") -> str:
 def share(n: int, of: int) -> str:
     """'3.1 %'; what is more than nothing is never 0 %."""
     percent = 100 * n / max(1, of)
-    return (
-        "less than 0.1 %" if 0 < percent < 0.1 else f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
-    )
+    if 0 < percent < 0.1:
+        return "less than 0.1 %"
+    return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
 
 
 def plain(text: object) -> str:
-    """A text as found, without what steers a line or its direction, its middle left out where it is very long."""
+    """A text without what steers a line or its direction, its middle left out where it is very long."""
     whole = "" if text is None else str(text)
     short = whole if len(whole) <= LONGEST else whole[: LONGEST // 2] + "…" + whole[-LONGEST // 2 :]
     return "".join(c if c.isprintable() else "\ufffd" for c in short)
@@ -197,14 +191,14 @@ def _shown(chosen: Choice, opened: Opened) -> dict[str, int]:
 
 
 def _environment() -> jinja2.Environment:
-    found = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {
+    environment.filters |= {
         "number": number,
         "count": count,
         "share": share,
@@ -212,5 +206,5 @@ def _environment() -> jinja2.Environment:
         "uri": data_uri,
         "shape": shape,
     }
-    found.globals |= {"bars": bars, "at": at, "ticks": histograms.ticks}
-    return found
+    environment.globals |= {"bars": bars, "at": at, "ticks": histograms.ticks}
+    return environment

@@ -1,4 +1,7 @@
-"""The pictures on the page: read again by workers, each once in a part, as small WebPs; and maps of where the members of clusters differ."""
+"""The pictures on the page, read again by workers, each once in a part, as small WebPs.
+
+With them come maps of where the members of clusters differ.
+"""
 
 import io
 from collections.abc import Iterator
@@ -60,9 +63,8 @@ class Opened:
     """The chosen pictures as workers opened them."""
 
     pictures: dict[str, Thumbnail] = field(default_factory=dict)  # key → thumbnail
-    differences: dict[Pair, Difference] = field(
-        default_factory=dict
-    )  # of pairs of which both could be opened
+    # Of pairs of which both could be opened.
+    differences: dict[Pair, Difference] = field(default_factory=dict)
 
     def add(self, other: "Opened") -> None:
         self.pictures |= other.pictures
@@ -116,14 +118,16 @@ def open_part(part: PagePart, watch: Watch) -> Opened:
             opened.pictures[key] = Thumbnail(error=error.code, message=error.message)
         else:
             opened.pictures[key] = small(seen[key])
-    for (keeper, member), name in part.pairs.items():
+    for (keeper, member), relation in part.pairs.items():
         if keeper in seen and member in seen:
-            mirrored = None if name in DOUBTFUL else name == "flip"
-            map_ = heat.compared(seen[keeper], seen[member], mirrored)
-            opened.differences[keeper, member] = Difference(
-                small(map_.pixels), map_.mean, map_.spot, map_.mirrored
-            )
+            opened.differences[keeper, member] = _difference(seen[keeper], seen[member], relation)
     return opened
+
+
+def _difference(keeper: Pixels, member: Pixels, relation: str) -> Difference:
+    mirrored = None if relation in DOUBTFUL else relation == "flip"
+    map_ = heat.compared(keeper, member, mirrored)
+    return Difference(small(map_.pixels), map_.mean, map_.spot, map_.mirrored)
 
 
 def small(rgb: Pixels) -> Thumbnail:

@@ -1,4 +1,4 @@
-"""What clean decides: every rule that a picture broke, the gravest first."""
+"""The decision of clean: every rule that a picture broke, the gravest first."""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""Looks at clean's rules before anything is decided: one picture's measures against them, and what other thresholds would cost."""
+"""Looks at clean's rules before anything is decided.
+
+One picture's measures against them, and the cost of other thresholds.
+"""
 
 from dataclasses import asdict, dataclass, replace
 from string import Template
@@ -16,14 +19,8 @@ from anidata.stages.clean.rules import RULES, Rule, margin
 from anidata.stages.clean.stage import columns, margins, target, values
 
 FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)  # of the threshold; of a share's distance from 1
-REJECTED = (
-    0.002,
-    0.01,
-    0.02,
-    0.05,
-    0.1,
-    0.2,
-)  # shares that the thresholds of a rule that is off would reject
+# shares that the thresholds of a rule that is off would reject
+REJECTED = (0.002, 0.01, 0.02, 0.05, 0.1, 0.2)
 NAMED = "asked IN (key, record, file)"
 ASK = "List them with: anidata query WORK 'SELECT key, file FROM records'"
 SEEN = "_seen WHERE error IS NULL"
@@ -47,7 +44,7 @@ class Weighed:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What clean would do at one threshold."""
+    """The pictures kept and rejected at one threshold."""
 
     threshold: float
     kept: int
@@ -94,7 +91,7 @@ def _weigh(picture: pa.Table, config: Config) -> list[Weighed]:
 
 
 def sweep(job: Job, name: str) -> list[Cost]:
-    """What clean would keep and reject at thresholds around the present one; `where` is left out.
+    """The pictures kept and rejected at each of some thresholds around the present one; `where` is left out.
 
     Raises: UnknownPart: no such rule.
     """
@@ -131,7 +128,10 @@ def _cost(threshold: float, broken: np.ndarray, others: np.ndarray, present: flo
 
 
 def _thresholds(present: float, rule: Rule, column: np.ndarray) -> list[float]:
-    """Around the present one, from off to the strictest; of a rule that is off, those that would reject some share."""
+    """Thresholds around the present one, from off to the strictest.
+
+    Of a rule that is off: those that would reject some share.
+    """
     known = column[~np.isnan(column)]
     tried = {rule.off}
     if present != rule.off:

@@ -1,9 +1,11 @@
-"""Clean: keep or reject each picture by thresholds on its columns, and name every rule that it broke. No picture is opened."""
+"""Clean: keep or reject each picture by thresholds on its columns, and name every rule that it broke.
+
+No picture is opened.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +31,7 @@ ENLARGEMENT = {  # times that a picture is enlarged to fill the page of a data s
 }
 SPAN = 3.29  # standard deviations from the 5th to the 95th percentile
 FAR = 10.0  # deviations beyond which one number counts no more
+READABLE = "_seen WHERE error IS NULL"
 
 
 def run(job: Job) -> Counter[str]:
@@ -93,13 +96,13 @@ def _is_up_to_date(workspace: Workspace, config: Config, target: Target) -> bool
 def decide(views: Catalog, workspace: Workspace, config: Config, target: Target) -> Iterator[pa.RecordBatch]:
     """Key and reasons of every readable picture, the gravest (largest margin) first, a slice at a time."""
     failing = _failing(workspace, config.where)
-    for batch in _read_ahead(
-        views.batches(f"SELECT key, {columns(views, config, target)} FROM _seen WHERE error IS NULL", SLICE)
-    ):
-        keys, found = batch.column("key"), margins(batch, config)
+    sql = f"SELECT key, {columns(views, config, target)} FROM {READABLE}"
+    for batch in _read_ahead(views.batches(sql, SLICE)):
+        keys, broken = batch.column("key"), margins(batch, config)
         if len(failing):
-            found = np.vstack([found, pc.is_in(keys, failing).to_numpy(zero_copy_only=False) * LEAST_MARGIN])
-        yield pa.RecordBatch.from_arrays([keys, _named(found)], schema=DECISION.schema)
+            fails = pc.is_in(keys, failing).to_numpy(zero_copy_only=False)
+            broken = np.vstack([broken, fails * LEAST_MARGIN])
+        yield pa.RecordBatch.from_arrays([keys, _named(broken)], schema=DECISION.schema)
 
 
 def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -113,19 +116,25 @@ def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def columns(views: Catalog, config: Config, target: Target) -> str:
     """The SQL of every rule's value, as a column named by its reason."""
-    return ", ".join(
-        f"({sql})::DOUBLE AS {reason}" for reason, sql in expressions(views, config, target).items()
-    )
+    by_reason = expressions(views, config, target)
+    return ", ".join(f"({sql})::DOUBLE AS {reason}" for reason, sql in by_reason.items())
 
 
 def expressions(views: Catalog, config: Config, target: Target) -> dict[str, str]:
     """Reason → SQL of the value that the rule looks at."""
-    told = {
+    values_of = {
         "$enlargement": ENLARGEMENT[target.fit].replace("$size", str(target.size)),
         "$outlier": _outlier(views) if config.max_outlier else "NULL",
         "$max_flatness": repr(config.max_flatness),
     }
-    return {r.reason: reduce(lambda sql, name: sql.replace(name, told[name]), told, r.value) for r in RULES}
+    return {rule.reason: _filled(rule.value, values_of) for rule in RULES}
+
+
+def _filled(sql: str, values_of: dict[str, str]) -> str:
+    """SQL with each of these names replaced by its value."""
+    for name, value in values_of.items():
+        sql = sql.replace(name, value)
+    return sql
 
 
 def margins(pictures: pa.RecordBatch | pa.Table, config: Config) -> Values:
@@ -139,34 +148,50 @@ def values(pictures: pa.RecordBatch | pa.Table, rule: Rule) -> Values:
 
 
 def _failing(workspace: Workspace, where: str) -> pa.Array:
+    """The keys for which the recipe's own condition isn't true."""
     if not where:
         return pa.array([], pa.string())
     with Sealed(workspace) as views:
         return pa.array(sorted(views.failing(where)), pa.string())
 
 
-def _named(found: Values) -> pa.ListArray:
-    """The names of the rules that each picture broke, by falling margin."""
-    counts = np.count_nonzero(found > 0, axis=0)
+def _named(broken: Values) -> pa.ListArray:
+    """The names of the rules that each picture broke, by falling margin.
+
+    broken: (rules, pictures), margins.
+    """
+    counts = np.count_nonzero(broken > 0, axis=0)
     rejected = np.flatnonzero(counts)
-    order = np.argsort(-found[:, rejected], axis=0, kind="stable").T
-    broken = np.arange(len(found)) < counts[rejected, None]
-    names = pa.array([*(r.reason for r in RULES), WHERE], pa.string())
+    order = np.argsort(-broken[:, rejected], axis=0, kind="stable").T
+    is_named = np.arange(len(broken)) < counts[rejected, None]
+    names = pa.array([*(rule.reason for rule in RULES), WHERE], pa.string())
     offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
-    return pa.ListArray.from_arrays(offsets, names.take(pa.array(order[broken])))
+    return pa.ListArray.from_arrays(offsets, names.take(pa.array(order[is_named])))
 
 
 def _outlier(views: Catalog) -> str:
-    """SQL of the root mean square of a picture's robust z-scores (distance from the median by the span of nine tenths), over the measures that vary."""
-    names = [
-        name
-        for name, kind in schemas.measures().items()
-        if pa.types.is_floating(kind) or pa.types.is_integer(kind)
+    """SQL of the root mean square of a picture's robust z-scores, over the measures that vary.
+
+    Such a score is the distance from the median by the span of nine tenths.
+    """
+    scores = [
+        f"least(abs({name} - {middle!r}) / {unit!r}, {FAR}) ** 2"
+        for name, (middle, unit) in _spread(views).items()
     ]
-    asked = ", ".join(f"quantile_cont({n}, [0.05, 0.5, 0.95])::DOUBLE[] AS {n}" for n in names)
-    found = views.select(f"SELECT {asked} FROM _seen WHERE error IS NULL").to_pylist()[0]
-    spread = {
-        n: (q[1], (q[2] - q[0]) / SPAN) for n, q in found.items() if q and q[2] > q[0]
-    }  # null without pictures
-    scores = [f"least(abs({n} - {middle!r}) / {unit!r}, {FAR}) ** 2" for n, (middle, unit) in spread.items()]
     return f"sqrt(({' + '.join(scores)}) / {len(scores)})" if scores else "NULL"
+
+
+def _spread(views: Catalog) -> dict[str, tuple[float, float]]:
+    """The median and the standard deviation, by the span of nine tenths, of each measure that varies."""
+    names = [name for name, kind in schemas.measures().items() if _is_number(kind)]
+    asked = ", ".join(f"quantile_cont({name}, [0.05, 0.5, 0.95])::DOUBLE[] AS {name}" for name in names)
+    quantiles = views.select(f"SELECT {asked} FROM {READABLE}").to_pylist()[0]
+    return {
+        name: (levels[1], (levels[2] - levels[0]) / SPAN)
+        for name, levels in quantiles.items()
+        if levels and levels[2] > levels[0]  # null without pictures
+    }
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))

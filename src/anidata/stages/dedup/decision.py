@@ -1,4 +1,4 @@
-"""What dedup decides: each picture's cluster, the best of it that it is a copy of, and what it is to that one."""
+"""The decision of dedup: each picture's cluster, the best of it that it copies, and its relation to that."""
 
 import pyarrow as pa
 

@@ -1,13 +1,13 @@
-"""Dedup: find the pictures that are copies of each other, keep the best of each cluster, and say what each other one is to it.
+"""Dedup: find the pictures that are copies of each other, keep the best of each cluster.
 
-Edges join all readable pictures whatever clean thinks of them; they are cached and only added to. A cheap pass then decides among
-what survives clean, so that a changed threshold never buries the wrong twin.
+And say what each other one is to it. Edges join all readable pictures whatever clean thinks of them; they are
+cached and only added to. A cheap pass then decides among what survives clean, so that a changed threshold
+never buries the wrong twin.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,26 +24,25 @@ from anidata.recipe import Count
 from anidata.stages.dedup import candidates, keepers
 from anidata.stages.dedup import verify as verifying
 from anidata.stages.dedup.decision import DECISION
-from anidata.stages.dedup.keepers import Cluster
+from anidata.stages.dedup.keepers import Cluster, DedupRow, Link
+from anidata.stages.dedup.verify import CandidatePair
 from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
 
 VERSION = 2
-SPARING = (
-    2  # rounds in which a cluster's pairs are asked about one after the other: mostly all are settled then
-)
-Row = dict[str, Any]
+# rounds in which a cluster's pairs are asked about one after the other: mostly all are decided then
+SPARING = 2
 Pair = tuple[str, str]
-Verify = Callable[
-    [list[Row]], dict[Pair, str]
-]  # links without a relation → by their keys the relations that could be told
+# links without a relation → by their keys the relations that could be told
+Verify = Callable[[list[Link]], dict[Pair, str]]
 
 
 LINKS = "SELECT a, b, mirrored, distance, relation FROM _links ORDER BY a, b"
 PICTURES = """
-SELECT key, width::BIGINT * height AS frame, width::BIGINT * height * content AS area, sharpness, format, bytes, pixels,
-    len(coalesce(reasons, [])) AS broken
-FROM _seen JOIN _linked USING (key) LEFT JOIN _rejected_before_dedup USING (key) WHERE error IS NULL ORDER BY key
+SELECT key, width::BIGINT * height AS frame, width::BIGINT * height * content AS area, sharpness, format,
+    bytes, pixels, len(coalesce(reasons, [])) AS broken
+FROM _seen JOIN _linked USING (key) LEFT JOIN _rejected_before_dedup USING (key)
+WHERE error IS NULL ORDER BY key
 """
 EVERYONE = "SELECT key FROM _seen WHERE error IS NULL ORDER BY key"
 
@@ -54,28 +53,24 @@ class Config:
 
     max_distance: Count = 8  # bits of 64 in which a window of a picture and another picture may differ
     flips: bool = True  # match mirror images too
-    drop: tuple[str, ...] = (
-        "exact",
-        "reencoded",
-        "flip",
-        "crop",
-    )  # relations that are dropped; others are kept, in one split
+    # relations that are dropped; others are kept, in one split
+    drop: tuple[str, ...] = ("exact", "reencoded", "flip", "crop")
 
 
 def run(job: Job) -> Counter[str]:
-    """Join what is new with everything, look at the candidates, then decide; nothing where nothing has changed."""
+    """Join what is new with everything, look at the candidates, then decide, if anything has changed."""
     if is_up_to_date(job):
         return Counter()
     workspace, config = job.workspace, job.recipe.dedup
     counts = candidates.join(workspace, config.max_distance, flips=config.flips, engine=job.engine)
     for path in tables.files(workspace.folder("relations")):
-        if tables.made_from(path).get("version") != _eye():
+        if tables.made_from(path).get("version") != _relation_version():
             path.unlink()
     return counts + _decide(workspace, config, _pictures(workspace), _verifier(job, counts))
 
 
 def decide_again(job: Job) -> None:
-    """Choose keepers anew after another stage's decision, by the settings of the last time, if there was one."""
+    """Choose keepers anew after another stage's decision, by the settings of the last time."""
     made = tables.made_from(DECISION.path(job.workspace))
     if made:
         config = recipe.build(Config, made["settings"], "the last dedup")
@@ -94,7 +89,7 @@ def state(workspace: Workspace, config: Config) -> str:
     """Changes with anything that the decisions depend on."""
     folders = [workspace.folder(name) for name in ("images", "records", "edges", "relations")]
     seen = tables.state_of(*folders, *decisions.paths(workspace, before="dedup"))
-    versions = [VERSION, candidates.VERSION, *_eye(), phash.VERSION, windows.VERSION]
+    versions = [VERSION, candidates.VERSION, *_relation_version(), phash.VERSION, windows.VERSION]
     return recipe.fingerprint(*versions, config, seen)
 
 
@@ -103,13 +98,16 @@ def _pictures(workspace: Workspace) -> str:
     return tables.state_of(workspace.folder("images"), workspace.folder("records"))
 
 
-def _eye() -> list[int]:
-    """What a verdict on a pair depends on, besides the two pictures."""
+def _relation_version() -> list[int]:
+    """All that a pair's relation depends on, besides the two pictures."""
     return [decode.VERSION, relation.VERSION]
 
 
 def _decide(workspace: Workspace, config: Config, joined: str, verify: Verify) -> Counter[str]:
-    """Ask for the relations that a decision takes, and decide. joined: the pictures that were joined when last it was done."""
+    """Ask for the relations that a decision takes, and decide.
+
+    joined: the pictures that were joined when last it was done.
+    """
     with Catalog(workspace) as views:
         links = views.select(LINKS)
         pictures = views.select(PICTURES, _linked=tables.keys_of(links, "a", "b"))
@@ -128,23 +126,24 @@ def _decide(workspace: Workspace, config: Config, joined: str, verify: Verify) -
     return Counter(decided=decided.num_rows)
 
 
-def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> tuple[list[Row], int]:
-    """A row for each picture, and on how many pairs a verdict was wanted and not to be had.
+def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> tuple[list[DedupRow], int]:
+    """A row for each picture, and of how many pairs a relation was wanted and not to be had.
 
-    Round by round: decide on every cluster, and have the verdicts that are wanting.
+    Round by round: decide on every cluster, and have the relations that are wanting.
     """
-    rows: list[Row] = []
+    rows: list[DedupRow] = []
     waiting, relations, rounds = 0, frozenset(drop), 0
     undecided = list(clusters)
     while undecided:
-        found = [
-            (cluster, keepers.decide(cluster, relations, eager=rounds >= SPARING)) for cluster in undecided
-        ]
+        eager = rounds >= SPARING
+        decisions_made = [(cluster, keepers.decide(cluster, relations, eager=eager)) for cluster in undecided]
         rounds += 1
-        wanted = [cluster.links[a][b] for cluster, decision in found for a, b in sorted(decision.wanted)]
+        wanted = [
+            cluster.links[a][b] for cluster, decision in decisions_made for a, b in sorted(decision.wanted)
+        ]
         given = verify(wanted) if wanted else {}
         undecided = []
-        for cluster, decision in found:
+        for cluster, decision in decisions_made:
             if any(pair in given for pair in decision.wanted):
                 undecided.append(cluster)
             else:
@@ -156,13 +155,14 @@ def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> 
 
 
 def _verifier(job: Job, counts: Counter[str]) -> Verify:
-    """Verdicts by looking at both pictures; the limits under which they were opened hold again."""
+    """Relations by looking at both pictures; the limits under which they were opened hold again."""
     reading = job.recipe.ingest
     reader = Reader(job.workspace, reading.max_bytes, reading.max_pixels)
 
-    def verify(links: list[Row]) -> dict[Pair, str]:
+    def verify(links: list[Link]) -> dict[Pair, str]:
         todo = verifying.plan(
-            reader, [{name: link[name] for name in ("a", "b", "mirrored")} for link in links]
+            reader,
+            [CandidatePair(a=link["a"], b=link["b"], mirrored=link["mirrored"]) for link in links],
         )
         given: dict[Pair, str] = {}
         total = sum(len(part.places) for part in todo)

@@ -1,13 +1,14 @@
 """Verifying, in a worker: what the pictures of candidate pairs are to each other, by looking at both files.
 
-Each picture of a part is opened once, however many pairs it is in. What can't be opened now has no verdict: the next run asks again.
+Each picture of a part is opened once, however many pairs it is in. What can't be opened now has no relation:
+the next run asks again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import count
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -21,38 +22,46 @@ from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
 from anidata.imaging import decode
 from anidata.imaging.reopen import Reader
+from anidata.storage import Location
 
 PICTURES, PAIRS = 64, 2048  # in a part, about: small clusters are gathered, crowds are cut
 COPIES = ("reencoded", "crop")
 
-Row = dict[str, Any]
+Places = dict[str, list[Location]]  # key → where its bytes lie
+
+
+class CandidatePair(TypedDict):
+    """Two pictures to look at, and, when that is done, their relation, as schemas.RELATIONS has it."""
+
+    a: str
+    b: str
+    mirrored: str  # whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`)
+    relation: NotRequired[str]
 
 
 @dataclass(frozen=True)
-class Part:
+class VerifyPart:
     """Candidate pairs, and where the bytes of their pictures lie."""
 
     name: str
-    pairs: list[Row]  # a, b, mirrored
-    places: dict[str, list[Row]]  # key → places
+    pairs: list[CandidatePair]
+    places: Places
     reader: Reader
 
 
-def plan(reader: Reader, pairs: list[Row]) -> list[Part]:
-    """Pairs (a, b, mirrored) as parts, each cluster's together."""
-    keys = pa.table(
-        {"key": pa.array(sorted({pair[side] for pair in pairs for side in ("a", "b")}), pa.string())}
-    )
+def plan(reader: Reader, pairs: list[CandidatePair]) -> list[VerifyPart]:
+    """Pairs as parts, each cluster's together."""
+    keys = pa.table({"key": pa.array(_keys(pairs), pa.string())})
     with catalog.Catalog(reader.workspace) as views:
-        found = views.select("SELECT key, places FROM _places JOIN _waiting USING (key)", _waiting=keys)
-    places = {r["key"]: r["places"] for r in found.to_pylist()}
+        rows = views.select("SELECT key, places FROM _places JOIN _waiting USING (key)", _waiting=keys)
+    places: Places = {row["key"]: row["places"] for row in rows.to_pylist()}
     taken = {p.stem for p in tables.files(reader.workspace.folder("relations"))}
     free = (name for n in count() if (name := f"part-{n:05d}") not in taken)
-    return [Part(next(free), some, _places_of(some, places), reader) for some in _gathered(pairs)]
+    return [VerifyPart(next(free), some, _places_of(some, places), reader) for some in _gathered(pairs)]
 
 
-def verify_part(part: Part, watch: Watch) -> list[Row]:
-    """Look at each picture once; publish and return a verdict on each pair whose pictures could both be opened."""
+def verify_part(part: VerifyPart, watch: Watch) -> list[CandidatePair]:
+    """Look at each picture once; publish and return the relation of each pair that could be opened."""
     seen = {}
     for (key, places), failure in watch.each(list(part.places.items())):
         if failure is None:
@@ -61,35 +70,39 @@ def verify_part(part: Part, watch: Watch) -> list[Row]:
                     seen[key] = alignment.thumbnail(part.reader.decode(places, key).rgb)
             except BadImage:
                 continue
-    view = lru_cache(PICTURES)(lambda key: View(seen[key]))
-    pairs = [p for p in part.pairs if p["a"] in seen and p["b"] in seen]
-    whole = partial(both, part.reader, part.places)
-    rows = [
-        p | {"relation": verdict(view(p["a"]), view(p["b"]), p["mirrored"], partial(whole, p["a"], p["b"]))}
-        for p in pairs
-    ]
+    rows = list(_related(part, seen))
     if rows:
         path = part.reader.workspace.folder("relations") / f"{part.name}.parquet"
-        tables.write(
-            path, tables.table(rows, schemas.RELATIONS), {"version": [decode.VERSION, relation.VERSION]}
-        )
+        versions = [decode.VERSION, relation.VERSION]
+        tables.write(path, tables.table(rows, schemas.RELATIONS), {"version": versions})
     return rows
 
 
-def both(reader: Reader, places: dict[str, list[Row]], a: str, b: str) -> tuple[Pixels, Pixels]:
+def _related(part: VerifyPart, seen: dict[str, Pixels]) -> Iterator[CandidatePair]:
+    """Yield the pairs of which both thumbnails were seen, with their relations."""
+    view = lru_cache(PICTURES)(lambda key: View(seen[key]))
+    for pair in part.pairs:
+        a, b = pair["a"], pair["b"]
+        if a in seen and b in seen:
+            whole = partial(both, part.reader, part.places, a, b)
+            yield pair | {"relation": pair_relation(view(a), view(b), pair["mirrored"], whole)}
+
+
+def both(reader: Reader, places: Places, a: str, b: str) -> tuple[Pixels, Pixels]:
     """Two pictures at full resolution, by their keys. Raises: BadImage."""
     return reader.decode(places[a], a).rgb, reader.decode(places[b], b).rgb
 
 
-def verdict(a: View, b: View, mirrored: str, whole: Callable[[], tuple[Pixels, Pixels]]) -> str:
-    """The relation of two pictures, by their thumbnails. mirrored: whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`).
+def pair_relation(a: View, b: View, mirrored: str, whole: Callable[[], tuple[Pixels, Pixels]]) -> str:
+    """The relation of two pictures, by their thumbnails.
 
+    mirrored: whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`).
     whole: opens both at full resolution. Few pairs are worth it, so the pictures aren't kept open for it.
     """
-    found = _at_a_glance(a, b, mirrored)
-    return (
-        "variant" if found == "reencoded" and retouch.may_be(a.rgb, b.rgb) and _is_retouched(whole) else found
-    )
+    glance = _at_a_glance(a, b, mirrored)
+    if glance == "reencoded" and retouch.may_be(a.rgb, b.rgb) and _is_retouched(whole):
+        return "variant"
+    return glance
 
 
 def _is_retouched(whole: Callable[[], tuple[Pixels, Pixels]]) -> bool:
@@ -108,27 +121,36 @@ def _at_a_glance(a: View, b: View, mirrored: str) -> str:
     return turned if turned == "flip" or straight == "unrelated" else straight
 
 
-def _gathered(pending: list[Row]) -> Iterator[list[Row]]:
-    """Pairs in lists: the clusters one after the other, a list closed when it has enough pictures or pairs."""
-    keys = sorted({p[side] for p in pending for side in ("a", "b")})
-    place = {key: n for n, key in enumerate(keys)}
-    a, b = (np.array([place[p[side]] for p in pending], np.int64) for side in ("a", "b"))
-    label = pair_arrays.components(len(keys), a, b) if keys else a
-    clusters: dict[int, list[Row]] = {}
-    for pair, cluster in zip(pending, label[a].tolist(), strict=True):
-        clusters.setdefault(cluster, []).append(pair)
-    gathered: list[Row] = []
-    for pairs in clusters.values():
-        for few in (pairs[n : n + PAIRS] for n in range(0, len(pairs), PAIRS)):
-            gathered += few
-            if len(gathered) >= PAIRS or len({p[side] for p in gathered for side in ("a", "b")}) >= PICTURES:
+def _gathered(pairs: list[CandidatePair]) -> Iterator[list[CandidatePair]]:
+    """Yield the pairs in lists: cluster after cluster, a list closed when it has enough pictures or pairs."""
+    gathered: list[CandidatePair] = []
+    for cluster in _clustered(pairs):
+        for start in range(0, len(cluster), PAIRS):
+            gathered += cluster[start : start + PAIRS]
+            if len(gathered) >= PAIRS or len(_keys(gathered)) >= PICTURES:
                 yield gathered
                 gathered = []
     if gathered:
         yield gathered
 
 
-def _places_of(pairs: Iterable[Row], places: dict[str, list[Row]]) -> dict[str, list[Row]]:
-    return {
-        key: places[key] for key in sorted({p[side] for p in pairs for side in ("a", "b")}) if key in places
-    }
+def _clustered(pairs: list[CandidatePair]) -> Iterable[list[CandidatePair]]:
+    """The pairs of each cluster, in the order in which they come."""
+    keys = _keys(pairs)
+    index = {key: n for n, key in enumerate(keys)}
+    a = np.array([index[pair["a"]] for pair in pairs], np.int64)
+    b = np.array([index[pair["b"]] for pair in pairs], np.int64)
+    label = pair_arrays.components(len(keys), a, b) if keys else a
+    clusters: dict[int, list[CandidatePair]] = {}
+    for pair, cluster in zip(pairs, label[a].tolist(), strict=True):
+        clusters.setdefault(cluster, []).append(pair)
+    return clusters.values()
+
+
+def _keys(pairs: Iterable[CandidatePair]) -> list[str]:
+    """The keys of all pictures that are in a pair, sorted."""
+    return sorted({key for pair in pairs for key in (pair["a"], pair["b"])})
+
+
+def _places_of(pairs: Iterable[CandidatePair], places: Places) -> Places:
+    return {key: places[key] for key in _keys(pairs) if key in places}

@@ -11,19 +11,16 @@ from anidata.lineart import selection
 from anidata.lineart.postprocess import Finish
 from anidata.recipe import Amount, Count, Document, Positive, Share
 
-MIXED = {
-    "ink": 4.0,
-    "xdog": 2.0,
-    "adaptive": 1.0,
-    "ridge": 1.0,
-}  # the cleanest, so that a model gets used to several hands
+# the cleanest, so that a model gets used to several hands
+MIXED = {"ink": 4.0, "xdog": 2.0, "adaptive": 1.0, "ridge": 1.0}
 
 
 @dataclass(frozen=True)
 class Config:
     """Fit, draw and encode the pairs."""
 
-    # the first is KEY.lineart.png, the others KEY.lineart.STYLE.png; `artist`: true lineart, where there is any; `mix`: see there
+    # the first is KEY.lineart.png, the others KEY.lineart.STYLE.png;
+    # `artist`: true lineart, where there is any; `mix`: see there
     styles: tuple[str, ...] = ("ink",)
     size: Positive = 512  # px of a side; of the square root of the area in `bucket`
     fit: fitting.Fit = "pad"  # on white · cut square · multi-aspect, sides in steps of 64
@@ -33,16 +30,16 @@ class Config:
     quality: Positive = 95  # of the jpeg
     min_ink: Share = 0.001  # share of ink in the first style, unless it is gray by nature; less is `no_ink`
     max_ink: Share = 0.6  # more is `blot`
-    mix: dict[str, Amount] = field(
-        default_factory=MIXED.copy
-    )  # style → weight; in the style `mix` each picture gets one of them
-    jitter: Amount = 0.0  # each number of a style changes by a factor of up to 1 + jitter either way, by the picture's key; 0: not at all
+    # style → weight; in the style `mix` each picture gets one of them
+    mix: dict[str, Amount] = field(default_factory=MIXED.copy)
+    # each number of a style changes by a factor of up to 1 + jitter either way, by the picture's key;
+    # 0: not at all
+    jitter: Amount = 0.0
     seed: Count = 0  # of mix and jitter
     finish: Finish = field(default_factory=Finish)  # what becomes of lines once they are drawn
     part_size: Positive = 64  # pictures drawn in one part
-    style: dict[str, dict[str, Any]] = field(
-        default_factory=dict
-    )  # parameters of a style: [lineart.style.xdog]
+    # parameters of a style: [lineart.style.xdog]
+    style: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.styles or len(set(self.styles)) < len(self.styles):
@@ -51,19 +48,17 @@ class Config:
             )
         for name in {*self.styles, *self.style, *self.mix} - {selection.ARTIST, selection.MIX}:
             style_config(name, self)
-        if selection.MIX in self.styles and (
-            not any(self.mix.values()) or self.mix.keys() & {selection.ARTIST, selection.MIX}
-        ):
+        is_mixable = any(self.mix.values()) and not self.mix.keys() & {selection.ARTIST, selection.MIX}
+        if selection.MIX in self.styles and not is_mixable:
             raise RecipeError(
                 f"[lineart] mix: {self.mix}: give styles of the shelf, at least one with a weight above 0."
             )
 
     @property
     def drawn(self) -> tuple[str, ...]:
-        """The styles of the shelf that are drawn in."""
-        mixed = (
-            [name for name, weight in self.mix.items() if weight > 0] if selection.MIX in self.styles else []
-        )
+        """The styles of the registry that are drawn in."""
+        weights = self.mix if selection.MIX in self.styles else {}
+        mixed = [name for name, weight in weights.items() if weight > 0]
         return tuple(sorted({*self.styles, *mixed} - {selection.ARTIST, selection.MIX}))
 
 
@@ -75,15 +70,18 @@ def style_config(name: str, config: Config) -> Any:
 def pinned(config: Config) -> Config:
     """The config with what its styles take from outside the recipe pinned in it."""
     tables = {
-        n: selection.pinned(n, config.style.get(n, {}), f"[lineart.style.{n}]")
-        for n in config.drawn
-        if n in config.style
+        name: dict(selection.pinned(name, config.style[name], f"[lineart.style.{name}]"))
+        for name in config.drawn
+        if name in config.style
     }
-    return replace(config, style=config.style | {n: dict(table) for n, table in tables.items()})
+    return replace(config, style=config.style | tables)
 
 
 def spelled(table: Document, settings: Sequence[str]) -> Document:  # noqa: ARG001  the hook's own arguments
-    """The table with the arguments of styles, as in onnx:PATH, among their settings; a value of the wrong type is refused later."""
+    """The table with the arguments of styles, as in onnx:PATH, among their settings.
+
+    A value of the wrong type is refused later.
+    """
     match table:
         case {"styles": [*names], **others} if all(isinstance(name, str) for name in names):
             parameters = others.get("style", {})

@@ -1,4 +1,7 @@
-"""What extract-lineart decides: why a kept picture has no whole pair. A picture that can't be opened again has its error's code as reason."""
+"""The decision of extract-lineart: why a kept picture has no whole pair.
+
+A picture that can't be opened again has its error's code as reason.
+"""
 
 import pyarrow as pa
 

@@ -1,7 +1,8 @@
 """Extract lineart: the kept pictures, decoded once more, fitted, and drawn in one or more styles.
 
-WORK/pairs is a store: a part is a tar of encoded files and a table of where each lies, with the fingerprint of all that it depends on.
-What is there with the right fingerprint is never made again; so a new style draws lines only, and a picture that comes back costs nothing.
+WORK/pairs is a store: a part is a tar of encoded files and a table of where each lies, with the fingerprint
+of all that it depends on. What is there with the right fingerprint is never made again; so a new style draws
+lines only, and a picture that comes back costs nothing.
 """
 
 from collections import Counter
@@ -33,16 +34,18 @@ VERSION = 2
 WITH_LINES = "JOIN (SELECT key, line_key FROM _merged) USING (key)"
 MISSING = """
 SELECT key, wanted, width, height FROM (
-    SELECT i.*, list_filter([$lacking], lambda name: name IS NOT NULL) AS wanted FROM (FROM _kept_before_extract_lineart $more) i
+    SELECT i.*, list_filter([$lacking], lambda name: name IS NOT NULL) AS wanted
+    FROM (FROM _kept_before_extract_lineart $more) i
 )
 WHERE len(wanted) > 0
 """
 # the keys of what is missing, in the order in which the bytes lie
 IN_ORDER = """
-SELECT key FROM ($missing) JOIN (SELECT key, uri, "offset" FROM _places) USING (key) ORDER BY uri, "offset", key
+SELECT key FROM ($missing) JOIN (SELECT key, uri, "offset" FROM _places) USING (key)
+ORDER BY uri, "offset", key
 """
 KNOWN = """
-SELECT m.*, line_key, places, list_filter(lines, lambda place: place.line = line_key) AS lines
+SELECT m.*, line_key, places, list_filter(lines, lambda location: location.line = line_key) AS lines
 FROM ($missing) m JOIN (SELECT key, line_key FROM _merged SEMI JOIN _slice USING (key)) USING (key)
 JOIN (FROM _places SEMI JOIN _slice USING (key)) USING (key) ORDER BY uri, "offset", key
 """
@@ -134,15 +137,17 @@ def _like(job: Job) -> LinePart:
 
 def _missing(config: Config) -> str:
     """SQL: each kept picture with the files that it lacks."""
-    lacking = [
-        f"CASE WHEN {_lacks(name, print_)} THEN '{name}' END" for name, print_ in fingerprints(config).items()
-    ]
-    with_lines = selection.ARTIST in config.styles
-    return Template(MISSING).substitute(lacking=", ".join(lacking), more=WITH_LINES if with_lines else "")
+    prints = fingerprints(config)
+    lacking = [f"CASE WHEN {_lacks(name, print_)} THEN '{name}' END" for name, print_ in prints.items()]
+    more = WITH_LINES if selection.ARTIST in config.styles else ""
+    return Template(MISSING).substitute(lacking=", ".join(lacking), more=more)
 
 
 def _lacks(style: str, fingerprint: str) -> str:
-    """SQL: whether a picture i lacks its file in a style. The artist's has the lines' own key in its fingerprint."""
+    """SQL: whether a picture i lacks its file in a style.
+
+    The artist's has the lines' own key in its fingerprint.
+    """
     stored = f"FROM _pairs WHERE style = '{style}'"
     if style == selection.ARTIST:
         drawn = f"i.key || '{fingerprint}' || i.line_key"
@@ -153,7 +158,7 @@ def _lacks(style: str, fingerprint: str) -> str:
 def _plan(views: Catalog, like: LinePart, keys: pa.Table, config: Config) -> Iterator[LinePart]:
     """A part for some of what is missing at a time.
 
-    keys: in the order of their bytes; what else is known of a picture is looked up for a slice of them at a time.
+    keys: in the order of their bytes; what else is known of a picture is looked up for a slice at a time.
     """
     sql = Template(KNOWN).substitute(missing=_missing(config))
     taken = {p.stem for p in tables.files(like.reader.workspace.folder("pairs"))}
@@ -169,7 +174,10 @@ def _rows(views: Catalog, sql: str, keys: pa.Table, size: int) -> Iterator[dict[
 
 
 def _decide(workspace: Workspace, config: Config, failures: Failures) -> None:
-    """Say why a kept picture has no whole pair: it couldn't be read again, has no true lines, or none worth the name."""
+    """Say why a kept picture has no whole pair.
+
+    It couldn't be read again, has no true lines, or none worth the name.
+    """
     with Catalog(workspace) as views:
         inked = _inked(config)
         reasons = dict.fromkeys(views.keys(f"{inked} AND ink < {config.min_ink}"), NO_INK)
@@ -185,19 +193,23 @@ def _decide(workspace: Workspace, config: Config, failures: Failures) -> None:
 
 
 def _inked(config: Config) -> str:
-    """SQL: the kept pictures that have lines in the first style, to which conditions on their ink can be added."""
+    """SQL: the kept pictures that have lines in the first style; conditions on their ink can be added."""
     first, prints = config.styles[0], fingerprints(config)
     gray = [name for name in config.drawn if selection.is_soft(name) and not config.finish.binarize]
-    hard = "".join(f" AND drawn <> '{name}'" for name in gray)  # how much of a gray page is dark says nothing
+    # how much of a gray page is dark says nothing
+    hard = "".join(f" AND drawn <> '{name}'" for name in gray)
     return Template(INKED).substitute(style=first, fingerprint=prints[first], hard=hard)
 
 
 def _sweep(workspace: Workspace, config: Config) -> None:
-    """Delete parts of the store in which nothing is up to date, and tars whose worker died before it wrote down their contents."""
-    current = tuple(fingerprints(config).values())
+    """Delete what is of no use in the store.
+
+    Parts in which nothing is up to date, and tars whose worker died before it wrote down their contents.
+    """
+    up_to_date = tuple(fingerprints(config).values())
     for path in tables.files(workspace.folder("pairs")):
         prints = tables.read(path, schemas.PAIRS).column("fingerprint").to_pylist()
-        if not any(print_.startswith(current) for print_ in prints):
+        if not any(print_.startswith(up_to_date) for print_ in prints):
             storage.delete(path)
     for tar in workspace.folder("pairs").glob("*.tar"):
         if not tar.with_suffix(".parquet").exists():

@@ -19,29 +19,26 @@ Row = dict[str, Any]
 class Config:
     """Read every picture once, and measure it."""
 
-    lines: str = (
-        "*_line.*"  # file names of the artist's own lineart; * is the stem of its color picture; empty: none
-    )
+    # file names of the artist's own lineart; * is the stem of its color picture; empty: none
+    lines: str = "*_line.*"
     colors: str = "*_color.*"  # file names of those color pictures, tried before the bare stem
     copy: bool = False  # keep a copy of all bytes in the workspace, not of unpacked ones alone
     max_pixels: Positive = 100_000_000  # width × height; a larger picture is too_large
     max_bytes: Positive = 268_435_456  # of one file
-    max_ratio: Positive = (
-        200  # bytes unpacked for each packed one, beyond the first MiB of an archive's member
-    )
+    # bytes unpacked for each packed one, beyond the first MiB of an archive's member
+    max_ratio: Positive = 200
     max_unpacked: Positive = 1_099_511_627_776  # bytes unpacked from one archive
     time_limit: Amount = 60.0  # seconds for one picture; 0: none
     memory_limit: Count = 4_294_967_296  # bytes a worker may take; 0: no limit
     part_size: Positive = 256  # pictures in a part: the unit of work, of resume and of loss
     url_column: str = ""  # of a list of URLs; empty: url, image_url, file_url and the like
-    line_column: str = (
-        ""  # of a table of pictures, or of a list of URLs: the artist's own lineart; empty: none
-    )
+    # of a table of pictures, or of a list of URLs: the artist's own lineart; empty: none
+    line_column: str = ""
     fetch: FetchConfig = field(default_factory=FetchConfig)
 
 
 @dataclass(frozen=True)
-class Part:
+class IngestPart:
     """One row group of a plan, and how to read it."""
 
     workspace: Workspace
@@ -59,7 +56,7 @@ def limits(config: Config) -> Limits:
 
 
 def made_with(config: Config) -> dict[str, Any]:
-    """What the columns of a picture depend on, besides its bytes."""
+    """All that the columns of a picture depend on, besides its bytes."""
     versions = {name: registry.load("measures", name).VERSION for name in registry.names("measures")}
     return {
         "decode": decode.VERSION,

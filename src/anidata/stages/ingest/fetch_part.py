@@ -63,9 +63,9 @@ def _row_of(entry: Entry, generation: int, uri: str) -> FetchedRow:
     row = cast("FetchedRow", entry.row.copy())
     row["generation"] = generation
     row["asked"] = round(entry.row["asked"] * 1e6)
-    row["at_uri"], row["at_offset"], row["at_size"] = (
-        (uri, entry.offset, entry.size) if entry.size else (None, None, None)
-    )
+    row["at_uri"], row["at_offset"], row["at_size"] = None, None, None
+    if entry.size:
+        row["at_uri"], row["at_offset"], row["at_size"] = uri, entry.offset, entry.size
     return row
 
 

@@ -24,7 +24,7 @@ class Source:
 
 
 class Listing:
-    """What is known while sources are listed, one after the other.
+    """The sightings known while sources are listed, one after the other.
 
     known: record → stamp, of the plans before this one; it grows. refresh: take what has changed, too.
     """

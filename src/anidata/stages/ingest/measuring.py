@@ -15,7 +15,7 @@ from anidata.errors import BadImage
 from anidata.imaging import decode, image
 from anidata.lineart import registration
 from anidata.stages.ingest import fetching, lanes, plan
-from anidata.stages.ingest.config import Part, made_with
+from anidata.stages.ingest.config import IngestPart, made_with
 from anidata.stages.ingest.rows import (
     ImageRow,
     RecordRow,
@@ -31,7 +31,7 @@ from anidata.tar import writer
 warm = phash.warm
 
 
-def measure_part(part: Part, watch: Watch) -> Counter[str]:
+def measure_part(part: IngestPart, watch: Watch) -> Counter[str]:
     """Work through one part, or through what is stale in it, and publish it."""
     before = tables.made_from(part.path("records")).get("made")
     work = _first_work(part) if before is None else _work_again(part, before)
@@ -62,7 +62,7 @@ class _Copy:
 class _PartWork:
     """A part under way: its sightings, the pictures seen among them, and copies of their bytes."""
 
-    part: Part
+    part: IngestPart
     sightings: list[RecordRow]
     images: dict[str, ImageRow] = field(default_factory=dict)
     before: dict[str, Any] | None = None  # the versions and limits of last time
@@ -191,7 +191,7 @@ class _PartWork:
             tar.close()
 
 
-def _first_work(part: Part) -> _PartWork:
+def _first_work(part: IngestPart) -> _PartWork:
     """A part of which nothing has been read."""
     planned = plan.read_part(plan.plan_path(part.workspace, part.generation), part.index)
     sightings = fetching.answered(part.workspace, part.generation, part.index, planned)
@@ -206,7 +206,7 @@ def _unread(sighting: Sighting) -> RecordRow:
     return row
 
 
-def _work_again(part: Part, before: dict[str, Any]) -> _PartWork:
+def _work_again(part: IngestPart, before: dict[str, Any]) -> _PartWork:
     """A part that is published, and made with other versions or limits or to be tried again."""
     images = {row["key"]: row for row in tables.rows(part.path("images"), schemas.images_schema())}
     sightings = cast("list[RecordRow]", tables.rows(part.path("records"), schemas.RECORDS))

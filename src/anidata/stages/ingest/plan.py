@@ -1,4 +1,4 @@
-"""What an ingest is going to do, written down before it does it: sources listed as parts of a plan."""
+"""The plan of an ingest, written down before it is worked through: sources listed as parts."""
 
 import json
 from collections.abc import Iterable, Iterator

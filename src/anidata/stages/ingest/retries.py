@@ -14,6 +14,7 @@ from anidata.stages.ingest.plan import generations, read_part, write_plan
 from anidata.stages.ingest.rows import FetchedBody, Sighting
 from anidata.workspace import Workspace
 
+# codes of what may pass: load, a host that is down or asked to be left alone; the next run asks again
 PASSING = (
     "slow",
     "stalled",
@@ -24,7 +25,7 @@ PASSING = (
     "unresolved",
     "given_up",
     *(f"http_{status}" for status in PASSING_STATUSES),
-)  # codes of what may pass: load, a host that is down or asked to be left alone; the next run asks again
+)
 PASSING_TRIES = 3  # runs that ask for such a URL; then it is final until --retry
 BODY_COLUMNS = ["record", "error", "at_uri", "at_offset", "at_size"]
 

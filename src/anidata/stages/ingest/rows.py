@@ -60,7 +60,7 @@ class FetchedBody(TypedDict):
 
 
 class FetchedRow(FetchedBody):
-    """What became of a URL: schemas.FETCHED."""
+    """A URL once it has been asked for: schemas.FETCHED."""
 
     generation: int
     url: str

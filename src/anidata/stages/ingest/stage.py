@@ -1,7 +1,8 @@
 """Ingest: read every picture once, and keep what was seen of its bytes, pixels, measures and codes as rows.
 
-A part is a row group of a plan. Its worker publishes images/part-*.parquet, then records/part-*.parquet: the latter says it is done,
-and its footer what it was made with, so that a raised VERSION or limit recomputes what depends on it and nothing else.
+A part is a row group of a plan. Its worker publishes images/part-*.parquet, then records/part-*.parquet: the
+latter says it is done, and its footer what it was made with, so that a raised VERSION or limit recomputes
+what depends on it and nothing else.
 """
 
 from collections import Counter
@@ -13,13 +14,13 @@ from anidata.engine.job import Job
 from anidata.fetch import Bounds
 from anidata.sources import Options
 from anidata.stages.ingest import fetching, plan, retries
-from anidata.stages.ingest.config import Config, Part, limits, made_with
+from anidata.stages.ingest.config import Config, IngestPart, limits, made_with
 from anidata.stages.ingest.measuring import fetch_lanes, measure_part
 from anidata.workspace import Workspace
 
 
 def run(job: Job) -> Counter[str]:
-    """Finish what is open, ask again for what failed by what may pass, then add the sources' new sightings and work through them.
+    """Finish what is open, ask again for what failed by what may pass, then take in new sightings.
 
     What is added, or asked for again, is a plan of its own.
     """
@@ -31,9 +32,8 @@ def run(job: Job) -> Counter[str]:
         counts += _work(workspace, config, job.engine)
     if request.retry and retries.add_failed(workspace, request.retry, config.part_size):
         counts += _work(workspace, config, job.engine)
-    if request.sources and plan.add_generation(
-        workspace, request, _options(workspace, config), config.part_size
-    ):
+    options = _options(workspace, config)
+    if request.sources and plan.add_generation(workspace, request, options, config.part_size):
         counts += _work(workspace, config, job.engine)
     for name in ("records", "images"):
         gathered.gather(workspace, name)
@@ -68,17 +68,17 @@ def _options(workspace: Workspace, config: Config) -> Options:
     )
 
 
-def open_parts(workspace: Workspace, config: Config) -> list[Part]:
-    """The parts that are planned and not done, or done with other versions or limits, or to be tried again."""
+def open_parts(workspace: Workspace, config: Config) -> list[IngestPart]:
+    """The parts that are planned and not done, or done with other versions or limits, or to try again."""
     made = made_with(config)
-    found = []
+    unfinished = []
     for generation in plan.generations(workspace):
         for index, size in enumerate(tables.group_sizes(plan.plan_path(workspace, generation))):
-            part = Part(workspace, generation, index, size, config)
+            part = IngestPart(workspace, generation, index, size, config)
             before = tables.made_from(part.path("records"))
             if before.get("made") != made or before.get("retry", 0):
-                found.append(part)
-    return found
+                unfinished.append(part)
+    return unfinished
 
 
 def _work(workspace: Workspace, config: Config, engine: Engine) -> Counter[str]:
@@ -87,9 +87,8 @@ def _work(workspace: Workspace, config: Config, engine: Engine) -> Counter[str]:
     todo = open_parts(workspace, config)
     if not todo:
         return counts
-    for _, result in engine.map(
-        measure_part, todo, limits=limits(config), label="ingest", total=sum(p.size for p in todo)
-    ):
+    total = sum(part.size for part in todo)
+    for _, result in engine.map(measure_part, todo, limits=limits(config), label="ingest", total=total):
         counts += result
     return counts
 
@@ -97,8 +96,9 @@ def _work(workspace: Workspace, config: Config, engine: Engine) -> Counter[str]:
 def fetch_tasks(engine: Engine, tasks: list[fetching.Task]) -> Counter[str]:
     counts: Counter[str] = Counter()
     total = sum(part.size for task in tasks for part in task.parts)
+    limitless = Limits(0, 0)
     for _, result in engine.map(
-        fetch_lanes, tasks, limits=Limits(0, 0), label="fetch", total=total, unit="URLs"
+        fetch_lanes, tasks, limits=limitless, label="fetch", total=total, unit="URLs"
     ):
         counts += result
     return counts

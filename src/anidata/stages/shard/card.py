@@ -1,22 +1,28 @@
-"""What stands beside the tars for people and loaders: the card with YAML configs for the Hub, the shard index, and Croissant metadata."""
+"""The files beside the tars, for people and loaders.
+
+The card, with YAML configs for the Hub, the shard index, and Croissant metadata.
+"""
 
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version
-from typing import Any
+from typing import TypedDict
 
 import anidata
 from anidata import recipe, registry
 from anidata.catalog import schemas
 from anidata.lineart import postprocess, selection
+from anidata.recipe import Document
 from anidata.stages.extract_lineart import drawing
 from anidata.stages.shard import croissant as croissant_file
-from anidata.stages.shard import packing
+from anidata.stages.shard import samples
+from anidata.stages.shard.card_text import CARD, FORMS, OPT_OUT, PAGES
+from anidata.stages.shard.markers import Marker
 
-Row = dict[str, Any]
-MADE_BY = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")  # their versions can change bytes
+# their versions can change bytes
+MADE_BY = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")
 POLARITIES = {
     "black_on_white": "black ink (0) on white paper (255)",
     "white_on_black": "white ink (255) on black paper (0)",
@@ -29,11 +35,27 @@ def versions() -> dict[str, str]:
     return {"anidata": anidata.__version__} | {name: version(name) for name in MADE_BY}
 
 
-def documents(name: str, packed: list[Row], resolved: Row) -> dict[str, str]:
+class IndexedTar(TypedDict):
+    """A tar in the shard index."""
+
+    url: str  # relative to the index
+    dataset: str  # its split
+    nsamples: int
+    filesize: int
+
+
+class ShardIndex(TypedDict):
+    """index/shardindex.json, as `widsindex` of webdataset 0.2 wrote it."""
+
+    __kind__: str
+    wids_version: int
+    shardlist: list[IndexedTar]
+
+
+def documents(name: str, packed: list[Marker], resolved: Document) -> dict[str, str]:
     """Path → text of README.md, croissant.json and index/shardindex.json."""
-    croissant = croissant_file.describe(
-        name, packed, [*_members(resolved["lineart"])], packing.metadata_schema()
-    )
+    members = list(_members(resolved["lineart"]))
+    croissant = croissant_file.describe(name, packed, members, samples.metadata_schema())
     return {
         "README.md": card(name, packed, resolved),
         "croissant.json": _json(croissant),
@@ -41,70 +63,85 @@ def documents(name: str, packed: list[Row], resolved: Row) -> dict[str, str]:
     }
 
 
-def shard_index(packed: list[Row]) -> Row:
-    """The tars with their sizes and numbers of samples, as `widsindex` of webdataset 0.2 wrote them; a url is relative to the index."""
-    tars = [
-        {
-            "url": f"../data/{p['name']}.tar",
-            "dataset": p["split"],
-            "nsamples": p["samples"],
-            "filesize": _tar_size(p),
-        }
-        for p in packed
-    ]
-    return {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": tars}
+def shard_index(packed: list[Marker]) -> ShardIndex:
+    """The tars with their sizes and numbers of samples."""
+    return {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": [_indexed(m) for m in packed]}
 
 
-def card(name: str, packed: list[Row], resolved: Row) -> str:
+def _indexed(marker: Marker) -> IndexedTar:
+    path = f"data/{marker['name']}.tar"
+    return {
+        "url": f"../{path}",
+        "dataset": marker["split"],
+        "nsamples": marker["samples"],
+        "filesize": marker["files"][path]["bytes"],
+    }
+
+
+def card(name: str, packed: list[Marker], resolved: Document) -> str:
     """The data set's card: splits in YAML (empty ones left out), fields, how to read it, licenses, recipe."""
     counts = _by_split(packed)
+    total = sum(counts.values())
     members = _members(resolved["lineart"])
     toml = recipe.dump(resolved).strip()
     return CARD.format(
         configs=_configs(counts),
-        size=next((word for limit, word in SIZES if sum(counts.values()) < limit), "n>1T"),
+        size=next((word for limit, word in SIZES if total < limit), "n>1T"),
         name=_plain(name),
-        total=f"{sum(counts.values()):,}",
-        splits=_table(
-            (split, f"{n:,}", str(sum(p["split"] == split for p in packed))) for split, n in counts.items()
-        ),
-        members=_table((f"`KEY.{suffix}`", what) for suffix, what in members.items()),
+        total=f"{total:,}",
+        splits=_splits(packed, counts),
+        members=_table((f"`KEY.{suffix}`", text) for suffix, text in members.items()),
         first=next(iter(counts), "train"),
         color=next(iter(members)),
         speck=postprocess.SPECK,
-        measures=_table(
-            (f"`{n}`", registry.title(registry.load("measures", n)).replace("|", "\\|"))
-            for n in schemas.measures()
-        ),
+        measures=_measures(),
         licenses=_licenses(packed),
         opt_out=OPT_OUT if resolved["ingest"]["fetch"]["ignore_opt_out"] else "",
-        fence="`" * max(3, 1 + max(map(len, re.findall("`+", toml)), default=0)),
+        fence=_fence(toml),
         recipe=toml,
         version=anidata.__version__,
     )
 
 
-def _members(lineart: Row) -> dict[str, str]:
-    """What follows the key in the names of a sample's pictures → what it is, color first."""
+def _splits(packed: list[Marker], counts: dict[str, int]) -> str:
+    """The splits with their samples and tars."""
+    tars = Counter(marker["split"] for marker in packed)
+    return _table((split, f"{count:,}", str(tars[split])) for split, count in counts.items())
+
+
+def _measures() -> str:
+    """The measures with their titles."""
+    titles = {name: registry.title(registry.load("measures", name)) for name in schemas.measures()}
+    return _table((f"`{name}`", title.replace("|", "\\|")) for name, title in titles.items())
+
+
+def _fence(text: str) -> str:
+    """A fence of Markdown longer than any run of backticks in a text."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    return "`" * max(3, 1 + longest)
+
+
+def _members(lineart: Document) -> dict[str, str]:
+    """Ending of a picture's name behind the key → the picture in words; color first."""
     suffix = drawing.SUFFIX[lineart["color"]]
     first, *others = lineart["styles"]
     page = PAGES[lineart["fit"]].format(size=lineart["size"])
-    form = {"jpg": f"JPEG 4:4:4 of quality {lineart['quality']}", "png": "PNG", "webp": "lossless WebP"}[
-        suffix
-    ]
-    found = {f"color.{suffix}": f"the color picture: sRGB, transparency on white, {page}; {form}"}
+    form = FORMS[suffix].format(quality=lineart["quality"])
     polarity = POLARITIES[lineart["finish"]["polarity"]]
-    found["lineart.png"] = (
-        f"its lineart in {_style(first, lineart)}: {polarity}, 8-bit gray, of the same size"
-    )
-    return found | {f"lineart.{style}.png": f"the same in {_style(style, lineart)}" for style in others}
+    lines = f"its lineart in {_style(first, lineart)}: {polarity}, 8-bit gray, of the same size"
+    members = {
+        f"color.{suffix}": f"the color picture: sRGB, transparency on white, {page}; {form}",
+        "lineart.png": lines,
+    }
+    return members | {f"lineart.{style}.png": f"the same in {_style(style, lineart)}" for style in others}
 
 
-def _style(name: str, lineart: Row) -> str:
+def _style(name: str, lineart: Document) -> str:
     """A style in words; of `mix` with those that it draws from."""
     if name != selection.MIX:
         return f"the style `{name}`"
-    return f"one of the styles {', '.join(f'`{n}`' for n, weight in sorted(lineart['mix'].items()) if weight > 0)}"
+    mixed = (f"`{style}`" for style, weight in sorted(lineart["mix"].items()) if weight > 0)
+    return f"one of the styles {', '.join(mixed)}"
 
 
 def _configs(counts: dict[str, int]) -> str:
@@ -115,12 +152,14 @@ def _configs(counts: dict[str, int]) -> str:
     return f"configs:\n- config_name: default\n  data_files:\n{files}"
 
 
-def _licenses(packed: list[Row]) -> str:
-    counts: Counter[str] = sum((Counter(p["licenses"]) for p in packed), Counter())
-    ranked = sorted(counts.items(), key=lambda found: (-found[1], found[0]))
-    rows = [(_plain(text) or "not stated", f"{n:,}") for text, n in ranked[:LICENSES]]
-    if rest := ranked[LICENSES:]:
-        rows.append((f"{len(rest):,} others", f"{sum(n for _, n in rest):,}"))
+def _licenses(packed: list[Marker]) -> str:
+    """The licenses with their samples, the most frequent first; those beyond LICENSES in one row."""
+    counts: Counter[str] = sum((Counter(marker["licenses"]) for marker in packed), Counter())
+    ranked = sorted(counts.items(), key=lambda license_count: (-license_count[1], license_count[0]))
+    rows = [(_plain(text) or "not stated", f"{count:,}") for text, count in ranked[:LICENSES]]
+    others = ranked[LICENSES:]
+    if others:
+        rows.append((f"{len(others):,} others", f"{sum(count for _, count in others):,}"))
     return _table(rows)
 
 
@@ -131,23 +170,20 @@ def _table(rows: Iterable[tuple[str, ...]]) -> str:
 def _plain(text: str) -> str:
     """A text of unknown origin on one line of Markdown, where it means nothing but itself."""
     visible = "".join(c if c.isprintable() else " " * c.isspace() for c in text)
-    return re.sub(r"[\\`*_~\[\]<>|&#]", lambda found: f"&#{ord(found[0])};", " ".join(visible.split()))
+    return re.sub(r"[\\`*_~\[\]<>|&#]", lambda mark: f"&#{ord(mark[0])};", " ".join(visible.split()))
 
 
-def _by_split(packed: list[Row]) -> dict[str, int]:
+def _by_split(packed: list[Marker]) -> dict[str, int]:
+    """Split → samples: the usual ones in their order, then others by name."""
     counts: Counter[str] = Counter()
-    for shard in packed:
-        counts[shard["split"]] += shard["samples"]
-    order = [s for s in ("train", "val", "validation", "test") if s in counts]
-    return {s: counts[s] for s in [*order, *sorted(counts.keys() - set(order))]}
+    for marker in packed:
+        counts[marker["split"]] += marker["samples"]
+    order = [split for split in ("train", "val", "validation", "test") if split in counts]
+    return {split: counts[split] for split in [*order, *sorted(counts.keys() - set(order))]}
 
 
-def _tar_size(shard: Row) -> int:
-    return int(shard["files"][f"data/{shard['name']}.tar"]["bytes"])
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+def _json(document: object) -> str:
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 SIZES = [
@@ -159,104 +195,3 @@ SIZES = [
     (10**8, "10M<n<100M"),
     (10**9, "100M<n<1B"),
 ]
-PAGES = {
-    "pad": "fitted into {size} × {size} px on white",
-    "crop": "the central square at {size} × {size} px",
-    "bucket": "pages of about {size}² px in several shapes, sides in steps of 64 px",
-}
-
-OPT_OUT = """
-Pictures were fetched by URL with `ignore_opt_out`: those too whose hosts forbid it by robots.txt, `noai`, a TDM reservation or Content-Usage.
-"""
-
-CARD = """---
-{configs}license: other
-size_categories:
-- {size}
-task_categories:
-- image-to-image
-tags:
-- anime
-- colorization
-- lineart
-- webdataset
----
-# {name}
-
-{total} pairs of lineart and color, made by anidata {version}. Near-duplicates are grouped, and no group is cut by a split.
-
-| split | samples | tars |
-|---|--:|--:|
-{splits}
-
-## Reading it
-
-With [webdataset](https://github.com/webdataset/webdataset), in the data set's folder:
-
-```python
-from glob import glob
-
-import webdataset as wds
-
-tars = sorted(glob("data/{first}-*.tar"))
-pairs = wds.WebDataset(tars, shardshuffle=False, empty_check=False)  # empty_check: there may be more workers than tars
-for lineart, color, about in pairs.decode("pil").to_tuple("lineart.png", "{color}", "json"):
-    lineart = lineart.convert("L")  # webdataset decodes all pictures as RGB; the file is gray
-    print(about["key"], lineart.mode, color.mode, color.size)
-```
-
-With [datasets](https://huggingface.co/docs/datasets), which takes the folder's path or the name of a repository on the Hub:
-
-```python
-from pathlib import Path
-
-from datasets import load_dataset
-
-pairs = load_dataset(str(Path.cwd()), split="{first}", streaming=True)
-for pair in pairs:
-    lineart, color, about = pair["lineart.png"], pair["{color}"], pair["json"]
-```
-
-## What is in it
-
-Every sample has the same files, one after the other in its tar; `KEY` is the first 24 hex digits of the SHA-256 of the original file.
-
-| file | what |
-|---|---|
-{members}
-| `KEY.json` | what is known of the pair |
-
-The JSON has the same fields in every sample. A text is empty where nothing is known.
-
-| field | what |
-|---|---|
-| `key`, `file`, `format`, `source_width`, `source_height` | the original: its key, name, format, and size in px |
-| `width`, `height` | of the pair, in px |
-| `style`, `polarity` | of `lineart.png`: the style that it was drawn in, and `black_on_white` or `white_on_black` |
-| `ink`, `stroke_width`, `components`, `specks` | of `lineart.png`: the share of ink, 0 to 1; px, the median; connected pieces of ink; those under {speck} px |
-| `url`, `artist`, `license`, `rating`, `caption` | as the sources state them; the strictest license and rating where they differ |
-| `tags` | parted by `, `; a comma within a tag is written as a space |
-
-`metadata/` has a Parquet row for each sample, with `tags` as a list, `split`, `cluster` (the group of near-duplicates, by its smallest key), `phash`, and these measures of the original:
-
-| column | what |
-|---|---|
-{measures}
-
-`index/` tells where in the tars the files lie (`*.idx` for DALI, `shardindex.json` for wids); `croissant.json` describes it all to machines;
-`manifest.json` has the SHA-256 of every file.
-
-## Rights
-
-Each picture keeps its own license. License, artist and url of each stand in its JSON and in `metadata/`.
-
-| license, as the sources state it | samples |
-|---|--:|
-{licenses}
-{opt_out}
-## Recipe
-
-{fence}toml
-{recipe}
-{fence}
-"""

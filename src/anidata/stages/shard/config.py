@@ -14,9 +14,8 @@ SUM = 1e-6  # by which shares may miss 1
 class Config:
     """Split the pairs and pack them."""
 
-    splits: dict[str, float] = field(
-        default_factory=lambda: {"train": 0.8, "val": 0.1, "test": 0.1}
-    )  # shares of clusters; they sum to 1
+    # shares of clusters; they sum to 1
+    splits: dict[str, float] = field(default_factory=lambda: {"train": 0.8, "val": 0.1, "test": 0.1})
     seed: Count = 0  # of the split: another seed, other clusters in test; splits once written stay
     shard_bytes: Positive = 268_435_456  # aimed at when the number of shards is first chosen
     shard_samples: Positive = 10_000  # likewise, where that makes more shards
@@ -24,7 +23,8 @@ class Config:
     def __post_init__(self) -> None:
         if not self.splits or abs(sum(self.splits.values()) - 1) > SUM or min(self.splits.values()) < 0:
             raise RecipeError(
-                f"[shard] splits: {self.splits}: shares from 0 to 1 that sum to 1, such as train = 0.8, val = 0.1, test = 0.1"
+                f"[shard] splits: {self.splits}: shares from 0 to 1 that sum to 1, "
+                "such as train = 0.8, val = 0.1, test = 0.1"
             )
         if not all(name.isidentifier() for name in self.splits):
             raise RecipeError(
@@ -33,7 +33,10 @@ class Config:
 
 
 def spelled(table: Document, settings: Sequence[str]) -> Document:
-    """The table with whole splits: `--set shard.splits.test=.1` alone can't sum to 1. What is set stays, the first split takes the rest."""
+    """The table with whole splits: `--set shard.splits.test=.1` alone can't sum to 1.
+
+    What is set stays; the first split that isn't takes the remainder.
+    """
     named = {s.split("=", 1)[0].strip().split(".")[2] for s in settings if s.startswith("shard.splits.")}
     splits = table.get("splits", {})
     first = next((name for name in splits if name not in named), None) if isinstance(splits, dict) else None

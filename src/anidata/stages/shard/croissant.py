@@ -1,4 +1,6 @@
-"""Croissant 1.0: the data set's files, the pictures within its tars, and the columns of its metadata, for tools that read descriptions.
+"""Croissant 1.0, for tools that read descriptions.
+
+It describes the data set's files, the pictures within its tars, and the columns of its metadata.
 
 Source: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.0.html
 """
@@ -8,21 +10,27 @@ from typing import Any
 
 import pyarrow as pa
 
-Row = dict[str, Any]
+from anidata.stages.shard.markers import FileEntry, Marker
+
+Node = dict[str, Any]  # of JSON-LD
 FORMATS = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}  # of a member, by its suffix
 
 
-def describe(name: str, packed: list[Row], members: list[str], columns: pa.Schema) -> Row:
-    """The description as JSON-LD. `members`: what follows the key in the names of a sample's pictures, such as color.jpg.
+def describe(name: str, packed: list[Marker], members: list[str], columns: pa.Schema) -> Node:
+    """The description as JSON-LD.
 
-    A date of publication, which the specification recommends, is left out: no byte of a data set depends on the clock.
+    members: what follows the key in the names of a sample's pictures, such as color.jpg.
+
+    A date of publication, which the specification recommends, is left out: no byte of a data set depends on
+    the clock.
     """
+    samples = f"each sample has {', '.join(members)} and json."
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": name,
-        "description": f"Pairs of lineart and color in WebDataset tars; each sample has {', '.join(members)} and json.",
+        "description": f"Pairs of lineart and color in WebDataset tars; {samples}",
         "license": sorted({text or "not stated" for p in packed for text in p["licenses"]}),
         "version": "1.0.0",
         "distribution": list(_distribution(packed, members)),
@@ -30,7 +38,8 @@ def describe(name: str, packed: list[Row], members: list[str], columns: pa.Schem
     }
 
 
-def _distribution(packed: list[Row], members: list[str]) -> Iterator[Row]:
+def _distribution(packed: list[Marker], members: list[str]) -> Iterator[Node]:
+    """Yield the tars and tables, then the sets of files that they are or hold."""
     files = {path: entry for p in packed for path, entry in p["files"].items() if not path.endswith(".idx")}
     yield from (_file(path, entry) for path, entry in files.items())
     yield {
@@ -51,56 +60,88 @@ def _distribution(packed: list[Row], members: list[str]) -> Iterator[Row]:
         }
 
 
-def _file(path: str, entry: Row) -> Row:
-    form = "application/x-tar" if path.endswith(".tar") else "application/x-parquet"
-    place = {"name": path.rsplit("/", 1)[-1], "contentUrl": path, "contentSize": f"{entry['bytes']} B"}
-    return {"@type": "cr:FileObject", "@id": path, "encodingFormat": form, "sha256": entry["sha256"]} | place
+def _file(path: str, entry: FileEntry) -> Node:
+    return {
+        "@type": "cr:FileObject",
+        "@id": path,
+        "name": path.rsplit("/", 1)[-1],
+        "encodingFormat": "application/x-tar" if path.endswith(".tar") else "application/x-parquet",
+        "sha256": entry["sha256"],
+        "contentUrl": path,
+        "contentSize": f"{entry['bytes']} B",
+    }
 
 
-def _samples(columns: pa.Schema) -> Row:
-    """The only record set. None for the pictures: mlcroissant keeps unpacked tars by relative path, and would serve one data set's for another's."""
-    fields = [_field(column) for column in columns]
+def _samples(columns: pa.Schema) -> Node:
+    """The only record set.
+
+    There is none for the pictures: mlcroissant keeps unpacked tars by relative path, and would serve one data
+    set's for another's.
+    """
     return {
         "@type": "cr:RecordSet",
         "@id": "samples",
         "description": "A row for each sample.",
         "key": {"@id": "samples/key"},
-        "field": fields,
+        "field": [_field(column) for column in columns],
     }
 
 
-def _field(column: pa.Field) -> Row:
-    many = pa.types.is_list(column.type)
-    source = {"fileSet": {"@id": "metadata"}, "extract": {"column": column.name}}
-    found = {
+def _field(column: pa.Field) -> Node:
+    is_list = pa.types.is_list(column.type)
+    field = {
         "@type": "cr:Field",
         "@id": f"samples/{column.name}",
         "description": column.name,
-        "source": source,
+        "source": {"fileSet": {"@id": "metadata"}, "extract": {"column": column.name}},
+        "dataType": _data_type(column.type.value_type if is_list else column.type),
     }
-    return (
-        found
-        | {"dataType": _data_type(column.type.value_type if many else column.type)}
-        | ({"repeated": True} if many else {})
-    )
+    return field | {"repeated": True} if is_list else field
 
 
 def _data_type(kind: pa.DataType) -> str:
     if pa.types.is_boolean(kind):
         return "sc:Boolean"
-    return (
-        "sc:Integer" if pa.types.is_integer(kind) else "sc:Float" if pa.types.is_floating(kind) else "sc:Text"
-    )
+    if pa.types.is_integer(kind):
+        return "sc:Integer"
+    return "sc:Float" if pa.types.is_floating(kind) else "sc:Text"
 
 
 CONTEXT = {
-    "@language": "en", "@vocab": "https://schema.org/", "sc": "https://schema.org/", "cr": "http://mlcommons.org/croissant/",
-    "rai": "http://mlcommons.org/croissant/RAI/", "dct": "http://purl.org/dc/terms/", "citeAs": "cr:citeAs", "column": "cr:column",
-    "conformsTo": "dct:conformsTo", "data": {"@id": "cr:data", "@type": "@json"}, "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "equivalentProperty": "cr:equivalentProperty", "examples": {"@id": "cr:examples", "@type": "@json"}, "extract": "cr:extract",
-    "field": "cr:field", "fileProperty": "cr:fileProperty", "fileObject": "cr:fileObject", "fileSet": "cr:fileSet", "format": "cr:format",
-    "includes": "cr:includes", "isLiveDataset": "cr:isLiveDataset", "jsonPath": "cr:jsonPath", "key": "cr:key", "md5": "cr:md5",
-    "parentField": "cr:parentField", "path": "cr:path", "recordSet": "cr:recordSet", "references": "cr:references", "regex": "cr:regex",
-    "repeated": "cr:repeated", "replace": "cr:replace", "samplingRate": "cr:samplingRate", "separator": "cr:separator", "source": "cr:source",
-    "subField": "cr:subField", "transform": "cr:transform",
-}  # fmt: skip
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "sc": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "dct": "http://purl.org/dc/terms/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileProperty": "cr:fileProperty",
+    "fileObject": "cr:fileObject",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}

@@ -1,26 +1,41 @@
-"""Packing, in a worker: one shard's tar, its metadata table and its index, published with a marker that says what it was made from."""
+"""Packing, in a worker: one shard's tar, its metadata table and its index.
+
+They are published with a marker that says what they were made from.
+"""
 
 import hashlib
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypedDict, cast
 
 import pyarrow as pa
 
 from anidata import recipe, storage
 from anidata.catalog import schemas, tables
 from anidata.engine.engine import Watch
+from anidata.stages.shard.markers import (
+    FileEntry,
+    Files,
+    Fingerprints,
+    Marker,
+    begin,
+    marker_path,
+    read_marker,
+    split_of,
+)
+from anidata.stages.shard.samples import MARKS, Row, about, metadata, metadata_schema
 from anidata.storage import Reference
 from anidata.tar import writer
 from anidata.workspace import Workspace
 
 VERSION = 1
-PARTS = {"tar": ("data/{}.tar", "index/{}.idx"), "table": ("metadata/{}.parquet",)}
-MARKS = ("ink", "stroke_width", "components", "specks")  # of the first style's line
+TAR_FILES = ("data/{}.tar", "index/{}.idx")  # of one shard, by its name
+TABLE_FILES = ("metadata/{}.parquet",)
+TAR, TABLE = "tar", "table"
+BY_PIECE = {TAR: TAR_FILES, TABLE: TABLE_FILES}
 STORED = (
     "key",
     "style",
@@ -35,12 +50,28 @@ STORED = (
     *MARKS,
 )
 
-Row = dict[str, Any]
-Files = dict[str, dict[str, Any]]  # path below the data set → bytes and sha256
+
+class StoredFile(TypedDict):
+    """A file of a pair in the workspace: a row of the columns STORED."""
+
+    key: str
+    style: str
+    suffix: str
+    tar: str
+    offset: int
+    size: int
+    fingerprint: str
+    width: int
+    height: int
+    drawn: str | None  # the style really drawn in; None: it is no line
+    ink: float | None
+    stroke_width: float | None
+    components: int | None
+    specks: int | None
 
 
-@dataclass(frozen=True)
-class Shard:
+@dataclass(frozen=True, kw_only=True)
+class ShardPart:
     """A tar to write: its samples, sorted by key, and where the files of each lie."""
 
     workspace: Workspace
@@ -57,93 +88,102 @@ class Shard:
     @cached_property
     def rows(self) -> list[Row]:
         """The samples, each with its `files`, and the size and ink of what is in them."""
-        found: list[Row] = self.table.to_pylist()
-        files: dict[str, dict[str, Row]] = {row["key"]: {} for row in found}
-        for entry in self.files.to_pylist():
+        samples: list[Row] = self.table.to_pylist()
+        files: dict[str, dict[str, StoredFile]] = {row["key"]: {} for row in samples}
+        for entry in cast("list[StoredFile]", self.files.to_pylist()):
             files[entry["key"]].setdefault(entry["style"], entry)
-        for row in found:
-            stored = files[row["key"]]
-            color, drawn = stored.get(schemas.COLOR, {}), stored.get(self.styles[0], {})
-            row |= {
-                "files": [*stored.values()],
-                "fitted_width": color.get("width"),
-                "fitted_height": color.get("height"),
-            }
-            row |= {name: drawn.get(name) for name in ("drawn", *MARKS)}
-        return found
+        for row in samples:
+            _add_files(row, files[row["key"]], self.styles[0])
+        return samples
 
     @property
     def split(self) -> str:
         return split_of(self.name)
 
     @property
-    def fingerprints(self) -> dict[str, str]:
-        """What the tar and what the table is made from: a new measure rewrites the table alone."""
-        sources = [
-            [{n: entry[n] for n in ("style", "suffix", "size", "fingerprint")} for entry in r["files"]]
-            for r in self.rows
-        ]
-        tar = recipe.fingerprint(VERSION, [about(r, self.polarity) for r in self.rows], sources, self.styles)
-        return {"tar": tar, "table": recipe.fingerprint(VERSION, [metadata(r) for r in self.rows])}
+    def fingerprints(self) -> Fingerprints:
+        """Two, so that a new measure rewrites the table alone."""
+        sources = [_sources(row["files"]) for row in self.rows]
+        texts = [about(row, self.polarity) for row in self.rows]
+        return {
+            "tar": recipe.fingerprint(VERSION, texts, sources, self.styles),
+            "table": recipe.fingerprint(VERSION, [metadata(row) for row in self.rows]),
+        }
 
 
-def stale(shard: Shard) -> set[str]:
-    """Which of `tar` and `table` has to be written."""
+def _add_files(row: Row, stored: dict[str, StoredFile], first: str) -> None:
+    """Complete a sample by its files. stored: by style; first: the style of lineart.png."""
+    color = cast("Row", stored.get(schemas.COLOR, {}))
+    line = cast("Row", stored.get(first, {}))
+    row["files"] = [*stored.values()]
+    row["fitted_width"], row["fitted_height"] = color.get("width"), color.get("height")
+    row |= {name: line.get(name) for name in ("drawn", *MARKS)}
+
+
+def _sources(files: list[StoredFile]) -> list[Row]:
+    """All of a sample's files that the tar depends on, besides their bytes' place."""
+    return [
+        {
+            "style": entry["style"],
+            "suffix": entry["suffix"],
+            "size": entry["size"],
+            "fingerprint": entry["fingerprint"],
+        }
+        for entry in files
+    ]
+
+
+def stale(shard: ShardPart) -> set[str]:
+    """Which of TAR and TABLE has to be written."""
     try:
-        found = marker(shard.markers, shard.name)
+        marker = read_marker(shard.markers, shard.name)
     except (OSError, ValueError):
-        return {"tar", "table"}
+        return {TAR, TABLE}
     prints = shard.fingerprints
     return {
-        part
-        for part, names in PARTS.items()
-        if found.get(part) != prints[part]
-        or not all(_is_there(shard, found, n.format(shard.name)) for n in names)
+        piece
+        for piece, names in BY_PIECE.items()
+        if marker.get(piece) != prints.get(piece)
+        or not all(_is_there(shard, marker, name.format(shard.name)) for name in names)
     }
 
 
-def marker(markers: Path, name: str) -> Row:
-    """What is known of a packed shard: its fingerprints, its files with size and SHA-256, its samples and their licenses.
+def _is_there(shard: ShardPart, marker: Marker, name: str) -> bool:
+    path = shard.dataset / name
+    return path.exists() and path.stat().st_size == marker["files"][name]["bytes"]
 
-    Of one that was begun and not finished: the names of its files alone.
+
+def pack(shard: ShardPart, watch: Watch) -> set[str]:
+    """Write what is stale of one shard, its marker last.
+
+    Until then the marker only says that it was begun.
     """
-    found: Row = json.loads(_marker_path(markers, name).read_bytes())
-    return found
-
-
-def split_of(name: str) -> str:
-    """The split of a shard by its name."""
-    return name.rsplit("-", 3)[0]
-
-
-def _marker_path(markers: Path, name: str) -> Path:
-    return markers / f"{name}.json"
-
-
-def pack(shard: Shard, watch: Watch) -> set[str]:
-    """Write what is stale of one shard, its marker last. Until then the marker only says that it was begun."""
     todo = stale(shard)
     if not todo:
         for _ in watch.each(shard.rows):  # they count as done
             pass
         return todo
-    files = {} if todo == set(PARTS) else marker(shard.markers, shard.name)["files"]
-    storage.publish_json(
-        _marker_path(shard.markers, shard.name),
-        {"files": dict.fromkeys(n.format(shard.name) for names in PARTS.values() for n in names)},
-    )
-    if "tar" in todo:
+    files = {} if todo == {TAR, TABLE} else read_marker(shard.markers, shard.name)["files"]
+    begin(shard.markers, shard.name, [name.format(shard.name) for name in (*TAR_FILES, *TABLE_FILES)])
+    if TAR in todo:
         files |= _pack_tar(shard, watch)
-    if "table" in todo:
+    if TABLE in todo:
         files |= _pack_table(shard)
-    known = {"name": shard.name, "split": shard.split, "samples": len(shard.rows), "files": files}
-    known["licenses"] = dict(sorted(Counter(r["license"] or "" for r in shard.rows).items()))
-    storage.publish_json(_marker_path(shard.markers, shard.name), known | shard.fingerprints)
+    licenses = Counter(row["license"] or "" for row in shard.rows)
+    marker: Marker = {
+        "name": shard.name,
+        "split": shard.split,
+        "samples": len(shard.rows),
+        "files": files,
+        "licenses": dict(sorted(licenses.items())),
+        **shard.fingerprints,
+    }
+    storage.publish_json(marker_path(shard.markers, shard.name), marker)
     return todo
 
 
-def _pack_tar(shard: Shard, watch: Watch) -> Files:
-    path, index = (name.format(shard.name) for name in PARTS["tar"])
+def _pack_tar(shard: ShardPart, watch: Watch) -> Files:
+    path, index = (name.format(shard.name) for name in TAR_FILES)
     with storage.publishing(shard.dataset / path) as file:
         hashed = _Hashed(file)
         tar = writer.TarWriter(hashed)
@@ -153,112 +193,41 @@ def _pack_tar(shard: Shard, watch: Watch) -> Files:
         size = tar.close()
     text = writer.index_text(members).encode()
     storage.publish(shard.dataset / index, text)
-    return {path: {"bytes": size, "sha256": hashed.digest.hexdigest()}, index: _entry(text)}
+    return {path: {"bytes": size, "sha256": hashed.digest.hexdigest()}, index: entry_of(text)}
 
 
-def _pack_table(shard: Shard) -> Files:
-    (path,) = (name.format(shard.name) for name in PARTS["table"])
-    tables.write(
-        shard.dataset / path,
-        pa.Table.from_pylist([metadata(r) for r in shard.rows], schema=metadata_schema()),
-    )
-    return {path: _entry((shard.dataset / path).read_bytes())}
+def _pack_table(shard: ShardPart) -> Files:
+    (name,) = TABLE_FILES
+    path = name.format(shard.name)
+    rows = [metadata(row) for row in shard.rows]
+    tables.write(shard.dataset / path, pa.Table.from_pylist(rows, schema=metadata_schema()))
+    return {path: entry_of((shard.dataset / path).read_bytes())}
 
 
-def _entry(data: bytes) -> dict[str, Any]:
+def entry_of(data: bytes) -> FileEntry:
     return {"bytes": len(data), "sha256": storage.digest(data)}
 
 
-def _is_there(shard: Shard, found: Row, name: str) -> bool:
-    path = shard.dataset / name
-    return path.exists() and path.stat().st_size == found["files"][name]["bytes"]
+def sample(shard: ShardPart, row: Row) -> list[tuple[str, bytes]]:
+    """The members of a sample, sorted by name.
 
-
-def sample(shard: Shard, row: Row) -> list[tuple[str, bytes]]:
-    """The members of a sample, sorted by name: KEY.color.EXT, KEY.json, KEY.lineart.png, and KEY.lineart.STYLE.png for further styles."""
-    found = {
-        f"{row['key']}.json": json.dumps(
-            about(row, shard.polarity), ensure_ascii=False, sort_keys=True
-        ).encode()
-    }
+    KEY.color.EXT, KEY.json, KEY.lineart.png, and KEY.lineart.STYLE.png for further styles.
+    """
+    key = row["key"]
+    text = json.dumps(about(row, shard.polarity), ensure_ascii=False, sort_keys=True)
+    members = {f"{key}.json": text.encode()}
     for entry in row["files"]:
         at = Reference(f"pairs/{entry['tar']}", entry["offset"], entry["size"])
-        role = (
-            "color"
-            if entry["style"] == schemas.COLOR
-            else "lineart"
-            if entry["style"] == shard.styles[0]
-            else f"lineart.{entry['style']}"
-        )
-        found[f"{row['key']}.{role}.{entry['suffix']}"] = storage.read(
-            at, shard.workspace.path, entry["size"]
-        )
-    return sorted(found.items())
+        data = storage.read(at, shard.workspace.path, entry["size"])
+        members[f"{key}.{_role(entry['style'], shard.styles[0])}.{entry['suffix']}"] = data
+    return sorted(members.items())
 
 
-def about(row: Row, polarity: str) -> Row:
-    """The JSON of a sample: the same names and types in every one, without nulls or empty lists."""
-    known = {
-        name: row[name] or "" for name in ("url", "license", "artist", "rating", "caption", "file", "format")
-    }
-    sizes = {
-        "width": row["fitted_width"],
-        "height": row["fitted_height"],
-        "source_width": row["width"],
-        "source_height": row["height"],
-    }
-    marks = {name: round(row[name], 6) for name in MARKS}
-    line = {"style": row["drawn"], "polarity": polarity, **marks}
-    return known | sizes | line | {"key": row["key"], "tags": _listed(row["tags"] or [])}
-
-
-def _listed(tags: list[str]) -> str:
-    """Tags as one text that can be split again at ', ': commas and line breaks within a tag become spaces."""
-    words = (" ".join(re.split(r"[\s,]+", tag)).strip() for tag in tags)
-    return ", ".join(word for word in words if word)
-
-
-def metadata(row: Row) -> Row:
-    """The row of a sample in the metadata table."""
-    return {name: row[name] for name in metadata_schema().names} | {"phash": f"{row['phash']:016x}"}
-
-
-@cache
-def metadata_schema() -> pa.Schema:
-    """The columns of the metadata table, those of the measures last."""
-    texts = (
-        "key",
-        "file",
-        "source",
-        "url",
-        "license",
-        "artist",
-        "rating",
-        "caption",
-        "format",
-        "cluster",
-        "split",
-        "phash",
-    )
-    found = {n: pa.string() for n in texts} | {
-        "tags": pa.list_(pa.string()),
-        "sightings": pa.int64(),
-        "bytes": pa.int64(),
-    }
-    found |= {n: pa.int32() for n in ("width", "height", "frames", "fitted_width", "fitted_height")}
-    found |= {
-        "transparency": pa.float32(),
-        "ink": pa.float32(),
-        "stroke_width": pa.float32(),
-        "components": pa.int32(),
-        "specks": pa.int32(),
-    }
-    return pa.schema(found | schemas.measures())
-
-
-def known() -> list[str]:
-    """The columns of the view `images` that a sample is made from."""
-    return [name for name in metadata_schema().names if name not in ("fitted_width", "fitted_height", *MARKS)]
+def _role(style: str, first: str) -> str:
+    """The word for a file of a sample in its member's name; first: the style of lineart.png."""
+    if style == schemas.COLOR:
+        return "color"
+    return "lineart" if style == first else f"lineart.{style}"
 
 
 class _Hashed:

@@ -147,7 +147,7 @@ def lanes(stream: "Stream", ranks: int) -> int:
     shards = len(stream.shards())
     if shards < ranks:
         raise DatasetError(
-            f"{stream.place}: '{stream.split}' has {shards} shards for {ranks} processes, "
+            f"{stream.url}: '{stream.split}' has {shards} shards for {ranks} processes, "
             f"and each reads whole shards. Train with {shards} processes; "
             "or copy the data set to a disk, where any number may read; "
             "or cut it finer: anidata shard WORK --reshard --set shard.shard_bytes=BYTES"

@@ -2,7 +2,7 @@
 
     networks.NAME.KEY, ema.NAME.KEY        the tensors, as named_parameters and named_buffers name them
     optimizers.NAME.NUMBER.KEY             what an optimizer keeps of its NUMBERth parameter
-    __metadata__ {"anidata": JSON}         the rest: format, facts, and the optimizers' groups
+    __metadata__ {"anidata": JSON}         format, facts, and the optimizers' groups
 
 The file appears whole or not at all. Nothing is ever unpickled. Random generators need no state: what is
 random in a step is a function of the images seen.

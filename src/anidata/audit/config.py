@@ -1,0 +1,18 @@
+"""The limits of an audit, and from where on two pictures are one."""
+
+from dataclasses import dataclass
+
+from anidata.recipe import Amount, Count, Positive, Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Check finished shards."""
+
+    max_distance: Count = 6  # bits of 64 in which the phashes of two near-duplicates may differ
+    min_likeness: Share = 0.6  # correlation of their outlines at the least
+    max_pixels: Positive = 100_000_000  # width × height; a larger picture is too_large
+    max_bytes: Positive = 268_435_456  # of one file
+    time_limit: Amount = 60.0  # seconds for one sample; 0: none
+    memory_limit: Count = 4_294_967_296  # bytes a worker may take; 0: no limit
+    examples: Positive = 20  # findings of a code that are told; all are counted

@@ -1,5 +1,6 @@
 """`anidata colorize`: pictures in, PNG out at their own size; what can't be colored costs nothing else."""
 
+import hashlib
 import json
 import shutil
 
@@ -35,12 +36,20 @@ def colorize(*words):
     return done.exit_code, json.loads(done.stdout), done.stderr
 
 
+def nothing_else(**parts):
+    return {"written": [], "skipped": [], "kept": {}, "failed": {}, "left_out": 0} | parts
+
+
+def hashes(folder):
+    return {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()}
+
+
 @pytest.mark.parametrize("shape", [(16, 16), (33, 47), (70, 20)])
 def test_a_picture_comes_out_at_its_own_size(shape, run, tmp_path):
     width, height = shape
     save(tmp_path / "in/a picture.jpg", drawing(1, width, height))
     code, report, _ = colorize(run, tmp_path / "in/a picture.jpg", "-o", tmp_path / "out")
-    assert (code, report) == (0, {"written": [str(tmp_path / "out/a picture.png")], "failed": {}})
+    assert (code, report) == (0, nothing_else(written=[str(tmp_path / "out/a picture.png")]))
     with PIL.Image.open(tmp_path / "out/a picture.png") as picture:
         assert (picture.mode, picture.size) == ("RGB", (width, height))
 
@@ -106,10 +115,72 @@ def test_no_picture_is_written_over_another(run, tmp_path):
     for name in ("one/a.png", "two/a.png"):
         save(tmp_path / name, drawing(5, 20, 20))
     code, report, _ = colorize(run, tmp_path / "one/a.png", tmp_path / "two/a.png", "-o", tmp_path / "out")
-    assert code == 1
-    assert report["failed"] == {
-        str(tmp_path / "two/a.png"): f"name_taken: another picture has become {tmp_path}/out/a.png"
-    }
+    assert code == 0
+    assert report == nothing_else(
+        written=[str(tmp_path / "out/a.png.one.png"), str(tmp_path / "out/a.png.two.png")]
+    )
+
+
+def test_no_original_is_colored_over(run, tmp_path):
+    """A picture beside itself; into the folder it lies in, from above; the reference, too."""
+    for name in ("in/x.png", "in/sub/x.png", "palette.png", "other/palette.jpg"):
+        save(tmp_path / name, drawing(5, 20, 20))
+    before = hashes(tmp_path)
+    for words in (
+        (tmp_path / "in/x.png", "-o", tmp_path / "in"),
+        (tmp_path / "in", "-o", tmp_path / "in"),
+        (tmp_path / "other/palette.jpg", "-o", tmp_path, "--reference", tmp_path / "palette.png"),
+    ):
+        assert colorize(run, *words, "--overwrite")[0] == 0
+        assert before.items() <= hashes(tmp_path).items()
+    assert (tmp_path / "palette.jpg.png").exists()
+
+
+def test_what_is_colored_is_not_colored_again(run, tmp_path):
+    for name in ("x.png", "sub/y.jpg"):
+        save(tmp_path / name, drawing(5, 20, 20))
+    words = (run, tmp_path, "-o", tmp_path / "colored")
+    made = [str(tmp_path / "colored/sub/y.png"), str(tmp_path / "colored/x.png")]
+    assert sorted(colorize(*words)[1]["written"]) == made
+    before = hashes(tmp_path)
+    code, report, _ = colorize(*words)
+    assert (code, report | {"skipped": sorted(report["skipped"])}) == (
+        0,
+        nothing_else(skipped=made, left_out=2),
+    )
+    assert hashes(tmp_path) == before
+    assert len(colorize(*words, "--seed", 1)[1]["written"]) == 2
+
+
+def test_other_weights_color_anew(run, dataset, tmp_path):
+    source = save(tmp_path / "x.png", drawing(5, 20, 20))
+    shutil.copytree(run, tmp_path / "run")
+    words = (tmp_path / "run", source, "-o", tmp_path / "out")
+    assert len(colorize(*words)[1]["written"]) == 1
+    assert len(colorize(*words)[1]["skipped"]) == 1
+    trained(dataset, tmp_path / "longer", ("train.images=16", "train.validate_every=0"))
+    shutil.copy(tmp_path / "longer/model.safetensors", tmp_path / "run/model.safetensors")
+    assert len(colorize(*words)[1]["written"]) == 1
+
+
+def test_lines_that_draw_made_are_colored(run, tmp_path):
+    save(tmp_path / "in/x.png", drawing(5, 40, 40))
+    done = CliRunner().invoke(
+        anidata.cli.entry.app, ["draw", str(tmp_path / "in"), "-o", str(tmp_path / "lines")]
+    )
+    assert done.exit_code == 0
+    assert len(colorize(run, tmp_path / "lines", "-o", tmp_path / "colored")[1]["written"]) == 1
+
+
+def test_a_file_of_the_users_is_kept(run, tmp_path):
+    source = save(tmp_path / "x.jpg", drawing(5, 20, 20))
+    mine = save(tmp_path / "out/x.png", drawing(6, 20, 20))
+    before = mine.read_bytes()
+    code, report, errors = colorize(run, source, "-o", tmp_path / "out")
+    assert (code, report) == (1, nothing_else(kept={str(mine): "a file of yours is there"}))
+    assert f"{mine}: kept: a file of yours is there" in errors
+    assert mine.read_bytes() == before
+    assert colorize(run, source, "-o", tmp_path / "out", "--overwrite")[1]["written"] == [str(mine)]
 
 
 def test_what_is_no_run_or_no_file_is_a_typed_error(run, tmp_path):

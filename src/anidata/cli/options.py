@@ -43,6 +43,13 @@ Refresh = Annotated[
     ),
 ]
 
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace files of yours that stand where a picture goes; never one that is read."
+    ),
+]
+
 
 class Form(StrEnum):
     TABLE = "table"

@@ -4,18 +4,26 @@ import json
 import sys
 from functools import reduce
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import typer.core
 
 from anidata.cli.common import MayImportPandas, app, show, training_imports
-from anidata.cli.options import Device, DeviceName, Json, Settings
+from anidata.cli.options import Device, DeviceName, Json, Overwrite, Settings
 
-DrawnImages = Annotated[list[Path], typer.Argument(metavar="IMAGE…")]
+if TYPE_CHECKING:
+    from anidata.imaging.loose.job import Done
+
+DrawnImages = Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Pictures; folders too.")]
 DrawingFolder = Annotated[
     Path,
-    typer.Option("-o", "--output", metavar="DIR", help="Each picture's lineart becomes DIR/STEM.png."),
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="Each picture's lineart becomes DIR/STEM.png; those of folders keep their folders.",
+    ),
 ]
 DrawingStyle = Annotated[
     str,
@@ -94,22 +102,22 @@ def draw(
     size: DrawingSize = 0,
     compare: Compare = False,
     settings: Settings = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Lineart of loose files."""
     from anidata import recipe
+    from anidata.imaging.loose.job import Job
     from anidata.lineart import draw as drawing
 
     nothing: recipe.Document = {}
     document = reduce(recipe.assigned, settings or (), nothing)
+    job = Job(drawing.COMMAND, output, overwrite)
     if compare:
-        done = drawing.compare_files(images, output, size, document)
+        done = drawing.compare_files(images, size, document, job)
     else:
-        done = drawing.draw_files(images, output, style, size, document)
-    show(done.to_json(), as_json, lambda: print(f"{len(images) - len(done.failed)} drawn into {output}"))
-    for path, why in done.failed.items():
-        print(f"{path}: {why}", file=sys.stderr)
-    raise typer.Exit(1 if done.failed else 0)
+        done = drawing.draw_files(images, style, size, document, job)
+    _show_done(done, "drawn", output, as_json=as_json)
 
 
 @app.command("train-baseline", cls=MayImportPandas)
@@ -152,15 +160,40 @@ def colorize(
     style: LineStyle = "",
     seed: Seed = 0,
     device: DeviceName = Device.AUTO,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Color pictures with a trained baseline."""
+    from anidata.imaging.loose.job import Job
+
     with training_imports():
         from anidata.training.inference import files
 
     request = files.ColorRequest(seed, style, reference, device.value)
-    done = files.color_files(run_folder, images, output, request)
-    show(done.to_json(), as_json, lambda: print(f"{len(done.written)} colored into {output}"))
+    job = Job(files.COMMAND, output, overwrite, (reference,) if reference else ())
+    _show_done(files.color_files(run_folder, images, request, job), "colored", output, as_json=as_json)
+
+
+def _show_done(done: "Done", what: str, output: Path, *, as_json: bool) -> None:
+    """Show what a command on loose pictures has done, and end with its exit code. what: drawn, say."""
+    from anidata import storage
+
+    where = storage.readable(str(output))
+    show(done.to_json(), as_json, lambda: print(_summary(done, f"{what} into {where}")))
     for path, why in done.failed.items():
         print(f"{path}: {why}", file=sys.stderr)
-    raise typer.Exit(1 if done.failed else 0)
+    for path, why in done.kept.items():
+        print(f"{path}: kept: {why}", file=sys.stderr)
+    raise typer.Exit(0 if done.is_whole else 1)
+
+
+def _summary(done: "Done", what: str) -> str:
+    """A sentence of counts: those of zero are left out, but for the first."""
+    clauses = {
+        "done before": len(done.skipped),
+        "kept (a file of yours is there; --overwrite replaces it)": len(done.kept),
+        "failed": len(done.failed),
+        "left out (anidata's own outputs)": done.left_out,
+    }
+    more = [f"{count} {clause}" for clause, count in clauses.items() if count]
+    return ", ".join([f"{len(done.written)} {what}", *more])

@@ -126,16 +126,17 @@ def plain(png: Png) -> bytes:
     But for a transparent gray: `keyed` sees to that.
     """
     chunks = ((b"PLTE", png.palette), (b"tRNS", png.clear if png.color == PALETTE else b""))
-    extra = b"".join(_chunk(name, body) for name, body in chunks if body)
+    extra = b"".join(chunk(name, body) for name, body in chunks if body)
     return _written(png, png.width, png.depth, png.color, extra)
 
 
 def _written(png: Png, width: int, depth: int, color: int, extra: bytes = b"") -> bytes:
-    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, png.height, depth, color, 0, 0, png.interlaced))
-    return b"".join((MAGIC, head, extra, png.rows, _chunk(b"IEND", b"")))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, png.height, depth, color, 0, 0, png.interlaced))
+    return b"".join((MAGIC, head, extra, png.rows, chunk(b"IEND", b"")))
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
+def chunk(name: bytes, body: bytes) -> bytes:
+    """A chunk with its length and checksum."""
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 

@@ -3,35 +3,23 @@
 The library's `draw`, the command's files, and a sheet that compares the styles.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from anidata import registry, storage
-from anidata.errors import BadImage
-from anidata.imaging import decode, encode, fit, sheet, sheet_layout
+from anidata import registry
+from anidata.imaging import encode, fit, sheet, sheet_layout
+from anidata.imaging.loose.job import Done, Job, plan
+from anidata.imaging.loose.pictures import Picture
 from anidata.lineart import selection
 
-MAX_PIXELS, MAX_BYTES = 100_000_000, 1 << 28
-SHEET = "styles.png"  # what --compare writes
+COMMAND = "draw"
+SHEET = "styles"  # what --compare writes
 SHOWN = 512  # px of the long side of pictures that are compared: what the styles' widths are meant for
 
 Pen = Callable[[np.ndarray], np.ndarray]  # draws pictures (h, w, 3) as lines (h, w)
-
-
-@dataclass
-class Drawn:
-    """The files that were written, and those that couldn't be read."""
-
-    written: list[Path] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)  # path → code and message
-
-    def to_json(self) -> dict[str, Any]:
-        return {"written": [str(p) for p in self.written], "failed": self.failed}
 
 
 def draw(rgb: np.ndarray, style: str = "ink", settings: Mapping[str, Any] | None = None) -> np.ndarray:
@@ -50,46 +38,49 @@ def chosen(style: str, settings: Mapping[str, Any]) -> tuple[str, Any]:
     return name, selection.config_of(name, tables[name], f"style {name}")
 
 
+def settled(style: str, settings: Mapping[str, Any]) -> tuple[str, Any]:
+    """A style's name and its parameters, with what it needs from outside pinned.
+
+    Raises: UnknownPart, RecipeError, MissingExtra: no such style or parameter, or it lacks something.
+    """
+    name, config = chosen(style, settings)
+    return name, selection.check(name, config)
+
+
 def pen(name: str, config: Any) -> Pen:
     """A style with its parameters, ready to draw."""
     module = registry.load("styles", name)
     return lambda rgb: module.draw(rgb, config)
 
 
-def draw_files(
-    paths: Sequence[Path], folder: Path, style: str, size: int, settings: Mapping[str, Any]
-) -> Drawn:
-    """Draw each file as folder/STEM.png (STEM.EXT.png where two files share a stem).
+def draw_files(paths: Sequence[Path], style: str, size: int, settings: Mapping[str, Any], job: Job) -> Done:
+    """Draw each file, and those of folders, as loose.targets names them.
 
     size: px of the long side; 0: the file's own. settings: {style: parameters}, as --set gives them.
+    Raises: SourceError: no such file or folder. UnknownPart, RecipeError, MissingExtra: of the style.
     """
-    name, config = chosen(style, settings.get(style.partition(":")[0], {}))
-    selection.check(name, config)  # before the first picture
+    name, config = settled(style, settings.get(style.partition(":")[0], {}))  # before the first picture
     drawn = pen(name, config)
-    stems = Counter(path.stem for path in paths)
-    done = Drawn()
-    for path, rgb in _read(paths, done):
-        target = folder / f"{path.stem if stems[path.stem] == 1 else path.name}.png"
-        storage.publish(target, encode.encode_line(drawn(_sized(rgb, size))))
-        done.written.append(target)
-    return done
+    return plan(paths, job).each(
+        [selection.fingerprint(name, config), size], lambda rgb: encode.encode_line(drawn(_sized(rgb, size)))
+    )
 
 
-def compare_files(paths: Sequence[Path], folder: Path, size: int, settings: Mapping[str, Any]) -> Drawn:
-    """Draw each file in every style that needs no argument, all on one sheet, folder/styles.png.
+def compare_files(paths: Sequence[Path], size: int, settings: Mapping[str, Any], job: Job) -> Done:
+    """Draw each file in every style that needs no argument, all on one sheet, styles.png.
 
     size: px of the long side; 0: 512.
     """
-    pens = {name: pen(*chosen(name, settings.get(name, {}))) for name in selection.plain()}
-    done = Drawn()
-    sections = [
-        sheet_layout.Section(path.name, [_cells(_sized(rgb, size or SHOWN), pens)])
-        for path, rgb in _read(paths, done)
-    ]
-    if sections:
-        storage.publish(folder / SHEET, encode.encode_png(sheet.draw("Styles of lineart", [], sections)))
-        done.written.append(folder / SHEET)
-    return done
+    chosen_styles = [chosen(name, settings.get(name, {})) for name in selection.plain()]
+    pens = {name: pen(name, config) for name, config in chosen_styles}
+
+    def page(pictures: Sequence[tuple[Picture, np.ndarray]]) -> bytes:
+        sections = [sheet_layout.Section(p.path.name, [_cells(rgb, pens)]) for p, rgb in pictures]
+        return encode.encode_png(sheet.draw("Styles of lineart", [], sections))
+
+    prints = [selection.fingerprint(name, config) for name, config in chosen_styles]
+    work = plan(paths, job)
+    return work.sheet(SHEET, paths, [prints, size], lambda rgb: _sized(rgb, size or SHOWN), page)
 
 
 def _cells(rgb: np.ndarray, pens: Mapping[str, Pen]) -> list[sheet_layout.Cell]:
@@ -97,18 +88,6 @@ def _cells(rgb: np.ndarray, pens: Mapping[str, Pen]) -> list[sheet_layout.Cell]:
         sheet_layout.Cell(rgb, caption="color"),
         *(sheet_layout.Cell(drawn(rgb), caption=name) for name, drawn in pens.items()),
     ]
-
-
-def _read(paths: Sequence[Path], done: Drawn) -> Iterator[tuple[Path, np.ndarray]]:
-    """The pictures that can be read; the others are noted."""
-    for path in paths:
-        try:
-            data = storage.read(storage.Reference(storage.uri_of(path)), Path(), MAX_BYTES)
-            rgb = decode.decode(data, MAX_PIXELS).rgb
-        except BadImage as error:
-            done.failed[str(path)] = str(error)
-        else:
-            yield path, rgb
 
 
 def _sized(rgb: np.ndarray, size: int) -> np.ndarray:

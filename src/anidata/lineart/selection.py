@@ -76,14 +76,13 @@ def pinned(name: str, settings: Settings, where: str) -> Settings:
     return settings if getattr(config, module.PIN) else recipe.document_of(module.settle(config))
 
 
-def check(name: str, config: Any) -> None:
-    """See that a style has what it needs from outside the recipe.
+def check(name: str, config: Any) -> Any:
+    """See that a style has what it needs from outside the recipe; its config with that pinned.
 
     Raises: RecipeError, MissingExtra: it isn't there, or isn't what was pinned.
     """
     module = registry.load("styles", name)
-    if hasattr(module, "settle"):
-        module.settle(config)
+    return module.settle(config) if hasattr(module, "settle") else config
 
 
 def portable(name: str, settings: Settings) -> Settings:

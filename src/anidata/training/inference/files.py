@@ -1,29 +1,30 @@
 """Coloring of loose pictures with a run's weights: the command's files."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from anidata import registry, storage
+from anidata import registry
 from anidata.errors import BadImage, SourceError
-from anidata.imaging import decode, encode
-from anidata.lineart.draw import MAX_BYTES, MAX_PIXELS, Drawn
+from anidata.imaging import encode
+from anidata.imaging.loose.job import Done, Job, plan, read
+from anidata.lineart import draw, selection
 from anidata.training import config, distributed, models
 from anidata.training.baseline import Baseline
 from anidata.training.inference import colorize
 from anidata.training.loop import autocast, seed
 from anidata.training.run import weights
-from anidata.training.run.folder import Run
+from anidata.training.run.folder import Run, digest_of
 
 Pixels = npt.NDArray[np.uint8]
 
+COMMAND = "colorize"
 STYLE = "ink"  # where the data set's own can't be drawn, as `artist` can't
-# of what is taken from a folder
-ENDINGS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True)
@@ -36,29 +37,26 @@ class ColorRequest:
     device: str = "auto"
 
 
-def color_files(folder: Path, inputs: Sequence[Path], output: Path, request: ColorRequest) -> Drawn:
-    """Color each picture as output/STEM.png, at its own size; those of a folder as output/SUBFOLDER/STEM.png.
+def color_files(folder: Path, inputs: Sequence[Path], request: ColorRequest, job: Job) -> Done:
+    """Color each picture, and those of folders, at its own size, as loose.targets names them.
 
     Raises: RunError: no run, or without weights. SourceError: no such file or folder, or a reference that
         can't be read. TrainingError: no such device. RecipeError: a model that asks for a reference, and
         none given. UnknownPart: no such style.
     """
-    pictures = list(targets(inputs, output))
+    work = plan(inputs, job)
     reference = _reference(request.reference) if request.reference else None
-    colored = painter(Run(folder), request, reference)
-    done = Drawn()
-    for path, target in pictures:
-        try:
-            rgb = _read(path)
-        except BadImage as error:
-            done.failed[str(path)] = str(error)
-            continue
-        if target in done.written:
-            done.failed[str(path)] = f"name_taken: another picture has become {target}"
-            continue
-        storage.publish(target, encode.encode_png(colored(rgb)))
-        done.written.append(target)
-    return done
+    run = Run(folder)
+    colored = painter(run, request, reference)
+    return work.each(_settings(run, request), lambda rgb: encode.encode_png(colored(rgb)))
+
+
+def _settings(run: Run, request: ColorRequest) -> list[Any]:
+    """All that colors depend on beside the picture, but for the device, which changes their last bits."""
+    style = selection.fingerprint(*draw.settled(request.style or _style_of(run), {}))
+    model = models.load(run.recipe().baseline)
+    files = [run.weights, run.recipe_file, Path(model.__file__ or ""), request.reference]
+    return [request.seed, style, [digest_of(path) for path in files if path]]
 
 
 def painter(run: Run, request: ColorRequest, reference: Pixels | None) -> Callable[[Pixels], Pixels]:
@@ -91,34 +89,14 @@ def open_run(run: Run, device: torch.device) -> tuple[Baseline, config.Recipe]:
     return baseline, chosen
 
 
-def targets(inputs: Sequence[Path], output: Path) -> Iterator[tuple[Path, Path]]:
-    """Each picture with the file it becomes.
-
-    Raises: SourceError: no such file or folder.
-    """
-    for path in inputs:
-        if path.is_dir():
-            below = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
-            yield from ((p, output / p.relative_to(path).with_suffix(".png")) for p in below)
-        elif path.exists():
-            yield path, output / f"{path.stem}.png"
-        else:
-            raise SourceError(f"{path}: there is no such file or folder. Name pictures, or folders of them.")
-
-
 def _style_of(run: Run) -> str:
     """The first of the styles of a run's data set that can be drawn."""
     styles = run.surroundings().get("styles", [])
     return next((style for style in styles if style in registry.names("styles")), STYLE)
 
 
-def _read(path: Path) -> Pixels:
-    reference = storage.Reference(storage.uri_of(path))
-    return decode.decode(storage.read(reference, path.parent, MAX_BYTES), MAX_PIXELS).rgb
-
-
 def _reference(path: Path) -> Pixels:
     try:
-        return _read(path)
+        return read(path)
     except BadImage as error:
         raise SourceError(f"--reference {path}: {error}. Name a picture that can be read.") from error

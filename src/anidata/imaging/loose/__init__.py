@@ -1,0 +1,1 @@
+"""Loose pictures in, PNGs out: the one way in which commands on loose pictures write files."""

@@ -7,11 +7,12 @@ what depends on it and nothing else.
 
 from collections import Counter
 
-from anidata.catalog import gathered, tables
+from anidata.catalog import gathered
 from anidata.engine.job import Job
 from anidata.sources import Options
 from anidata.stages.ingest import plan, retries
-from anidata.stages.ingest.config import Config, IngestPart, made_with
+from anidata.stages.ingest.config import Config
+from anidata.stages.ingest.unfinished import open_parts
 from anidata.workspace import Workspace
 
 
@@ -67,19 +68,6 @@ def _options(workspace: Workspace, config: Config) -> Options:
         allow_private=config.fetch.allow_private,
         line_column=config.line_column,
     )
-
-
-def open_parts(workspace: Workspace, config: Config) -> list[IngestPart]:
-    """The parts that are planned and not done, or done with other versions or limits, or to try again."""
-    made = made_with(config)
-    unfinished = []
-    for generation in plan.generations(workspace):
-        for index, size in enumerate(tables.group_sizes(plan.plan_path(workspace, generation))):
-            part = IngestPart(workspace, generation, index, size, config)
-            before = tables.made_from(part.path("records"))
-            if before.get("made") != made or before.get("retry", 0):
-                unfinished.append(part)
-    return unfinished
 
 
 def _work(job: Job) -> Counter[str]:

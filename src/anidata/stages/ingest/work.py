@@ -8,7 +8,7 @@ from anidata.fetch import Bounds
 from anidata.stages.ingest import fetching
 from anidata.stages.ingest.config import Config, limits
 from anidata.stages.ingest.measuring import fetch_lanes, measure_part
-from anidata.stages.ingest.stage import open_parts
+from anidata.stages.ingest.unfinished import open_parts
 from anidata.workspace import Workspace
 
 

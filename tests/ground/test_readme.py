@@ -3,15 +3,19 @@
 `python tests/ground/test_readme.py` writes the table.
 """
 
+import io
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
 
 from anidata import registry
+from anidata.imaging.decode import decode
 from anidata.reports import terminal
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -78,3 +82,26 @@ def test_the_commands_and_the_python_run(tmp_path):
 
 if __name__ == "__main__":
     README.write_text(BLOCK.sub(lambda _: table(), README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def test_the_measure_that_it_shows_is_one():
+    text = README.read_text(encoding="utf-8")
+    (block,) = (b for b in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "def measure(" in b)
+    plugin: dict = {}
+    exec(compile(block, "white.py", "exec"), plugin)
+    page = np.full((20, 30, 3), 255, np.uint8)
+    page[:, :15] = 0
+    file = io.BytesIO()
+    PIL.Image.fromarray(page).save(file, "PNG")
+    assert plugin["measure"](decode(file.getvalue(), 1000)) == pytest.approx(0.5)
+    assert plugin["TYPE"] == "float"
+
+
+def test_the_table_of_rooms_has_them_all():
+    text = README.read_text(encoding="utf-8")
+    table = text[text.index("| room | what lies there |") :].split("\n\n")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`([\w.]+)`", row.split("|")[1])}
+    folders = {path.parent.name for path in registry.PACKAGE.glob("*/__init__.py")}
+    files = {path.name for path in registry.PACKAGE.glob("*.py") if not path.name.startswith("__")}
+    assert named == folders | files
+    assert set(registry.STAGES) <= set(re.findall(r"`(\w+)`", table))

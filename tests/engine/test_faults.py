@@ -205,6 +205,7 @@ def test_ctrl_c_in_a_run_says_how_to_go_on_and_the_same_command_does(lane, times
 def test_duckdb_says_in_the_words_we_know_that_ctrl_c_struck_within_a_query():
     program = """
 import os, signal, threading, duckdb
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where this runs in the background
 threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     duckdb.sql("SELECT sum(a.range * b.range) FROM range(1_000_000) a, range(1_000_000) b").fetchall()

@@ -12,7 +12,7 @@ from anidata.engine.job import Job
 from anidata.sources import Options
 from anidata.stages.ingest import plan, retries
 from anidata.stages.ingest.config import Config
-from anidata.stages.ingest.unfinished import open_parts
+from anidata.stages.ingest.unfinished import has_journals, open_parts
 from anidata.workspace import Workspace
 
 
@@ -72,7 +72,7 @@ def _options(workspace: Workspace, config: Config) -> Options:
 
 def _work(job: Job) -> Counter[str]:
     """Work through what is planned and not done; without open parts there is nothing to fetch either."""
-    if not open_parts(job.workspace, job.recipe.ingest):
+    if not open_parts(job.workspace, job.recipe.ingest) and not has_journals(job.workspace):
         return Counter()
     from anidata.stages.ingest.work import work  # noqa: PLC0415  mostly there is none
 

@@ -1,4 +1,4 @@
-"""The parts of the plan that are not done."""
+"""The parts of the plan that are not done, and what a killed fetch has left behind."""
 
 from anidata.catalog import tables
 from anidata.stages.ingest import plan
@@ -17,3 +17,8 @@ def open_parts(workspace: Workspace, config: Config) -> list[IngestPart]:
             if before.get("made") != made or before.get("retry", 0):
                 unfinished.append(part)
     return unfinished
+
+
+def has_journals(workspace: Workspace) -> bool:
+    """Whether a fetch was killed: its journal is still there, of a part that is done or not."""
+    return any(workspace.folder("fetched").glob("*.journal"))

@@ -83,13 +83,14 @@ def held_workspace(
     from anidata import pipeline
     from anidata import recipe as toml
     from anidata import workspace as folder
+    from anidata.catalog import connections
 
     if create:
         # A typing error shouldn't leave a folder behind.
         pipeline.resolve(None, recipe, settings or (), sources)
         pipeline.check_sources(sources)
     workspace = folder.create(work) if create else folder.open_workspace(work)
-    with workspace.locked():
+    with workspace.locked(), connections.reused():
         chosen = pipeline.resolve(workspace, recipe, settings or (), sources, add=add)
         workspace.remember(toml.dump(chosen))
         yield workspace, chosen

@@ -28,7 +28,8 @@ def test_the_wheel_is_whole(tmp_path):
         about = wheel.read(next(n for n in names if n.endswith("METADATA"))).decode()
     assert {f"anidata/art/{p.name}" for p in ART.iterdir() if p.is_file()} <= names
     assert {f"anidata/pipelines/{p.name}" for p in (CHECKOUT / "pipelines").iterdir()} <= names
-    assert {"anidata/page/page.html", "anidata/page/style.css"} <= names
+    assert {f"anidata/reports/page/{name}" for name in ("page.html", "style.css")} <= names
+    assert "anidata/catalog/views.sql" in names
     assert any(n.endswith("licenses/LICENSE") for n in names)
     assert [line for line in about.splitlines() if line.startswith("Requires-Dist: torch>")] == [
         "Requires-Dist: torch>=2.6; extra == 'train'"

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anidata import recipe
+from anidata import recipe, storage
 from anidata.catalog import decisions, tables
 from anidata.catalog.catalog import Catalog
 from anidata.duplicates import phash, relation, windows
@@ -65,7 +65,7 @@ def run(job: Job) -> Counter[str]:
     counts = candidates.join(workspace, config.max_distance, flips=config.flips, engine=job.engine)
     for path in tables.files(workspace.folder("relations")):
         if tables.made_from(path).get("version") != _relation_version():
-            path.unlink()
+            storage.delete(path)
     return counts + _decide(workspace, config, _pictures(workspace), _verifier(job, counts))
 
 

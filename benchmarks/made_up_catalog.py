@@ -6,7 +6,7 @@ python benchmarks/made_up_catalog.py WORK [COUNT]
 import sys
 from pathlib import Path
 
-from anidata.startup import slim
+from anidata.engine.startup import slim
 
 slim()  # as a command does; before the imports that it makes leaner
 

@@ -1,6 +1,7 @@
 """Where bytes lie and how files appear: references into files and tars, and atomic publishing.
 
-A file is published whole or not at all: written beside its place, synced, renamed, and the folder synced.
+A file is published whole or not at all: written beside its place, synced, renamed, and the folder synced;
+and like all that is deleted it is reached through no link (see anidata.ownership).
 """
 
 import errno
@@ -10,14 +11,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, TypedDict
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from anidata.errors import BadImage, StorageError
+from anidata import ownership
+from anidata.errors import BadImage
+from anidata.ownership import unwritable as unwritable  # noqa: PLC0414 - re-exported
 
-# the ending of a file that is being written; a leftover of a killed run is written over or swept
-TEMPORARY = ".part"
+# how a file is begun: by us alone, readable for us alone
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = "file://"
 WEB = ("http://", "https://")  # what begins so is fetched before it can be read
 
@@ -103,53 +107,86 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+MODE = 0o666 & ~_umask()  # of a published file; asked once, for to ask is to change it for a moment
+
+
 @contextmanager
 def publishing(path: Path) -> Iterator[BinaryIO]:
     """A file to write, that appears at `path` when the block ends well, and not at all otherwise.
 
-    Raises: StorageError: the disk is full, read-only or fails.
+    Raises: StorageError: the disk is full, read-only or fails; a link is in the way.
     """
-    temporary = path.with_name(path.name + TEMPORARY)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+        with ownership.opened(path.parent, make=True) as folder:
+            ownership.refuse_link(folder, path)
+            with _begun(folder, path.name) as (file, begun):
+                yield file
+                file.flush()
+                with suppress(OSError):  # not all disks know modes
+                    os.fchmod(file.fileno(), MODE)
+                os.fsync(file.fileno())
+                os.replace(begun, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
     except OSError as error:
-        _discard(temporary)
         raise unwritable(path, error) from error
+
+
+@contextmanager
+def _begun(folder: int, name: str) -> Iterator[tuple[BinaryIO, str]]:
+    """A new file in an open folder, to become `name`, and the name it has until then; it goes on an error."""
+    begun = ownership.temporary_name(name)
+    handle = os.open(begun, NEW, 0o600, dir_fd=folder)
+    try:
+        with open(handle, "wb") as file:
+            yield file, begun
     except BaseException:
-        _discard(temporary)
+        with suppress(OSError):  # the first error is the one to tell
+            os.unlink(begun, dir_fd=folder)
         raise
 
 
-def unwritable(path: Path | str, error: OSError) -> StorageError:
-    """The error for a refused write."""
-    why = error.strerror or str(error)
-    return StorageError(
-        f"{path}: can't be written ({why}). Make room or give write access, then run the same command again."
-    )
-
-
 def delete(path: Path) -> None:
-    """Delete a file, if it is there.
+    """Delete a file of ours, if it is there.
 
-    Raises: StorageError: its folder is read-only, or the disk fails.
+    Raises: StorageError: its folder is read-only, or the disk fails; a link is in the way.
     """
     try:
-        path.unlink(missing_ok=True)
-    except NotADirectoryError:  # what should be its folder is a file: it isn't there
+        with ownership.opened(path.parent) as folder:
+            ownership.refuse_link(folder, path)
+            os.unlink(path.name, dir_fd=folder)
+    except (FileNotFoundError, NotADirectoryError):  # what should be its folder may be a file
         pass
     except OSError as error:
         raise unwritable(path, error) from error
 
 
-def _discard(path: Path) -> None:
-    with suppress(OSError):  # the first error is the one to tell: its folder may be a file, or read-only
-        path.unlink()
+def move(source: Path, target: Path) -> None:
+    """Rename a file of ours, into another folder of ours.
+
+    Raises: OSError. StorageError: a link is in the way.
+    """
+    with ownership.opened(source.parent) as old, ownership.opened(target.parent, make=True) as new:
+        ownership.refuse_link(old, source)
+        ownership.refuse_link(new, target)
+        os.replace(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
+        os.fsync(new)
+
+
+def opened_for_appending(path: Path) -> FileIO:
+    """A file of ours that grows, also to be read, made if need be.
+
+    Raises: OSError. StorageError: a link is in the way.
+    """
+    with ownership.opened(path.parent, make=True) as folder:
+        ownership.refuse_link(folder, path)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return FileIO(os.open(path.name, flags, 0o666, dir_fd=folder), "a+b")
 
 
 def publish(path: Path, data: bytes) -> None:
@@ -161,12 +198,3 @@ def publish(path: Path, data: bytes) -> None:
 def publish_json(path: Path, value: Any) -> None:
     """Write a value as JSON with sorted keys."""
     publish(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,21 +5,22 @@ With its format number, its lock and its last recipe.
 
 import json
 import os
+import re
+import secrets
 import shlex
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from filelock import FileLock, Timeout
-
-from anidata import recipe, storage
-from anidata.errors import FormatError, Interrupted, Locked, StorageError, WorkspaceError
+from anidata import ownership, recipe, storage
+from anidata.errors import FormatError, Interrupted, StorageError, WorkspaceError
 
 FORMAT = 1
+TMP = "tmp"  # of private folders; it may be a link to another disk
 FOLDERS = (
     "plan",
     "fetched",
@@ -32,14 +33,19 @@ FOLDERS = (
     "decisions",
     "pairs",
     "shards",
-    "tmp",
+    TMP,
 )
-MARK = "workspace.json"  # its presence makes a folder a workspace
-MARK_BEGUN = MARK + storage.TEMPORARY  # left by a run killed in its first moment
-HOLDER = ".holder.json"  # who holds the lock
+MARK = ownership.WORKSPACE  # its presence makes a folder a workspace
 DUCKDB_INTERRUPTED = (
     "Query interrupted"  # the text of DuckDB's RuntimeError where Ctrl-C struck within a query
 )
+# The names of files that the version before had begun: beside the mark, in FOLDERS, and in TMP.
+OLDER = re.compile(r"(workspace\.json|\.holder\.json|recipe\.toml|contact-sheet\.png)\.part")
+OLDER_PARTS = re.compile(
+    r"(part-\d{5}(-\d{5})?|\d{5}|[a-z]+|[a-z]+-[0-9a-f]+|[a-z]+-\d{5}-of-\d{5}|\d{5}\.keys)"
+    r"\.(parquet|tar|json|jsonl|npy)\.part"
+)
+OLDER_SPILL = re.compile(r"duckdb_temp_(storage|block)[\w-]*\.(tmp|block)")
 
 
 @dataclass(frozen=True)
@@ -65,13 +71,39 @@ class Workspace:
         if not self.recipe_file.exists() or self.recipe_file.read_text(encoding="utf-8") != text:
             storage.publish(self.recipe_file, text.encode())
 
+    def spill(self) -> Path:
+        """A path for a private folder that isn't made yet; what is left of it, a later run sweeps."""
+        tmp = self.folder(TMP)
+        return tmp / ownership.temporary_name("spill") if tmp.is_dir() else tmp
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Its own id, random, then those of the workspaces that it is a copy of; () until it is locked."""
+        return tuple((ownership.read_mark(self.path, MARK) or {}).get("ids", ()))
+
     def _sweep(self) -> None:
         """Delete what a killed run had begun to write."""
-        begun = f"*{storage.TEMPORARY}"
-        below = (self.folder(name).rglob("*" if name == "tmp" else begun) for name in FOLDERS)
-        leftovers = [self.path.glob(begun), *below]
-        for path in chain.from_iterable(leftovers):
-            storage.delete(path)
+        ownership.sweep(self.path, OLDER, deep=False)
+        for name in FOLDERS:
+            if name != TMP:
+                ownership.sweep(self.folder(name), OLDER_PARTS, deep=True)
+        ownership.sweep_scratch(self.folder(TMP))
+        if not self.folder(TMP).is_symlink():
+            ownership.sweep(self.folder(TMP), OLDER_SPILL, deep=False)
+
+    def _identify(self) -> None:
+        """Give the workspace an id where it has none, or only that of the one it is a copy of."""
+        mark: dict[str, Any] = json.loads((self.path / MARK).read_bytes())
+        ids, home = self.ids, mark.get("path", "")
+        if ids and home == str(self.path):
+            return
+        if not ids or self._is_copy_of(Workspace(Path(home))):
+            ids = (secrets.token_hex(8), *ids)
+        storage.publish_json(self.path / MARK, mark | {"ids": ids, "path": str(self.path)})
+
+    def _is_copy_of(self, other: "Workspace") -> bool:
+        """Whether this is a copy: the other one is where the mark says that this one is, not moved away."""
+        return other.ids[:1] == self.ids[:1] and not other.path.samefile(self.path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -80,32 +112,28 @@ class Workspace:
         Raises: Locked: another run holds it, and which. StorageError: no lock can be made there.
         Interrupted: Ctrl-C within.
         """
-        lock, holder = self._acquired_lock(), self.path / HOLDER
-        try:
-            with _ctrl_c_is_typed():
-                self._sweep()  # first: on a full disk it makes the room for what follows
-                storage.publish_json(holder, _this_process())
-                yield
-        finally:
-            with suppress(OSError):  # the folder may have turned read-only; the next holder writes over it
-                holder.unlink(missing_ok=True)
-            lock.release()
+        with held(self.path, self._sweep):
+            ownership.make_private(self.folder(TMP))
+            self._identify()
+            yield
 
-    def _acquired_lock(self) -> FileLock:
-        lock = FileLock(self.path / ".lock")
+
+@contextmanager
+def held(folder: Path, sweep: Callable[[], None]) -> Iterator[None]:
+    """Hold a WORK or RUN for this process alone. sweep: deletes what a killed one has left there.
+
+    Raises: Locked: another process holds it, and which. StorageError: no lock can be made there.
+    Interrupted: Ctrl-C within.
+    """
+    holder = folder / ownership.HOLDER
+    with ownership.locked(folder), _ctrl_c_is_typed():
         try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise Locked(
-                f"{self.path} is in use by {_described(self.path / HOLDER)}. "
-                "Wait for it, or stop it, then run this command again."
-            ) from error
-        except OSError as error:
-            raise StorageError(
-                f"{self.path} can't be locked ({error.strerror or error}). "
-                "Give write access, then run this command again."
-            ) from error
-        return lock
+            sweep()  # first: on a full disk it makes the room for what follows
+            storage.publish_json(holder, _this_process())
+            yield
+        finally:
+            with suppress(StorageError):  # the folder may have turned read-only; the next one writes over it
+                storage.delete(holder)
 
 
 def create(path: Path) -> Workspace:
@@ -117,10 +145,15 @@ def create(path: Path) -> Workspace:
     if path.exists() and not path.is_dir():
         raise WorkspaceError(f"{path} is a file; a workspace is a folder. Name another one.")
     if not (path / MARK).exists():
-        if path.exists() and any(p.name != MARK_BEGUN for p in path.iterdir()):
+        if path.exists() and not all(is_begun(below.name) for below in path.iterdir()):
             raise WorkspaceError(f"{path} has files in it and is no workspace. Name a new or empty folder.")
         storage.publish_json(path / MARK, {"format": FORMAT})
     return open_workspace(path)
+
+
+def is_begun(name: str) -> bool:
+    """Whether a file's name is that of one which a run killed in its first moment leaves."""
+    return ownership.is_leftover(name) or name == f"{MARK}.part"
 
 
 def open_workspace(path: Path) -> Workspace:
@@ -157,18 +190,9 @@ def _ctrl_c_is_typed() -> Iterator[None]:
 
 
 def _this_process() -> dict[str, int | str]:
-    """The content of HOLDER for this process."""
+    """The content of ownership.HOLDER for this process."""
     return {
         "process": os.getpid(),
         "host": socket.gethostname(),
         "command": Path(sys.argv[0]).name + " " + " ".join(sys.argv[1:3]),
     }
-
-
-def _described(path: Path) -> str:
-    """Who holds a workspace, by its HOLDER file."""
-    try:
-        holder = json.loads(path.read_bytes())
-        return f"process {holder['process']} on {holder['host']} ({holder['command']})"
-    except (OSError, ValueError, TypeError, KeyError):
-        return "another process"

@@ -17,7 +17,7 @@ import PIL.Image
 import pyarrow as pa
 import pytest
 
-from anidata import storage
+from anidata import ownership, storage
 from anidata.catalog.catalog import Sealed
 from anidata.cli import entry
 from anidata.errors import QueryError
@@ -271,7 +271,10 @@ def _state(folder: Path) -> dict[Path, tuple[int, int]]:
 
 def test_what_does_not_fit_into_memory_goes_to_the_workspace(views, work):
     answer = views.ask("SELECT current_setting('temp_directory') AS folder")
-    assert Path(answer.column("folder")[0].as_py()).parent == work.path
+    folder = Path(answer.column("folder")[0].as_py())
+    assert folder.parent == work.folder("tmp")
+    assert ownership.is_leftover(folder.name)
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def struck(lane, stage, blow, step, name):
     [
         ("before fsync", "workspace.json"),
         ("after rename", "pairs/part-00000.tar"),
-        pytest.param("before fsync", "dataset/.anidata", marks=pytest.mark.slow),
+        pytest.param("before fsync", "dataset/index/train-00000-of-00001.idx", marks=pytest.mark.slow),
         pytest.param("after rename", "dataset/data/train-00000-of-00001.tar", marks=pytest.mark.slow),
     ],
 )
@@ -163,7 +163,11 @@ def test_what_a_killed_run_began_makes_room_before_anything_is_written(tmp_path,
     work = workspace.create(tmp_path / "work")
     left = [
         tmp_path / "work" / name
-        for name in ("pairs/part-00000.tar.part", "shards/0/train.json.part", ".holder.json.part")
+        for name in (
+            "pairs/.part-00000.tar.0123abcd.anidata",
+            "shards/0/train-00000-of-00001.json.part",
+            ".holder.json.part",
+        )
     ]
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -56,13 +56,6 @@ def test_an_error_in_the_block_leaves_the_earlier_file_as_it_was(tmp_path):
     assert left_in(tmp_path) == ["a.bin"]
 
 
-def test_the_leftover_of_a_killed_run_is_written_over(tmp_path):
-    (tmp_path / f"a.bin{storage.TEMPORARY}").write_bytes(b"much longer than what comes")
-    storage.publish(tmp_path / "a.bin", b"new")
-    assert (tmp_path / "a.bin").read_bytes() == b"new"
-    assert left_in(tmp_path) == ["a.bin"]
-
-
 @pytest.mark.parametrize("size", [2_000, 2_000_000])
 def test_a_full_disk_is_a_storage_error_and_leaves_no_file(tmp_path, size):
     program = f"""

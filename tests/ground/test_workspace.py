@@ -60,10 +60,11 @@ def test_a_workspace_knows_its_absolute_path(tmp_path, monkeypatch):
     assert workspace.create(Path("work")).path == tmp_path / "work"
 
 
-def test_what_a_run_killed_in_its_first_moment_leaves_is_no_obstacle(tmp_path):
-    (tmp_path / "workspace.json.part").write_bytes(b'{"for')
-    workspace.create(tmp_path)
-    assert files(tmp_path) == {"workspace.json"}
+@pytest.mark.parametrize("name", ["workspace.json.part", ".workspace.json.0123abcd.anidata"])
+def test_what_a_run_killed_in_its_first_moment_leaves_is_no_obstacle(tmp_path, name):
+    (tmp_path / name).write_bytes(b'{"for')
+    with workspace.create(tmp_path).locked():
+        assert files(tmp_path) == {"workspace.json", ".lock", ".holder.json", "tmp"}
 
 
 @pytest.mark.parametrize("name", ["holiday.jpg", ".hidden", "film.mkv.part", "folder/"])

@@ -21,7 +21,7 @@ import tomli_w
 from anidata import registry
 from drawings import drawing, save
 from fault_lab import PLAIN, Command, Ended, Nursery
-from fault_points import BLOW, ENDING, JOURNAL, STEP
+from fault_points import BEGUN, BLOW, JOURNAL, STEP
 
 STAGES = ("ingest", "clean", "dedup", "extract-lineart", "shard")
 ALL = (*STAGES, "run", "update", "retune")
@@ -210,7 +210,7 @@ def damages(work: Path, wanted: bytes, files: set[str]) -> list[str]:
     ]
     troubles += [f"left over: {p}" for p in sorted(kept(work) - files)]
     troubles += [f"lacking: {p}" for p in sorted(files - kept(work))]
-    return troubles + [f"left over: {p}" for p in sorted(paths(work)) if p.endswith(ENDING)]
+    return troubles + [f"left over: {p}" for p in sorted(paths(work)) if BEGUN.fullmatch(Path(p).name)]
 
 
 def _digest(path: Path) -> str:

@@ -10,11 +10,12 @@ processes of a command, in a file.
 import errno
 import fcntl
 import os
+import re
 import signal
 from pathlib import Path
 
 JOURNAL, STEP, BLOW = "FAULT_JOURNAL", "FAULT_STEP", "FAULT_BLOW"
-ENDING = ".part"  # of a file that isn't published yet
+BEGUN = re.compile(r"\.(.+)\.[0-9a-f]{8}\.anidata")  # the name of a file that isn't published yet
 
 
 def install() -> None:
@@ -24,25 +25,31 @@ def install() -> None:
     fsync, replace = os.fsync, os.replace
 
     def synced(handle: int) -> None:
-        name = str(Path(f"/proc/self/fd/{handle}").readlink())
-        if name.endswith(ENDING):
-            _reach("before fsync", name)
+        path = _path(handle)
+        if BEGUN.fullmatch(path.name):
+            _reach("before fsync", path)
         fsync(handle)
-        if name.endswith(ENDING):
-            _reach("after fsync", name)
+        if BEGUN.fullmatch(path.name):
+            _reach("after fsync", path)
 
-    def replaced(source: str | Path, target: str | Path) -> None:
-        replace(source, target)
-        if str(source).endswith(ENDING):
-            _reach("after rename", str(source))
+    def replaced(source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        begun = _path(src_dir_fd) / source
+        replace(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+        if BEGUN.fullmatch(begun.name):
+            _reach("after rename", begun)
 
     # Narrower than what they replace: what publishing calls.
     os.fsync, os.replace = synced, replaced  # type: ignore[assignment]
 
 
-def _reach(step: str, name: str) -> None:
+def _path(handle: int) -> Path:
+    return Path(f"/proc/self/fd/{handle}").readlink()
+
+
+def _reach(step: str, begun: Path) -> None:
     """Write down a step, and strike if it is the one: by its number, or the first of its name."""
-    here = f"{step} {name.removesuffix(ENDING)}"
+    path = begun.with_name(BEGUN.sub(r"\1", begun.name))
+    here = f"{step} {path}"
     with open(os.environ[JOURNAL], "a+b") as journal:
         fcntl.flock(journal, fcntl.LOCK_EX)
         journal.seek(0)

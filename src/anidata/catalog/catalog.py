@@ -69,9 +69,9 @@ class Catalog:
         pa.default_memory_pool().release_unused()
         self._workspace, self._tables = workspace, list[str]()
         self._scanned = False  # whether a view reads files
-        self._home = str(workspace.folder("tmp")), self.sealed
+        self._home = workspace.path, self.sealed
         idle = connections.take(self._home)
-        self._connection = idle or connections.connect(self._home[0], sealed=self.sealed)
+        self._connection = idle or connections.connect(workspace.spill(), sealed=self.sealed)
         for name in PARTED:
             self._register(f"_{name}", files_of(workspace, name), schema_of(name))
         for name, schema in _single_tables().items():

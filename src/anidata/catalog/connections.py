@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import duckdb  # what imports it at run time is the Catalog: workers read and write tables alone
 
-Home = tuple[str, bool]  # the folder that a connection spills into, and whether files are out of its reach
+Home = tuple[
+    Path, bool
+]  # the workspace that a connection spills into, and whether files are out of its reach
 
 
 @dataclass
@@ -69,17 +72,18 @@ def give_back(home: Home, connection: "duckdb.DuckDBPyConnection") -> None:
         connection.close()
 
 
-def connect(spill: str, *, sealed: bool) -> "duckdb.DuckDBPyConnection":
+def connect(spill: Path, *, sealed: bool) -> "duckdb.DuckDBPyConnection":
     """An empty database in memory.
 
-    What doesn't fit there goes into the folder `spill`, else it would land where the command was typed.
+    What doesn't fit there goes into the folder `spill`, which DuckDB makes then; else it would land where the
+    command was typed.
     """
     import duckdb  # noqa: PLC0415
 
     settings = {
         "python_enable_replacements": "false",
         "autoinstall_known_extensions": "false",
-        "temp_directory": spill,
+        "temp_directory": str(spill),
         # A block: what a query lets go of doesn't wait for the next one.
         "allocator_bulk_deallocation_flush_threshold": "256KB",
         # Joins are done as they are written: the right side, the smaller one, is held in memory;

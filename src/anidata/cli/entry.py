@@ -12,8 +12,8 @@ import typer.core
 import anidata
 from anidata.cli import curate, inspect, pictures  # noqa: F401  those add their commands
 from anidata.cli.common import GOES_ON, MayImportPandas, app
+from anidata.engine.startup import slim
 from anidata.errors import AnidataError, Interrupted
-from anidata.startup import slim
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from anidata.startup import slim
+from anidata.engine.startup import slim
 
 T = TypeVar("T")
 

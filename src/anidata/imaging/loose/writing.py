@@ -46,12 +46,21 @@ def put(path: Path, data: bytes, seen: Seen | None) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _drafted(path.parent, data) as draft:
             is_put = _link(draft, path) if seen is None else _replace(draft, path, seen)
-        storage.sync_folder(path.parent)
+        _sync(path.parent)
     except OSError as error:
         if error.errno in OF_ONE:
             raise BadImage("unwritable", f"{path}: {error.strerror}") from error
         raise storage.unwritable(path, error) from error
     return is_put
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

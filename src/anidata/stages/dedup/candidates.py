@@ -8,14 +8,13 @@ The windows go to a file that the engine's workers map: each takes a share of th
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.lib.recfunctions import repack_fields
 
-from anidata import storage
+from anidata import ownership, storage
 from anidata.catalog import catalog, schemas, tables
 from anidata.duplicates import hamming, pairs, phash, windows
 from anidata.engine.engine import Engine, Limits, Watch
@@ -63,20 +62,19 @@ def join(workspace: Workspace, bits: int, *, flips: bool, engine: Engine) -> Cou
     settings = {"bits": bits, "flips": flips, "versions": versions}
     if any(tables.made_from(p).get("settings") != settings for p in tables.files(folder)):
         _begin_anew(folder)
-    workspace.folder("tmp").mkdir(exist_ok=True)
-    with catalog.Catalog(workspace) as views, TemporaryDirectory(dir=workspace.folder("tmp")) as scratch:
+    with catalog.Catalog(workspace) as views, ownership.scratch(workspace.folder("tmp")) as scratch:
         pictures = views.select("SELECT key, pixels FROM _seen WHERE error IS NULL ORDER BY key")
         keys = pictures.column("key").to_numpy(zero_copy_only=False).astype("S24")
         if np.isin(keys, _seen(folder)).all():
             return Counter()
-        wholes, lone = spread(views, Path(scratch))
+        wholes, lone = spread(views, scratch)
         few, crowd = crowds(wholes, len(keys))
         if len(crowd.i) and tables.files(folder):
             _begin_anew(folder)  # who stands for a crowd depends on all of it; relations of pairs are kept
         new = ~np.isin(keys, _seen(folder))
-        np.save(Path(scratch) / "few.npy", few)
-        np.save(Path(scratch) / "new.npy", new)
-        joined = _joined(JoinPart(Path(scratch), bits, flips, (0, 1)), engine)
+        np.save(scratch / "few.npy", few)
+        np.save(scratch / "new.npy", new)
+        joined = _joined(JoinPart(scratch, bits, flips, (0, 1)), engine)
         met = merged([*joined, crowd, _same_pixels(pictures)])
     edges = _edges(keys, met, new)
     _publish(folder, keys[new], edges, settings)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anidata import recipe
+from anidata import recipe, storage
 from anidata.catalog import tables
 from anidata.catalog.catalog import Catalog
 from anidata.engine.job import Job
@@ -50,7 +50,7 @@ def run(job: Job) -> Counter[str]:
     counts = candidates.join(workspace, config.max_distance, flips=config.flips, engine=job.engine)
     for path in tables.files(workspace.folder("relations")):
         if tables.made_from(path).get("version") != relation_version():
-            path.unlink()
+            storage.delete(path)
     return counts + _decide(workspace, config, pictures(workspace), _verifier(job, counts))
 
 

@@ -83,10 +83,9 @@ class Journal:
     def __init__(self, path: Path, tar: Path) -> None:
         self._path, self._tar = path, tar
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists() and tar.exists():
-                os.replace(tar, path)
-            self._file = open(path, "a+b", buffering=0)  # noqa: SIM115  closed by `close`
+                storage.move(tar, path)
+            self._file = storage.opened_for_appending(path)
             self.entries = {entry.row["record"]: entry for entry in _entries(self._file)}
             self._end = self._file.seek(0, os.SEEK_END)
         except OSError as error:
@@ -124,14 +123,12 @@ class Journal:
         try:
             if not any(entry.size for entry in self.entries.values()):
                 self._file.close()
-                self._path.unlink(missing_ok=True)
+                storage.delete(self._path)
                 return
-            self._tar.parent.mkdir(parents=True, exist_ok=True)
             _write(self._file, [writer.END])
             os.fsync(self._file.fileno())
             self._file.close()
-            os.replace(self._path, self._tar)
-            storage.sync_folder(self._tar.parent)
+            storage.move(self._path, self._tar)
         except OSError as error:
             raise unwritable(self._tar, error) from error
 

@@ -15,9 +15,8 @@ from anidata.catalog import tables
 from anidata.dataset.description import FORMAT
 from anidata.engine.engine import Limits
 from anidata.engine.job import Job
-from anidata.errors import WorkspaceError
 from anidata.recipe import Document
-from anidata.stages.shard import card, choosing, packing
+from anidata.stages.shard import card, choosing, claim, packing
 from anidata.stages.shard.choosing import Keys
 from anidata.stages.shard.markers import Files, read_marker, split_of
 from anidata.stages.shard.plan import Plan, plan_of, samples_path, state
@@ -36,12 +35,16 @@ class Manifest(TypedDict):
 
 def run(job: Job) -> Counter[str]:
     """Build or bring up to date."""
-    plan, reshard = plan_of(job), job.request.reshard
-    _claim(plan.dataset)
+    plan = plan_of(job)
+    with claim.held(plan):
+        return _build(job, plan)
+
+
+def _build(job: Job, plan: Plan) -> Counter[str]:
     # until it is finished it is made from nothing that the workspace has held
     storage.delete(plan.state_file)
     moved = assign_splits(plan.workspace, plan.config)
-    keys = choosing.choose(plan, choosing.shard_counts(plan, reshard=reshard))
+    keys = choosing.choose(plan, choosing.shard_counts(plan, reshard=job.request.reshard))
     total = sum(map(len, keys.values()))
     packed: Counter[str] = Counter()
     label = "shard" if total else ""
@@ -81,7 +84,7 @@ def _samples_by_split(keys: Keys) -> dict[str, int]:
 
 
 def _delete_leftovers(plan: Plan, wanted: set[str]) -> None:
-    """Delete what an earlier build wrote and this one doesn't have, and what was half written.
+    """Delete what an earlier build wrote and this one doesn't have, and what the version before half wrote.
 
     Only what an earlier manifest or a marker lists goes: anidata wrote it. Nothing else is touched.
     """
@@ -91,29 +94,8 @@ def _delete_leftovers(plan: Plan, wanted: set[str]) -> None:
     known = wanted | {name for path in lists for name in json.loads(path.read_bytes())["files"]}
     for name in known:
         if ".." not in Path(name).parts and not Path(name).is_absolute():
-            storage.delete(plan.dataset / (name + storage.TEMPORARY))
+            storage.delete(plan.dataset / f"{name}.part")
             if name not in wanted:
                 storage.delete(plan.dataset / name)
     for path in unwanted:
         storage.delete(path)
-
-
-def _claim(dataset: Path) -> None:
-    """Take a folder for a data set: a new or empty one, or one that anidata has made.
-
-    Raises: WorkspaceError: it holds other things.
-    """
-    mark = dataset / ".anidata"
-    if dataset.exists() and not dataset.is_dir():
-        raise WorkspaceError(f"{dataset} is a file; a data set is a folder. Name another one.")
-    if mark.exists():
-        return
-    half_written = mark.name + storage.TEMPORARY  # left by a killed run
-    if dataset.exists() and any(path.name != half_written for path in dataset.iterdir()):
-        raise WorkspaceError(
-            f"{dataset} has files in it that anidata didn't write. Name a new or empty folder."
-        )
-    text = (
-        f"A data set of anidata, format {FORMAT}. Files listed in manifest.json are rewritten by anidata.\n"
-    )
-    storage.publish(mark, text.encode())

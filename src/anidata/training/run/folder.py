@@ -14,9 +14,11 @@ import hashlib
 import json
 import os
 import platform
+import re
+import secrets
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,11 +27,10 @@ from typing import Any, TypedDict
 import torch
 
 import anidata
-from anidata import recipe, storage
+from anidata import ownership, recipe, storage, workspace
 from anidata.errors import RunError
 from anidata.training.config import FREE, Recipe, differences
 from anidata.training.distributed import Processes
-from anidata.workspace import Workspace
 
 PACKAGES = (
     "torch",
@@ -40,7 +41,15 @@ PACKAGES = (
     "safetensors",
     "webdataset",
 )
-OURS = (".lock", ".holder.json", "recipe.toml")  # in a folder that a killed run has just begun
+FORMAT, KIND = 1, "run"  # of the mark
+OURS = (ownership.LOCK, ownership.HOLDER, ownership.OTHER)  # in a folder that a killed run has just begun
+FOLDERS = (".", "samples", "checkpoints")  # in which files are published
+# The names of files that the version before had begun, at first and later.
+BEGUN_BEFORE = (".holder.json.part", "recipe.toml.part")
+OLDER = re.compile(
+    r"(\d{12}\.(png|safetensors)|\.holder\.json|recipe\.toml|environment\.json|metrics\.csv"
+    r"|model\.safetensors|README\.md)\.part"
+)
 DIGITS = 12  # of the images in a file's name: names sort as numbers
 
 
@@ -91,7 +100,8 @@ class Run:
     def checkpoints(self) -> dict[int, Path]:
         """By images, the earliest first."""
         files = sorted((self.path / "checkpoints").glob("*.safetensors"))
-        return {int(p.stem): p for p in files if p.stem.isdecimal()}
+        numbers = [(int(p.stem), p) for p in files if p.stem.isdecimal()]
+        return {number: p for number, p in numbers if p == self.checkpoint(number)}  # others are the user's
 
     def latest(self) -> Path | None:
         return next(reversed(self.checkpoints().values()), None)
@@ -136,14 +146,21 @@ def held(run: Run, processes: Processes) -> Iterator[None]:
 
     Raises: Locked: another process trains there. RunError: a folder with other things in it.
     """
-    if processes.first:
-        _check_folder(run)
-        _make(run.path)
-    with Workspace(run.path).locked() if processes.first else nullcontext():
-        if processes.first:
-            for path in run.path.glob(f"*/*{storage.TEMPORARY}"):  # what a killed run had begun to write
-                storage.delete(path)
+    if not processes.first:
         yield
+        return
+    _check_folder(run)
+    with workspace.held(run.path, lambda: _sweep(run)):
+        if ownership.read_mark(run.path, ownership.OTHER) is None:
+            mark = {"format": FORMAT, "kind": KIND, "id": secrets.token_hex(8)}
+            storage.publish_json(run.path / ownership.OTHER, mark)
+        yield
+
+
+def _sweep(run: Run) -> None:
+    """Delete what a killed run had begun to write."""
+    for name in FOLDERS:
+        ownership.sweep(run.path / name, OLDER, deep=False)
 
 
 def begin(run: Run, chosen: Recipe, surroundings: Surroundings) -> str:
@@ -190,19 +207,26 @@ def digest_of(path: Path) -> str:
 
 
 def _check_folder(run: Run) -> None:
+    """Raises: RunError: a folder that is no run. RecipeError: its recipe is damaged, or no training's."""
     path = run.path
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; a run is a folder. Name another one.")
-    known = {*OURS, *(name + storage.TEMPORARY for name in OURS)}
-    if path.is_dir() and not run.recipe_file.is_file() and any(p.name not in known for p in path.iterdir()):
+    if _is_other(path):
+        raise RunError(f"{path} is a workspace or a data set, and no run. Name a new or empty folder.")
+    if run.recipe_file.is_file():
+        run.recipe()
+    elif path.is_dir() and not all(_is_begun(below.name) for below in path.iterdir()):
         raise RunError(f"{path} has files in it and is no run. Name a new or empty folder.")
 
 
-def _make(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise storage.unwritable(path, error) from error
+def _is_other(path: Path) -> bool:
+    mark = ownership.read_mark(path, ownership.OTHER) or {"kind": KIND}
+    return mark.get("kind") != KIND or ownership.read_mark(path, ownership.WORKSPACE) is not None
+
+
+def _is_begun(name: str) -> bool:
+    """Whether a name is that of a file in a run that was killed in its first moment."""
+    return ownership.is_leftover(name) or name in (*OURS, *BEGUN_BEFORE)
 
 
 def _check_same(run: Run, chosen: Recipe, surroundings: Surroundings, known: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from anidata import storage
+from anidata import ownership, storage
 from anidata.training.loop import Progress
 
 HEADER = ("images", "name", "value")
@@ -61,6 +61,8 @@ def logging(table: Path, tensorboard: Path, images: int) -> Iterator["Log"]:
     """
     storage.publish(table, _rows_until(table, images).encode())
     with _writing(table):
+        with ownership.opened(tensorboard, make=True):  # refuses links, which TensorBoard follows
+            pass
         file = open(table, "a", encoding="utf-8", newline="")  # noqa: SIM115 - closed below
         purge_step = images + 1 if images else None
         log = Log(table, file, SummaryWriter(str(tensorboard), purge_step=purge_step))

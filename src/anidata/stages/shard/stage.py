@@ -12,7 +12,7 @@ from typing import TypedDict
 
 from anidata import storage
 from anidata.catalog import tables
-from anidata.dataset.description import FORMAT
+from anidata.dataset.description import FORMAT, MARK
 from anidata.engine.engine import Limits
 from anidata.engine.job import Job
 from anidata.errors import WorkspaceError
@@ -114,7 +114,7 @@ def _claim(dataset: Path) -> None:
 
     Raises: WorkspaceError: it holds other things.
     """
-    mark = dataset / ".anidata"
+    mark = dataset / MARK
     if dataset.exists() and not dataset.is_dir():
         raise WorkspaceError(f"{dataset} is a file; a data set is a folder. Name another one.")
     if mark.exists():

@@ -1,5 +1,6 @@
 """A workspace's own sources, settings and limit stand until it is told otherwise; every change is said."""
 
+import importlib
 import json
 import os
 import shutil
@@ -361,3 +362,23 @@ def test_going_on_without_a_source_takes_no_more(begun, run):
 def test_the_next_command_of_status_keeps_the_limit(begun, run):
     shutil.rmtree(begun / "records", ignore_errors=True)
     assert run("status", begun)[0]["next_command"].endswith(" --limit 4")
+
+
+# --- networks ------------------------------------------------------------------------------------
+
+
+def test_a_network_that_is_set_by_hand_stays_pinned_under_any_recipe(work, run, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="onnxruntime isn't installed")
+    pytest.importorskip("onnx", reason="onnx isn't installed")
+    networks = importlib.import_module("networks")
+    networks.identity(tmp_path / "net.onnx")
+    monkeypatch.chdir(tmp_path)
+    run("extract-lineart", work, "--style", "onnx:net.onnx")
+    pin = value_at(work, "lineart.style.onnx")
+    assert (pin["path"], len(pin["sha256"])) == (str(tmp_path / "net.onnx"), 64)
+    for named in ("quickstart", write(tmp_path / "other.toml", OTHER)):
+        run("clean", work, "--recipe", named)
+        assert value_at(work, "lineart.style.onnx") == pin
+    networks.scaled(tmp_path / "net.onnx", 2.0, 0.0)
+    with pytest.raises(RecipeError, match="Bring the pinned file back"):
+        run("run", "quickstart", work)

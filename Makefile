@@ -19,7 +19,7 @@ FAMILIES := autoencoder gan diffusion
 GPU_PYTHON ?= $(BIN)/python
 
 demo: $(READY)
-	$(BIN)/anidata run quickstart demo
+	$(BIN)/anidata run quickstart demo sample:
 
 demo-train: demo
 	for family in $(FAMILIES); do \

@@ -42,7 +42,7 @@ Pictures = list[tuple[np.ndarray, ...]]
 
 def speed(folder: Path) -> None:
     """Pictures a second of 1 and 2 workers, beside those of cv2.imdecode alone on the same bytes."""
-    took([*ANIDATA, "run", "quickstart", str(folder / "work")])
+    took([*ANIDATA, "run", "quickstart", str(folder / "work"), "sample:"])
     ours = Pairs(load_dataset(folder / "work" / "dataset"))
     bare = Bare(ours.samples)
     for rate, how in ((process_rate, "by itself"), (loader_rate, f"DataLoader, batches of {BATCH}")):

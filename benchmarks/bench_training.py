@@ -126,7 +126,7 @@ def built(name: str) -> Baseline:
 def made(folder: Path) -> Path:
     """The data set, made once."""
     if not (folder / "work").exists():
-        took([*ANIDATA, "run", "quickstart", str(folder / "work")])
+        took([*ANIDATA, "run", "quickstart", str(folder / "work"), "sample:"])
     return folder / "work/dataset"
 
 

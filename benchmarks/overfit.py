@@ -74,7 +74,7 @@ def main() -> None:
 
 def made(folder: Path) -> Batch:
     """The pairs, in one batch."""
-    took([*ANIDATA, "run", "quickstart", str(folder / "work"), "--set", f"lineart.size={SIZE}"])
+    took([*ANIDATA, "run", "quickstart", str(folder / "work"), "sample:", "--set", f"lineart.size={SIZE}"])
     samples = load_dataset(folder / "work/dataset", "train")
     (batch,) = Loader(samples, LoaderConfig(batch=PAIRS, size=SIZE, workers=0)).validation(PAIRS)
     return batch

@@ -14,14 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from anidata import recipe, registry
 from anidata.catalog import connections
+from anidata.engine import by_hand
+from anidata.engine.by_hand import Change, Layers
 from anidata.engine.engine import Engine
 from anidata.engine.job import Job
 from anidata.engine.job import Request as Request  # noqa: PLC0414 - re-exported
+from anidata.recipe import Document, Leaves
+from anidata.sources import anchored
 from anidata.stages.ingest.plan import source_of
 from anidata.storage import FILE
 from anidata.workspace import Workspace
 
 Counts = dict[str, Counter[str]]
+
+AS_KNOWN = "as the workspace has them; type those that are to join them"
 
 
 if TYPE_CHECKING:
@@ -42,52 +48,157 @@ else:
     Recipe = make_dataclass("Recipe", [("sources", tuple[str, ...], ()), *_TABLES], frozen=True)
 
 
+@dataclass(frozen=True)
+class Resolved:
+    """The recipe of a command, with what a workspace is to remember, and what is to be told of it."""
+
+    recipe: Recipe
+    settings: Document  # for the workspace: what was set by hand
+    changes: list[Change]
+
+    @property
+    def line(self) -> str:
+        """The changes as a line of text."""
+        return by_hand.line(self.changes, _leaves(self.recipe))
+
+
 def resolve(
+    workspace: Workspace | None,
+    name: str | None,
+    settings: Sequence[str],
+    sources: Sequence[str] = (),
+    **switches: bool,
+) -> Recipe:
+    """The recipe of a command alone; see `resolve_all`."""
+    return resolve_all(workspace, name, settings, sources, **switches).recipe
+
+
+def resolve_all(
     workspace: Workspace | None,
     name: str | None,
     settings: Sequence[str],
     sources: Sequence[str] = (),
     *,
     add: bool = False,
-) -> Recipe:
-    """The recipe of a command: the workspace's last one, or a named one, then what the command line sets.
+    reset: bool = False,
+) -> Resolved:
+    """The recipe of a command: the workspace's last one, or a named one, then what was and is set by hand.
 
-    add: the sources join the recipe's, instead of replacing them.
+    add: the sources join those of the workspace, instead of replacing them.
+    reset: what was set by hand before is forgotten.
 
     Raises: RecipeError, UnknownPart.
     """
-    document, where = _start(workspace, name)
-    given = recipe.build(Recipe, _spelled(document, ()), where)
+    last = _remembered(workspace)
+    named = _named(name) if name else None
+    layered = _layers(workspace, last, named)
+    if reset:
+        layered = Layers(layered.own, {})
+    where = str(workspace.settings_file) if workspace else "the recipe"
+    given = recipe.build(Recipe, recipe.planted(layered.whole), where)
+    after = _assigned(given, settings)
+    chosen = _pinned(after)
+    stand = by_hand.standing(layered, settings) if name else ()
     if settings:
-        document = reduce(recipe.assigned, settings, recipe.document_of(given))
-        given = recipe.build(Recipe, _spelled(document, settings), "--set")
-    pinned = {
-        s.SETTINGS: s.pinned(getattr(given, s.SETTINGS)) for s in registry.stages() if hasattr(s, "pinned")
-    }
-    given = replace(given, **pinned)
-    known = given.sources if add else ()
-    return replace(given, sources=tuple(dict.fromkeys((*known, *sources)))) if sources else given
+        layered = by_hand.assigned(layered, settings, _leaves(after), _leaves(chosen))
+    listed = by_hand.changes(_leaves(last), layered, _leaves(chosen), stand) if last else []
+    all_sources, lost = _sources(last, named, typed(sources), add=add)
+    return Resolved(replace(chosen, sources=all_sources), layered.document, listed + lost)
 
 
-def _start(workspace: Workspace | None, name: str | None) -> tuple[recipe.Document, str]:
-    """The document that a command starts from, and what it is called in an error."""
-    if name:
-        return recipe.read(registry.find("pipelines", name)), name
-    if workspace:
-        return workspace.last_recipe(), str(workspace.recipe_file)
-    return {}, "the command line"
+def typed(sources: Sequence[str]) -> tuple[str, ...]:
+    """Sources as they are typed, with absolute paths: relative ones lie where one is."""
+    return tuple(anchored(text, Path.cwd()) for text in sources)
 
 
-def _spelled(document: recipe.Document, settings: Sequence[str]) -> recipe.Document:
-    """The document with what the stages let people write short written out.
+def _remembered(workspace: Workspace | None) -> Recipe | None:
+    """The last recipe of a workspace; None: it has none yet."""
+    document = workspace.last_recipe() if workspace else {}
+    return _built(document, str(workspace.recipe_file)) if workspace and document else None
+
+
+def _named(name: str) -> Recipe:
+    """A recipe by name or path. What it names by relative paths lies below its own folder."""
+    path = registry.find("pipelines", name)
+    document = recipe.read(path)
+    given = _built(document, name, path.parent)
+    return replace(given, sources=tuple(anchored(text, path.parent) for text in given.sources))
+
+
+def _layers(workspace: Workspace | None, last: Recipe | None, named: Recipe | None) -> Layers:
+    """The recipe's own settings, and what was set by hand before."""
+    if workspace is None or last is None:
+        return Layers(_leaves(named or Recipe()), {})
+    document = workspace.settings()
+    if document is None:
+        return by_hand.adopted(_leaves(named or Recipe()), _leaves(last))
+    above, beneath = (recipe.leaves(Recipe, document.get(name, {})) for name in ("by_hand", "beneath"))
+    return Layers(_leaves(named) if named else by_hand.without(_leaves(last), above, beneath), above)
+
+
+def _leaves(given: Recipe) -> Leaves:
+    """The settings of a recipe by their paths, without its sources."""
+    document = recipe.document_of(given)
+    return recipe.leaves(Recipe, {name: table for name, table in document.items() if name != "sources"})
+
+
+def _built(
+    document: Document, where: str, folder: Path | None = None, settings: Sequence[str] = ()
+) -> Recipe:
+    """The recipe that a document describes. folder: relative paths lie there; None: where one is."""
+    return recipe.build(Recipe, _spelled(document, settings, folder or Path.cwd()), where)
+
+
+def _assigned(given: Recipe, settings: Sequence[str]) -> Recipe:
+    if not settings:
+        return given
+    document = reduce(recipe.assigned, settings, recipe.document_of(given))
+    return _built(document, "--set", settings=settings)
+
+
+def _pinned(given: Recipe) -> Recipe:
+    """The recipe with what lies outside it pinned in it."""
+    stages = [stage for stage in registry.stages() if hasattr(stage, "pinned")]
+    return replace(given, **{s.SETTINGS: s.pinned(getattr(given, s.SETTINGS)) for s in stages})
+
+
+def _sources(
+    last: Recipe | None, named: Recipe | None, given: Sequence[str], *, add: bool
+) -> tuple[tuple[str, ...], list[Change]]:
+    """The sources of a command: those given, or else the workspace's, or else the recipe's.
+
+    And what is to be told of them.
+    """
+    own, others = last.sources if last else (), named.sources if named else ()
+    if not given:
+        stays = bool(own) and not set(others) <= set(own)
+        return own or others, [Change("sources", own, own, others, AS_KNOWN)] if stays else []
+    if add:
+        return _joined(own or others, given), []
+    return _joined((), given), [] if set(typed(own)) <= set(given) else [
+        Change("sources", own, given, others)
+    ]
+
+
+def _joined(known: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
+    """The sources, each once; an older version has stored relative paths."""
+    others = [text for text in known if typed([text])[0] not in given]
+    return tuple(dict.fromkeys((*others, *given)))
+
+
+def _spelled(document: Document, settings: Sequence[str], folder: Path) -> Document:
+    """The document with what the stages let people write short written out, and its paths absolute.
 
     What has the wrong type is told of later.
     """
     tables = {}
     for stage in registry.stages():
         table = document.get(stage.SETTINGS)
-        if hasattr(stage, "spelled") and isinstance(table, Mapping):
-            tables[stage.SETTINGS] = stage.spelled(table, settings)
+        if isinstance(table, Mapping):
+            spelled = stage.spelled(table, settings) if hasattr(stage, "spelled") else table
+            tables[stage.SETTINGS] = (
+                stage.anchored(spelled, folder) if hasattr(stage, "anchored") else spelled
+            )
     return document | tables
 
 

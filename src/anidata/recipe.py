@@ -13,8 +13,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import tomli_w
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="DataclassInstance")
 Document = dict[str, Any]
+Leaves = dict[tuple[str, ...], Any]  # path → value: ("clean", "min_side") → 256
 
 MOST = 2**63 - 1  # what TOML promises to keep
 Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
@@ -104,6 +106,48 @@ def document_of(config: Any) -> Document:
     """The document of a config; what is None is left out, as TOML has no word for it."""
     document: Document = msgspec.to_builtins(config)
     return _without_none(document)
+
+
+def leaves(kind: Any, document: Document) -> Leaves:
+    """The settings of a document by their paths.
+
+    A table whose names people choose is one setting where it holds plain values, such as shard.splits.
+    """
+    hints = get_type_hints(kind)
+    pairs = (_leaves(hints.get(name), value, (name,)) for name, value in document.items())
+    return dict(chain.from_iterable(pairs))
+
+
+def _leaves(hint: Any, value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        hints: Mapping[str, Any] = get_type_hints(hint)
+    elif _holds_tables(hint) and isinstance(value, Mapping):
+        hints = dict.fromkeys(value, get_args(hint)[1])
+    else:
+        yield path, value
+        return
+    for name, inner in value.items():
+        yield from _leaves(hints.get(name), inner, (*path, name))
+
+
+def _holds_tables(hint: Any) -> bool:
+    """Whether a type is a table of tables, or one of anything."""
+    return get_origin(hint) is dict and (get_args(hint)[1] is Any or get_origin(get_args(hint)[1]) is dict)
+
+
+def planted(settings: Leaves) -> Document:
+    """The document of settings by their paths."""
+    empty: Document = {}
+    return reduce(lambda document, path: _put(document, path, settings[path]), settings, empty)
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence has it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value)) or "none"
+    if isinstance(value, str) and value:
+        return value
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def fingerprint(*things: Any) -> str:

@@ -66,6 +66,18 @@ def uri_of(path: Path) -> str:
     )
 
 
+def absolute(text: str, folder: Path) -> str:
+    """A path as it is typed, below `folder` if it is relative; ~ is one's home.
+
+    Without . and .. unless a link makes them lead elsewhere.
+    """
+    if "\0" in text:  # no path at all: whoever opens it says so
+        return text
+    whole = os.path.join(folder.absolute(), Path(text).expanduser() if text.startswith("~/") else text)
+    plain = os.path.normpath(whole)
+    return plain if os.path.realpath(plain) == os.path.realpath(whole) else whole
+
+
 def path_of(uri: str, base: Path) -> Path:
     """The path of a file:// URI, or of a path below `base`."""
     return Path(decode(uri.removeprefix(FILE))) if uri.startswith(FILE) else base / decode(uri)

@@ -36,6 +36,10 @@ FOLDERS = (
     TMP,
 )
 MARK = ownership.WORKSPACE  # its presence makes a folder a workspace
+SETTINGS = (
+    "# by_hand: what --set and options have set. It stands over every recipe, until --reset.\n"
+    "# beneath: what the recipe itself says there.\n"
+)
 DUCKDB_INTERRUPTED = (
     "Query interrupted"  # the text of DuckDB's RuntimeError where Ctrl-C struck within a query
 )
@@ -68,8 +72,19 @@ class Workspace:
 
     def remember(self, text: str) -> None:
         """Keep a resolved recipe, as TOML, for the commands to come."""
-        if not self.recipe_file.exists() or self.recipe_file.read_text(encoding="utf-8") != text:
-            storage.publish(self.recipe_file, text.encode())
+        _publish_changed(self.recipe_file, text)
+
+    @property
+    def settings_file(self) -> Path:
+        return self.path / "settings.toml"
+
+    def settings(self) -> recipe.Document | None:
+        """What was set by hand, and what stood beneath; None: an older version made the workspace."""
+        return recipe.read(self.settings_file) if self.settings_file.exists() else None
+
+    def remember_settings(self, document: recipe.Document) -> None:
+        """Keep what was set by hand. It goes before the recipe: one without it is an older version's."""
+        _publish_changed(self.settings_file, SETTINGS + recipe.dump(document))
 
     def spill(self) -> Path:
         """A path for a private folder that isn't made yet; what is left of it, a later run sweeps."""
@@ -134,6 +149,12 @@ def held(folder: Path, sweep: Callable[[], None]) -> Iterator[None]:
         finally:
             with suppress(StorageError):  # the folder may have turned read-only; the next one writes over it
                 storage.delete(holder)
+
+
+def _publish_changed(path: Path, text: str) -> None:
+    """Write a small file, unless it says that already."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        storage.publish(path, text.encode())
 
 
 def create(path: Path) -> Workspace:

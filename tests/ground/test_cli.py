@@ -137,9 +137,9 @@ def test_a_whole_run_prints_the_funnel_the_data_set_and_the_sheet_and_progress_o
 
 
 @pytest.mark.slow
-def test_a_whole_run_without_a_source_takes_the_bundled_pictures(tmp_path, monkeypatch):
+def test_a_whole_run_of_the_bundled_pictures(tmp_path, monkeypatch):
     monkeypatch.delenv("ANIDATA_QUIET")
-    done = anidata_command("run", "quickstart", tmp_path / "work")
+    done = anidata_command("run", "quickstart", tmp_path / "work", "sample:")
     assert done.returncode == 0, done.stderr
     assert "ingest: 36 of 36 pictures" in done.stderr
     assert anidata_command("audit", tmp_path / "work/dataset").returncode == 0

@@ -315,6 +315,7 @@ def test_the_last_recipe_wins_over_the_defaults_and_a_setting_over_both(work):
 
 
 def test_a_named_recipe_stands_in_the_place_of_the_last_one(work, tmp_path):
+    work.remember_settings({"by_hand": {}, "beneath": {}})
     work.remember(recipe.dump(pipeline.resolve(work, None, ["clean.min_side=99", "dedup.max_distance=3"])))
     (tmp_path / "mine.toml").write_text("[clean]\nmin_side = 55\n")
     resolved = pipeline.resolve(work, str(tmp_path / "mine.toml"), ())
@@ -323,8 +324,10 @@ def test_a_named_recipe_stands_in_the_place_of_the_last_one(work, tmp_path):
 
 
 def test_sources_of_the_command_line_replace_the_recipes(work):
-    assert pipeline.resolve(work, "quickstart", ()).sources == ("sample:",)
-    assert pipeline.resolve(work, "quickstart", (), ["a", "b"]).sources == ("a", "b")
+    mine = work.path.parent / "mine.toml"
+    mine.write_text('sources = ["sample:"]')
+    assert pipeline.resolve(work, str(mine), ()).sources == ("sample:",)
+    assert pipeline.resolve(work, str(mine), (), ["/a", "/b"]).sources == ("/a", "/b")
 
 
 def test_every_recipe_of_the_registry_resolves():

@@ -1,6 +1,7 @@
 """Shared by commands: the app, the workspace held for a command, how results are shown."""
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,11 +12,12 @@ import typer
 import typer.core
 
 import anidata
-from anidata.errors import AnidataError, Interrupted, MissingExtra
+from anidata.errors import AnidataError, Interrupted, MissingExtra, SourceError
 
 if TYPE_CHECKING:
+    from anidata.engine.by_hand import Change
     from anidata.engine.engine import Engine
-    from anidata.pipeline import Recipe
+    from anidata.pipeline import Recipe, Resolved
     from anidata.workspace import Workspace
 
 GOES_ON = "stopped at once. The same command goes on."
@@ -75,25 +77,56 @@ def held_workspace(
     *,
     create: bool = False,
     add: bool = False,
-) -> "Iterator[tuple[Workspace, Recipe]]":
+    reset: bool = False,
+) -> "Iterator[tuple[Workspace, Recipe, list[Change]]]":
     """The workspace, locked for this command, with its resolved recipe, which it will remember.
 
-    add: the sources join those it knows.
+    And the settings that change by it, told on stderr. add: the sources join those it knows. reset: what was
+    set by hand is forgotten.
     """
     from anidata import pipeline
     from anidata import recipe as toml
     from anidata import workspace as folder
     from anidata.catalog import connections
 
+    words = recipe, settings or (), sources
     if create:
-        # A typing error shouldn't leave a folder behind.
-        pipeline.resolve(None, recipe, settings or (), sources)
-        pipeline.check_sources(sources)
+        _check_before(work, *words, reset=reset)
     workspace = folder.create(work) if create else folder.open_workspace(work)
     with workspace.locked(), connections.reused():
-        chosen = pipeline.resolve(workspace, recipe, settings or (), sources, add=add)
-        workspace.remember(toml.dump(chosen))
-        yield workspace, chosen
+        resolved = pipeline.resolve_all(workspace, *words, add=add, reset=reset)
+        workspace.remember_settings(resolved.settings)
+        workspace.remember(toml.dump(resolved.recipe))
+        _say_changes(resolved)
+        yield workspace, resolved.recipe, resolved.changes
+
+
+def _check_before(
+    work: Path, recipe: str | None, settings: Sequence[str], sources: Sequence[str], *, reset: bool
+) -> None:
+    """See that a command is sound: a typing error shouldn't leave a folder behind.
+
+    Raises: RecipeError, UnknownPart, SourceError.
+    """
+    from anidata import pipeline
+    from anidata import workspace as folder
+
+    known = folder.open_workspace(work) if (work / folder.MARK).exists() else None
+    chosen = pipeline.resolve(known, recipe, settings, sources, reset=reset)
+    if not chosen.sources:
+        again = f"anidata run {shlex.quote(str(recipe))} {shlex.quote(str(work))}"
+        raise SourceError(
+            f"{recipe} names no sources. Type: {again} FOLDER for pictures of yours, "
+            f"or: {again} sample: for the bundled art"
+        )
+    pipeline.check_sources(sources if known else chosen.sources)
+
+
+def _say_changes(resolved: "Resolved") -> None:
+    from anidata.engine import progress
+
+    if resolved.changes:
+        progress.say(resolved.line)
 
 
 @contextmanager
@@ -118,11 +151,22 @@ def started_engine(workers: int) -> "Iterator[Engine]":
         yield engine
 
 
-def show_stage(workspace: "Workspace", stage: str, counts: Counter[str], as_json: bool) -> None:
+def show_stage(
+    workspace: "Workspace", stage: str, counts: Counter[str], changes: "list[Change]", as_json: bool
+) -> None:
     from anidata.reports import terminal
 
     summary = terminal.after_stage(workspace)
-    show({"done": counts, **summary.to_json()}, as_json, lambda: terminal.show_stage(stage, counts, summary))
+    show(
+        {"done": counts, "settings": to_json(changes), **summary.to_json()},
+        as_json,
+        lambda: terminal.show_stage(stage, counts, summary),
+    )
+
+
+def to_json(changes: "list[Change]") -> list[dict[str, Any]]:
+    """The settings that a command has changed, or left though its recipe says otherwise."""
+    return [change.to_json() for change in changes]
 
 
 def show(value: Any, as_json: bool, otherwise: Any) -> None:

@@ -8,8 +8,22 @@ import typer
 import typer.core
 
 from anidata import registry
-from anidata.cli.common import app, held_workspace, show, show_stage, started_engine
-from anidata.cli.options import Json, Limit, RecipeName, Refresh, Settings, Sources, Work, Workers
+from anidata.cli.common import app, held_workspace, show, show_stage, started_engine, to_json
+from anidata.cli.options import (
+    AllowPrivate,
+    IgnoreOptOut,
+    Json,
+    Limit,
+    LineColumn,
+    RecipeName,
+    Refresh,
+    Reset,
+    Settings,
+    Sources,
+    UrlColumn,
+    Work,
+    Workers,
+)
 
 RecipeWord = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A recipe by name (see: anidata list pipelines) or path.")
@@ -28,31 +42,6 @@ Retry = Annotated[
         metavar="failed|CODE",
         help="Ask again for the URLs that failed, or failed with this code.",
         show_default=False,
-    ),
-]
-UrlColumn = Annotated[
-    str | None,
-    typer.Option("--url-column", metavar="NAME", help="The column of a list that holds its URLs."),
-]
-LineColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--line-column",
-        metavar="NAME",
-        help="The column of a list or table that holds the artist's own lineart, or its URLs.",
-    ),
-]
-IgnoreOptOut = Annotated[
-    bool | None,
-    typer.Option(
-        "--ignore-opt-out/--honor-opt-out",
-        help="Take pictures whose hosts forbid it; the recipe and the rows say so.",
-    ),
-]
-AllowPrivate = Annotated[
-    bool | None,
-    typer.Option(
-        "--allow-private/--public-only", help="Ask hosts in private networks and on this machine too."
     ),
 ]
 Explain = Annotated[
@@ -103,6 +92,7 @@ def run(
     refresh: Refresh = False,
     workers: Workers = 0,
     settings: Settings = None,
+    reset: Reset = False,
     as_json: Json = False,
 ) -> None:
     """All stages of a recipe: ingest, clean, dedup, extract-lineart, shard."""
@@ -110,7 +100,11 @@ def run(
     from anidata.reports import terminal
 
     with (
-        held_workspace(work, recipe, settings, sources or (), create=True) as (workspace, chosen),
+        held_workspace(work, recipe, settings, sources or (), create=True, reset=reset) as (
+            workspace,
+            chosen,
+            changes,
+        ),
         started_engine(workers) as engine,
     ):
         target = dataset or workspace.folder("dataset")
@@ -118,7 +112,8 @@ def run(
         counts = pipeline.run(pipeline.job(workspace, chosen, engine, request, target))
         changed = any(counts.values())
         summary = terminal.after_run(workspace, target, changed=changed)
-    show({"done": counts, **summary.to_json()}, as_json, lambda: terminal.show(summary, changed=changed))
+    result = {"done": counts, "settings": to_json(changes), **summary.to_json()}
+    show(result, as_json, lambda: terminal.show(summary, changed=changed))
 
 
 @app.command(
@@ -138,6 +133,7 @@ def ingest(
     workers: Workers = 0,
     recipe: RecipeName = None,
     settings: Settings = None,
+    reset: Reset = False,
     as_json: Json = False,
 ) -> None:
     """Add sources; its help tells the rest."""
@@ -150,11 +146,11 @@ def ingest(
         "fetch.allow_private": allow_private,
     }
     words = [*(settings or ()), *_assignments("ingest", given)]
-    held = held_workspace(work, recipe, words, sources or (), create=bool(sources), add=True)
-    with held as (workspace, chosen), started_engine(workers) as engine:
-        request = pipeline.Request(tuple(sources or ()), limit, refresh, retry)
+    held = held_workspace(work, recipe, words, sources or (), create=bool(sources), add=True, reset=reset)
+    with held as (workspace, chosen, changes), started_engine(workers) as engine:
+        request = pipeline.Request(pipeline.typed(sources or ()), limit, refresh, retry)
         job = pipeline.job(workspace, chosen, engine, request)
-        show_stage(workspace, "ingest", pipeline.run_stage("ingest", job), as_json)
+        show_stage(workspace, "ingest", pipeline.run_stage("ingest", job), changes, as_json)
 
 
 @app.command()
@@ -164,17 +160,25 @@ def clean(
     sweep: Sweep = "",
     recipe: RecipeName = None,
     settings: Settings = None,
+    reset: Reset = False,
     as_json: Json = False,
 ) -> None:
     """Decide which pictures are good enough, by thresholds on their columns."""
     if explain or sweep:
-        _weigh(work, recipe, settings, explain, sweep, as_json=as_json)
+        _weigh(work, recipe, settings, explain, sweep, reset=reset, as_json=as_json)
         return
-    _run_stage("clean", work, 0, recipe, settings, as_json=as_json)
+    _run_stage("clean", work, 0, recipe, settings, reset=reset, as_json=as_json)
 
 
 def _weigh(
-    work: Path, recipe: str | None, settings: list[str] | None, explain: str, sweep: str, *, as_json: bool
+    work: Path,
+    recipe: str | None,
+    settings: list[str] | None,
+    explain: str,
+    sweep: str,
+    *,
+    reset: bool,
+    as_json: bool,
 ) -> None:
     """Look at clean's rules; nothing is decided, nor are the settings remembered."""
     from anidata import pipeline
@@ -184,7 +188,8 @@ def _weigh(
 
     workspace = open_workspace(work)
     with started_engine(1) as engine:
-        job = pipeline.job(workspace, pipeline.resolve(workspace, recipe, settings or ()), engine)
+        chosen = pipeline.resolve(workspace, recipe, settings or (), reset=reset)
+        job = pipeline.job(workspace, chosen, engine)
         rules = explaining.explain(job, explain) if explain else {}
         costs = explaining.sweep(job, sweep) if sweep else []
     show(explaining.to_json(rules, costs), as_json, lambda: terminal.show_weighed(rules, costs))
@@ -196,10 +201,11 @@ def dedup(
     workers: Workers = 0,
     recipe: RecipeName = None,
     settings: Settings = None,
+    reset: Reset = False,
     as_json: Json = False,
 ) -> None:
     """Find copies, and keep the best of each cluster."""
-    _run_stage("dedup", work, workers, recipe, settings, as_json=as_json)
+    _run_stage("dedup", work, workers, recipe, settings, reset=reset, as_json=as_json)
 
 
 @app.command("extract-lineart")
@@ -211,12 +217,13 @@ def extract_lineart(
     workers: Workers = 0,
     recipe: RecipeName = None,
     settings: Settings = None,
+    reset: Reset = False,
     as_json: Json = False,
 ) -> None:
     """Fit the kept pictures and draw their lineart: the pairs."""
     words = [*(settings or ()), *_assignments("lineart", {"styles": style or None, "size": size})]
     words += [f"lineart.fit={fit}"] if fit is not None else []
-    _run_stage("extract_lineart", work, workers, recipe, words, as_json=as_json)
+    _run_stage("extract_lineart", work, workers, recipe, words, reset=reset, as_json=as_json)
 
 
 @app.command()
@@ -227,15 +234,17 @@ def shard(
     workers: Workers = 0,
     recipe: RecipeName = None,
     settings: Settings = None,
+    reset: Reset = False,
     as_json: Json = False,
 ) -> None:
     """Pack the pairs into the final data set."""
     from anidata import pipeline
 
-    with held_workspace(work, recipe, settings) as (workspace, chosen), started_engine(workers) as engine:
+    held = held_workspace(work, recipe, settings, reset=reset)
+    with held as (workspace, chosen, changes), started_engine(workers) as engine:
         request = pipeline.Request(reshard=reshard)
         job = pipeline.job(workspace, chosen, engine, request, dataset or workspace.folder("dataset"))
-        show_stage(workspace, "shard", pipeline.run_stage("shard", job), as_json)
+        show_stage(workspace, "shard", pipeline.run_stage("shard", job), changes, as_json)
 
 
 def add_stages() -> None:
@@ -251,22 +260,31 @@ def _command(stage: str) -> Any:
         workers: Workers = 0,
         recipe: RecipeName = None,
         settings: Settings = None,
+        reset: Reset = False,
         as_json: Json = False,
     ) -> None:
-        _run_stage(stage, work, workers, recipe, settings, as_json=as_json)
+        _run_stage(stage, work, workers, recipe, settings, reset=reset, as_json=as_json)
 
     return command
 
 
 def _run_stage(
-    stage: str, work: Path, workers: int, recipe: str | None, settings: list[str] | None, *, as_json: bool
+    stage: str,
+    work: Path,
+    workers: int,
+    recipe: str | None,
+    settings: list[str] | None,
+    *,
+    reset: bool,
+    as_json: bool,
 ) -> None:
     """Run one stage that asks for nothing but its settings."""
     from anidata import pipeline
 
-    with held_workspace(work, recipe, settings) as (workspace, chosen), started_engine(workers) as engine:
+    held = held_workspace(work, recipe, settings, reset=reset)
+    with held as (workspace, chosen, changes), started_engine(workers) as engine:
         counts = pipeline.run_stage(stage, pipeline.job(workspace, chosen, engine))
-        show_stage(workspace, registry.command_of(stage), counts, as_json)
+        show_stage(workspace, registry.command_of(stage), counts, changes, as_json)
 
 
 def _assignments(table: str, given: dict[str, Any]) -> list[str]:

@@ -26,6 +26,35 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="STAGE.KEY=VALUE", help="Change one setting; may be given many times."),
 ]
+UrlColumn = Annotated[
+    str | None,
+    typer.Option("--url-column", metavar="NAME", help="The column of a list that holds its URLs."),
+]
+LineColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--line-column",
+        metavar="NAME",
+        help="The column of a list or table that holds the artist's own lineart, or its URLs.",
+    ),
+]
+IgnoreOptOut = Annotated[
+    bool | None,
+    typer.Option(
+        "--ignore-opt-out/--honor-opt-out",
+        help="Take pictures whose hosts forbid it; the recipe and the rows say so.",
+    ),
+]
+AllowPrivate = Annotated[
+    bool | None,
+    typer.Option(
+        "--allow-private/--public-only", help="Ask hosts in private networks and on this machine too."
+    ),
+]
+Reset = Annotated[
+    bool,
+    typer.Option("--reset", help="Forget what --set and options have set before: by the recipe alone."),
+]
 Limit = Annotated[
     int,
     typer.Option(

@@ -28,6 +28,11 @@ def display(label: str, total: int, unit: str = "pictures") -> Display:
     return Bar(label, total, unit) if sys.stderr.isatty() else Lines(label, total, unit)
 
 
+def say(text: str) -> None:
+    """A sentence that people have to know, whatever is shown of progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def count(done: int, total: int, unit: str) -> str:
     """'1,024 of 40,000 pictures'."""
     return f"{done:,} of {total:,} {unit}" if total else f"{done:,} {unit}"

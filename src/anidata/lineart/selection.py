@@ -10,9 +10,10 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from anidata import recipe, registry
+from anidata import recipe, registry, storage
 from anidata.errors import RecipeError
 
 ARTIST, MIX = "artist", "mix"
@@ -83,6 +84,17 @@ def check(name: str, config: Any) -> Any:
     """
     module = registry.load("styles", name)
     return module.settle(config) if hasattr(module, "settle") else config
+
+
+def anchored(name: str, settings: Any, folder: Path) -> Any:
+    """The settings of a style with the path that its argument is made absolute; others as they are."""
+    if name not in registry.names("styles") or not isinstance(settings, Mapping):
+        return settings
+    argument = getattr(registry.load("styles", name), "ARGUMENT", "")
+    path = settings.get(argument)
+    if not isinstance(path, str) or not path:
+        return settings
+    return {**settings, argument: storage.absolute(path, folder)}
 
 
 def portable(name: str, settings: Settings) -> Settings:

@@ -14,6 +14,7 @@ from anidata.catalog.catalog import Catalog
 from anidata.catalog.schemas import RETRIED
 from anidata.engine.engine import Engine
 from anidata.reports import funnel
+from anidata.stages.ingest import limit
 from anidata.workspace import FOLDERS, Workspace
 
 MEASURED = (*FOLDERS, "dataset")  # folders
@@ -64,6 +65,8 @@ def measure(workspace: Workspace, recipe: pipeline.Recipe) -> Status:
 def _command(workspace: Workspace, recipe: pipeline.Recipe, stage: str) -> str:
     sources = recipe.sources or ("SOURCE",)
     words = [workspace.path, *(sources if stage == "ingest" else ())]
+    if stage == "ingest" and (most := limit.held(workspace)):
+        words += ["--limit", most]
     return " ".join(["anidata", registry.command_of(stage), *(shlex.quote(str(w)) for w in words)])
 
 

@@ -17,15 +17,18 @@ and may have
         records that stand for what a listing lacks, settled by one that lacks nothing
     check(text: str) -> None
         SourceError for what isn't even to be remembered
+    HAS_PATH: bool
+        whether what stands behind the colon is a path, where it is no URL; without it, it is
 The first source whose `accepts` says so takes a SOURCE; `KIND:REST` names the kind outright.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+from anidata import registry
 from anidata.errors import SourceError
-from anidata.storage import Reference
+from anidata.storage import Reference, absolute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,8 @@ class Options:
     url_column: str = ""  # of a list of URLs; empty: the first that is called as such columns are
     allow_private: bool = False  # galleries in private networks and on this machine too
     line_column: str = ""  # of a table of pictures or a list of URLs: the artist's own lineart; empty: none
+    # filled by a listing with the folders of anidata's own that it came upon, and took nothing from
+    passed_by: set[Path] = field(default_factory=set, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +79,15 @@ def require_rest(kind: str, module: ModuleType, text: str) -> None:
     """
     if text == f"{kind}:" and module.TAKES:
         raise SourceError(f"{text}: nothing stands behind the colon. Type {module.TAKES}: {module.EXAMPLE}")
+
+
+def anchored(text: str, folder: Path) -> str:
+    """A SOURCE with its path made absolute: a relative one lies below `folder`. URLs stay as they are."""
+    kind, colon, rest = text.partition(":")
+    is_named = bool(colon) and kind in registry.names("sources")
+    path = rest if is_named else text
+    if not path or "://" in path:
+        return text
+    if is_named and not getattr(registry.load("sources", kind), "HAS_PATH", True):
+        return text
+    return (f"{kind}:" if is_named else "") + absolute(path, folder)

@@ -31,6 +31,7 @@ from anidata.storage import Reference, encode
 EXAMPLE = "gallery:https://danbooru.donmai.us/posts?tags=1girl"
 PREFIX = "gallery:"  # also the root of all: a picture in two galleries is one sighting
 TAKES = "the URL of a gallery"
+HAS_PATH = False
 URL = re.compile(r"(?:(?P<kind>[A-Za-z][\w.-]*):)?(?P<url>https?://\S+)", re.IGNORECASE)
 # kinds that read any page or file, or nothing
 REFUSED = ("recursive", "r", "generic", "g", "oauth", "ytdl", "cache", "noop")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
+from anidata.sources.listing.own import files_below
 from anidata.sources.listing.shards import below_of, urls_of
 from anidata.sources.listing.sidecars import clean, digest_of, extra_of, from_fields
 from anidata.sources.listing.tables import Row, Table, opened, pictures, rows
@@ -42,7 +43,7 @@ def state(text: str, options: Options) -> str | None:
 
 
 def records(text: str, options: Options) -> Iterator[Record]:
-    root, files = _elsewhere(text) if "://" in text else _here(text)
+    root, files = _elsewhere(text) if "://" in text else _here(text, options.passed_by)
     for location, below in files:
         with opened(location, options) as table:
             yield from _of_table(table, root, below, options)
@@ -59,11 +60,11 @@ def _of_table(table: Table, root: str, below: str, options: Options) -> Iterator
         yield record
 
 
-def _here(text: str) -> Files:
+def _here(text: str, passed_by: set[Path]) -> Files:
     top = Path(text.removeprefix(PREFIX))
     return uri_of(top), [
         (str(path), encode(path.relative_to(top).as_posix()) + "/" if path != top else "")
-        for path in _files(text)
+        for path in _files(text, passed_by)
     ]
 
 
@@ -90,11 +91,11 @@ def _below(url: str) -> list[str]:
     return sorted(f"{url.rstrip('/')}/{name.removeprefix(path).lstrip('/')}" for name in names)
 
 
-def _files(text: str) -> list[Path]:
+def _files(text: str, passed_by: set[Path] | None = None) -> list[Path]:
     """The tables that are named here. Raises: SourceError: there are none."""
     top = Path(text.removeprefix(PREFIX))
     if top.is_dir():
-        files = sorted(path for path in top.rglob("*.parquet") if path.is_file())
+        files = sorted(p for p in files_below(top, passed_by) if p.name.endswith(".parquet") and p.is_file())
     else:
         files = [top] if top.is_file() else []
     if not files:

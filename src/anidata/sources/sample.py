@@ -11,6 +11,7 @@ from anidata.sources.listing.folders import walk
 
 EXAMPLE = "sample:"
 TAKES = ""
+HAS_PATH = False
 PICTURES = (".jpg", ".png", ".webp")  # beside them lie the texts of their licenses
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
+from anidata.sources.listing.own import files_below
 from anidata.sources.videos.reader import Frame, frames
 from anidata.storage import encode, readable, uri_of
 
@@ -28,7 +29,7 @@ def state(text: str, options: Options) -> str:  # noqa: ARG001  the contract's
 
 
 def records(text: str, options: Options) -> Iterator[Record]:
-    top, files = _files(text)
+    top, files = _files(text, options.passed_by)
     for path in files:
         below = encode(path.relative_to(top).as_posix()) + "/" if path != top else ""
         status = path.stat()
@@ -58,11 +59,11 @@ def _record(frame: Frame, root: str, below: str, video: str, status: os.stat_res
     )
 
 
-def _files(text: str) -> tuple[Path, list[Path]]:
+def _files(text: str, passed_by: set[Path] | None = None) -> tuple[Path, list[Path]]:
     """The folder or video that is named, and the videos there. Raises: SourceError: there are none."""
     top = Path(text.removeprefix(PREFIX))
     if top.is_dir():
-        files = sorted(path for path in top.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+        files = sorted(p for p in files_below(top, passed_by) if p.suffix.lower() in ENDINGS and p.is_file())
     else:
         files = [top] if top.is_file() else []
     if not files:

@@ -35,6 +35,6 @@ def placeholders(text: str) -> Iterator[Record]:
 
 
 def records(text: str, options: Options) -> Iterator[Record]:
-    root, shards = shards_of(text.removeprefix(PREFIX))
+    root, shards = shards_of(text.removeprefix(PREFIX), options.passed_by)
     for shard in shards:
         yield from samples(root, shard.below, shard.members(options), rows_of(shard), options)

@@ -24,6 +24,8 @@ and may have
         what is open of it, in words; empty: nothing
     spelled(table, settings) -> table
         its table of a recipe, with what is written short written out; settings: what --set names
+    anchored(table, folder) -> table
+        that table with its relative paths made absolute, below a folder
     pinned(config: Config) -> Config
         the config with what lies outside the recipe pinned in it
     portable(table) -> table

@@ -18,6 +18,7 @@ from anidata.sources.listing.files import (
     open_scope,
     tree_records,
 )
+from anidata.sources.listing.own import is_own
 from anidata.sources.video import ENDINGS as ENDINGS_OF_VIDEOS
 from anidata.sources.videos.reader import is_container
 from anidata.storage import Reference, encode, uri_of
@@ -27,7 +28,7 @@ VIDEO = "a video; the source video takes its frames: anidata ingest WORK video:F
 
 
 def walk(top: Path, root: str, options: Options) -> Iterator[Record]:
-    """Yield the records of all files below `top`, folder by folder; a workspace among them is left out.
+    """Yield the records of all files below `top`, folder by folder; what anidata made among them is left out.
 
     Memory is taken for the largest folder, and for the names of those that wait.
     """
@@ -40,12 +41,22 @@ def walk(top: Path, root: str, options: Options) -> Iterator[Record]:
         waiting += [
             (f"{folder}{name}/", scope)
             for name in sorted(folders, reverse=True)
-            if not (name == options.base.name and _is_same(top / folder / name, options.base))
+            if not _is_left_out(top / folder / name, options)
         ]
 
 
+def _is_left_out(folder: Path, options: Options) -> bool:
+    """Whether a folder is the workspace itself, or another of anidata's own, which is noted."""
+    if _is_base(folder, options.base):
+        return True
+    is_passed = is_own(folder)
+    if is_passed:
+        options.passed_by.add(folder)
+    return is_passed
+
+
 def state_of(top: Path, base: Path) -> str:
-    """A digest of the names, sizes and dates of all below `top`, the workspace left out: 4 µs a file."""
+    """A digest of the names, sizes and dates of all below `top`, anidata's own left out: 4 µs a file."""
     digest, waiting = hashlib.sha256(), [str(top)]
     while waiting:
         folder = waiting.pop()
@@ -58,13 +69,13 @@ def state_of(top: Path, base: Path) -> str:
         for entry in entries:
             if not entry.is_dir(follow_symlinks=False):
                 digest.update(f"{entry.path}\0{_look(entry)}\0".encode("utf-8", "surrogateescape"))
-            elif not (entry.name == base.name and _is_same(entry.path, base)):
+            elif not _is_base(entry.path, base) and not is_own(entry.path):
                 waiting.append(entry.path)
     return digest.hexdigest()
 
 
-def _is_same(one: str | Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
+def _is_base(folder: str | Path, base: Path) -> bool:
+    return Path(folder).name == base.name and os.path.realpath(folder) == os.path.realpath(base)
 
 
 def _look(entry: os.DirEntry[str]) -> str:

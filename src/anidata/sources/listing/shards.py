@@ -16,6 +16,7 @@ from anidata.errors import SourceError
 from anidata.sources import Options
 from anidata.sources.archives.archive import PACKED_TAR, members, streamed
 from anidata.sources.listing.files import ListedFile
+from anidata.sources.listing.own import files_below
 from anidata.sources.web.files import UNSIZED, date_of, system_of, tar_members
 from anidata.storage import WEB, uri_of
 
@@ -42,15 +43,15 @@ class SourceShard:
         return members(Path(self.location), options)
 
 
-def shards_of(text: str) -> tuple[str, list[SourceShard]]:
-    """The root of a source as a URI, and its shards by name.
+def shards_of(text: str, passed_by: set[Path] | None = None) -> tuple[str, list[SourceShard]]:
+    """The root of a source as a URI, and its shards by name; passed_by: see `files_below`.
 
     Raises: SourceError: there are none.
     """
     if "://" in text:
         return _by_url(text)
     top = Path(text)
-    paths = _tars_below(top)
+    paths = sorted(path for path in files_below(top, passed_by) if _is_tar(path))
     if paths:
         return _below(top, paths)
     paths = [top] if top.is_file() else [path for path in map(Path, expanded(text)) if path.is_file()]
@@ -80,10 +81,8 @@ def below_of(url: str, root: str) -> str:
     return "" if url == root else url.removeprefix(root).lstrip("/") + "/"
 
 
-def _tars_below(top: Path) -> list[Path]:
-    if not top.is_dir():
-        return []
-    return sorted(path for path in top.rglob("*") if path.name.endswith(ENDINGS) and path.is_file())
+def _is_tar(path: Path) -> bool:
+    return path.name.endswith(ENDINGS) and path.is_file()
 
 
 def _below(top: Path, paths: list[Path]) -> tuple[str, list[SourceShard]]:

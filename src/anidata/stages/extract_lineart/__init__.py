@@ -12,6 +12,7 @@ __getattr__ = face(
         "run": "stage",
         "is_up_to_date": "state",
         "spelled": "config",
+        "anchored": "config",
         "pinned": "config",
         "portable": "config",
     },

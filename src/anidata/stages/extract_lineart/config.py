@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from anidata.errors import RecipeError
@@ -88,6 +89,20 @@ def spelled(table: Document, settings: Sequence[str]) -> Document:  # noqa: ARG0
             if isinstance(parameters, dict):
                 plain, whole = selection.spelled(names, parameters)
                 return others | {"styles": plain, "style": whole}
+    return table
+
+
+def anchored(table: Document, folder: Path) -> Document:
+    """The table with the arguments of styles as absolute paths.
+
+    A value of the wrong type is refused later.
+    """
+    match table:
+        case {"style": {**styles}}:
+            whole = {
+                name: selection.anchored(str(name), settings, folder) for name, settings in styles.items()
+            }
+            return table | {"style": whole}
     return table
 
 

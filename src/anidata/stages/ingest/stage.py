@@ -6,14 +6,19 @@ what depends on it and nothing else.
 """
 
 from collections import Counter
+from pathlib import Path
 
 from anidata.catalog import gathered
+from anidata.engine import progress
 from anidata.engine.job import Job
 from anidata.sources import Options
-from anidata.stages.ingest import plan, retries
+from anidata.stages.ingest import limit, plan, retries
 from anidata.stages.ingest.config import Config
 from anidata.stages.ingest.unfinished import has_journals, open_parts
+from anidata.storage import readable
 from anidata.workspace import Workspace
+
+NAMED = 3  # folders that are passed by, named in a note
 
 
 def run(job: Job) -> Counter[str]:
@@ -21,7 +26,7 @@ def run(job: Job) -> Counter[str]:
 
     What is added, or asked for again, is a plan of its own.
     """
-    workspace, config, request = job.workspace, job.recipe.ingest, job.request
+    workspace, config, request = job.workspace, job.recipe.ingest, limit.request_of(job)
     passing = set() if request.retry else retries.passing(workspace)
     counts = _work(job)
     passing &= retries.passing(workspace) if passing else set()
@@ -30,11 +35,23 @@ def run(job: Job) -> Counter[str]:
     if request.retry and retries.add_failed(workspace, request.retry, config.part_size):
         counts += _work(job)
     options = _options(workspace, config)
-    if request.sources and plan.add_generation(workspace, request, options, config.part_size):
+    added = plan.add_generation(workspace, request, options, config.part_size) if request.sources else 0
+    _say_passed_by(workspace, options.passed_by)
+    if added:
         counts += _work(job)
     for name in ("records", "images"):
         gathered.gather(workspace, name)
     return counts
+
+
+def _say_passed_by(workspace: Workspace, folders: set[Path]) -> None:
+    """Tell how many folders of anidata's own lie in the sources, this workspace's aside."""
+    home = workspace.path.resolve()
+    others = sorted(folder for folder in folders if folder.resolve() != home)
+    if others:
+        names = ", ".join(readable(str(folder)) for folder in others[:NAMED]) + ", …" * (len(others) > NAMED)
+        many = "s" * (len(others) > 1)
+        progress.say(f"passed by {len(others):,} folder{many} that anidata made, in the sources: {names}")
 
 
 def is_up_to_date(job: Job) -> bool:

@@ -384,11 +384,14 @@ def test_whatever_path_of_a_finished_workspace_is_a_link_what_it_leads_to_is_unh
     assert [name for name in names if not is_unharmed(name)] == []
 
 
-def test_a_run_writes_a_data_set_that_is_what_it_was_before_and_leaves_the_users_files(made, command, inline):
+def test_builds_there_and_back_give_the_same_manifest_and_leave_the_users_files(made, command, inline):
     """Beside the sources and in the data set."""
     theirs = [made / "pile/z.png.part", made / "set/z.png.part", made / "set/data/film.mkv.part"]
+    before = (made / "set/manifest.json").read_bytes()
     for path in theirs:
         path.write_bytes(b"mine")
     command("shard", made / "beside", made / "set", "--set", "shard.seed=7")
+    assert (made / "set/manifest.json").read_bytes() != before
     command("shard", made / "beside", made / "set", "--set", "shard.seed=0")
     assert [path.read_bytes() for path in theirs] == [b"mine"] * 3
+    assert (made / "set/manifest.json").read_bytes() == before

@@ -34,7 +34,7 @@ from anidata.training import train
 from anidata.training.config import Config, resolve
 from anidata.training.data.loader import Loader
 from anidata.training.run import validation
-from anidata.workspace import Workspace
+from anidata.workspace import held
 from training_lab import TINY, as_options
 from training_lab import run as train_into
 from training_lab import tiny as tiny_model
@@ -96,7 +96,7 @@ def test_a_run_holds_recipe_environment_figures_samples_weights_and_a_card(finis
     run = tmp_path / "run"
     assert (done["images"], done["reason"]) == (48, "all 48 images are seen")
     assert (done["already"], done["skipped"]) == (False, 0)
-    assert {p.name for p in run.iterdir()} - {".lock"} == FILES
+    assert {p.name for p in run.iterdir()} - {".lock", ".anidata"} == FILES
     samples = [p.name for p in sorted((run / "samples").iterdir())]
     assert samples == ["000000000016.png", "000000000032.png", "000000000048.png"]
     side = 3 * 16 + 2 * 2  # 3 pictures: line | output | truth
@@ -342,7 +342,7 @@ def test_a_folder_with_other_things_in_it_is_left_alone(trained, tmp_path):
 
 def test_a_run_in_use_is_told_with_its_holder(trained, finished, tmp_path):
     message = rf"is in use by process {os.getpid()}"
-    with Workspace(tmp_path / "run").locked(), pytest.raises(Locked, match=message):
+    with held(tmp_path / "run", lambda: None), pytest.raises(Locked, match=message):
         trained("train.images=96")
 
 

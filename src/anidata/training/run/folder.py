@@ -220,8 +220,10 @@ def _check_folder(run: Run) -> None:
 
 
 def _is_other(path: Path) -> bool:
-    mark = ownership.read_mark(path, ownership.OTHER) or {"kind": KIND}
-    return mark.get("kind") != KIND or ownership.read_mark(path, ownership.WORKSPACE) is not None
+    mark = ownership.read_mark(path, ownership.OTHER)
+    return (mark is not None and mark.get("kind") != KIND) or ownership.read_mark(
+        path, ownership.WORKSPACE
+    ) is not None
 
 
 def _is_begun(name: str) -> bool:

@@ -5,23 +5,26 @@ offers.
 """
 
 import re
+import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, make_dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anidata import recipe, registry
-from anidata.catalog import connections
+from anidata.catalog import connections, damage
 from anidata.engine.engine import Engine
 from anidata.engine.job import Job
 from anidata.engine.job import Request as Request  # noqa: PLC0414 - re-exported
+from anidata.errors import DamagedError
 from anidata.stages.ingest.plan import source_of
 from anidata.storage import FILE
 from anidata.workspace import Workspace
 
 Counts = dict[str, Counter[str]]
+T = TypeVar("T")
 
 
 if TYPE_CHECKING:
@@ -123,7 +126,9 @@ def run(work: Job) -> Counts:
     Returns what each did, by the names of their tables.
     """
     with connections.reused():
-        return {registry.stage(name).SETTINGS: run_stage(name, work) for name in registry.STAGES}
+        return mending(
+            lambda: {registry.stage(name).SETTINGS: _run_stage(name, work) for name in registry.STAGES}, work
+        )
 
 
 def run_stage(name: str, work: Job) -> Counter[str]:
@@ -131,14 +136,46 @@ def run_stage(name: str, work: Job) -> Counter[str]:
 
     Where it has decided anew, those behind it that can decide again by what they know do so.
     """
-    stage = registry.stage(name)
     with connections.reused():
-        counts: Counter[str] = stage.run(work)
-        if counts and hasattr(stage, "DECISION"):
-            for later in registry.STAGES[registry.STAGES.index(name) + 1 :]:
-                if hasattr(registry.stage(later), "decide_again"):
-                    registry.stage(later).decide_again(work)
+        return mending(lambda: _run_stage(name, work), work, name)
+
+
+def _run_stage(name: str, work: Job) -> Counter[str]:
+    stage = registry.stage(name)
+    counts: Counter[str] = stage.run(work)
+    if counts and hasattr(stage, "DECISION"):
+        for later in registry.STAGES[registry.STAGES.index(name) + 1 :]:
+            if hasattr(registry.stage(later), "decide_again"):
+                registry.stage(later).decide_again(work)
     return counts
+
+
+def mending(do: Callable[[], T], work: Job, name: str = "") -> T:
+    """Do something; where a file turns out to be damaged that can be made again, do that first.
+
+    name: of the stage that is run; those before it that make such a file are run too.
+
+    Raises: DamagedError: a file can't be made again, or is damaged once more.
+    """
+    before = registry.STAGES[: registry.STAGES.index(name)] if name else ()
+    cleared: set[str] = set()
+    while True:
+        try:
+            return do()
+        except DamagedError as error:
+            if error.path in cleared:
+                raise
+            cleared.add(error.path)
+            maker = damage.clear(work.workspace, error)
+            print(f"{error.path} is damaged, and is made again", file=sys.stderr)
+        if maker in before:
+            do = partial(_after, maker, work, do)
+
+
+def _after(maker: str, work: Job, do: Callable[[], T]) -> T:
+    """Run a stage, then do something."""
+    _run_stage(maker, work)
+    return do()
 
 
 def progress(name: str, work: Job) -> str:

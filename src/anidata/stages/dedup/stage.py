@@ -80,7 +80,7 @@ def decide_again(job: Job) -> None:
 def is_up_to_date(job: Job) -> bool:
     """Whether the decisions are up to date, all pictures are joined, and no pair waits for a look."""
     made = tables.made_from(DECISION.path(job.workspace))
-    if not made or made["state"] != state(job.workspace, job.recipe.dedup):
+    if not made or made.get("state") != state(job.workspace, job.recipe.dedup):
         return False
     return bool(made["joined"] == _pictures(job.workspace) and not made["waiting"])
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from anidata import recipe, storage
 from anidata.catalog import decisions, gathered, schemas, tables
 from anidata.catalog.catalog import Catalog
+from anidata.catalog.pairs import pair_file
 from anidata.engine import parts
 from anidata.engine.job import Job
 from anidata.imaging import decode
@@ -61,6 +62,7 @@ def run(job: Job) -> Counter[str]:
     if is_up_to_date(job):
         return Counter()
     workspace, config = job.workspace, job.recipe.lineart
+    _check_tars(workspace)
     for name in config.drawn:
         selection.check(name, style_config(name, config))
     counts: Counter[str] = Counter()
@@ -111,7 +113,27 @@ def state(workspace: Workspace, config: Config) -> str:
 
 def is_up_to_date(job: Job) -> bool:
     made = tables.made_from(DECISION.path(job.workspace))
+    if made.get("tars") != _tars(job.workspace):
+        return False
     return bool(made.get("state") == state(job.workspace, job.recipe.lineart) and not made.get("retry"))
+
+
+def _tars(workspace: Workspace) -> str:
+    """Changes when a tar of pairs does."""
+    return recipe.fingerprint(tables.state_of(*sorted(workspace.folder("pairs").glob("*.tar"))))
+
+
+def _check_tars(workspace: Workspace) -> None:
+    """Look at the last file in each tar, if any tar has changed since the last decision.
+
+    Raises: DamagedError: one is missing, cut short, or another's.
+    """
+    if tables.made_from(DECISION.path(workspace)).get("tars") == _tars(workspace):
+        return
+    for path in tables.files(workspace.folder("pairs")):
+        stored = tables.read(path, schemas.PAIRS)
+        for row in stored.slice(max(0, stored.num_rows - 1)).to_pylist():
+            pair_file(workspace, row)
 
 
 def _like(job: Job) -> LinePart:
@@ -188,7 +210,7 @@ def _decide(workspace: Workspace, config: Config, failures: Failures) -> None:
     reasons |= {key: failures.get(key, (MISSING_AGAIN, ""))[0] for key in lacking}
     messages = {key: message for key, (_, message) in failures.items()}
     rows = [{"key": key, "reasons": [reasons[key]], "message": messages.get(key)} for key in sorted(reasons)]
-    made = {"state": state(workspace, config), "retry": len(lacking)}
+    made = {"state": state(workspace, config), "tars": _tars(workspace), "retry": len(lacking)}
     tables.write(DECISION.path(workspace), tables.table(rows, DECISION.schema), made)
 
 

@@ -5,7 +5,6 @@ follows its key. So additions and removals rewrite few tars, and a tar whose sam
 alone.
 """
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TypedDict
@@ -19,10 +18,9 @@ from anidata.errors import WorkspaceError
 from anidata.recipe import Document
 from anidata.stages.shard import card, choosing, packing
 from anidata.stages.shard.choosing import Keys
-from anidata.stages.shard.markers import Files, read_marker, split_of
-from anidata.stages.shard.plan import Plan, is_made, plan_of, state
+from anidata.stages.shard.markers import Files, listed, read_marker, split_of
+from anidata.stages.shard.plan import Plan, is_made, plan_of, samples_path, state
 from anidata.stages.shard.splits import assign_splits
-from anidata.workspace import Workspace
 
 
 class Manifest(TypedDict):
@@ -60,7 +58,7 @@ def is_up_to_date(job: Job) -> bool:
 
 
 def has_run(job: Job) -> bool:
-    return _samples_path(job.workspace).exists()
+    return samples_path(job.workspace).exists()
 
 
 def _finish(plan: Plan, keys: Keys) -> None:
@@ -80,7 +78,7 @@ def _finish(plan: Plan, keys: Keys) -> None:
         "splits": _samples_by_split(keys),
     }
     storage.publish_json(plan.dataset / "manifest.json", manifest)
-    tables.write(_samples_path(plan.workspace), choosing.samples_table(keys).sort_by("key"))
+    tables.write(samples_path(plan.workspace), choosing.samples_table(keys).sort_by("key"))
     storage.publish_json(plan.state_file, {"dataset": str(plan.dataset), "state": state(plan)})
 
 
@@ -98,8 +96,7 @@ def _delete_leftovers(plan: Plan, wanted: set[str]) -> None:
     """
     markers = plan.markers.glob("*-of-*.json")
     unwanted = [path for path in markers if f"data/{path.stem}.tar" not in wanted]
-    lists = [path for path in (plan.dataset / "manifest.json", *unwanted) if path.exists()]
-    known = wanted | {name for path in lists for name in json.loads(path.read_bytes())["files"]}
+    known = wanted.union(*map(listed, (plan.dataset / "manifest.json", *unwanted)))
     for name in known:
         if ".." not in Path(name).parts and not Path(name).is_absolute():
             storage.delete(plan.dataset / (name + storage.TEMPORARY))
@@ -128,7 +125,3 @@ def _claim(dataset: Path) -> None:
         f"A data set of anidata, format {FORMAT}. Files listed in manifest.json are rewritten by anidata.\n"
     )
     storage.publish(mark, text.encode())
-
-
-def _samples_path(workspace: Workspace) -> Path:
-    return workspace.folder("decisions") / "samples.parquet"

@@ -12,6 +12,7 @@
     │   └── RunError        3   a training's folder of another recipe or model, or damaged
     ├── MissingExtra        4   an optional dependency isn't installed
     ├── StorageError        5   the disk is full, read-only, or fails
+    │   └── DamagedError    5   a file of the workspace is cut short, or not what was written there
     ├── WorkerError         6   workers can't be started, or die whatever they are given
     ├── TrainingError       7   training can't go on: no such device, gradients that aren't finite
     └── Interrupted       130   Ctrl-C: what was in flight is finished, the same command goes on
@@ -68,6 +69,17 @@ class MissingExtra(AnidataError):
 
 class StorageError(AnidataError):
     exit_code = 5
+
+
+class DamagedError(StorageError):
+    """A damaged file, by its `path`; the message says what is lost, and which command helps."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(path, message)
+        self.path, self.message = path, message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class WorkerError(AnidataError):

@@ -19,6 +19,7 @@ from anidata.engine.by_hand import Change, Layers
 from anidata.engine.engine import Engine
 from anidata.engine.job import Job
 from anidata.engine.job import Request as Request  # noqa: PLC0414 - re-exported
+from anidata.engine.mending import mending
 from anidata.recipe import Document, Leaves
 from anidata.sources import anchored
 from anidata.stages.ingest.plan import source_of
@@ -234,7 +235,11 @@ def run(work: Job) -> Counts:
     Returns what each did, by the names of their tables.
     """
     with connections.reused():
-        return {registry.stage(name).SETTINGS: run_stage(name, work) for name in registry.STAGES}
+        return mending(lambda: _run_all(work), work, _run_stage)
+
+
+def _run_all(work: Job) -> Counts:
+    return {registry.stage(name).SETTINGS: _run_stage(name, work) for name in registry.STAGES}
 
 
 def run_stage(name: str, work: Job) -> Counter[str]:
@@ -242,15 +247,19 @@ def run_stage(name: str, work: Job) -> Counter[str]:
 
     Where it has decided anew, those behind it that can decide again by what they know do so.
     """
-    stage = registry.stage(name)
     with connections.reused():
-        if stage.is_up_to_date(work):
-            return Counter()
-        counts: Counter[str] = stage.run(work)
-        if counts and hasattr(stage, "DECISION"):
-            for later in registry.STAGES[registry.STAGES.index(name) + 1 :]:
-                if hasattr(registry.stage(later), "decide_again"):
-                    registry.stage(later).decide_again(work)
+        return mending(lambda: _run_stage(name, work), work, _run_stage, name)
+
+
+def _run_stage(name: str, work: Job) -> Counter[str]:
+    stage = registry.stage(name)
+    if stage.is_up_to_date(work):
+        return Counter()
+    counts: Counter[str] = stage.run(work)
+    if counts and hasattr(stage, "DECISION"):
+        for later in registry.STAGES[registry.STAGES.index(name) + 1 :]:
+            if hasattr(registry.stage(later), "decide_again"):
+                registry.stage(later).decide_again(work)
     return counts
 
 

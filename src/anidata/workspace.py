@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anidata import ownership, recipe, storage
-from anidata.errors import FormatError, Interrupted, StorageError, WorkspaceError
+from anidata import ownership, recipe, registry, storage
+from anidata.errors import FormatError, Interrupted, RecipeError, StorageError, WorkspaceError
 
 FORMAT = 1
 TMP = "tmp"  # of private folders; it may be a link to another disk
@@ -67,8 +67,24 @@ class Workspace:
         return self.path / "recipe.toml"
 
     def last_recipe(self) -> recipe.Document:
-        """The document of the last resolved recipe, empty in a new workspace."""
-        return recipe.read(self.recipe_file) if self.recipe_file.exists() else {}
+        """The document of the last resolved recipe, empty in a new workspace.
+
+        Raises: RecipeError: it is damaged.
+        """
+        if not self.recipe_file.exists():
+            return {}
+        try:
+            document = recipe.read(self.recipe_file)
+        except RecipeError as error:
+            raise RecipeError(f"{error} {self._other_recipe()}") from error
+        last = registry.stage(registry.STAGES[-1]).SETTINGS
+        if last not in document and not self.recipe_file.read_bytes().endswith(b"\n"):
+            raise RecipeError(f"{self.recipe_file} is cut short. {self._other_recipe()}")
+        return document
+
+    def _other_recipe(self) -> str:
+        work = shlex.quote(str(self.path))
+        return f"Mend it, or have another recipe take its place: anidata run RECIPE {work} SOURCE"
 
     def remember(self, text: str) -> None:
         """Keep a resolved recipe, as TOML, for the commands to come."""
@@ -190,7 +206,10 @@ def open_workspace(path: Path) -> Workspace:
             f"{path} is no workspace. Start one with: anidata ingest {shlex.quote(str(path))} SOURCE"
         ) from error
     except (ValueError, TypeError, KeyError) as error:
-        raise WorkspaceError(f"{path / MARK} is not anidata's, or damaged. Name another folder.") from error
+        raise WorkspaceError(
+            f"{path / MARK} is not anidata's, or damaged. Name another folder; or, if this was a workspace, "
+            f'write {{"format": {FORMAT}}} into that file.'
+        ) from error
     if number != FORMAT:
         raise FormatError(
             f"{path} has workspace format {number}; this version of anidata reads format {FORMAT}. "

@@ -40,7 +40,9 @@ def cut(part: Path) -> None:
     whole = pq.read_table(part)
     part.unlink()
     for n in range(len(whole)):
-        pq.write_table(whole.slice(n, 1), part.with_stem(f"{part.stem}-{n:02d}"))
+        pq.write_table(
+            whole.slice(n, 1).replace_schema_metadata(None), part.with_stem(f"{part.stem}-{n:02d}")
+        )
 
 
 def manifest(work: Path) -> dict:
@@ -152,7 +154,7 @@ def test_a_damaged_copy_is_none_and_is_written_anew(done, content):
 @pytest.mark.usefixtures("large")
 def test_a_part_that_is_damaged_is_told_of_when_it_is_to_be_gathered(done):
     tables.files(done.folder("images"))[0].write_bytes(b"nothing of Parquet")
-    with pytest.raises(StorageError, match="images can't be read"):
+    with pytest.raises(StorageError, match=r"images/part-.* is damaged"):
         gathered.gather(done, "images")
 
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from anidata.audit.tar import Notes
 from anidata.catalog import tables as catalog_tables
 from anidata.dataset.description import FORMAT
@@ -227,7 +225,7 @@ def _count_rows(table: Path, watch: Watch) -> int | str:
     for _, failure in watch.each([table]):
         try:
             rows = failure.message if failure else sum(catalog_tables.group_sizes(table))
-        except (OSError, pa.ArrowException) as error:
+        except StorageError as error:
             rows = f"can't be read: {error}"
     return rows
 

@@ -11,19 +11,19 @@ A table is a folder of parts, or one file; a part carries what it was made from 
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from anidata import registry
 from anidata.catalog import connections, decisions, exceptions, licenses, views
 from anidata.catalog.gathered import files_of, is_small, schema_of
 from anidata.catalog.schemas import CODES, PARTED, SAMPLES, SPLITS, VIEWS, measures
-from anidata.catalog.tables import read, state_of
-from anidata.errors import QueryError, StorageError
+from anidata.catalog.tables import check, opened, read, state_of
+from anidata.errors import QueryError
 from anidata.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Catalog:
         # What earlier tables took is kept until the pool is asked to let go of it.
         pa.default_memory_pool().release_unused()
         self._workspace, self._tables = workspace, list[str]()
-        self._scanned = False  # whether a view reads files
+        self._scanned = list[Path]()  # files that views read
         self._home = workspace.path, self.sealed
         idle = connections.take(self._home)
         self._connection = idle or connections.connect(workspace.spill(), sealed=self.sealed)
@@ -109,7 +109,8 @@ class Catalog:
 
     def select(self, sql: str, **tables: pa.Table) -> pa.Table:
         """The answer to one SELECT, all of it; `tables` can be asked by their names too."""
-        return self._asked(sql, tables).to_arrow_table()
+        with self._told_of_damage():
+            return self._asked(sql, tables).to_arrow_table()
 
     def stream(self, sql: str, size: int, **tables: pa.Table) -> Iterator[list[dict[str, Any]]]:
         """The answer in lists of at most `size` rows, never all at once in memory."""
@@ -118,9 +119,10 @@ class Catalog:
 
     def batches(self, sql: str, size: int, **tables: pa.Table) -> Iterator[pa.RecordBatch]:
         """The same as columns."""
-        for batch in self._asked(sql, tables).to_arrow_reader(size):
-            if batch.num_rows:
-                yield batch
+        with self._told_of_damage():
+            for batch in self._asked(sql, tables).to_arrow_reader(size):
+                if batch.num_rows:
+                    yield batch
 
     def grouped(self, sql: str, by: str, **tables: pa.Table) -> Iterator[tuple[Any, pa.Table]]:
         """The answer, sorted by the column `by`, as one table for each of its values.
@@ -129,7 +131,7 @@ class Catalog:
         """
         held: list[pa.RecordBatch] = []
         value: Any = None
-        for batch in self._asked(sql, tables).to_arrow_reader(BATCH):
+        for batch in self.batches(sql, BATCH, **tables):
             values, start = batch.column(by).to_pylist(), 0
             while start < len(values):
                 if held and values[start] != value:
@@ -174,13 +176,26 @@ class Catalog:
 
     def _register(self, name: str, paths: list[Path], schema: pa.Schema) -> None:
         existing = tuple(path for path in paths if path.exists())
+        if is_small(existing):
+            self._add(name, _held(existing, state_of(*existing), schema))
+        else:
+            self._scan(name, existing, schema)
+            self._scanned += existing
+
+    @contextmanager
+    def _told_of_damage(self) -> Iterator[None]:
+        """Look at the files that views read, if a query fails within: DuckDB doesn't say which is damaged.
+
+        Raises: DamagedError: one of them is. What the query raises.
+        """
+        import duckdb  # noqa: PLC0415
+
         try:
-            if is_small(existing):
-                self._add(name, _held(existing, state_of(*existing), schema))
-            else:
-                self._scan(name, existing, schema)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise StorageError(f"{name.strip('_')} can't be read: {error}") from error
+            yield
+        except (duckdb.Error, OSError, pa.ArrowException):
+            for path in self._scanned:
+                check(path)
+            raise
 
     def _scan(self, name: str, paths: Sequence[Path], schema: pa.Schema) -> None:
         """Make a view of files that are read in each query anew.
@@ -197,8 +212,8 @@ class Catalog:
         self._add(f"{name}_without_rows", schema.empty_table())
         columns = ", ".join(f'"{field.name}"' for field in schema)
         whole = " UNION ALL BY NAME ".join([f"FROM {name}_without_rows", *scans])
-        self._connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM ({whole})")
-        self._scanned = True
+        with self._told_of_damage():
+            self._connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM ({whole})")
 
     def _ranks(self) -> None:
         """Register tables of how strict each license and rating is that occurs."""
@@ -260,4 +275,5 @@ def _quoted(text: str) -> str:
 
 
 def _footer(path: Path) -> pa.Schema:
-    return pq.read_schema(path)
+    with opened(path) as file:
+        return file.schema_arrow

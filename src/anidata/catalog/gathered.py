@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from anidata import recipe, storage
 from anidata.catalog.schemas import EDGES, FETCHED, PAIRS, RECORDS, RELATIONS, images_schema
 from anidata.catalog.tables import files, made_from, read, state_of
-from anidata.errors import StorageError
+from anidata.errors import DamagedError
 from anidata.workspace import Workspace
 
 HELD = 1 << 20  # bytes of a table's parts: up to these it is held in memory
@@ -28,11 +28,8 @@ def gather(workspace: Workspace, name: str) -> None:
     if is_small(parts) or _is_gathered(path, state):
         return
     schema = schema_of(name).with_metadata({b"anidata": json.dumps({"state": state}).encode()})
-    try:
-        with storage.publishing(path) as file:
-            _write_gathered(file, parts, schema)
-    except pa.ArrowInvalid as error:
-        raise StorageError(f"{name} can't be read: {error}") from error
+    with storage.publishing(path) as file:
+        _write_gathered(file, parts, schema)
 
 
 def _write_gathered(file: BinaryIO, parts: Sequence[Path], schema: pa.Schema) -> None:
@@ -65,7 +62,7 @@ def files_of(workspace: Workspace, name: str) -> list[Path]:
 def _is_gathered(path: Path, state: str) -> bool:
     try:
         return bool(made_from(path).get("state") == state)
-    except (OSError, pa.ArrowInvalid):  # a copy that is damaged is none
+    except DamagedError:  # a copy that is damaged is none
         return False
 
 

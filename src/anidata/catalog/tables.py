@@ -1,10 +1,13 @@
 """Tables as Parquet files: a table is a folder of parts, or one file.
 
-A part carries what it was made from in its footer.
+A part carries in its footer what it was made from, and its own name: so one in another's place is noticed.
 """
 
+import errno
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +15,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from anidata import storage
+from anidata.catalog.damage import damaged, name_of
+from anidata.errors import StorageError
 
+FOOTER = b"anidata"  # our key there
+NAME = "file"  # what the footer calls the table's own name
 SLICE = 1 << 13  # rows of a slice at least
 SLICES = 16  # at most: each costs a look at the whole tables
 
 
 def write(path: Path, table: pa.Table, made_from: dict[str, Any] | None = None) -> None:
-    """Publish a table as one Parquet file, with what it was made from in its footer."""
-    meta = {b"anidata": json.dumps(made_from or {}, sort_keys=True).encode()}
+    """Publish a table of the workspace as one Parquet file, with what it was made from in its footer."""
+    _write(path, table, _note(path, made_from))
+
+
+def write_plain(path: Path, table: pa.Table) -> None:
+    """The same of a table for others: its bytes are the same wherever it lies."""
+    _write(path, table, "{}")
+
+
+def _write(path: Path, table: pa.Table, note: str) -> None:
+    meta = {FOOTER: note.encode()}
     with storage.publishing(path) as file:
         pq.write_table(table.replace_schema_metadata(meta), file, compression="zstd")
 
@@ -28,7 +44,7 @@ def write_batches(
     path: Path, batches: Iterator[pa.RecordBatch], schema: pa.Schema, made_from: dict[str, Any]
 ) -> int:
     """Publish a table that is made a piece at a time, never all of it in memory; how many rows it has."""
-    count, meta = 0, {b"anidata": json.dumps(made_from, sort_keys=True).encode()}
+    count, meta = 0, {FOOTER: _note(path, made_from).encode()}
     with (
         storage.publishing(path) as file,
         pq.ParquetWriter(file, schema.with_metadata(meta), compression="zstd") as writer,
@@ -43,18 +59,65 @@ def made_from(path: Path) -> dict[str, Any]:
     """The origin that `write` noted of a table; empty where there is no such file."""
     if not path.exists():
         return {}
-    footer = pq.read_metadata(path).metadata or {}
-    origin: dict[str, Any] = json.loads(footer.get(b"anidata", b"{}"))
+    with opened(path) as file:
+        return _origin(file)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """A table to read from.
+
+    Raises: DamagedError: it is no Parquet, cut short, or another's. StorageError: no right to read it.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            name = _origin(file).get(NAME, name_of(path))
+            if name != name_of(path):
+                raise damaged(path, f"it is {name!r}")
+            yield file
+    except OSError as error:
+        if error.errno:
+            raise _unreadable(path, error) from error
+        raise damaged(path, f"{error}") from error  # pyarrow's own, which has no number
+    except (pa.ArrowException, ValueError) as error:
+        raise damaged(path, f"{error}") from error
+
+
+def check(path: Path) -> None:
+    """Read a table from end to end.
+
+    Raises: DamagedError.
+    """
+    with opened(path) as file:
+        for group in range(file.num_row_groups):
+            file.read_row_group(group)
+
+
+def _origin(file: pq.ParquetFile) -> dict[str, Any]:
+    """All that a footer notes. Raises: ValueError: it isn't ours."""
+    origin = json.loads((file.metadata.metadata or {}).get(FOOTER, b"{}"))
+    if not isinstance(origin, dict):
+        raise ValueError(f"its footer notes {origin!r}")  # noqa: TRY004  of a file, not of a call
     return origin
+
+
+def _note(path: Path, made_from: dict[str, Any] | None) -> str:
+    """The text of a footer."""
+    return json.dumps({**(made_from or {}), NAME: name_of(path)}, sort_keys=True)
+
+
+def _unreadable(path: Path, error: OSError) -> StorageError:
+    why = os.strerror(error.errno or errno.EIO)
+    return StorageError(f"{path} can't be read ({why}). Give read access, then run the same command again.")
 
 
 def read(path: Path, schema: pa.Schema) -> pa.Table:
     """A table with exactly the columns of `schema`; what the file lacks is null."""
     if not path.exists():
         return schema.empty_table()
-    with pq.ParquetFile(path) as file:
+    with opened(path) as file:
         content = file.read()
-    return pa.table([_column(content, field) for field in schema], schema=schema)
+        return pa.table([_column(content, field) for field in schema], schema=schema)
 
 
 def _column(content: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
@@ -100,17 +163,17 @@ def write_groups(
     with storage.publishing(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for group in groups:
             writer.write_table(table(group, schema))
-        writer.add_key_value_metadata({"anidata": json.dumps(made_from or {}, sort_keys=True)})
+        writer.add_key_value_metadata({FOOTER.decode(): _note(path, made_from)})
 
 
 def group_sizes(path: Path) -> list[int]:
     """Rows in each row group."""
-    meta = pq.read_metadata(path)
-    return [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
+    with opened(path) as file:
+        return [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
 
 
 def read_group(path: Path, group: int) -> list[dict[str, Any]]:
-    with pq.ParquetFile(path) as file:
+    with opened(path) as file:
         content: list[dict[str, Any]] = file.read_row_group(group).to_pylist()
     return content
 

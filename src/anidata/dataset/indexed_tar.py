@@ -5,6 +5,7 @@ Nothing is read before it is asked for.
 
 import errno
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -51,8 +52,12 @@ class _File:
     def __init__(self, number: int) -> None:
         self.number = number
 
-    def __del__(self) -> None:
-        os.close(self.number)
+    # When an interpreter ends, `os` may have gone before this; and a script may have closed all its files.
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        try:  # noqa: SIM105  `suppress` may have gone too
+            close(self.number)
+        except OSError:
+            pass
 
 
 def _open(path: Path) -> _File:

@@ -14,6 +14,7 @@ import numpy as np
 from anidata import storage
 from anidata.catalog import schemas
 from anidata.catalog.catalog import Catalog
+from anidata.catalog.pairs import pair_file
 from anidata.errors import BadImage
 from anidata.imaging import decode, encode, fit, sheet, sheet_layout
 from anidata.imaging.sheet_layout import Cell, Section
@@ -32,7 +33,10 @@ LIMIT = 1 << 40  # bytes and pixels: what stands here was read before, within th
 
 SHOWN = f"""
 SELECT key, file,
-    list({{style: style, tar: tar, "offset": p.offset, size: size}} ORDER BY style <> 'color', style) AS files
+    list(
+        {{key: key, style: style, suffix: suffix, tar: tar, "offset": p.offset, size: size}}
+        ORDER BY style <> 'color', style
+    ) AS files
 FROM (
     SELECT DISTINCT ON (key, style) * FROM _pairs
     JOIN (
@@ -96,8 +100,7 @@ def _pairs(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
 
 
 def _stored(workspace: Workspace, entry: Row, file: str) -> Cell:
-    reference = Reference(f"pairs/{entry['tar']}", entry["offset"], entry["size"])
-    picture = decode.decode(storage.read(reference, workspace.path, entry["size"]), LIMIT).rgb
+    picture = decode.decode(pair_file(workspace, entry), LIMIT).rgb
     return Cell(picture, note=file if entry["style"] == schemas.COLOR else entry["style"])
 
 

@@ -1,17 +1,18 @@
 """The funnel: of all sightings, how many failed, were rejected and why, were copies, and became samples."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, TypedDict
 
 from rich.table import Table
 
 from anidata import recipe, storage
 from anidata.catalog import decisions, tables
 from anidata.catalog.catalog import Catalog
+from anidata.catalog.damage import read_json
+from anidata.errors import DamagedError
 from anidata.workspace import Workspace
 
 VERSION = 1
@@ -62,14 +63,23 @@ class Funnel:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
+class _Noted(TypedDict):
+    """funnel.json."""
+
+    state: str
+    funnel: Funnel
+
+
 def remembered(workspace: Workspace) -> Funnel | None:
     """The funnel as it was last written down, if nothing has changed since.
 
     That takes no look at the tables.
     """
-    path = _path(workspace)
-    noted = json.loads(path.read_bytes()) if path.exists() else {}
-    return Funnel(**noted["funnel"]) if noted.get("state") == _state(workspace) else None
+    try:
+        noted = read_json(_path(workspace), _Noted)
+    except (FileNotFoundError, DamagedError):
+        return None
+    return noted["funnel"] if noted["state"] == _state(workspace) else None
 
 
 def remember(workspace: Workspace, funnel: Funnel) -> None:

@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, cast
 
+from anidata.catalog.damage import damaged
 from anidata.sources import Options
 from anidata.sources.archives import sevenzip, tar
 from anidata.sources.archives import zip as zip_archive
@@ -191,8 +192,12 @@ def _save(listing: Path, files: list[ListedFile]) -> None:
 
 
 def _load(listing: Path) -> list[ListedFile]:
-    with open(listing, "rb") as file:
-        return [_from_row(*json.loads(line)) for line in file]
+    """The files written down. Raises: DamagedError."""
+    try:
+        with open(listing, "rb") as file:
+            return [_from_row(*json.loads(line)) for line in file]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise damaged(listing, f"{error}") from error
 
 
 def _from_row(path: str, at: list[Any] | None, *others: Any) -> ListedFile:

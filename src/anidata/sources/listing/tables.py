@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from anidata.errors import SourceError
 from anidata.sources import Options
+from anidata.sources.listing.blobs import copies
 from anidata.sources.web.files import whole
 from anidata.sources.web.secrets import scrubbed
 from anidata.storage import Reference, publishing, uri_of
@@ -68,11 +69,10 @@ def pictures(table: Table, options: Options, wanted: str = "") -> tuple[str, dic
         blob = options.base / "blobs" / f"parquet-{_id(table, options, column)}.tar"
         if not blob.exists():
             _copy(parquet, column, leaf, blob, options.max_bytes)
-    with open(blob, "rb") as file:
-        references = {
-            int(member.name): Reference(f"blobs/{blob.name}", member.offset, member.size)
-            for member in writer.members(file)
-        }
+    references = {
+        int(member.name): Reference(f"blobs/{blob.name}", member.offset, member.size)
+        for member in copies(blob)
+    }
     return column, references
 
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from anidata.catalog.damage import damaged
 from anidata.errors import MissingExtra
 from anidata.sources import Options
+from anidata.sources.listing.blobs import copies
 from anidata.sources.videos.notes import EndNote, FrameNote
 from anidata.storage import Reference, publishing, uri_of
 from anidata.tar import writer
@@ -111,8 +113,10 @@ def _run(words: list[str], file: BinaryIO, seconds: float) -> None:
 
 
 def _copied(blob: Path) -> Iterator[Frame]:
+    members = {member.name: member for member in copies(blob)}
+    if END not in members:
+        raise damaged(blob, f"{END} is missing")
     with open(blob, "rb") as file:
-        members = {member.name: member for member in writer.members(file)}
         for name, member in members.items():
             if name.endswith(".png"):
                 note: FrameNote = _json(file, members[f"{name[:-4]}.json"])

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.lib.recfunctions import repack_fields
 
 from anidata import ownership, storage
-from anidata.catalog import catalog, schemas, tables
+from anidata.catalog import arrays, catalog, schemas, tables
 from anidata.duplicates import hamming, pairs, phash, windows
 from anidata.engine.engine import Engine, Limits, Watch
 from anidata.imaging import decode
@@ -84,8 +84,7 @@ def join(workspace: Workspace, bits: int, *, flips: bool, engine: Engine) -> Cou
 def _publish(folder: Path, keys: np.ndarray, edges: pa.Table, settings: dict[str, Any]) -> None:
     """Write a join's edges, and before them the keys of the pictures that it was the first to see."""
     number = len(tables.files(folder))
-    with storage.publishing(folder / f"{number:05d}.keys.npy") as file:
-        np.save(file, keys, allow_pickle=False)
+    arrays.write(folder / f"{number:05d}.keys.npy", keys)
     tables.write(folder / f"{number:05d}.parquet", edges, {"settings": settings})
 
 
@@ -253,5 +252,5 @@ def _begin_anew(folder: Path) -> None:
 
 def _seen(folder: Path) -> np.ndarray:
     """The keys of all pictures that have been joined."""
-    keys = [np.load(p.with_suffix(".keys.npy"), allow_pickle=False) for p in tables.files(folder)]
+    keys = [arrays.read(p.with_suffix(".keys.npy"), "S24") for p in tables.files(folder)]
     return np.concatenate(keys) if keys else np.empty(0, "S24")

@@ -16,7 +16,7 @@ JOIN_VERSION = 2  # of the edges
 def is_up_to_date(job: Job) -> bool:
     """Whether the decisions are up to date, all pictures are joined, and no pair waits for a look."""
     made = tables.made_from(DECISION.path(job.workspace))
-    if not made or made["state"] != state(job.workspace, job.recipe.dedup):
+    if not made or made.get("state") != state(job.workspace, job.recipe.dedup):
         return False
     return bool(made["joined"] == pictures(job.workspace) and not made["waiting"])
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from anidata import storage
 from anidata.catalog import gathered, schemas, tables
 from anidata.catalog.catalog import Catalog
+from anidata.catalog.pairs import pair_file
 from anidata.engine import parts
 from anidata.engine.job import Job
 from anidata.imaging.reopen import Reader
@@ -25,7 +26,7 @@ from anidata.stages.extract_lineart.config import Config, style_config
 from anidata.stages.extract_lineart.decision import BLOT, DECISION, NO_INK, NO_LINE
 from anidata.stages.extract_lineart.decision import MISSING as MISSING_AGAIN
 from anidata.stages.extract_lineart.drawing import Failures, Frame, LinePart, Pens, draw_part
-from anidata.stages.extract_lineart.state import fingerprints, state
+from anidata.stages.extract_lineart.state import fingerprints, state, tars_state
 from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
 
@@ -57,6 +58,7 @@ WITHOUT_LINES = "SELECT key FROM _kept_before_extract_lineart JOIN _merged USING
 def run(job: Job) -> Counter[str]:
     """Draw what is kept and not yet drawn so, then decide which pictures have a whole pair."""
     workspace, config = job.workspace, job.recipe.lineart
+    _check_tars(workspace)
     for name in config.drawn:
         selection.check(name, style_config(name, config))
     counts: Counter[str] = Counter()
@@ -75,6 +77,19 @@ def run(job: Job) -> Counter[str]:
     gathered.gather(workspace, "pairs")
     _decide(workspace, config, failures)
     return counts
+
+
+def _check_tars(workspace: Workspace) -> None:
+    """Look at the last file in each tar, if any tar has changed since the last decision.
+
+    Raises: DamagedError: one is missing, cut short, or another's.
+    """
+    if tables.made_from(DECISION.path(workspace)).get("tars") == tars_state(workspace):
+        return
+    for path in tables.files(workspace.folder("pairs")):
+        stored = tables.read(path, schemas.PAIRS)
+        for row in stored.slice(max(0, stored.num_rows - 1)).to_pylist():
+            pair_file(workspace, row)
 
 
 def _like(job: Job) -> LinePart:
@@ -151,7 +166,7 @@ def _decide(workspace: Workspace, config: Config, failures: Failures) -> None:
     reasons |= {key: failures.get(key, (MISSING_AGAIN, ""))[0] for key in lacking}
     messages = {key: message for key, (_, message) in failures.items()}
     rows = [{"key": key, "reasons": [reasons[key]], "message": messages.get(key)} for key in sorted(reasons)]
-    made = {"state": state(workspace, config), "retry": len(lacking)}
+    made = {"state": state(workspace, config), "tars": tars_state(workspace), "retry": len(lacking)}
     tables.write(DECISION.path(workspace), tables.table(rows, DECISION.schema), made)
 
 

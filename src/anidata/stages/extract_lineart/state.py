@@ -49,4 +49,12 @@ def state(workspace: Workspace, config: Config) -> str:
 
 def is_up_to_date(job: Job) -> bool:
     made = tables.made_from(DECISION.path(job.workspace))
+    tars = tars_state(job.workspace)
+    if made.get("tars", tars) != tars:  # an older version hasn't noted them
+        return False
     return bool(made.get("state") == state(job.workspace, job.recipe.lineart) and not made.get("retry"))
+
+
+def tars_state(workspace: Workspace) -> str:
+    """Changes when a tar of pairs does."""
+    return recipe.fingerprint(tables.state_of(*sorted(workspace.folder("pairs").glob("*.tar"))))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from anidata import registry
+from anidata.catalog import tables
 from anidata.duplicates import phash, windows
 from anidata.engine.engine import Limits
 from anidata.fetch import Config as FetchConfig
@@ -49,6 +50,12 @@ class IngestPart:
 
     def path(self, folder: str) -> Path:
         return self.workspace.folder(folder) / f"part-{self.generation:05d}-{self.index:05d}.parquet"
+
+    def noted(self) -> dict[str, Any]:
+        """The notes in its tables on how they were made; none unless both are there, as large as written."""
+        noted, images = tables.made_from(self.path("records")), self.path("images")
+        size = images.stat().st_size if images.exists() else None
+        return noted if size is not None and noted.get("images", size) == size else {}
 
 
 def limits(config: Config) -> Limits:

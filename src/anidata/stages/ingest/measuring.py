@@ -33,7 +33,7 @@ warm = phash.warm
 
 def measure_part(part: IngestPart, watch: Watch) -> Counter[str]:
     """Work through one part, or through what is stale in it, and publish it."""
-    before = tables.made_from(part.path("records")).get("made")
+    before = part.noted().get("made")
     work = _first_work(part) if before is None else _work_again(part, before)
     for row, failure in watch.each(work.sightings):
         if failure:
@@ -103,10 +103,12 @@ class _PartWork:
     def publish(self) -> None:
         self._publish_copies()
         retry = sum(self._is_to_be_tried_again(row) for row in self.sightings if row["at_uri"])
-        made = {"made": self.made, "retry": retry}
+        made: dict[str, Any] = {"made": self.made, "retry": retry}
         images = [self.images[key] for key in sorted(self.images)]
         records = cast("list[dict[str, Any]]", self.sightings)
-        tables.write(self.part.path("images"), tables.table(images, schemas.images_schema()), made)
+        pictures = self.part.path("images")
+        tables.write(pictures, tables.table(images, schemas.images_schema()), made)
+        made["images"] = pictures.stat().st_size
         tables.write(self.part.path("records"), tables.table(records, schemas.RECORDS), made)
         self.counts["sightings"] = len(self.sightings) if self.before is None else 0
 

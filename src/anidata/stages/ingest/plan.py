@@ -1,6 +1,5 @@
 """The plan of an ingest, written down before it is worked through: sources listed as parts."""
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any, cast
 import numpy as np
 
 from anidata import recipe, registry, storage
-from anidata.catalog import catalog, schemas, tables
+from anidata.catalog import arrays, catalog, schemas, tables
+from anidata.catalog.damage import read_json
 from anidata.engine.job import Request
 from anidata.engine.parts import RAMP, SMALLEST
 from anidata.errors import SourceError
@@ -101,8 +101,7 @@ def _look(text: str, options: Options) -> str | None:
 def _listed(workspace: Workspace) -> dict[str, str]:
     """SOURCE → its fingerprint when it was last listed whole."""
     path = _listed_path(workspace)
-    looks: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
-    return looks
+    return read_json(path, dict[str, str]) if path.exists() else {}
 
 
 def _listed_path(workspace: Workspace) -> Path:
@@ -114,8 +113,7 @@ def known_keys(workspace: Workspace, generation: int) -> np.ndarray:
     path = _known_keys_path(workspace, generation)
     if not path.exists():
         return np.empty(0, "S24")
-    keys: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    return keys
+    return arrays.read(path, "S24")
 
 
 def source_of(text: str) -> tuple[str, ModuleType]:
@@ -145,8 +143,7 @@ def _publish_known_keys(workspace: Workspace, generation: int) -> None:
     sql = f"SELECT DISTINCT key FROM _images WHERE error IS NULL OR error NOT IN ({again}) ORDER BY key"
     with catalog.Catalog(workspace) as views:
         keys = views.select(sql).column("key").to_numpy(zero_copy_only=False)
-    with storage.publishing(_known_keys_path(workspace, generation)) as file:
-        np.save(file, keys.astype("S24"), allow_pickle=False)
+    arrays.write(_known_keys_path(workspace, generation), keys.astype("S24"))
 
 
 def _groups(rows: Iterable[Sighting], largest: int, lanes: dict[str, int]) -> Iterator[list[Sighting]]:

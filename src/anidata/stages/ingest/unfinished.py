@@ -13,7 +13,7 @@ def open_parts(workspace: Workspace, config: Config) -> list[IngestPart]:
     for generation in plan.generations(workspace):
         for index, size in enumerate(tables.group_sizes(plan.plan_path(workspace, generation))):
             part = IngestPart(workspace, generation, index, size, config)
-            before = tables.made_from(part.path("records"))
+            before = part.noted()
             if before.get("made") != made or before.get("retry", 0):
                 unfinished.append(part)
     return unfinished

@@ -1,6 +1,6 @@
 """The shard of each sample: it follows the sample's key, among as many as its split has."""
 
-import json
+import re
 from collections.abc import Iterator
 from string import Template
 
@@ -10,12 +10,14 @@ import pyarrow.compute as pc
 from anidata import storage
 from anidata.catalog import schemas, tables
 from anidata.catalog.catalog import Catalog
+from anidata.catalog.damage import read_json
 from anidata.stages.extract_lineart.state import fingerprints
 from anidata.stages.shard import packing, samples
 from anidata.stages.shard.markers import split_of
 from anidata.stages.shard.packing import ShardPart
 from anidata.stages.shard.plan import Plan
 
+SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-(?P<count>\d{5})\.tar")
 Keys = dict[str, pa.Array]  # shard → the keys of its samples, both in their order
 
 SIZES = """
@@ -48,18 +50,27 @@ ORDER BY shard, key, style, tar, "offset"
 def shard_counts(plan: Plan, *, reshard: bool) -> dict[str, int]:
     """Shards of each split: chosen once, by the bytes there are, and kept."""
     path = plan.workspace.folder("plan") / "shards.json"
-    kept: dict[str, int] = json.loads(path.read_bytes()) if path.exists() and not reshard else {}
+    kept = read_json(path, dict[str, int]) if path.exists() and not reshard else {}
     with Catalog(plan.workspace) as views:
         sizes = views.select(SIZES).to_pylist()
+        if not kept and not reshard:
+            kept = _counts_of_last_build(views)
     counts = {}
     for row in sizes:
         by_size = -(-row["size"] // plan.config.shard_bytes)
         by_samples = -(-row["samples"] // plan.config.shard_samples)
         counts[row["split"]] = max(by_size, by_samples)
     counts |= kept
-    if counts != kept:
+    if counts != kept or not path.exists():
         storage.publish_json(path, counts)
     return counts
+
+
+def _counts_of_last_build(views: Catalog) -> dict[str, int]:
+    """Shards of each split, by the names of the shards in the table of samples."""
+    shards = views.select("SELECT DISTINCT shard FROM _samples").column("shard").to_pylist()
+    named = (SHARD.fullmatch(shard) for shard in shards)
+    return {match["split"]: int(match["count"]) for match in named if match}
 
 
 def choose(plan: Plan, counts: dict[str, int]) -> Keys:

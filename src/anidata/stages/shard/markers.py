@@ -1,10 +1,11 @@
 """Markers: a note for each shard on what it was packed from, beside the state of its data set."""
 
-import json
 from pathlib import Path
 from typing import TypedDict
 
 from anidata import storage
+from anidata.catalog.damage import damaged, read_json
+from anidata.errors import DamagedError
 
 
 class FileEntry(TypedDict):
@@ -35,9 +36,26 @@ class Marker(Fingerprints):
 
 
 def read_marker(markers: Path, name: str) -> Marker:
-    """The marker of a shard. Raises: OSError, ValueError: there is none."""
-    marker: Marker = json.loads(marker_path(markers, name).read_bytes())
+    """The marker of a shard. Raises: OSError, DamagedError: there is none, or it was only begun."""
+    path = marker_path(markers, name)
+    marker = read_json(path, Marker)
+    if marker["name"] != name:
+        raise damaged(path, f"it is of {marker['name']}")
     return marker
+
+
+def listed(document: Path) -> set[str]:
+    """The files that a manifest or a marker lists; none where it is damaged: better one too many stays."""
+    try:
+        return set(read_json(document, _Listing)["files"])
+    except (FileNotFoundError, DamagedError):
+        return set()
+
+
+class _Listing(TypedDict):
+    """All that a manifest and every marker have."""
+
+    files: dict[str, FileEntry | None]
 
 
 def begin(markers: Path, name: str, files: list[str]) -> None:

@@ -15,7 +15,9 @@ import pyarrow as pa
 
 from anidata import recipe, storage
 from anidata.catalog import schemas, tables
+from anidata.catalog.pairs import pair_file
 from anidata.engine.engine import Watch
+from anidata.errors import DamagedError
 from anidata.stages.shard.markers import (
     FileEntry,
     Files,
@@ -27,7 +29,6 @@ from anidata.stages.shard.markers import (
     split_of,
 )
 from anidata.stages.shard.samples import MARKS, Row, about, metadata, metadata_schema
-from anidata.storage import Reference
 from anidata.tar import writer
 from anidata.workspace import Workspace
 
@@ -137,7 +138,7 @@ def stale(shard: ShardPart) -> set[str]:
     """Which of TAR and TABLE has to be written."""
     try:
         marker = read_marker(shard.markers, shard.name)
-    except (OSError, ValueError):
+    except (OSError, DamagedError):
         return {TAR, TABLE}
     prints = shard.fingerprints
     return {
@@ -150,7 +151,8 @@ def stale(shard: ShardPart) -> set[str]:
 
 def _is_there(shard: ShardPart, marker: Marker, name: str) -> bool:
     path = shard.dataset / name
-    return path.exists() and path.stat().st_size == marker["files"][name]["bytes"]
+    entry = marker["files"].get(name)
+    return entry is not None and path.exists() and path.stat().st_size == entry["bytes"]
 
 
 def pack(shard: ShardPart, watch: Watch) -> set[str]:
@@ -200,7 +202,7 @@ def _pack_table(shard: ShardPart) -> Files:
     (name,) = TABLE_FILES
     path = name.format(shard.name)
     rows = [metadata(row) for row in shard.rows]
-    tables.write(shard.dataset / path, pa.Table.from_pylist(rows, schema=metadata_schema()))
+    tables.write_plain(shard.dataset / path, pa.Table.from_pylist(rows, schema=metadata_schema()))
     return {path: entry_of((shard.dataset / path).read_bytes())}
 
 
@@ -217,8 +219,7 @@ def sample(shard: ShardPart, row: Row) -> list[tuple[str, bytes]]:
     text = json.dumps(about(row, shard.polarity), ensure_ascii=False, sort_keys=True)
     members = {f"{key}.json": text.encode()}
     for entry in row["files"]:
-        at = Reference(f"pairs/{entry['tar']}", entry["offset"], entry["size"])
-        data = storage.read(at, shard.workspace.path, entry["size"])
+        data = pair_file(shard.workspace, entry)
         members[f"{key}.{_role(entry['style'], shard.styles[0])}.{entry['suffix']}"] = data
     return sorted(members.items())
 

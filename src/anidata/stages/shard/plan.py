@@ -1,20 +1,34 @@
 """A build of a data set: where it goes, what it is made from, and whether that has changed since."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from anidata import recipe
 from anidata.catalog import decisions, tables
+from anidata.catalog.damage import read_json
 from anidata.dataset.description import FORMAT
 from anidata.engine.job import Job
+from anidata.errors import DamagedError
 from anidata.recipe import Document
 from anidata.stages.extract_lineart.config import Config as LineartConfig
 from anidata.stages.extract_lineart.state import fingerprints
 from anidata.stages.shard.config import Config
+from anidata.stages.shard.markers import Files
 from anidata.workspace import Workspace
 
 VERSION = 1
+
+
+class State(TypedDict):
+    """state.json: a finished build."""
+
+    dataset: str
+    state: str
+
+
+class _Manifest(TypedDict):
+    files: Files
 
 
 @dataclass(frozen=True)
@@ -43,9 +57,15 @@ def plan_of(job: Job) -> Plan:
 
 
 def last_dataset(workspace: Workspace) -> Path:
-    """Where the data set was built last; WORK/dataset before that."""
+    """Where the data set was built last; WORK/dataset before that.
+
+    Raises: DamagedError: nobody knows any more.
+    """
     states = sorted(workspace.folder("shards").glob("*/state.json"), key=lambda p: p.stat().st_mtime_ns)
-    return Path(json.loads(states[-1].read_bytes())["dataset"]) if states else workspace.folder("dataset")
+    usual = workspace.folder("dataset")
+    if not states or states[-1].parent.name == recipe.fingerprint(str(usual)):
+        return usual
+    return Path(read_json(states[-1], State)["dataset"])
 
 
 def state(plan: Plan) -> str:
@@ -58,14 +78,14 @@ def state(plan: Plan) -> str:
 def is_made(plan: Plan) -> bool:
     """Whether the data set is there, whole, and made from what the workspace holds now."""
     try:
-        noted = json.loads(plan.state_file.read_bytes())["state"]
-        manifest = json.loads((plan.dataset / "manifest.json").read_bytes())
-        sizes = {name: (plan.dataset / name).stat().st_size for name in manifest["files"]}
-    except (OSError, ValueError, KeyError):
+        noted = read_json(plan.state_file, State)
+        files = read_json(plan.dataset / "manifest.json", _Manifest)["files"]
+        sizes = {name: (plan.dataset / name).stat().st_size for name in files}
+    except (OSError, DamagedError):
         return False
-    if noted != state(plan):
+    if noted != {"dataset": str(plan.dataset), "state": state(plan)} or not _has_samples(plan):
         return False
-    return all(sizes[name] == entry["bytes"] for name, entry in manifest["files"].items())
+    return all(sizes[name] == entry["bytes"] for name, entry in files.items())
 
 
 def is_up_to_date(job: Job) -> bool:
@@ -77,5 +97,12 @@ def has_run(job: Job) -> bool:
 
 
 def samples_path(workspace: Workspace) -> Path:
-    """The table that says which samples the data set has."""
+    """The table of the samples of the data set that was built last."""
     return workspace.folder("decisions") / "samples.parquet"
+
+
+def _has_samples(plan: Plan) -> bool:
+    """Whether the table of samples is there. Raises: DamagedError."""
+    path = samples_path(plan.workspace)
+    tables.made_from(path)
+    return path.exists()

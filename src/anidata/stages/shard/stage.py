@@ -5,7 +5,6 @@ follows its key. So additions and removals rewrite few tars, and a tar whose sam
 alone.
 """
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TypedDict
@@ -18,7 +17,7 @@ from anidata.engine.job import Job
 from anidata.recipe import Document
 from anidata.stages.shard import card, choosing, claim, packing
 from anidata.stages.shard.choosing import Keys
-from anidata.stages.shard.markers import Files, read_marker, split_of
+from anidata.stages.shard.markers import Files, listed, read_marker, split_of
 from anidata.stages.shard.plan import Plan, plan_of, samples_path, state
 from anidata.stages.shard.splits import assign_splits
 
@@ -90,8 +89,7 @@ def _delete_leftovers(plan: Plan, wanted: set[str]) -> None:
     """
     markers = plan.markers.glob("*-of-*.json")
     unwanted = [path for path in markers if f"data/{path.stem}.tar" not in wanted]
-    lists = [path for path in (plan.dataset / "manifest.json", *unwanted) if path.exists()]
-    known = wanted | {name for path in lists for name in json.loads(path.read_bytes())["files"]}
+    known = wanted.union(*map(listed, (plan.dataset / "manifest.json", *unwanted)))
     for name in known:
         if ".." not in Path(name).parts and not Path(name).is_absolute():
             storage.delete(plan.dataset / f"{name}.part")

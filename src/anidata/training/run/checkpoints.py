@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from anidata.training.baseline import Baseline
 
 FORMAT = 1
 SUFFIX = ".safetensors"
+WEIGHTS = "model.safetensors"  # of a run: made from a checkpoint
 META = "anidata"  # our one key in the file's metadata
 NAMES = {
     torch.float64: "F64",
@@ -69,6 +71,13 @@ class Header(TypedDict):
     groups: dict[str, Kept]  # by the optimizer's name
 
 
+class _Form(TypedDict):
+    """As much of a Header as is sure of one that was written whole."""
+
+    facts: dict[str, Any]
+    groups: dict[str, Kept]
+
+
 def save(path: Path, baseline: Baseline, averages: ema.Tensors, facts: Facts) -> None:
     """Write a checkpoint. `facts`: what JSON can hold of how far training has come.
 
@@ -87,6 +96,8 @@ def load(path: Path, baseline: Baseline, averages: ema.Tensors) -> Facts:
     """
     tensors, about_file = read(path)
     header = _checked(path, about_file)
+    if path.stem.isdecimal() and header["facts"]["images"] != int(path.stem):
+        raise _damaged(path, f"is that of {header['facts']['images']:,} images")
     own = {**_named("networks", ema.tensors(_trained(baseline))), **_named("ema", averages)}
     _check_tensors(path, own, {n: t for n, t in tensors.items() if not n.startswith("optimizers.")})
     _check_groups(path, baseline, header["groups"])
@@ -152,25 +163,30 @@ def read(path: Path) -> tuple[dict[str, Tensor], Any]:
     """
     with _opened(path) as file:
         names = file.keys()  # the file is no mapping
-        return {name: file.get_tensor(name) for name in names}, _about(path, file.metadata())
+        try:
+            return {name: file.get_tensor(name) for name in names}, _about(path, file.metadata())
+        except SafetensorError as error:
+            raise _damaged(path, f"can't be read ({error})") from error
 
 
 def _opened(path: Path) -> Any:
     try:
         return safe_open(path, "pt")
     except (OSError, SafetensorError) as error:
-        raise RunError(
-            f"{path} can't be read as safetensors ({error}). Delete it: training goes on from the one before."
-        ) from error
+        raise _damaged(path, f"can't be read as safetensors ({error})") from error
 
 
 def _about(path: Path, metadata: Mapping[str, str] | None) -> Any:
     try:
         return json.loads((metadata or {}).get(META, "null"))
-    except ValueError as error:
-        raise RunError(
-            f"{path}: its metadata is damaged. Delete it: training goes on from the one before."
-        ) from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"has damaged metadata ({error})") from error
+
+
+def _damaged(path: Path, why: str) -> RunError:
+    if path.name == WEIGHTS:
+        return RunError(f"{path} {why}. The command that trained it writes it anew: type it again.")
+    return RunError(f"{path} {why}. Delete it: training goes on from the one before.")
 
 
 def _checked(path: Path, about_file: Any) -> Header:
@@ -189,6 +205,10 @@ def _checked(path: Path, about_file: Any) -> Header:
             f"{path} has checkpoint format {number}; this version of anidata reads format {FORMAT}. "
             "Use the version that made it."
         )
+    try:
+        msgspec.convert(about_file, _Form)
+    except msgspec.ValidationError as error:
+        raise _damaged(path, f"has damaged metadata ({error})") from error
     return cast("Header", about_file)
 
 

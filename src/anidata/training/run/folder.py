@@ -28,7 +28,8 @@ import torch
 
 import anidata
 from anidata import ownership, recipe, storage, workspace
-from anidata.errors import RunError
+from anidata.catalog.damage import read_json
+from anidata.errors import DamagedError, RunError
 from anidata.training.config import FREE, Recipe, differences
 from anidata.training.distributed import Processes
 
@@ -120,12 +121,11 @@ class Run:
         if not self.environment.is_file():
             return {}
         try:
-            content: dict[str, Any] = json.loads(self.environment.read_bytes())
-        except ValueError as error:
+            return read_json(self.environment, dict[str, Any])
+        except DamagedError as error:
             raise RunError(
-                f"{self.environment} is damaged ({error}). Delete it; the next session writes it anew."
+                f"{self.environment} is damaged. Delete it; the next session writes it anew."
             ) from error
-        return content
 
     def recipe(self) -> Recipe:
         """The recipe that the run was begun with.

@@ -109,7 +109,8 @@ def _writing(path: Path) -> Iterator[None]:
 
 def _rows_until(path: Path, images: int) -> str:
     """The rows of a table up to so many images; one that was cut short by a kill goes too."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:] if path.exists() else []
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    lines = text.splitlines(keepends=True)[1:]
     return ",".join(HEADER) + "\n" + "".join(line for line in lines if _is_until(line, images))
 
 

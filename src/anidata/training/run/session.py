@@ -174,7 +174,7 @@ class Session:
         if not self.team.first or not images:
             return
         about = weights.About(images=images, baseline=self.recipe.baseline, preset=self.recipe.preset)
-        if not self.run.weights.is_file() or checkpoints.about(self.run.weights) != about:
+        if weights.known(self.run) != about:
             weights.export(self.run, written[images], self.baseline.sampled, about)
         sizes = {name: _size(self.baseline.networks[name]) for name in self.baseline.sampled}
         folder.publish_changed(self.run.card, card.write(self.run, self.recipe, sizes, self.scores, images))

@@ -5,7 +5,7 @@ A tensor is called NETWORK.KEY; of the networks that sample, the averages.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor
@@ -52,6 +52,14 @@ class About(TypedDict):
 def export(run: Run, checkpoint: Path, sampled: tuple[str, ...], about: About) -> None:
     """Write RUN/model.safetensors from a checkpoint."""
     checkpoints.write(run.weights, checkpoints.sampled(checkpoint, sampled), about)
+
+
+def known(run: Run) -> Any:
+    """All that RUN/model.safetensors says of itself; None where it isn't there, or is damaged."""
+    try:
+        return checkpoints.about(run.weights) if run.weights.is_file() else None
+    except RunError:
+        return None
 
 
 def load(path: Path, baseline: Baseline) -> None:

@@ -1,0 +1,29 @@
+"""The stored files of pairs, read back from WORK/pairs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from anidata import storage
+from anidata.catalog.damage import damaged
+from anidata.errors import BadImage
+from anidata.storage import Reference
+from anidata.tar import writer
+from anidata.tar.reader import BLOCK
+from anidata.workspace import Workspace
+
+
+def pair_file(workspace: Workspace, entry: Mapping[str, Any]) -> bytes:
+    """The bytes of a file of a pair, having looked at its header; entry: a row of schemas.PAIRS.
+
+    Raises: DamagedError: its tar is missing, cut short, or has something else there.
+    """
+    tar, offset, size = entry["tar"], entry["offset"], entry["size"]
+    name = f"{entry['key']}.{entry['style']}.{entry['suffix']}"
+    at = Reference(f"pairs/{tar}", offset - BLOCK, size + BLOCK)
+    try:
+        block = storage.read(at, workspace.path, size + BLOCK)
+    except BadImage as error:
+        raise damaged(workspace.folder("pairs") / tar, error.message) from error
+    if block[:BLOCK] != writer.header(name, size):
+        raise damaged(workspace.folder("pairs") / tar, f"{name} isn't at byte {offset:,}")
+    return block[BLOCK:]

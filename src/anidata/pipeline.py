@@ -4,7 +4,6 @@ Which stages there are, and what each can do, it learns from the registry; see a
 offers.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, make_dataclass, replace
@@ -20,10 +19,10 @@ from anidata.engine.engine import Engine
 from anidata.engine.job import Job
 from anidata.engine.job import Request as Request  # noqa: PLC0414 - re-exported
 from anidata.engine.mending import mending
+from anidata.errors import RecipeError
 from anidata.recipe import Document, Leaves
-from anidata.sources import anchored
+from anidata.sources import anchored, nameless
 from anidata.stages.ingest.plan import source_of
-from anidata.storage import FILE
 from anidata.workspace import Workspace
 
 Counts = dict[str, Counter[str]]
@@ -90,9 +89,9 @@ def resolve_all(
 
     Raises: RecipeError, UnknownPart.
     """
-    last = _remembered(workspace)
     named = _named(name) if name else None
-    layered = _layers(workspace, last, named)
+    last = _remembered(workspace, replaced=named is not None)
+    layered = _layers(workspace, last, named, forgotten=reset and named is not None)
     if reset:
         layered = Layers(layered.own, {})
     where = str(workspace.settings_file) if workspace else "the recipe"
@@ -112,10 +111,15 @@ def typed(sources: Sequence[str]) -> tuple[str, ...]:
     return tuple(anchored(text, Path.cwd()) for text in sources)
 
 
-def _remembered(workspace: Workspace | None) -> Recipe | None:
-    """The last recipe of a workspace; None: it has none yet."""
-    document = workspace.last_recipe() if workspace else {}
-    return _built(document, str(workspace.recipe_file)) if workspace and document else None
+def _remembered(workspace: Workspace | None, *, replaced: bool) -> Recipe | None:
+    """The last recipe of a workspace; None: it has none yet, or a damaged one that another is to replace."""
+    try:
+        document = workspace.last_recipe() if workspace else {}
+        return _built(document, str(workspace.recipe_file)) if workspace and document else None
+    except RecipeError:
+        if replaced:
+            return None
+        raise
 
 
 def _named(name: str) -> Recipe:
@@ -126,15 +130,18 @@ def _named(name: str) -> Recipe:
     return replace(given, sources=tuple(anchored(text, path.parent) for text in given.sources))
 
 
-def _layers(workspace: Workspace | None, last: Recipe | None, named: Recipe | None) -> Layers:
+def _layers(
+    workspace: Workspace | None, last: Recipe | None, named: Recipe | None, *, forgotten: bool
+) -> Layers:
     """The recipe's own settings, and what was set by hand before."""
-    if workspace is None or last is None:
-        return Layers(_leaves(named or Recipe()), {})
-    document = workspace.settings()
+    document = workspace.settings() if workspace and not forgotten else None
     if document is None:
-        return by_hand.adopted(_leaves(named or Recipe()), _leaves(last))
+        own = _leaves(named or Recipe())
+        return by_hand.adopted(own, _leaves(last)) if last else Layers(own, {})
     above, beneath = (recipe.leaves(Recipe, document.get(name, {})) for name in ("by_hand", "beneath"))
-    return Layers(_leaves(named) if named else by_hand.without(_leaves(last), above, beneath), above)
+    if last and not named:
+        return Layers(by_hand.without(_leaves(last), above, beneath), above)
+    return Layers(_leaves(named or Recipe()), above)
 
 
 def _leaves(given: Recipe) -> Leaves:
@@ -289,14 +296,4 @@ def portable(chosen: Recipe) -> dict[str, Any]:
     for stage in registry.stages():
         if hasattr(stage, "portable"):
             document[stage.SETTINGS] = stage.portable(document[stage.SETTINGS])
-    return document | {"sources": [_last(text) for text in chosen.sources]}
-
-
-def _last(text: str) -> str:
-    """A SOURCE by its kind, if it names one, and its last component."""
-    kind, colon, location = text.partition(":")
-    is_named = bool(colon) and kind in registry.names("sources")
-    path = (location if is_named else text).removeprefix(FILE).rstrip("/")
-    if "://" in path:
-        path = re.split("[?#]", path)[0]  # what follows may be a secret
-    return (f"{kind}:" if is_named else "") + (Path(path).name or path)
+    return document | {"sources": [nameless(text) for text in chosen.sources]}

@@ -95,8 +95,15 @@ class Workspace:
         return self.path / "settings.toml"
 
     def settings(self) -> recipe.Document | None:
-        """What was set by hand, and what stood beneath; None: an older version made the workspace."""
-        return recipe.read(self.settings_file) if self.settings_file.exists() else None
+        """What was set by hand, and what stood beneath; None: an older version made the workspace.
+
+        Raises: RecipeError: it is damaged.
+        """
+        try:
+            return recipe.read(self.settings_file) if self.settings_file.exists() else None
+        except RecipeError as error:
+            again = f"anidata run RECIPE {shlex.quote(str(self.path))} --reset"
+            raise RecipeError(f"{error} Mend it, or forget what was set by hand: {again}") from error
 
     def remember_settings(self, document: recipe.Document) -> None:
         """Keep what was set by hand. It goes before the recipe: one without it is an older version's."""

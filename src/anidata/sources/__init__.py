@@ -22,13 +22,14 @@ and may have
 The first source whose `accepts` says so takes a SOURCE; `KIND:REST` names the kind outright.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
 from anidata import registry
 from anidata.errors import SourceError
-from anidata.storage import Reference, absolute
+from anidata.storage import FILE, Reference, absolute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,3 +92,13 @@ def anchored(text: str, folder: Path) -> str:
     if is_named and not getattr(registry.load("sources", kind), "HAS_PATH", True):
         return text
     return (f"{kind}:" if is_named else "") + absolute(path, folder)
+
+
+def nameless(text: str) -> str:
+    """A SOURCE without paths of this machine: its kind, if it names one, and its last component."""
+    kind, colon, location = text.partition(":")
+    is_named = bool(colon) and kind in registry.names("sources")
+    path = (location if is_named else text).removeprefix(FILE).rstrip("/")
+    if "://" in path:
+        path = re.split("[?#]", path)[0]  # what follows may be a secret
+    return (f"{kind}:" if is_named else "") + (Path(path).name or path)

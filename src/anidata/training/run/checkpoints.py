@@ -6,7 +6,7 @@
 
 The file appears whole or not at all. Nothing is ever unpickled. Random generators need no state: what is
 random in a step is a function of the images seen.
-Source: the safetensors format, github.com/huggingface/safetensors, "Format"
+Source: the format safetensors, github.com/huggingface/safetensors
 """
 
 import json

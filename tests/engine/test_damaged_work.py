@@ -13,6 +13,7 @@ import pytest
 import damage_lab as lab
 from anidata.catalog import arrays, damage, tables
 from anidata.errors import DamagedError, RecipeError
+from drawings import drawing, save
 from finished import Restored
 from web_lab import Web
 
@@ -172,6 +173,26 @@ def test_a_damaged_recipe_is_no_recipe_of_defaults(place, text):
         assert str(error).endswith(f"anidata run RECIPE {place.work} SOURCE")
     assert lab.outcome(*place.words)[0] == "ok"
     assert lab.outcome("status", place.work)[0] == "ok"
+
+
+@pytest.mark.parametrize("gone", [["0.png"], ["0.png", "1.png", "2.png"]])
+@pytest.mark.parametrize("table", ["records", "images"])
+def test_copies_that_are_all_there_is_by_now_outlive_a_damaged_table(tmp_path, gone, table):
+    for n in range(3):
+        save(tmp_path / f"pile/{n}.png", drawing(n, 64, 64))
+    options = [*lab.OPTIONS, "--set", "ingest.copy=true"]
+    place = lab.Place(
+        tmp_path / "work", ("run", "quickstart", tmp_path / "work", tmp_path / "pile", *options)
+    )
+    assert lab.outcome(*place.words)[0] == "ok"
+    before, (blob,) = manifest(place), list((place.work / "blobs").iterdir())
+    copies = blob.read_bytes()
+    for name in gone:
+        (tmp_path / "pile" / name).unlink()
+    (place.work / f"{table}/part-00000-00000.parquet").write_bytes(b"PAR1")
+    assert lab.outcome(*place.words)[0] == "ok"
+    assert blob.read_bytes() == copies
+    assert manifest(place) == before
 
 
 # --- the readers ----------------------------------------------------------------------------------

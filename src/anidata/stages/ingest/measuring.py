@@ -1,7 +1,10 @@
 """Work through a part of the plan in a worker: read, decode, measure, publish."""
 
+import tarfile
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -183,7 +186,9 @@ class _PartWork:
     def _publish_copies(self) -> None:
         if not self.copies:
             return
-        path = self.part.workspace.folder("blobs") / (self.part.path("records").stem + ".tar")
+        path = _blob(self.part)
+        if path.exists() and _kept_copies(self.part):  # of what may be gone elsewhere: it stays
+            return
         with storage.publishing(path) as file:
             tar = writer.TarWriter(file)
             for copy in self.copies:
@@ -193,11 +198,37 @@ class _PartWork:
             tar.close()
 
 
+def _blob(part: IngestPart) -> Path:
+    """The tar of a part's copies."""
+    return part.workspace.folder("blobs") / f"{part.path('records').stem}.tar"
+
+
 def _first_work(part: IngestPart) -> _PartWork:
     """A part of which nothing has been read."""
     planned = plan.read_part(plan.plan_path(part.workspace, part.generation), part.index)
     sightings = fetching.answered(part.workspace, part.generation, part.index, planned)
+    copies, blob = _kept_copies(part), f"blobs/{_blob(part).name}"
+    for row in sightings:
+        _refer_to_copies(row, blob, copies)
     return _PartWork(part=part, sightings=[_unread(row) for row in sightings])
+
+
+def _kept_copies(part: IngestPart) -> dict[str, writer.Member]:
+    """The copies in the workspace of a part whose tables are gone: they may be all that there is by now."""
+    path = _blob(part)
+    if not path.exists():
+        return {}
+    with open(path, "rb") as file, suppress(tarfile.TarError):
+        return {member.name: member for member in writer.members(file)}
+    return {}
+
+
+def _refer_to_copies(row: Sighting, blob: str, copies: dict[str, writer.Member]) -> None:
+    """Have a row refer to its copies where it refers to files elsewhere."""
+    for ending, uri, refer in (("at", row["at_uri"], refer_picture), ("line", row["line_uri"], refer_line)):
+        copy = copies.get(f"{row['record']}.{ending}")
+        if copy and (uri or "").startswith(storage.FILE):
+            refer(row, blob, copy.offset, copy.size)
 
 
 def _unread(sighting: Sighting) -> RecordRow:

@@ -71,9 +71,7 @@ class Header(TypedDict):
     groups: dict[str, Kept]  # by the optimizer's name
 
 
-class _Form(TypedDict):
-    """As much of a Header as is sure of one that was written whole."""
-
+class _Form(TypedDict):  # of any Header
     facts: dict[str, Any]
     groups: dict[str, Kept]
 

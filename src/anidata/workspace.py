@@ -176,7 +176,7 @@ def held(folder: Path, sweep: Callable[[], None]) -> Iterator[None]:
 
 def _publish_changed(path: Path, text: str) -> None:
     """Write a small file, unless it says that already."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+    if not path.exists() or path.read_bytes() != text.encode():
         storage.publish(path, text.encode())
 
 

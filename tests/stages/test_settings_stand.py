@@ -324,7 +324,7 @@ def begun(tmp_path, run, monkeypatch):
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("anidata.stages.ingest.stage.measure_part", die)
+        patch.setattr("anidata.stages.ingest.work.measure_part", die)
         with pytest.raises(Killed):
             run("ingest", tmp_path / "work", tmp_path / "pile", "--limit", 4)
     return tmp_path / "work"

@@ -4,8 +4,7 @@
     optimizers.NAME.NUMBER.KEY             what an optimizer keeps of its NUMBERth parameter
     __metadata__ {"anidata": JSON}         format, facts, and the optimizers' groups
 
-The file appears whole or not at all. Nothing is ever unpickled. Random generators need no state: what is
-random in a step is a function of the images seen.
+The file appears whole or not at all. Nothing is ever unpickled. Chance is a function of the images seen.
 Source: the format safetensors, github.com/huggingface/safetensors
 """
 

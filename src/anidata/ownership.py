@@ -5,6 +5,7 @@ folders are opened one in the other. What is begun there has a random name with 
 alone are the leftovers of killed runs found.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -22,6 +23,7 @@ from anidata.errors import Locked, StorageError
 WORKSPACE, OTHER = "workspace.json", ".anidata"
 MARKS = (WORKSPACE, OTHER)  # of a WORK; of a DATASET or RUN
 LOCK = ".lock"
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 HOLDER = ".holder.json"  # who holds the lock
 LONGEST = 48  # characters of a file's name that are in that of its beginnings: with all, it may be too long
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.anidata", re.DOTALL)
@@ -224,6 +226,10 @@ def scratch(folder: Path) -> Iterator[Path]:
         raise unwritable(folder, error) from error
     try:
         yield folder / name
+    except OSError as error:
+        if error.errno in OF_THE_DISK:
+            raise unwritable(folder, error) from error
+        raise
     finally:
         shutil.rmtree(name, ignore_errors=True, dir_fd=above)
         os.close(lock)

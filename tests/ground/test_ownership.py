@@ -1,6 +1,7 @@
 """Only what is ours is replaced or deleted: below a folder with our mark, and through no link."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -395,3 +396,15 @@ def test_builds_there_and_back_give_the_same_manifest_and_leave_the_users_files(
     command("shard", made / "beside", made / "set", "--set", "shard.seed=0")
     assert [path.read_bytes() for path in theirs] == [b"mine"] * 3
     assert (made / "set/manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_disk_that_fails_while_a_private_folder_is_written_is_told_with_a_remedy(tmp_path, code):
+    with pytest.raises(StorageError, match=r"can.t be written .* Make room"), ownership.scratch(tmp_path):
+        raise OSError(code, os.strerror(code))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_error_in_a_private_folder_stays_what_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError), ownership.scratch(tmp_path):
+        raise FileNotFoundError(errno.ENOENT, "x")

@@ -95,7 +95,7 @@ class Workspace:
         return self.path / "settings.toml"
 
     def settings(self) -> recipe.Document | None:
-        """What was set by hand, and what stood beneath; None: an older version made the workspace.
+        """Read what was set by hand, and what stood beneath; None: an older version made the workspace.
 
         Raises: RecipeError: it is damaged.
         """

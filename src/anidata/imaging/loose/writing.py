@@ -21,7 +21,7 @@ Seen = tuple[int, ...]
 
 
 def look(path: Path) -> Seen | None:
-    """What stands at a path: changes when it does. None: nothing."""
+    """A look at a path: another one when what stands there changes. None: nothing stands there."""
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -6,7 +6,7 @@ from anidata.imaging.fit import Fit
 from anidata.recipe import Amount, Count, Share
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Which pictures are good enough; 0 (1 for a share that may not be exceeded) switches a rule off."""
 

@@ -16,7 +16,7 @@ from anidata.recipe import Amount, Count, Document, Positive, Share
 MIXED = {"ink": 4.0, "xdog": 2.0, "adaptive": 1.0, "ridge": 1.0}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fit, draw and encode the pairs."""
 

@@ -16,7 +16,7 @@ from anidata.workspace import Workspace
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Read every picture once, and measure it."""
 

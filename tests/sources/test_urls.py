@@ -123,6 +123,15 @@ def test_the_column_of_urls_can_be_named_and_the_others_are_kept(tmp_path):
     )
 
 
+@pytest.mark.parametrize("index", ["0", "not a URL", "https://a.example/line.png"])
+def test_a_column_without_a_name_is_no_lineart(tmp_path, index):
+    """An index that pandas has written."""
+    path = tmp_path / "list.csv"
+    path.write_text(f",url\n{index},https://a.example/1.png\n")
+    [record] = records(path)
+    assert (record.url, record.line, record.line_error) == ("https://a.example/1.png", None, None)
+
+
 def test_a_list_without_urls_says_which_columns_it_has(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("name,size\na,1\n")

@@ -65,7 +65,7 @@ def _columns(row: Row, location: str, options: Options) -> Columns:
 
 def _with_line(row: Row, columns: Columns, where: str) -> Record:
     record = _record(row, columns, where)
-    text = _text(row, columns.line)
+    text = _text(row, columns.line) if columns.line else ""  # a column may have no name
     if not text or record.at is None:
         return record
     stamp = hashlib.sha256(f"{record.stamp} {text}".encode()).hexdigest()[:12]

@@ -146,7 +146,8 @@ def forbid_writing(stage: str, lane: Lane, dice: random.Random) -> list[str]:
 
 
 def _of_storage(code: int, err: str) -> list[str]:
-    is_typed = code == 5 and err.startswith("StorageError: ") and "command again" in err
+    last = err.splitlines()[-1] if err else ""
+    is_typed = code == 5 and last.startswith("StorageError: ") and "command again" in last
     return [] if code == 0 or is_typed else [f"no typed error with a remedy, but {code}: {err[-SHOWN:]}"]
 
 

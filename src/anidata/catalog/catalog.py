@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 BATCH = 2048  # rows of an answer that is streamed
 
 
-@lru_cache(maxsize=10)  # as many as there are tables
+@lru_cache(maxsize=32)  # more than there are tables: with fewer, each would push the next one out
 def _held(paths: tuple[Path, ...], _state: str, schema: pa.Schema) -> pa.Table:
     """Small parts in memory, for as long as they stay as they are.
 
@@ -46,7 +46,7 @@ def _columns(path: Path, _state: int) -> tuple[str, ...]:
     return tuple(_footer(path).names)
 
 
-def _single_tables() -> dict[str, pa.Schema]:
+def single_tables() -> dict[str, pa.Schema]:
     """Table of one file in WORK/decisions → its columns."""
     return {d.name: d.schema for d in decisions.decisions()} | {"splits": SPLITS, "samples": SAMPLES}
 
@@ -67,18 +67,17 @@ class Catalog:
         """
         # What earlier tables took is kept until the pool is asked to let go of it.
         pa.default_memory_pool().release_unused()
-        self._workspace, self._tables = workspace, list[str]()
-        self._scanned = list[Path]()  # files that views read
+        self._workspace, self._scanned = workspace, list[Path]()  # files that views read
         self._home = workspace.path, self.sealed
-        idle = connections.take(self._home)
-        self._connection = idle or connections.connect(workspace.spill(), sealed=self.sealed)
+        waiting = connections.take(self._home)
+        self._connection = waiting or connections.connect(workspace.spill(), sealed=self.sealed)
         for name in PARTED:
             self._register(f"_{name}", files_of(workspace, name), schema_of(name))
-        for name, schema in _single_tables().items():
+        for name, schema in single_tables().items():
             self._register(f"_{name}", [workspace.folder("decisions") / f"{name}.parquet"], schema)
         self._ranks()
         self._exceptions(decided=decided)
-        if not idle:
+        if not waiting:
             self._create_views()
 
     def _exceptions(self, *, decided: bool) -> None:
@@ -105,7 +104,7 @@ class Catalog:
         if self.sealed:
             statements += ["SET enable_external_access = false", "SET lock_configuration = true"]
         for statement in statements:
-            self._connection.execute(statement)
+            self._connection.database.execute(statement)
 
     def select(self, sql: str, **tables: pa.Table) -> pa.Table:
         """The answer to one SELECT, all of it; `tables` can be asked by their names too."""
@@ -155,10 +154,8 @@ class Catalog:
         """
         if self._scanned:
             self._connection.close()
-            return
-        for name in dict.fromkeys(self._tables):
-            self._connection.unregister(name)
-        connections.give_back(self._home, self._connection)
+        else:
+            connections.give_back(self._home, self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -171,8 +168,8 @@ class Catalog:
 
     def _asked(self, sql: str, tables: dict[str, pa.Table]) -> "duckdb.DuckDBPyRelation":
         for name, content in tables.items():
-            self._add(name, content)
-        return self._connection.sql(sql)
+            self._connection.add(name, content, passing=True)
+        return self._connection.database.sql(sql)
 
     def _register(self, name: str, paths: list[Path], schema: pa.Schema) -> None:
         existing = tuple(path for path in paths if path.exists())
@@ -213,7 +210,7 @@ class Catalog:
         columns = ", ".join(f'"{field.name}"' for field in schema)
         whole = " UNION ALL BY NAME ".join([f"FROM {name}_without_rows", *scans])
         with self._told_of_damage():
-            self._connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM ({whole})")
+            self._connection.database.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM ({whole})")
 
     def _ranks(self) -> None:
         """Register tables of how strict each license and rating is that occurs."""
@@ -224,8 +221,7 @@ class Catalog:
             self._add(f"_{column}_rank", pa.table({"word": pa.array(words, pa.string()), "rank": ranks}))
 
     def _add(self, name: str, content: Any) -> None:
-        self._connection.register(name, content)
-        self._tables.append(name)
+        self._connection.add(name, content)
 
 
 class Sealed(Catalog):

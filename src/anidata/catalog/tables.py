@@ -117,6 +117,8 @@ def read(path: Path, schema: pa.Schema) -> pa.Table:
         return schema.empty_table()
     with opened(path) as file:
         content = file.read()
+        if content.schema.equals(schema):  # as it mostly is; to cast each column takes 25 µs
+            return content.replace_schema_metadata(schema.metadata)
         return pa.table([_column(content, field) for field in schema], schema=schema)
 
 

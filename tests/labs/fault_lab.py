@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ class Command:
 class Nursery:
     """Starts commands, one at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, prefix: Sequence[str] = ()) -> None:
+        """prefix: words that start its program, such as a watch over it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.logs = folder, (str(folder / "out.txt"), str(folder / "err.txt"))
         hooks = folder / "hooks"
@@ -103,7 +105,7 @@ class Nursery:
         (hooks / "sitecustomize.py").write_text("import fault_points\n\nfault_points.install()\n")
         paths = [str(hooks), str(TESTS), *sys.path]
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [*prefix, sys.executable, __file__],
             env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

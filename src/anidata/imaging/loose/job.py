@@ -100,6 +100,7 @@ class Work:
         if target is None:
             self.done.kept[str(self.job.output / names[0])] = READ
             return self.done
+        writing.sweep(target.path.parent)
         source = recipe.fingerprint(sorted(marks.way(path, target.path.parent) for path in paths))
         keys = [[picture.relative.name, key] for picture, key, _ in read]
         mark = Mark(pictures.SHEET, source, recipe.fingerprint(__version__, keys, list(settings)))
@@ -114,7 +115,10 @@ class Work:
                 self.done.failed[str(picture.path)] = (
                     f"name_taken: no name is left for it in {self.job.output}"
                 )
-        return [(p, target) for p, target in zip(self.pictures, chosen, strict=True) if target]
+        aimed = [(p, target) for p, target in zip(self.pictures, chosen, strict=True) if target]
+        for folder in {target.path.parent for _, target in aimed}:
+            writing.sweep(folder)
+        return aimed
 
     def _read(self, shown: Callable[[Pixels], Pixels]) -> Iterator[tuple[Picture, str, Pixels]]:
         """The pictures that can be read, with their keys."""
@@ -140,7 +144,7 @@ class Work:
                 self.done.kept[str(target.shown)] = why
                 return
             data = data or marks.stamped(made(), mark)
-            if writing.put(target.path, data, seen):
+            if writing.put(target.top, target.path, data, seen):
                 self.done.written.append(target.shown)
                 return
         self.done.kept[str(target.shown)] = CHANGING

@@ -109,11 +109,6 @@ class Workspace:
         """Keep what was set by hand. It goes before the recipe: one without it is an older version's."""
         _publish_changed(self.settings_file, SETTINGS + recipe.dump(document))
 
-    def spill(self) -> Path:
-        """A path for a private folder that isn't made yet; what is left of it, a later run sweeps."""
-        tmp = self.folder(TMP)
-        return tmp / ownership.temporary_name("spill") if tmp.is_dir() else tmp
-
     @property
     def ids(self) -> tuple[str, ...]:
         """Its own id, random, then those of the workspaces that it is a copy of; () until it is locked."""

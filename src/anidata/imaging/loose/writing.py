@@ -140,7 +140,9 @@ def sweep(folder: Path) -> None:
     with suppress(OSError):  # it isn't there, or can't be read: then it is left as it is
         above = os.open(folder, ownership.FOLDER)
         try:
-            for name in os.listdir(above):
+            with os.scandir(above) as entries:
+                names = [entry.name for entry in entries]
+            for name in names:
                 if ownership.is_leftover(name):
                     _sweep_file(above, name)
         finally:

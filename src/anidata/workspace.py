@@ -38,7 +38,7 @@ FOLDERS = (
 MARK = ownership.WORKSPACE  # its presence makes a folder a workspace
 SETTINGS = (
     "# by_hand: what --set and options have set. It stands over every recipe, until --reset.\n"
-    "# beneath: what the recipe itself says there.\n"
+    "# beneath: what the recipe itself says there. older: as an older version of anidata left it.\n"
 )
 DUCKDB_INTERRUPTED = (
     "Query interrupted"  # the text of DuckDB's RuntimeError where Ctrl-C struck within a query

@@ -330,7 +330,7 @@ IN_TMP = [
     *("read_csv('{tmp}/mine.csv')", "read_blob('{tmp}/mine.csv')", "read_text('{tmp}/*')", "glob('{tmp}/*')"),
     *("'{tmp}/mine.csv'", '"{tmp}/mine.csv"', '"{tmp}/mine".csv', "(DESCRIBE '{tmp}/mine.csv')"),
     "read_blob(current_setting('temp_directory') || '/*')",
-    "read_blob(if(current_setting('temp_directory') = '', 'none', current_setting('temp_directory') || '/*'))",
+    "read_blob(if(current_setting('temp_directory') = '', 'a', current_setting('temp_directory') || '/*'))",
     "(FROM glob(current_setting('temp_directory') || '/*'))",
     "query('FROM read_blob(''{tmp}/mine.csv'')')",
     "(SELECT * FROM range(1) t(i), read_text(current_setting('temp_directory') || '/*'))",

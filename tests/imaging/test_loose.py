@@ -26,6 +26,7 @@ from anidata.imaging.loose.job import Job
 from drawings import drawing, save
 
 PICTURE = drawing(1, 8, 8)
+LEFT = ".x.png.0123abcd.anidata"  # by its name one of ours
 
 
 def half(rgb):
@@ -98,6 +99,8 @@ def test_no_link_below_the_output_folder_is_written_through(tmp_path, name, over
     decoy = tmp_path / "mine"
     for file in ("x.png", "y.png", "er/y.png"):
         save(decoy / file, drawing(9, 8, 8))
+    for folder in (decoy, decoy / "er"):
+        (folder / LEFT).write_bytes(b"mine")
     link = tmp_path / "out" / name
     link.parent.mkdir(parents=True)
     link.symlink_to(decoy / Path(name).name if name.endswith(".png") else decoy)
@@ -478,7 +481,6 @@ def test_a_file_is_its_owners_alone_until_it_is_whole(tmp_path, monkeypatch):
 
 # --- leftovers
 
-LEFT = ".x.png.0123abcd.anidata"
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -505,7 +507,7 @@ def test_what_another_command_is_writing_is_left_to_it(tmp_path, monkeypatch):
 
     def syncing(handle):
         if stat.S_ISREG(os.fstat(handle).st_mode):
-            writing.sweep(output)
+            writing.sweep(output, output)
             during.append(names(output))
         synced(handle)
 
@@ -522,7 +524,7 @@ def test_a_file_swept_before_it_is_locked_is_begun_anew(tmp_path, monkeypatch):
     def locking(handle, how):
         if todo:
             todo.pop()
-            writing.sweep(tmp_path)
+            writing.sweep(tmp_path, tmp_path)
         lock(handle, how)
 
     monkeypatch.setattr(fcntl, "flock", locking)
@@ -539,8 +541,16 @@ def test_what_is_no_file_or_not_by_our_name_is_no_leftover(tmp_path):
         (tmp_path / name).write_bytes(b"mine")
     (tmp_path / LEFT).write_bytes(b"ours")
     before = names(tmp_path)
-    writing.sweep(tmp_path)
+    writing.sweep(tmp_path, tmp_path)
     assert set(before) - set(names(tmp_path)) == {LEFT}
+
+
+def test_an_output_folder_that_is_a_link_to_nothing_is_told(tmp_path):
+    save(tmp_path / "x.jpg", PICTURE)
+    (tmp_path / "out").symlink_to(tmp_path / "mine/new")
+    with pytest.raises(SourceError, match="out is a link that leads nowhere"):
+        run([tmp_path / "x.jpg"], tmp_path / "out")
+    assert not (tmp_path / "mine").exists()
 
 
 def test_what_lies_in_a_workspace_is_left_to_its_own_commands(tmp_path):
@@ -548,7 +558,7 @@ def test_what_lies_in_a_workspace_is_left_to_its_own_commands(tmp_path):
     for folder in ("work", "work/pairs", "set"):
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / LEFT).write_bytes(b"")
-        writing.sweep(tmp_path / folder)
+        writing.sweep(tmp_path / folder, tmp_path / folder)
     assert [p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob(LEFT)] == ["work", "work"]
 
 

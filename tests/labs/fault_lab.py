@@ -93,9 +93,9 @@ class Command:
 
 
 class Nursery:
-    """Starts commands, one at a time."""
+    """Starts commands, one at a time. modules: those that it imports besides."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *modules: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.logs = folder, (str(folder / "out.txt"), str(folder / "err.txt"))
         hooks = folder / "hooks"
@@ -103,7 +103,7 @@ class Nursery:
         (hooks / "sitecustomize.py").write_text("import fault_points\n\nfault_points.install()\n")
         paths = [str(hooks), str(TESTS), *sys.path]
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, __file__, *modules],
             env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -165,7 +165,7 @@ def children(pid: int) -> list[int]:
 
 def _nursery() -> None:
     """Answer orders: to start a command with its pid, to wait for one with its exit code."""
-    for name in WARM:
+    for name in (*WARM, *sys.argv[1:]):
         importlib.import_module(name)
     for line in sys.stdin:
         order = json.loads(line)

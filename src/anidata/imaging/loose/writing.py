@@ -130,11 +130,14 @@ def _is_ours(handle: int) -> bool:
     return True
 
 
-def sweep(folder: Path) -> None:
+def sweep(top: Path, folder: Path) -> None:
     """Delete what killed commands had begun in a folder: regular files by our name that no process holds.
 
-    What lies in a WORK, DATASET or RUN is left to the commands that hold those.
+    top: the folder that was named; what a link below it leads to, out of it, is left alone. What lies in a
+    WORK, DATASET or RUN is left to the commands that hold those.
     """
+    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(top)):
+        return
     if ownership.is_marked(ownership.root_of(folder)):
         return
     with suppress(OSError):  # it isn't there, or can't be read: then it is left as it is

@@ -93,7 +93,7 @@ def resolve_all(
     last = _remembered(workspace, replaced=named is not None)
     layered = _layers(workspace, last, named, forgotten=reset and named is not None)
     if reset:
-        layered = Layers(layered.own, {})
+        layered = layered.reset()
     where = str(workspace.settings_file) if workspace else "the recipe"
     given = recipe.build(Recipe, recipe.planted(layered.whole), where)
     after = _assigned(given, settings)
@@ -125,8 +125,7 @@ def _remembered(workspace: Workspace | None, *, replaced: bool) -> Recipe | None
 def _named(name: str) -> Recipe:
     """A recipe by name or path. What it names by relative paths lies below its own folder."""
     path = registry.find("pipelines", name)
-    document = recipe.read(path)
-    given = _built(document, name, path.parent)
+    given = _built(recipe.read(path), name, path.parent)
     return replace(given, sources=tuple(anchored(text, path.parent) for text in given.sources))
 
 
@@ -134,14 +133,16 @@ def _layers(
     workspace: Workspace | None, last: Recipe | None, named: Recipe | None, *, forgotten: bool
 ) -> Layers:
     """The recipe's own settings, and what was set by hand before."""
+    own = _leaves(named) if named else None
     document = workspace.settings() if workspace and not forgotten else None
     if document is None:
-        own = _leaves(named or Recipe())
-        return by_hand.adopted(own, _leaves(last)) if last else Layers(own, {})
-    above, beneath = (recipe.leaves(Recipe, document.get(name, {})) for name in ("by_hand", "beneath"))
-    if last and not named:
-        return Layers(by_hand.without(_leaves(last), above, beneath), above)
-    return Layers(_leaves(named or Recipe()), above)
+        if last and not forgotten:
+            return by_hand.adopted(own, _leaves(last))
+        return Layers(own or _leaves(Recipe()), {})
+    known = [recipe.leaves(Recipe, document.get(name, {})) for name in by_hand.TABLES]
+    if last and own is None:
+        return by_hand.remembered(_leaves(last), *known)
+    return by_hand.beneath_recipe(own or _leaves(Recipe()), *known)
 
 
 def _leaves(given: Recipe) -> Leaves:

@@ -38,7 +38,7 @@ FOLDERS = (
 MARK = ownership.WORKSPACE  # its presence makes a folder a workspace
 SETTINGS = (
     "# by_hand: what --set and options have set. It stands over every recipe, until --reset.\n"
-    "# beneath: what the recipe itself says there.\n"
+    "# beneath: what the recipe itself says there. older: as an older version of anidata left it.\n"
 )
 DUCKDB_INTERRUPTED = (
     "Query interrupted"  # the text of DuckDB's RuntimeError where Ctrl-C struck within a query
@@ -108,11 +108,6 @@ class Workspace:
     def remember_settings(self, document: recipe.Document) -> None:
         """Keep what was set by hand. It goes before the recipe: one without it is an older version's."""
         _publish_changed(self.settings_file, SETTINGS + recipe.dump(document))
-
-    def spill(self) -> Path:
-        """A path for a private folder that isn't made yet; what is left of it, a later run sweeps."""
-        tmp = self.folder(TMP)
-        return tmp / ownership.temporary_name("spill") if tmp.is_dir() else tmp
 
     @property
     def ids(self) -> tuple[str, ...]:

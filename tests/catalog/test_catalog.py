@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from test_funnel import FATES, fill
 
 from anidata.catalog import gathered, tables
-from anidata.catalog.catalog import Catalog, Sealed
+from anidata.catalog.catalog import Catalog
 from anidata.catalog.schemas import VIEWS
+from anidata.catalog.sealed import Sealed
 from anidata.errors import QueryError, StorageError
 from anidata.workspace import Workspace, open_workspace
 from drawings import drawing, save

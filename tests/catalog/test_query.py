@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +19,11 @@ import pyarrow as pa
 import pytest
 
 from anidata import ownership, storage
-from anidata.catalog.catalog import Sealed
+from anidata.catalog import connections
+from anidata.catalog.catalog import Catalog
+from anidata.catalog.sealed import Sealed
 from anidata.cli import entry
-from anidata.errors import QueryError
+from anidata.errors import QueryError, StorageError
 from anidata.reports import terminal
 from anidata.workspace import Workspace, open_workspace
 from drawings import ART
@@ -269,12 +272,136 @@ def _state(folder: Path) -> dict[Path, tuple[int, int]]:
     return {p: (p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*")}
 
 
-def test_what_does_not_fit_into_memory_goes_to_the_workspace(views, work):
-    answer = views.ask("SELECT current_setting('temp_directory') AS folder")
-    folder = Path(answer.column("folder")[0].as_py())
-    assert folder.parent == work.folder("tmp")
-    assert ownership.is_leftover(folder.name)
-    assert not folder.exists()
+# --- what doesn't fit into memory ------------------------------------------------------------------
+
+LARGE = (
+    "SELECT count(*) AS n FROM (SELECT range AS a, random() AS r FROM range(2_000_000) ORDER BY r) "
+    "WHERE r >= 0"
+)
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    """Connections may take 40 MB; the folders that they spill into."""
+    connect, folders = connections.connect, []
+
+    def connecting(**named):
+        connection = connect(**named)
+        connection.database.execute("SET memory_limit = '40MB'")
+        connection.database.execute("SET threads = 1")
+        folders.append(named.get("spill"))
+        return connection
+
+    monkeypatch.setattr(connections, "connect", connecting)
+    return folders
+
+
+def test_no_folder_is_made_before_it_is_needed(views):
+    views.ask("SELECT * FROM records ORDER BY file")
+    assert views.ask("SELECT current_setting('temp_directory') AS f").column("f").to_pylist() == [""]
+
+
+def test_what_does_not_fit_into_memory_goes_to_a_private_folder_of_the_workspace(
+    work, little_memory, monkeypatch
+):
+    begun, select = [], Catalog.select
+
+    def selecting(views, sql, **tables):
+        answer = select(views, sql, **tables)
+        if views._spill and sql == LARGE:
+            begun.append(
+                (stat.S_IMODE(views._spill.stat().st_mode), {p.name[:12] for p in views._spill.iterdir()})
+            )
+            with work.locked():  # sweeps what killed runs left
+                pass
+            begun.append(views._spill.exists())
+        return answer
+
+    monkeypatch.setattr(Catalog, "select", selecting)
+    with Sealed(work) as views:
+        assert views.ask(LARGE).column("n").to_pylist() == [2_000_000]
+    [none, spill] = little_memory
+    assert (none, spill.parent, ownership.is_leftover(spill.name)) == (None, work.folder("tmp"), True)
+    assert begun == [(0o700, {".lock", "duckdb_temp_"}), True]
+    assert list(work.folder("tmp").iterdir()) == []
+
+
+IN_TMP = [
+    *("read_csv('{tmp}/mine.csv')", "read_blob('{tmp}/mine.csv')", "read_text('{tmp}/*')", "glob('{tmp}/*')"),
+    *("'{tmp}/mine.csv'", '"{tmp}/mine.csv"', '"{tmp}/mine".csv', "(DESCRIBE '{tmp}/mine.csv')"),
+    "read_blob(current_setting('temp_directory') || '/*')",
+    "read_blob(if(current_setting('temp_directory') = '', 'a', current_setting('temp_directory') || '/*'))",
+    "(FROM glob(current_setting('temp_directory') || '/*'))",
+    "query('FROM read_blob(''{tmp}/mine.csv'')')",
+    "(SELECT * FROM range(1) t(i), read_text(current_setting('temp_directory') || '/*'))",
+]
+
+
+@pytest.mark.parametrize("source", IN_TMP)
+@pytest.mark.parametrize("head", ["SELECT * FROM {}", f"SELECT * FROM {{}}, ({LARGE})"])
+def test_nothing_in_the_workspaces_tmp_can_be_read_nor_where_a_query_spills(
+    work, little_memory, source, head
+):
+    (work.folder("tmp") / "mine.csv").write_text("secret\n1\n")
+    with Sealed(work) as views, pytest.raises(QueryError):
+        views.ask(head.format(source.format(tmp=work.folder("tmp"))))
+    (work.folder("tmp") / "mine.csv").unlink()
+
+
+@pytest.mark.parametrize("source", IN_TMP)
+def test_a_query_that_spills_and_might_read_a_file_is_refused_whatever_stood_there(work, source):
+    sql = f"SELECT * FROM records, {source.format(tmp=work.folder('tmp'))}"
+    with Sealed(work) as views, pytest.raises(QueryError, match="asks more than the views: "):
+        views._ask_with_room(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT r.file FROM records AS r JOIN images USING (key), range(3), unnest([1, 2]) AS u(n)",
+        "WITH a AS (SELECT * FROM main.records), b AS (FROM a) SELECT (SELECT count(*) FROM pairs) FROM b",
+        "SELECT table_name FROM information_schema.tables",
+        "DESCRIBE records",
+    ],
+)
+def test_the_views_can_be_asked_by_a_query_that_spills(work, sql):
+    with Sealed(work) as views:
+        assert views._ask_with_room(sql).num_columns >= 1
+
+
+@pytest.mark.parametrize(
+    "sql", ["ATTACH '{}/mine.csv'", "COPY records TO '{}/x.csv'", "EXPORT DATABASE '{}'"]
+)
+def test_no_other_statement_reaches_the_spill_folder(work, views, sql):
+    with pytest.raises(QueryError, match="one SELECT"):
+        views.ask(sql.format(work.folder("tmp")))
+
+
+def test_where_tables_are_large_a_command_spills_into_a_folder_of_its_own(work, monkeypatch):
+    monkeypatch.setattr("anidata.catalog.gathered.HELD", 0)
+    with Catalog(work) as views, Catalog(work) as other:
+        folders = [
+            v.select("SELECT current_setting('temp_directory') AS f").column("f")[0].as_py()
+            for v in (views, other)
+        ]
+        assert len({*folders}) == 2
+        for folder in folders:
+            assert Path(folder).parent == work.folder("tmp")
+            assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
+    assert list(work.folder("tmp").iterdir()) == []
+
+
+def test_where_no_folder_can_be_made_memory_has_to_do(work, monkeypatch):
+    def refuse(*_):
+        raise StorageError("read-only")
+
+    monkeypatch.setattr("anidata.catalog.gathered.HELD", 0)
+    monkeypatch.setattr(ownership, "scratch", refuse)
+    with Catalog(work) as views:
+        assert views.select("SELECT current_setting('temp_directory') AS f").column("f").to_pylist() == [""]
+
+
+# --- mistakes -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

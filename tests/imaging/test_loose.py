@@ -1,10 +1,13 @@
 """Loose pictures in, PNGs out: whatever the tree and the command line, no file of the user's changes."""
 
 import errno
+import fcntl
 import hashlib
 import itertools
 import os
 import stat
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from anidata import ownership, workspace
 from anidata.errors import SourceError, StorageError
 from anidata.imaging import encode
 from anidata.imaging.loose import job, marks, pictures, targets, writing
@@ -22,6 +26,7 @@ from anidata.imaging.loose.job import Job
 from drawings import drawing, save
 
 PICTURE = drawing(1, 8, 8)
+LEFT = ".x.png.0123abcd.anidata"  # by its name one of ours
 
 
 def half(rgb):
@@ -80,9 +85,29 @@ def test_nor_is_it_reached_through_a_linked_folder(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/sub").symlink_to(tmp_path / "in/sub")
     before = tree(tmp_path)
-    run([tmp_path / "in"], tmp_path / "out", overwrite=True)
-    assert before.items() <= tree(tmp_path).items()
-    assert names(original.parent) == ["x.png", "x.png.png"]
+    done = run([tmp_path / "in"], tmp_path / "out", overwrite=True)
+    assert tree(tmp_path) == before
+    assert list(done.failed) == [str(original)]
+    assert f"sub leads to {original.parent}, and nothing is written outside" in done.failed[str(original)]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["x.png", "deep", "deep/er", "deep/er/y.png"])
+def test_no_link_below_the_output_folder_is_written_through(tmp_path, name, overwrite):
+    for picture in ("x.jpg", "deep/er/y.jpg"):
+        save(tmp_path / "in" / picture, PICTURE)
+    decoy = tmp_path / "mine"
+    for file in ("x.png", "y.png", "er/y.png"):
+        save(decoy / file, drawing(9, 8, 8))
+    for folder in (decoy, decoy / "er"):
+        (folder / LEFT).write_bytes(b"mine")
+    link = tmp_path / "out" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(decoy / Path(name).name if name.endswith(".png") else decoy)
+    before = tree(decoy)
+    run([tmp_path / "in"], tmp_path / "out", overwrite=overwrite)
+    assert tree(decoy) == before
+    assert link.is_symlink() != (overwrite and name.endswith(".png"))  # the link itself is what goes
 
 
 def test_where_cases_may_be_one_a_name_in_another_case_is_an_input_too(tmp_path):
@@ -404,9 +429,9 @@ def no_links(*_, **__):
 
 def test_without_links_nothing_is_written_over_either(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "link", no_links)
-    assert writing.put(tmp_path / "new.png", b"ours", None)
+    assert writing.put(tmp_path, tmp_path / "new.png", b"ours", None)
     (tmp_path / "old.png").write_bytes(b"mine")
-    assert not writing.put(tmp_path / "old.png", b"ours", None)
+    assert not writing.put(tmp_path, tmp_path / "old.png", b"ours", None)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"new.png": b"ours", "old.png": b"mine"}
 
 
@@ -421,7 +446,7 @@ def test_nothing_is_left_behind_on_failure(tmp_path, monkeypatch, fault):
     part = tmp_path / "z.png.part"
     part.write_bytes(b"mine")
     with pytest.raises(StorageError, match="No space left"):
-        writing.put(tmp_path / "z.png", b"ours", None)
+        writing.put(tmp_path, tmp_path / "z.png", b"ours", None)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"z.png.part": b"mine"}
 
 
@@ -446,12 +471,95 @@ def test_a_file_is_its_owners_alone_until_it_is_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fchmod", watching)
     before = os.umask(0o027)
     try:
-        writing.put(tmp_path / "x.png", b"ours", None)
+        writing.put(tmp_path, tmp_path / "x.png", b"ours", None)
         assert os.umask(0o027) == 0o027
     finally:
         os.umask(before)
     assert modes == [0o600]
     assert stat.S_IMODE((tmp_path / "x.png").stat().st_mode) == 0o640
+
+
+# --- leftovers
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from anidata.imaging.loose import writing
+def kill(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
+setattr(os, sys.argv[2], kill)
+writing.put(Path(sys.argv[1]), Path(sys.argv[1], "deep/x.png"), b"x" * 999, None)
+"""
+
+
+@pytest.mark.parametrize("step", ["fsync", "fchmod", "link"])
+def test_what_a_killed_command_had_begun_goes_with_the_next_one(tmp_path, step):
+    source, output = save(tmp_path / "in/deep/x.jpg", PICTURE), tmp_path / "out"
+    subprocess.run([sys.executable, "-c", KILLED, output, step], check=False)
+    [left] = names(output)
+    assert ownership.is_leftover(Path(left).name)
+    run([source.parents[1]], output)
+    assert names(output) == ["deep/x.png"]
+
+
+def test_what_another_command_is_writing_is_left_to_it(tmp_path, monkeypatch):
+    source, output = save(tmp_path / "x.jpg", PICTURE), tmp_path / "out"
+    synced, during = os.fsync, []
+
+    def syncing(handle):
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            writing.sweep(output, output)
+            during.append(names(output))
+        synced(handle)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    assert run([source], output).written == [output / "x.png"]
+    [[draft]] = during
+    assert ownership.is_leftover(draft)
+    assert names(output) == ["x.png"]
+
+
+def test_a_file_swept_before_it_is_locked_is_begun_anew(tmp_path, monkeypatch):
+    lock, todo = fcntl.flock, [1, 2]
+
+    def locking(handle, how):
+        if todo:
+            todo.pop()
+            writing.sweep(tmp_path, tmp_path)
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", locking)
+    assert writing.put(tmp_path, tmp_path / "x.png", b"ours", None)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"x.png": b"ours"}
+
+
+def test_what_is_no_file_or_not_by_our_name_is_no_leftover(tmp_path):
+    (tmp_path / "mine").write_bytes(b"mine")
+    (tmp_path / LEFT.replace("x", "link")).symlink_to(tmp_path / "mine")
+    (tmp_path / LEFT.replace("x", "folder")).mkdir()
+    os.mkfifo(tmp_path / LEFT.replace("x", "pipe"))
+    for name in ("x.png.0123abcd.anidata", ".x.png.0123abcd", ".x.png.tmp", "x.png.part"):
+        (tmp_path / name).write_bytes(b"mine")
+    (tmp_path / LEFT).write_bytes(b"ours")
+    before = names(tmp_path)
+    writing.sweep(tmp_path, tmp_path)
+    assert set(before) - set(names(tmp_path)) == {LEFT}
+
+
+def test_an_output_folder_that_is_a_link_to_nothing_is_told(tmp_path):
+    save(tmp_path / "x.jpg", PICTURE)
+    (tmp_path / "out").symlink_to(tmp_path / "mine/new")
+    with pytest.raises(SourceError, match="out is a link that leads nowhere"):
+        run([tmp_path / "x.jpg"], tmp_path / "out")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_what_lies_in_a_workspace_is_left_to_its_own_commands(tmp_path):
+    workspace.create(tmp_path / "work")
+    for folder in ("work", "work/pairs", "set"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / LEFT).write_bytes(b"")
+        writing.sweep(tmp_path / folder, tmp_path / folder)
+    assert [p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob(LEFT)] == ["work", "work"]
 
 
 # --- all of it, at random
@@ -501,7 +609,7 @@ def test_no_tree_and_no_command_line_loses_a_file(tmp_path_factory, files, words
     assert not done.failed
     assert len(set(done.written)) == len(done.written)
     assert set(after) - set(before) <= {path.resolve() for path in done.written}
-    assert not list(home.rglob(".anidata-*"))
+    assert not list(home.rglob(".*.anidata"))
     again = run(given_paths(), home / output, overwrite=overwrite)
     assert again.written == []
     assert tree(home) == after

@@ -94,9 +94,9 @@ class Command:
 
 
 class Nursery:
-    """Starts commands, one at a time."""
+    """Starts commands, one at a time. modules: those that it imports besides."""
 
-    def __init__(self, folder: Path, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *modules: str, prefix: Sequence[str] = ()) -> None:
         """prefix: words that start its program, such as a watch over it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.logs = folder, (str(folder / "out.txt"), str(folder / "err.txt"))
@@ -105,7 +105,7 @@ class Nursery:
         (hooks / "sitecustomize.py").write_text("import fault_points\n\nfault_points.install()\n")
         paths = [str(hooks), str(TESTS), *sys.path]
         self._process = subprocess.Popen(
-            [*prefix, sys.executable, __file__],
+            [*prefix, sys.executable, __file__, *modules],
             env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -167,7 +167,7 @@ def children(pid: int) -> list[int]:
 
 def _nursery() -> None:
     """Answer orders: to start a command with its pid, to wait for one with its exit code."""
-    for name in WARM:
+    for name in (*WARM, *sys.argv[1:]):
         importlib.import_module(name)
     for line in sys.stdin:
         order = json.loads(line)

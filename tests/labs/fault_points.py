@@ -13,6 +13,7 @@ import os
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 JOURNAL, STEP, BLOW = "FAULT_JOURNAL", "FAULT_STEP", "FAULT_BLOW"
 BEGUN = re.compile(r"\.(.+)\.[0-9a-f]{8}\.anidata")  # the name of a file that isn't published yet
@@ -22,7 +23,7 @@ def install() -> None:
     """Patch this process, if the environment asks for it."""
     if JOURNAL not in os.environ:
         return
-    fsync, replace = os.fsync, os.replace
+    fsync, replace, link = os.fsync, os.replace, os.link
 
     def synced(handle: int) -> None:
         path = _path(handle)
@@ -32,6 +33,12 @@ def install() -> None:
         if BEGUN.fullmatch(path.name):
             _reach("after fsync", path)
 
+    def linked(source: str, target: str, **named: Any) -> None:
+        link(source, target, **named)
+        begun = _path(named["src_dir_fd"]) / source if "src_dir_fd" in named else Path(source)
+        if BEGUN.fullmatch(begun.name):
+            _reach("after rename", begun)
+
     def replaced(source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
         begun = _path(src_dir_fd) / source
         replace(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
@@ -39,7 +46,7 @@ def install() -> None:
             _reach("after rename", begun)
 
     # Narrower than what they replace: what publishing calls.
-    os.fsync, os.replace = synced, replaced  # type: ignore[assignment]
+    os.fsync, os.replace, os.link = synced, replaced, linked  # type: ignore[assignment]
 
 
 def _path(handle: int) -> Path:

@@ -84,7 +84,7 @@ class Lane:
         self._make_decoy()
         self._make_sound()
         prefix = watched.prefix(self.traces) if self.trace else []
-        self.nursery = Nursery(self.home / "nursery", prefix)
+        self.nursery = Nursery(self.home / "nursery", "torch", prefix=prefix)
         self._warm = frozenset(p.name for p in self.traces.iterdir()) if self.trace else frozenset()
         self._decoy = digest(self.decoy)
 

@@ -213,8 +213,79 @@ def test_a_workspace_of_an_older_version_goes_on_without_redoing_anything(work, 
     assert is_idle(result)
     assert ("min_side 40 stays, as this workspace had it" in said) == (how != "no recipe")
     assert (work / "settings.toml").exists()
-    result, _ = run("run", "quickstart", work)
-    assert is_idle(result)
+    assert recipe.read(work / "settings.toml")["by_hand"] == {}
+    for _ in range(2):
+        result, said = run("run", "quickstart", work)
+        assert is_idle(result)
+        assert "min_side 40 stays, as this workspace had it" in said
+        assert "by hand" not in said
+    result, said = run("run", "quickstart", work, "--reset")
+    assert "min_side 40 → 256" in said
+
+
+def older(work, run, *words):
+    """Make the workspace one of an older version, whose settings were tuned then."""
+    run("run", "quickstart", work, *words)
+    (work / "settings.toml").unlink()
+
+
+def test_what_is_set_by_hand_in_a_workspace_of_an_older_version_alone_is_called_so(work, run):
+    older(work, run, "--set", "clean.min_side=40", "--set", "clean.max_aspect=3")
+    run("clean", work, "--set", "clean.max_aspect=3.5")
+    assert recipe.read(work / "settings.toml")["by_hand"] == {"clean": {"max_aspect": 3.5}}
+    for _ in range(2):
+        _, said = run("run", "quickstart", work)
+        assert "min_side 40 stays, as this workspace had it" in said
+        assert "max_aspect 3.5 stays, set by hand" in said
+    _, said = run("clean", work, "--set", "clean.min_side=40")
+    _, said = run("run", "quickstart", work)
+    assert "min_side 40 stays, set by hand" in said
+
+
+def test_whether_commands_without_a_recipe_came_first_changes_nothing(work, run, tmp_path):
+    other = write(tmp_path / "other.toml", OTHER)
+    run("run", other, work, "--set", "clean.max_aspect=4.0")  # as quickstart has it, and not its recipe
+    (work / "settings.toml").unlink()
+    kept = tmp_path / "kept"
+    shutil.copytree(work, kept)
+    ends = []
+    for first in ([], [("clean", work)], [("clean", work), ("shard", work)]):
+        shutil.rmtree(work)
+        shutil.copytree(kept, work)
+        for words in first:
+            run(*words)
+        _, said = run("run", other, work)
+        ends.append((said, settings_of(work), recipe.read(work / "settings.toml")))
+    assert ends[0] == ends[1] == ends[2]
+    assert "max_aspect 4.0 stays, as this workspace had it" in ends[0][0]
+    assert ends[0][2]["older"]["clean"] == {"max_aspect": 4.0}
+
+
+def test_what_no_recipe_is_known_of_is_left_as_it_is_by_reset(work, run):
+    older(work, run, "--set", "clean.min_side=40")
+    run("clean", work, "--set", "clean.min_side=50")
+    _, said = run("clean", work, "--reset")
+    assert said.strip() == "min_side 50 → 40"
+    assert is_idle(run("extract-lineart", work)[0])
+
+
+def test_an_edit_of_the_remembered_recipe_of_an_older_version_holds(work, run):
+    older(work, run)
+    run("clean", work)
+    text = (work / "recipe.toml").read_text()
+    (work / "recipe.toml").write_text(text.replace("max_aspect = 4.0", "max_aspect = 2.5"))
+    run("clean", work)
+    run("clean", work)
+    assert value_at(work, "clean.max_aspect") == 2.5
+
+
+def test_a_recipe_that_agrees_once_does_not_end_what_stood_over_another(work, run, tmp_path):
+    older(work, run, "--set", "clean.min_side=40")
+    agreeing = write(tmp_path / "agreeing.toml", "[clean]\nmin_side = 40\n")
+    for named in ("quickstart", agreeing, agreeing, "quickstart"):
+        _, said = run("run", named, work)
+        assert value_at(work, "clean.min_side") == 40
+    assert "min_side 40 stays, as this workspace had it" in said
 
 
 def test_settings_that_this_version_does_not_know_are_told_with_their_file_and_can_be_reset(work, run):

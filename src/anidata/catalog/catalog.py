@@ -11,20 +11,20 @@ A table is a folder of parts, or one file; a part carries what it was made from 
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
-from anidata import registry
+from anidata import ownership, registry
 from anidata.catalog import connections, decisions, exceptions, licenses, views
 from anidata.catalog.gathered import files_of, is_small, schema_of
-from anidata.catalog.schemas import CODES, PARTED, SAMPLES, SPLITS, VIEWS, measures
+from anidata.catalog.schemas import CODES, PARTED, SAMPLES, SPLITS, measures
 from anidata.catalog.tables import check, opened, read, state_of
-from anidata.errors import QueryError
-from anidata.workspace import Workspace
+from anidata.errors import StorageError
+from anidata.workspace import TMP, Workspace
 
 if TYPE_CHECKING:
     import duckdb  # what imports it at run time is the Catalog: workers read and write tables alone
@@ -59,18 +59,20 @@ class Catalog:
 
     sealed = False  # whether files are out of reach
 
-    def __init__(self, workspace: Workspace, *, decided: bool = True) -> None:
+    def __init__(self, workspace: Workspace, *, decided: bool = True, spill: Path | None = None) -> None:
         """Register the tables, and make the views over them.
 
         decided: whether it will be asked what has been decided, as the views of users are; to find that
-        out takes a look at all keys.
+        out takes a look at all keys. spill: see connections.connect; where tables are read from files there
+        is one in any case.
         """
         # What earlier tables took is kept until the pool is asked to let go of it.
         pa.default_memory_pool().release_unused()
         self._workspace, self._scanned = workspace, list[Path]()  # files that views read
+        self._spill, self._scratch = spill, ExitStack()
         self._home = workspace.path, self.sealed
-        waiting = connections.take(self._home)
-        self._connection = waiting or connections.connect(workspace.spill(), sealed=self.sealed)
+        waiting = None if spill else connections.take(self._home)
+        self._connection = waiting or connections.connect(sealed=self.sealed, spill=spill)
         for name in PARTED:
             self._register(f"_{name}", files_of(workspace, name), schema_of(name))
         for name, schema in single_tables().items():
@@ -152,8 +154,8 @@ class Catalog:
         The connection may wait for the next catalog of the workspace (connections.reused). That of a large
         catalog doesn't: only when it is closed does DuckDB give its memory back.
         """
-        if self._scanned:
-            self._connection.close()
+        if self._scanned or self._spill:
+            self._end()
         else:
             connections.give_back(self._home, self._connection)
 
@@ -162,9 +164,13 @@ class Catalog:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind:
-            self._connection.close()  # whatever it was at
+            self._end()  # whatever it was at
         else:
             self.close()
+
+    def _end(self) -> None:
+        self._connection.close()
+        self._scratch.close()
 
     def _asked(self, sql: str, tables: dict[str, pa.Table]) -> "duckdb.DuckDBPyRelation":
         for name, content in tables.items():
@@ -199,10 +205,11 @@ class Catalog:
 
         DuckDB reads them itself, which takes less memory and time than by way of Arrow.
         """
+        self._let_spill()
         alike: dict[tuple[str, ...], list[str]] = {}  # columns → files; an older part may lack some
         for path in paths:
             columns_of_file = _columns(path, path.stat().st_mtime_ns)
-            alike.setdefault(columns_of_file, []).append(_quoted(str(path)))
+            alike.setdefault(columns_of_file, []).append(connections.quoted(str(path)))
         scans = [
             f"FROM read_parquet([{', '.join(files)}], hive_partitioning = false)" for files in alike.values()
         ]
@@ -211,6 +218,14 @@ class Catalog:
         whole = " UNION ALL BY NAME ".join([f"FROM {name}_without_rows", *scans])
         with self._told_of_damage():
             self._connection.database.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM ({whole})")
+
+    def _let_spill(self) -> None:
+        """Make a folder for what doesn't fit into memory, which only large tables ask for."""
+        if self._spill:
+            return
+        with suppress(StorageError):  # read-only or full: memory has to do
+            self._spill = self._scratch.enter_context(ownership.scratch(self._workspace.folder(TMP)))
+            connections.let_spill(self._connection, self._spill)
 
     def _ranks(self) -> None:
         """Register tables of how strict each license and rating is that occurs."""
@@ -222,52 +237,6 @@ class Catalog:
 
     def _add(self, name: str, content: Any) -> None:
         self._connection.add(name, content)
-
-
-class Sealed(Catalog):
-    """The same for SQL that a user has written: nothing but the views can be read, and nothing written."""
-
-    sealed = True
-
-    def ask(self, sql: str) -> pa.Table:
-        """The answer to SQL that a user typed.
-
-        Raises: QueryError: more or other than one SELECT, or SQL that fails.
-        """
-        import duckdb  # noqa: PLC0415
-
-        try:
-            statements = duckdb.extract_statements(sql)
-        except duckdb.Error as error:
-            raise QueryError(f"{error}") from error
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise QueryError(
-                f"one SELECT over the views {', '.join(VIEWS)}, and nothing else, "
-                "for example: SELECT file, keep FROM records"
-            )
-        try:
-            return self.select(sql)
-        except duckdb.Error as error:
-            raise QueryError(f"{error}") from error
-
-    def failing(self, condition: str) -> set[str]:
-        """The keys of the readable pictures for which an SQL condition isn't true.
-
-        Raises: QueryError: no such column, or no SQL.
-        """
-        answer = self.ask(f"SELECT key FROM _pictures WHERE error IS NULL AND (({condition}\n) IS NOT TRUE)")
-        return set(answer.column("key").to_pylist())
-
-    def _scan(self, name: str, paths: Sequence[Path], schema: pa.Schema) -> None:
-        # It imports pandas where that is installed, which a run can do without.
-        from pyarrow import dataset  # noqa: PLC0415
-
-        self._add(name, dataset.dataset(list(paths), schema=schema))
-
-
-def _quoted(text: str) -> str:
-    """A string of SQL."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _footer(path: Path) -> pa.Schema:

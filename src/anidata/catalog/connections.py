@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb  # what imports it at run time is the Catalog: workers read and write tables alone
 
-Home = tuple[
-    Path, bool
-]  # the workspace that a connection spills into, and whether files are out of its reach
+Home = tuple[Path, bool]  # the workspace that a connection is for, and whether files are out of its reach
 
 
 @dataclass
@@ -99,18 +97,28 @@ def give_back(home: Home, connection: Connection) -> None:
         connection.close()
 
 
-def connect(spill: Path, *, sealed: bool) -> Connection:
+def let_spill(connection: Connection, folder: Path) -> None:
+    """Give a connection that spills nothing yet a private folder for what doesn't fit into memory."""
+    connection.database.execute(f"SET temp_directory = {quoted(str(folder))}")
+
+
+def quoted(text: str) -> str:
+    """A string of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def connect(*, sealed: bool, spill: Path | None = None) -> Connection:
     """An empty database in memory.
 
-    What doesn't fit there goes into the folder `spill`, which DuckDB makes then; else it would land where the
-    command was typed.
+    spill: a private folder for what doesn't fit there; None: then it can't be done. DuckDB lets SQL read all
+    that lies in such a folder, out of whose reach files are otherwise.
     """
     import duckdb  # noqa: PLC0415
 
     settings = {
         "python_enable_replacements": "false",
         "autoinstall_known_extensions": "false",
-        "temp_directory": str(spill),
+        "temp_directory": str(spill or ""),
         # A block: what a query lets go of doesn't wait for the next one.
         "allocator_bulk_deallocation_flush_threshold": "256KB",
         # Joins are done as they are written: the right side, the smaller one, is held in memory;

@@ -46,7 +46,7 @@ def query(
     form: Annotated[Form, typer.Option("--format", help="How the answer is written.")] = Form.TABLE,
 ) -> None:
     """Ask the catalog; nothing else can be read or written by it."""
-    from anidata.catalog.catalog import Sealed
+    from anidata.catalog.sealed import Sealed
     from anidata.reports import terminal
     from anidata.workspace import open_workspace
 

@@ -5,33 +5,52 @@ Settings are leaves: by their paths, see `recipe.leaves`.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from anidata import recipe
 from anidata.recipe import Leaves
 
 BY_HAND, OLDER = "set by hand", "as this workspace had it"
+TABLES = ("by_hand", "beneath", "older")  # of WORK/settings.toml
 ENDS = "(--reset: by the recipe alone)"
 
 
 @dataclass(frozen=True)
 class Layers:
-    """What a workspace knows of its settings: the recipe's own, and above them what was set by hand."""
+    """What a workspace knows of its settings: the recipe's own, and above them what was set by hand.
+
+    Between them: what an older version's workspace has other than its recipe, set by hand or not. Until a
+    recipe is named, nobody knows which settings those are, and all stand there.
+    """
 
     own: Leaves
     by_hand: Leaves
-    why: str = BY_HAND  # those above stand
+    older: Leaves = field(default_factory=dict)
 
     @property
     def whole(self) -> Leaves:
-        return self.own | self.by_hand
+        return self.own | self.above
+
+    @property
+    def above(self) -> Leaves:
+        """The settings that stand over those of a recipe."""
+        return self.older | self.by_hand
 
     @property
     def document(self) -> recipe.Document:
-        """For the workspace: what was set by hand, and what the recipe has in its stead."""
-        beneath = {path: value for path, value in self.own.items() if path in self.by_hand}
-        return {"by_hand": recipe.planted(self.by_hand), "beneath": recipe.planted(beneath)}
+        """For the workspace: what stands over the recipe, and what that has in its stead."""
+        beneath = {path: value for path, value in self.own.items() if path in self.above}
+        tables = {"by_hand": self.by_hand, "beneath": beneath} | ({"older": self.older} if self.older else {})
+        return {name: recipe.planted(leaves) for name, leaves in tables.items()}
+
+    def reset(self) -> "Layers":
+        """The recipe's own alone; where nobody knows it, what the workspace had."""
+        return Layers(self.older | self.own, {})
+
+    def why(self, path: tuple[str, ...]) -> str:
+        """Why a setting stands over the recipe's."""
+        return BY_HAND if path in self.by_hand else OLDER
 
 
 @dataclass(frozen=True)
@@ -53,18 +72,29 @@ class Change:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def without(last: Leaves, by_hand: Leaves, beneath: Leaves) -> Leaves:
-    """A workspace's last settings with the recipe's own in place of what was set by hand."""
-    return {path: value for path, value in last.items() if path not in by_hand} | beneath
+def remembered(last: Leaves, by_hand: Leaves, beneath: Leaves, older: Leaves) -> Layers:
+    """The layers of a workspace by its last settings, of which by_hand are as they were set."""
+    own = {path: value for path, value in last.items() if path not in by_hand and path not in older}
+    return Layers(own | beneath, by_hand, {path: last.get(path, value) for path, value in older.items()})
 
 
-def adopted(own: Leaves, last: Leaves) -> Layers:
-    """The layers of a workspace that an older version made.
+def beneath_recipe(own: Leaves, by_hand: Leaves, beneath: Leaves, older: Leaves) -> Layers:
+    """The layers once a recipe is named: whether a setting is its own is known by now."""
+    differing = {
+        p: value for p, value in older.items() if p in beneath or _plain(own.get(p)) != _plain(value)
+    }
+    return Layers(own, by_hand, differing)
 
-    All in which it differs from the recipe is taken as set by hand: going on redoes nothing.
+
+def adopted(own: Leaves | None, last: Leaves) -> Layers:
+    """The layers of a workspace that an older version made: going on redoes nothing.
+
+    own: of the recipe that is named; None: none is.
     """
-    above = {path: value for path, value in last.items() if own.get(path) != value}
-    return Layers({path: value for path, value in own.items() if path in last}, above, OLDER)
+    if own is None:
+        return Layers({}, {}, last)
+    differing = {path: value for path, value in last.items() if own.get(path) != value}
+    return Layers({path: value for path, value in own.items() if path in last}, {}, differing)
 
 
 def assigned(layered: Layers, settings: Sequence[str], after: Leaves, final: Leaves) -> Layers:
@@ -77,13 +107,15 @@ def assigned(layered: Layers, settings: Sequence[str], after: Leaves, final: Lea
     by_hand = {p for p in after if p in layered.by_hand or p in set_now or _is_named(p, paths)}
     tables = {path[:-1] for path in by_hand}
     by_hand |= {p for p in final if p[:-1] in tables and (p not in after or after[p] != final[p])}  # its pin
-    return Layers(layered.own, {path: final[path] for path in final if path in by_hand}, layered.why)
+    own = {path: value for path, value in layered.older.items() if path in by_hand} | layered.own
+    older = {path: value for path, value in layered.older.items() if path not in by_hand}
+    return Layers(own, {path: final[path] for path in final if path in by_hand}, older)
 
 
 def standing(layered: Layers, settings: Sequence[str]) -> list[tuple[str, ...]]:
-    """The paths of what was set by hand before, and isn't set anew."""
+    """The paths of what stood over the recipe before, and isn't set anew."""
     paths = _paths(settings)
-    return [path for path in layered.by_hand if not _is_named(path, paths)]
+    return [path for path in layered.above if not _is_named(path, paths)]
 
 
 def changes(last: Leaves, layered: Layers, after: Leaves, stand: Collection[tuple[str, ...]]) -> list[Change]:
@@ -97,7 +129,7 @@ def changes(last: Leaves, layered: Layers, after: Leaves, stand: Collection[tupl
         if before != now:
             listed.append(Change(".".join(path), before, now, own))
         elif path in stand and own != now:
-            listed.append(Change(".".join(path), before, now, own, layered.why))
+            listed.append(Change(".".join(path), before, now, own, layered.why(path)))
     return listed
 
 
@@ -112,6 +144,11 @@ def line(listed: Iterable[Change], settings: Leaves) -> str:
 def _short(setting: str, counts: Counter[str]) -> str:
     last = setting.rpartition(".")[2]
     return last if counts[last] < 2 else setting
+
+
+def _plain(value: Any) -> Any:
+    """A value as TOML has it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _paths(settings: Sequence[str]) -> list[tuple[str, ...]]:

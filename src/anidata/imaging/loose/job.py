@@ -100,6 +100,7 @@ class Work:
         if target is None:
             self.done.kept[str(self.job.output / names[0])] = READ
             return self.done
+        writing.sweep(target.top, target.path.parent)
         source = recipe.fingerprint(sorted(marks.way(path, target.path.parent) for path in paths))
         keys = [[picture.relative.name, key] for picture, key, _ in read]
         mark = Mark(pictures.SHEET, source, recipe.fingerprint(__version__, keys, list(settings)))
@@ -114,7 +115,10 @@ class Work:
                 self.done.failed[str(picture.path)] = (
                     f"name_taken: no name is left for it in {self.job.output}"
                 )
-        return [(p, target) for p, target in zip(self.pictures, chosen, strict=True) if target]
+        aimed = [(p, target) for p, target in zip(self.pictures, chosen, strict=True) if target]
+        for top, folder in {(target.top, target.path.parent) for _, target in aimed}:
+            writing.sweep(top, folder)
+        return aimed
 
     def _read(self, shown: Callable[[Pixels], Pixels]) -> Iterator[tuple[Picture, str, Pixels]]:
         """The pictures that can be read, with their keys."""
@@ -140,7 +144,7 @@ class Work:
                 self.done.kept[str(target.shown)] = why
                 return
             data = data or marks.stamped(made(), mark)
-            if writing.put(target.path, data, seen):
+            if writing.put(target.top, target.path, data, seen):
                 self.done.written.append(target.shown)
                 return
         self.done.kept[str(target.shown)] = CHANGING
@@ -162,10 +166,12 @@ class Work:
 def plan(paths: Sequence[Path], job: Job) -> Work:
     """The work on files and folders of pictures.
 
-    Raises: SourceError: there is no such file or folder, or the output is a file.
+    Raises: SourceError: there is no such file or folder, or the output is a file, or a link to nothing.
     """
     if job.output.exists() and not job.output.is_dir():
         raise SourceError(f"{job.output} is a file; name a folder to write into: -o DIR")
+    if job.output.is_symlink() and not job.output.exists():
+        raise SourceError(f"{job.output} is a link that leads nowhere; name a folder to write into: -o DIR")
     inputs = pictures.gather(paths, job.output, job.command)
     guard = Guard([*(picture.path for picture in inputs.pictures), *job.reads])
     return Work(job, guard, inputs.pictures, Done(failed=inputs.failed, left_out=inputs.left_out))

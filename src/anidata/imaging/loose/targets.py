@@ -47,6 +47,7 @@ class Guard:
 class Target:
     """A file to write."""
 
+    top: Path  # the output folder, links resolved
     path: Path  # links in its folders resolved
     shown: Path  # as the user would spell it
 
@@ -80,7 +81,7 @@ def assigned(names: Sequence[Sequence[Path]], output: Path, guard: Guard) -> lis
         for n in waiting:
             levels[n] += 1
     chosen = [next(iter(own[level:]), None) for own, level in zip(names, levels, strict=True)]
-    return [Target(top / name, output / name) if name else None for name in chosen]
+    return [Target(top, top / name, output / name) if name else None for name in chosen]
 
 
 def _names(picture: Picture, top: Path) -> list[Path]:

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from anidata import recipe
 from anidata.catalog import schemas, tables
-from anidata.catalog.catalog import Catalog, Sealed
+from anidata.catalog.catalog import Catalog
 from anidata.catalog.decisions import Threshold
+from anidata.catalog.sealed import Sealed
 from anidata.engine.job import Job
 from anidata.stages.clean.config import Config, Target
 from anidata.stages.clean.decision import DECISION, WHERE

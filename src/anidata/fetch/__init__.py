@@ -1,7 +1,7 @@
 """Polite, safe HTTP: pictures by URL, asked for under an honest name, slowly, and only where that is allowed.
 
-`Fetcher` in client.py turns requests into responses; it needs aiohttp and protego (`require`). What stands
-here is free of both.
+`Fetcher` in client.py turns requests into responses; it needs aiohttp (`require`). What stands here
+is free of it.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ import anidata
 from anidata.errors import MissingExtra
 from anidata.recipe import Amount, Count, Positive
 
-NEEDED = ("aiohttp", "protego")
+NEEDED = ("aiohttp",)
 AGENT = "anidata"  # the name that robots.txt and X-Robots-Tag may speak to
 PASSING_STATUSES = (408, 425, 429, 500, 502, 503, 504)  # of HTTP, that may be others soon
 

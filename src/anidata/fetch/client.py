@@ -104,7 +104,7 @@ class Fetcher:
             raise ForeignHost(url)
         if rules.delay:
             self._transport.limit_of(url).slow_down(min(rules.delay, self._config.max_wait))
-        self._heed(rules.refusal(url, path_of(url)), response)
+        self._heed(rules.refusal(path_of(url)), response)
 
     def _heed(self, refusal: opt_out.Refusal | None, response: Response) -> None:
         """Raises: FetchError: with the refusal's code, unless told to ignore it."""

@@ -50,12 +50,12 @@ class RuleBook:
         except FetchError as failure:
             if not failure.code.startswith("http_"):
                 raise
-            return opt_out.Rules(forbidden=f"its robots.txt can't be had: {failure.message}")
+            return opt_out.Rules(forbidden=("robots", f"its robots.txt can't be had: {failure.message}"))
         rules = opt_out.Rules()
         if text is not None:
             rules = opt_out.from_robots(text.decode("utf-8-sig", "replace"))
         url = authority + opt_out.TDM_PATH
-        if rules.refusal(url, opt_out.TDM_PATH) is None:
+        if rules.refusal(opt_out.TDM_PATH) is None:
             with suppress(FetchError):  # what can't be had reserves nothing
                 rules = opt_out.with_reservations(rules, await self._text(url, opt_out.TDM_LIMIT) or b"")
         return rules

@@ -5,6 +5,7 @@ is free of it.
 """
 
 import importlib.util
+import re
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 
@@ -14,6 +15,7 @@ from anidata.recipe import Amount, Count, Positive
 
 NEEDED = ("aiohttp",)
 AGENT = "anidata"  # the name that robots.txt and X-Robots-Tag may speak to
+LONGEST_VALIDATOR = 256  # characters of an ETag or Last-Modified that is kept, and sent back
 PASSING_STATUSES = (408, 425, 429, 500, 502, 503, 504)  # of HTTP, that may be others soon
 
 
@@ -106,6 +108,16 @@ class ForeignHost(Exception):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.url = url
+
+
+def validator(text: str | None) -> str | None:
+    """An ETag or a date as it may be sent back: short, of visible ASCII and spaces; None: it is none.
+
+    It is asked whenever one is taken from an answer, a journal or a table.
+    """
+    if text is None or len(text) > LONGEST_VALIDATOR:
+        return None
+    return text if re.fullmatch(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", text) else None
 
 
 def require() -> None:

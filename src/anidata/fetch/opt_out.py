@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from anidata.fetch import AGENT, FetchError
 from anidata.fetch.patterns import LONGEST, RULES, Pattern, Watch
-from anidata.fetch.robots import RIGHTS, Robots, TooManyRules, grouped, parsed
+from anidata.fetch.robots import NOTHING, RIGHTS, Robots, TooManyRules, grouped, parsed
 
 ROBOTS_LIMIT = 512 << 10  # bytes that are read of a robots.txt; RFC 9309 asks for 500 KiB at least
 TDM_LIMIT = 1 << 20  # bytes that are read of a tdmrep.json
@@ -38,7 +38,7 @@ class Reservation(NamedTuple):
 class Rules:
     """All that one authority says of its URLs."""
 
-    robots: Robots = Robots()
+    robots: Robots = NOTHING
     forbidden: Refusal | None = None  # why nothing may be asked for at all
     usages: tuple[Usage, ...] = ()  # of robots.txt
     reservations: tuple[Reservation, ...] = ()  # of tdmrep.json

@@ -54,7 +54,7 @@ class Watch:
         self._end, self._count = time.perf_counter() + TIME, 0
 
     def tick(self) -> None:
-        """Count a rule. Raises: FetchError: `robots`: they take too long, so nothing is known to be allowed."""
+        """Count a rule. Raises: FetchError: `robots`: they take too long to tell what is allowed."""
         self._count += 1
         if self._count % STRIDE == 0 and time.perf_counter() > self._end:
             raise FetchError("robots", f"its host's rules take more than {TIME:g} s for one URL")

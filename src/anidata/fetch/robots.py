@@ -46,6 +46,9 @@ class Robots:
         return True
 
 
+NOTHING = Robots()  # is forbidden
+
+
 @dataclass
 class _Group:
     """The rules for one name."""
@@ -79,7 +82,7 @@ def parsed(text: str) -> Robots:
         for agent in names:
             _take(groups.setdefault(agent, _Group()), name, value)
     if not groups:
-        return Robots()
+        return NOTHING
     group = groups[max(groups, key=lambda agent: (agent != "*", len(agent)))]
     ordered = sorted(group.rules, key=lambda rule: rule[:2], reverse=True)
     return Robots(tuple((pattern, allows) for _, allows, pattern in ordered), group.delay)

@@ -10,6 +10,7 @@ from anidata.fetch import Config, FetchError, ForeignHost, body, opt_out
 from anidata.fetch.transport import Transport, check_passing
 from anidata.fetch.urls import host_of
 
+TIME = 60.0  # seconds for one request for rules: all of an authority's URLs wait for it
 REDIRECTS = 5  # that are followed to a robots.txt, as RFC 9309 has it
 
 
@@ -88,7 +89,7 @@ class RuleBook:
             if not self._is_mine(url):
                 raise ForeignHost(url)
             await self._transport.addresses.check(host_of(url))
-            redirect = await self._transport.exchange(url, {}, take)
+            redirect = await self._transport.exchange(url, {}, take, TIME)
             if redirect is None:
                 return replies[0]
             url = redirect.url

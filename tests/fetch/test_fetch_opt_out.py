@@ -196,7 +196,7 @@ def test_a_tdmrep_json_reserves_what_it_names(web):
 )
 def test_the_first_and_the_longest_location_of_a_tdmrep_json_may_each_reserve(rules, reserved):
     stated = opt_out.Rules(reservations=opt_out.reservations(tdmrep(rules)))
-    refusal = stated.refusal("http://a.example/art/free/1.png", "/art/free/1.png")
+    refusal = stated.refusal("/art/free/1.png")
     assert (refusal is not None) == reserved
 
 
@@ -221,7 +221,7 @@ def test_a_tdmrep_json_that_is_none_reserves_nothing(data):
     ],
 )
 def test_preferences_in_robots_txt_count_too(text, path, code):
-    refusal = opt_out.from_robots(text).refusal(f"http://a.example{path}", path)
+    refusal = opt_out.from_robots(text).refusal(path)
     assert (refusal and refusal[0]) == code
 
 

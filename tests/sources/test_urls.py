@@ -203,7 +203,7 @@ def test_without_the_extra_the_command_that_mends_it_is_named_and_then_goes_on(
 def test_the_core_doesnt_import_what_only_fetching_needs():
     code = (
         "import sys, anidata.cli.entry, anidata.pipeline, anidata.catalog.catalog; "
-        "sys.exit(any(n in sys.modules for n in ('aiohttp', 'protego', 'fsspec')))"
+        "sys.exit(any(n in sys.modules for n in ('aiohttp', 'fsspec')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

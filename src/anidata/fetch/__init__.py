@@ -1,10 +1,11 @@
 """Polite, safe HTTP: pictures by URL, asked for under an honest name, slowly, and only where that is allowed.
 
-`Fetcher` in client.py turns requests into responses; it needs aiohttp and protego (`require`). What stands
-here is free of both.
+`Fetcher` in client.py turns requests into responses; it needs aiohttp (`require`). What stands here
+is free of it.
 """
 
 import importlib.util
+import re
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 
@@ -12,8 +13,9 @@ import anidata
 from anidata.errors import MissingExtra
 from anidata.recipe import Amount, Count, Positive
 
-NEEDED = ("aiohttp", "protego")
+NEEDED = ("aiohttp",)
 AGENT = "anidata"  # the name that robots.txt and X-Robots-Tag may speak to
+LONGEST_VALIDATOR = 256  # characters of an ETag or Last-Modified that is kept, and sent back
 PASSING_STATUSES = (408, 425, 429, 500, 502, 503, 504)  # of HTTP, that may be others soon
 
 
@@ -106,6 +108,16 @@ class ForeignHost(Exception):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.url = url
+
+
+def validator(text: str | None) -> str | None:
+    """An ETag or a date as it may be sent back: short, of visible ASCII and spaces; None: it is none.
+
+    It is asked whenever one is taken from an answer, a journal or a table.
+    """
+    if text is None or len(text) > LONGEST_VALIDATOR:
+        return None
+    return text if re.fullmatch(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", text) else None
 
 
 def require() -> None:

@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from anidata.fetch import FetchError
 
+LOOKUP_TIME = 30.0  # seconds for the addresses of one name
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Lookup = Callable[[str], Awaitable[list[str]]]  # name → addresses; OSError where there are none
 
@@ -102,10 +103,12 @@ class Addresses(AbstractResolver):
 
     async def _look_up(self, host: str) -> list[str]:
         try:
-            addresses = [host] if _is_address(host) else await self._lookup(host)
-        except (OSError, UnicodeError) as error:
+            async with asyncio.timeout(LOOKUP_TIME):
+                addresses = [host] if _is_address(host) else await self._lookup(host)
+        except (OSError, ValueError) as error:  # a name that is none: UnicodeError, and others
+            why = str(error) or type(error).__name__
             raise FetchError(
-                "unresolved", f"{host} has no address ({error})", again=not isinstance(error, UnicodeError)
+                "unresolved", f"{host} has no address ({why})", again=isinstance(error, OSError)
             ) from error
         if not addresses:
             raise FetchError("unresolved", f"{host} has no address")

@@ -10,6 +10,7 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
 from anidata.fetch import Bounds, FetchError
+from anidata.fetch.failures import of_libraries
 from anidata.imaging.headers import sniff
 from anidata.storage import unwritable
 
@@ -34,7 +35,7 @@ async def read_picture(response: "aiohttp.ClientResponse", bounds: Bounds, folde
         raise FetchError("too_large", f"{response.content_length:,} bytes; the limit is {bounds.max_bytes:,}")
     body = _Body(_unpacker(response), bounds, folder)
     try:
-        while chunk := await response.content.readany():
+        while chunk := await _chunk(response):
             body.take(chunk)
         return body.finish(), body.size
     except BaseException:
@@ -44,13 +45,20 @@ async def read_picture(response: "aiohttp.ClientResponse", bounds: Bounds, folde
 
 async def read_text(response: "aiohttp.ClientResponse", limit: int) -> bytes:
     """The first bytes of a small file, unpacked; what goes beyond the limit is left out."""
-    unpacker, text = _unpacker(response), bytearray()
-    while len(text) < limit and (chunk := await response.content.readany()):
+    unpacker, text, received = _unpacker(response), bytearray(), 0
+    while len(text) < limit and received < limit and (chunk := await _chunk(response)):
+        received += len(chunk)
         for piece in _pieces(unpacker, chunk):
             text += piece
             if len(text) >= limit:
                 break
     return bytes(text[:limit])
+
+
+async def _chunk(response: "aiohttp.ClientResponse") -> bytes:
+    """What has come of a body; nothing at its end. Raises: aiohttp's errors, OSError."""
+    with of_libraries():
+        return await response.content.readany()
 
 
 class _Body:
@@ -64,6 +72,8 @@ class _Body:
 
     def take(self, chunk: bytes) -> None:
         self._received += len(chunk)
+        if self._received > self._bounds.max_bytes:  # packed, a stream without end may hold nothing
+            raise FetchError("too_large", f"more than {self._bounds.max_bytes:,} bytes")
         for piece in _pieces(self._unpacker, chunk):
             self.size += len(piece)
             self._check_size()

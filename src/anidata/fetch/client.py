@@ -9,11 +9,23 @@ from typing import Self
 
 import aiohttp
 
-from anidata.fetch import Bounds, Config, FetchError, ForeignHost, Request, Response, body, headers, opt_out
+from anidata.fetch import (
+    Bounds,
+    Config,
+    FetchError,
+    ForeignHost,
+    Request,
+    Response,
+    body,
+    failures,
+    headers,
+    opt_out,
+    validator,
+)
 from anidata.fetch.addresses import Lookup, system_lookup
 from anidata.fetch.rules import RuleBook
 from anidata.fetch.transport import Transport, check_passing
-from anidata.fetch.urls import authority_of, path_of
+from anidata.fetch.urls import LONGEST, authority_of, path_of
 
 ACCEPT = "image/*"
 
@@ -59,7 +71,7 @@ class Fetcher:
         while True:
             response.tries += 1
             try:
-                await self._follow(request, response)
+                await self._followed(request, response)
             except ForeignHost as redirect:
                 response.elsewhere, response.final_url = True, redirect.url
             except FetchError as failure:
@@ -73,6 +85,16 @@ class Fetcher:
         if not failure.again or response.tries >= self._config.tries:
             return False
         return await self._transport.wait_for_retry(failure, response.tries, response.url, response.final_url)
+
+    async def _followed(self, request: Request, response: Response) -> None:
+        """Raise FetchError for whatever one URL and its answers do to us: the others go on.
+
+        Raises: ForeignHost.
+        """
+        try:
+            await self._follow(request, response)
+        except failures.ODD as error:
+            raise failures.odd(error) from error
 
     async def _follow(self, request: Request, response: Response) -> None:
         """Go from hop to hop until there is a picture. Raises: FetchError, ForeignHost."""
@@ -104,7 +126,7 @@ class Fetcher:
             raise ForeignHost(url)
         if rules.delay:
             self._transport.limit_of(url).slow_down(min(rules.delay, self._config.max_wait))
-        self._heed(rules.refusal(url, path_of(url)), response)
+        self._heed(rules.refusal(path_of(url)), response)
 
     def _heed(self, refusal: opt_out.Refusal | None, response: Response) -> None:
         """Raises: FetchError: with the refusal's code, unless told to ignore it."""
@@ -135,14 +157,16 @@ class Fetcher:
 
 def _condition(request: Request) -> dict[str, str]:
     """The header by which a server may say that nothing has changed."""
-    if request.etag:
-        return {"If-None-Match": request.etag}
-    if request.modified:
-        return {"If-Modified-Since": request.modified}
+    if etag := validator(request.etag):
+        return {"If-None-Match": etag}
+    if modified := validator(request.modified):
+        return {"If-Modified-Since": modified}
     return {}
 
 
 def _referer(request: Request, url: str) -> dict[str, str]:
-    if request.referer and authority_of(url) == authority_of(request.url):
-        return {"Referer": request.referer}
+    referer = request.referer or ""
+    is_plain = referer.isascii() and referer.isprintable() and len(referer) <= LONGEST
+    if referer and is_plain and authority_of(url) == authority_of(request.url):
+        return {"Referer": referer}
     return {}

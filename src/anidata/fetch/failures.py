@@ -2,10 +2,41 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from anidata.fetch import Config, FetchError
+
+# what foreign data make of code that doesn't expect them
+ODD = (ValueError, LookupError, ArithmeticError, RecursionError, EOFError)
+# and what libraries have been seen to make of them
+OF_LIBRARIES = (*ODD, TypeError, AttributeError, AssertionError, RuntimeError, HttpProcessingError)
+
+
+class Stumbled(aiohttp.ClientError):
+    """A library has raised on an answer, or on a URL, what it doesn't say that it raises."""
+
+
+@contextmanager
+def of_libraries() -> Iterator[None]:
+    """Raise ClientError or OSError, whatever a library makes of one answer.
+
+    Nothing but calls of aiohttp stands within: there is no bug of ours to be hidden.
+    """
+    try:
+        yield
+    except (OSError, aiohttp.ClientError):
+        raise
+    except OF_LIBRARIES as error:
+        raise Stumbled(type(error).__name__) from error
+
+
+def odd(error: Exception) -> FetchError:
+    """The code and sentence for an answer at which somebody stumbles."""
+    return FetchError("bad_answer", f"no HTTP that is understood here ({type(error).__name__})")
 
 
 def fetch_error(error: Exception, config: Config) -> FetchError:
@@ -15,7 +46,8 @@ def fetch_error(error: Exception, config: Config) -> FetchError:
         return failure
     if isinstance(error, aiohttp.ClientPayloadError):
         return FetchError("cut_short", "the body ends too soon", again=True)
-    return FetchError("bad_answer", f"no HTTP that is understood here ({type(error).__name__})")
+    cause = error.__cause__ if isinstance(error, Stumbled) else None
+    return odd(cause if isinstance(cause, Exception) else error)
 
 
 def _of_time(error: Exception, config: Config) -> FetchError | None:

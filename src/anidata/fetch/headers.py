@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
-from anidata.fetch import Response
+from anidata.fetch import Response, validator
 
 COLUMNS = {
     "etag": "etag",
@@ -19,6 +19,8 @@ COLUMNS = {
     "content-signal": None,
     "retry-after": None,
 }  # header → column; None: it is read and not written down
+VALIDATORS = ("etag", "modified")  # columns that are sent back
+LONGEST = 2000  # characters of a header that are written down
 SECONDS_DIGITS = 9  # of a Retry-After that are read: some 30 years
 
 
@@ -27,13 +29,14 @@ def note(reply: aiohttp.ClientResponse, response: Response) -> dict[str, list[st
     headers = {name: reply.headers.getall(name) for name in COLUMNS if name in reply.headers}
     for name, values in headers.items():
         if column := COLUMNS[name]:
-            setattr(response, column, _text(values))
+            is_sent_back = column in VALIDATORS
+            setattr(response, column, validator(", ".join(values)) if is_sent_back else _text(values))
     return headers
 
 
 def _text(values: list[str]) -> str:
-    """Values of one header as a column holds them: valid UTF-8 without NUL."""
-    return ", ".join(values).encode("utf-8", "replace").decode().replace("\0", "")
+    """Values of one header as a column holds them: not too much, valid UTF-8 without NUL."""
+    return ", ".join(values).encode("utf-8", "replace").decode().replace("\0", "")[:LONGEST]
 
 
 def wait_of(headers: Mapping[str, list[str]]) -> float:
@@ -43,5 +46,5 @@ def wait_of(headers: Mapping[str, list[str]]) -> float:
         return float(value[:SECONDS_DIGITS])
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, LookupError, ArithmeticError):  # email.utils, on what is no date
         return 0.0

@@ -6,53 +6,65 @@ Sources: RFC 9309 (robots.txt); TDMRep, W3C community group report of 2024; draf
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from protego import Protego
-
-from anidata.fetch import AGENT
+from anidata.fetch import AGENT, FetchError
+from anidata.fetch.patterns import LONGEST, RULES, Pattern, Watch
+from anidata.fetch.robots import NOTHING, RIGHTS, Robots, TooManyRules, grouped, parsed
 
 ROBOTS_LIMIT = 512 << 10  # bytes that are read of a robots.txt; RFC 9309 asks for 500 KiB at least
 TDM_LIMIT = 1 << 20  # bytes that are read of a tdmrep.json
 TDM_PATH = "/.well-known/tdmrep.json"
 NO_TAGS = {"noai", "noimageai", "noml"}
 USAGES = {"train-ai": "n", "train-genai": "n", "ai-train": "no"}  # preference → the word that forbids
-USAGE_FIELDS = ("content-usage", "content-signal")
-
 NO_AGENTS = ("unavailable_after", "max-snippet")  # words of X-Robots-Tag that have a colon and name nobody
 QUOTED = 80  # characters of a header that are cited
 
 Refusal = tuple[str, str]  # code, sentence
 Usage = tuple[str, str]  # beginning of a path, preference
-Reservation = tuple[str, bool]  # location, whether it is reserved
+
+
+class Reservation(NamedTuple):
+    """A rule of a tdmrep.json."""
+
+    pattern: Pattern
+    specificity: tuple[int, bool]  # characters that aren't wildcards; whether it is anchored
+    is_reserved: bool
 
 
 @dataclass(frozen=True)
 class Rules:
     """All that one authority says of its URLs."""
 
-    robots: Protego | None = None  # None: nothing is forbidden
-    forbidden: str = ""  # why nothing may be asked for at all
+    robots: Robots = NOTHING
+    forbidden: Refusal | None = None  # why nothing may be asked for at all
     usages: tuple[Usage, ...] = ()  # of robots.txt
     reservations: tuple[Reservation, ...] = ()  # of tdmrep.json
 
     @property
     def delay(self) -> float:
         """Seconds between requests that robots.txt asks for."""
-        return float((self.robots and self.robots.crawl_delay(AGENT)) or 0)
+        return self.robots.delay
 
-    def refusal(self, url: str, path: str) -> Refusal | None:
-        """Why a URL isn't to be asked for."""
+    def refusal(self, path: str) -> Refusal | None:
+        """Why a path with its query isn't to be asked for; so it is where rules take too long to tell."""
         if self.forbidden:
-            return "robots", self.forbidden
-        if self.robots is not None and not self.robots.can_fetch(url, AGENT):
+            return self.forbidden
+        try:
+            return self._refusal(path, Watch())
+        except FetchError as failure:
+            return failure.code, failure.message
+
+    def _refusal(self, path: str, watch: Watch) -> Refusal | None:
+        """Raises: FetchError: it takes too long."""
+        if not self.robots.allows(path, watch):
             return "robots", "its robots.txt forbids it"
         usage = self._usage(path)
         if usage and _forbids(usage):
-            return "content_usage", f"its robots.txt says {usage}"
-        if self._is_reserved(path):
+            return "content_usage", f"its robots.txt says {usage[:QUOTED]}"
+        if self._is_reserved(path, watch):
             return "tdm_reserved", f"its {TDM_PATH} reserves text and data mining"
         return None
 
@@ -61,17 +73,17 @@ class Rules:
         _, preference = max((usage for usage in self.usages if path.startswith(usage[0])), default=("", ""))
         return preference
 
-    def _is_reserved(self, path: str) -> bool:
+    def _is_reserved(self, path: str, watch: Watch) -> bool:
         """Whether the first location of a tdmrep.json that matches reserves, or the longest.
 
         TDMRep, section on the file: the most specific match counts, and that is the first in sequence. Many
         files have it elsewhere. So a reservation by either reading is heeded.
         """
-        matching = [
-            (_specificity(location), is_reserved)
-            for location, is_reserved in self.reservations
-            if _matches(location, path)
-        ]
+        matching = []
+        for rule in self.reservations:
+            watch.tick()
+            if rule.pattern.matches(path):
+                matching.append((rule.specificity, rule.is_reserved))
         if not matching:
             return False
         first, longest = matching[0], max(matching)
@@ -79,24 +91,39 @@ class Rules:
 
 
 def from_robots(text: str) -> Rules:
-    """The rules in a robots.txt."""
-    return Rules(Protego.parse(text), usages=_usages(text))
+    """The rules in a robots.txt; one with more than are read forbids everything."""
+    try:
+        usages = _usages(text)
+        return Rules(parsed(text), usages=usages)
+    except TooManyRules as error:
+        return Rules(forbidden=("robots", f"{error}"))
 
 
 def with_reservations(rules: Rules, data: bytes) -> Rules:
-    """The same rules, with those of a tdmrep.json."""
-    return replace(rules, reservations=reservations(data))
+    """The same rules, with those of a tdmrep.json; one with more than are read reserves everything."""
+    try:
+        return replace(rules, reservations=reservations(data))
+    except TooManyRules as error:
+        return replace(rules, forbidden=("tdm_reserved", f"{error}"))
 
 
 def reservations(data: bytes) -> tuple[Reservation, ...]:
-    """The rules of a tdmrep.json, in order. Entries that are none are passed over."""
+    """The rules of a tdmrep.json, in order. Entries that are none are passed over. Raises: TooManyRules."""
     try:
         content = json.loads(data)
     except (ValueError, RecursionError):
         return ()
     entries = content if isinstance(content, list) else [content]
     rules = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("location"), str)]
-    return tuple((rule["location"], _is_one(rule.get("tdm-reservation"))) for rule in rules)
+    if len(rules) > RULES:
+        raise TooManyRules(f"its {TDM_PATH} has more than {RULES:,} rules")
+    read = (_reservation(rule["location"], _is_one(rule.get("tdm-reservation"))) for rule in rules)
+    return tuple(rule for rule in read if rule.is_reserved or not rule.pattern.is_cut)
+
+
+def _reservation(location: str, is_reserved: bool) -> Reservation:
+    characters = len(location.removesuffix("$").replace("*", ""))
+    return Reservation(Pattern.of(location), (characters, location.endswith("$")), is_reserved)
 
 
 def header_refusal(headers: Mapping[str, list[str]]) -> Refusal | None:
@@ -106,7 +133,7 @@ def header_refusal(headers: Mapping[str, list[str]]) -> Refusal | None:
             return "noai", f"X-Robots-Tag says {min(forbidding)}"
     if any(_is_one(value.strip()) for value in headers.get("tdm-reservation", [])):
         return "tdm_reserved", "its header reserves text and data mining"
-    for name in USAGE_FIELDS:
+    for name in RIGHTS:
         for value in headers.get(name, []):
             if _forbids(value):
                 return "content_usage", f"{name.title()} says {value.strip()[:QUOTED]}"
@@ -136,45 +163,22 @@ def _forbids(value: str) -> bool:
     return False
 
 
-def _matches(location: str, path: str) -> bool:
-    """Whether a location of tdmrep.json, with * and $ as in robots.txt, is one of this path."""
-    pattern = re.escape(location.removesuffix("$")).replace(r"\*", ".*")
-    end = "$" if location.endswith("$") else ""
-    return re.match(pattern + end, path, re.DOTALL) is not None
-
-
-def _specificity(location: str) -> tuple[int, bool]:
-    """How closely a location names its paths.
-
-    By its characters that aren't wildcards, then by whether it is anchored.
-    """
-    return len(location.removesuffix("$").replace("*", "")), location.endswith("$")
-
-
 def _usages(text: str) -> tuple[Usage, ...]:
-    """Content-Usage and Content-Signal of the group that is ours, or else of the one that is everyone's."""
+    """Content-Usage and Content-Signal of the group that is ours, or else of the one that is everyone's.
+
+    Raises: TooManyRules.
+    """
     usages: dict[str, list[Usage]] = {AGENT: [], "*": []}
-    agents: list[str] = []
-    in_names, has_ours = False, False
-    for name, value in _fields(text):
-        if name == "user-agent":
-            agents = [*(agents if in_names else []), value.lower()]
-            has_ours = has_ours or value.lower() == AGENT
-        elif name in USAGE_FIELDS:
-            for agent in usages.keys() & set(agents):
-                usages[agent].append(_usage(value))
-        in_names = name == "user-agent"
+    has_ours = False
+    for agents, name, value in grouped(text):
+        has_ours = has_ours or AGENT in agents
+        for agent in usages.keys() & set(agents) if name in RIGHTS else ():
+            usages[agent].append(_usage(value))
+        if max(map(len, usages.values())) > RULES:
+            raise TooManyRules(f"its robots.txt has more than {RULES:,} rules")
     return tuple(usages[AGENT] if has_ours else usages["*"])
-
-
-def _fields(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a robots.txt: name in lower case, value."""
-    for line in text.splitlines():
-        name, colon, value = line.split("#")[0].partition(":")
-        if colon:
-            yield name.strip().lower(), value.strip()
 
 
 def _usage(value: str) -> Usage:
     path, _, preference = value.partition(" ") if value.startswith("/") else ("/", "", value)
-    return path, preference.strip()
+    return path[:LONGEST], preference[:LONGEST].strip()

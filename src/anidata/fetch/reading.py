@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import aiohttp
 from yarl import URL
 
-from anidata.fetch import PASSING_STATUSES, Config, FetchError, failures
+from anidata.fetch import PASSING_STATUSES, Config, FetchError, failures, validator
 from anidata.fetch.addresses import Addresses, Lookup, system_lookup
 from anidata.fetch.transport import REDIRECTS, session
 from anidata.fetch.urls import BadURL, canonical, host_of, joined
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 TOTAL = 86_400.0  # seconds for one file, however it trickles
+HEADER_TIME = 60.0  # seconds until all headers of one answer are there
+PATIENCE = 300.0  # seconds that may be waited for bytes in all, and one more
+SLOWEST = 1024  # for each so many bytes that have come
+RESUMED = 1000  # times that a lost connection is gone on with
 
 T = TypeVar("T")
 
@@ -57,6 +61,7 @@ class WebFile(io.RawIOBase):
         self._session: aiohttp.ClientSession | None = None
         self._response: aiohttp.ClientResponse | None = None
         self._position, self._deadline = 0, time.monotonic() + TOTAL
+        self._waited, self._resumed = 0.0, 0
         self.size: int | None = None  # bytes, where the server says so
         self.etag = self.modified = ""  # as the server sends them
 
@@ -64,7 +69,8 @@ class WebFile(io.RawIOBase):
         """Ask for the file, and wait for its headers. Raises: FetchError."""
         response = self._response = self._retry(self._request)
         self.size = response.content_length
-        self.etag, self.modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+        self.etag = validator(response.headers.get("ETag")) or ""
+        self.modified = validator(response.headers.get("Last-Modified")) or ""
         return self
 
     def readable(self) -> bool:
@@ -104,6 +110,8 @@ class WebFile(io.RawIOBase):
                 return self._loop.run_until_complete(attempt())
             except (OSError, aiohttp.ClientError) as error:
                 failure = failures.fetch_error(error, self._config)
+            except failures.ODD as error:
+                failure = failures.odd(error)
             except FetchError as error:
                 failure = error
             if not failure.again or tries >= self._config.tries:
@@ -112,19 +120,38 @@ class WebFile(io.RawIOBase):
 
     async def _read_some(self, size: int) -> bytes:
         """At most so many bytes; none at the end. Raises: FetchError, aiohttp's errors."""
-        if time.monotonic() > self._deadline:
-            raise FetchError("slow", f"not whole within {TOTAL:,.0f} s")
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(self._seconds_left(begun)):
+                data = await self._next(size)
+        except TimeoutError as error:
+            if time.monotonic() - begun < self._seconds_left(begun):  # one of aiohttp's own
+                raise
+            raise FetchError(
+                "slow", f"less than {SLOWEST:,} bytes a second, or not whole within {TOTAL:,.0f} s"
+            ) from error
+        finally:
+            self._waited += time.monotonic() - begun
+        if not data and self.size is not None and self._position < self.size:
+            raise FetchError("cut_short", "the body ends too soon")
+        return data
+
+    def _seconds_left(self, now: float) -> float:
+        """How long the next bytes may be waited for: less the slower those before them have come."""
+        patience = PATIENCE + self._position / SLOWEST - self._waited
+        return max(0.0, min(patience, self._deadline - now))
+
+    async def _next(self, size: int) -> bytes:
+        """Raises: FetchError, aiohttp's errors."""
         if self._response is None:
             self._response = await self._resume()
         try:
-            data = await self._response.content.read(size)
+            with failures.of_libraries():
+                return await self._response.content.read(size)
         except (OSError, aiohttp.ClientError):
             self._response.close()
             self._response = None
             raise
-        if not data and self.size is not None and self._position < self.size:
-            raise FetchError("cut_short", "the body ends too soon")
-        return data
 
     async def _resume(self) -> aiohttp.ClientResponse:
         """The response that goes on where the last one was lost. Raises: FetchError."""
@@ -134,6 +161,9 @@ class WebFile(io.RawIOBase):
                 "cut_short",
                 "the connection was lost, and the server doesn't say whether the file is still the same",
             )
+        self._resumed += 1
+        if self._resumed > RESUMED:
+            raise FetchError("cut_short", f"the connection was lost {RESUMED:,} times")
         response = await self._request({"Range": f"bytes={self._position}-", "If-Range": validator})
         if response.status != 206 or _start_of(response) != self._position:
             response.close()
@@ -161,8 +191,13 @@ class WebFile(io.RawIOBase):
     async def _get(self, url: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
         await self._addresses.check(host_of(url))
         try:
-            return await self._client().get(URL(url, encoded=True), headers=headers, allow_redirects=False)
+            async with asyncio.timeout(HEADER_TIME):
+                with failures.of_libraries():
+                    get = self._client().get(URL(url, encoded=True), headers=headers, allow_redirects=False)
+                    return await get
         except (OSError, aiohttp.ClientError) as error:
+            if type(error) is TimeoutError:  # ours: aiohttp's are of other classes
+                raise FetchError("slow", f"no headers within {HEADER_TIME:g} s") from error
             raise failures.fetch_error(error, self._config) from error
 
     def _client(self) -> aiohttp.ClientSession:
@@ -173,7 +208,7 @@ class WebFile(io.RawIOBase):
 
 def _start_of(response: aiohttp.ClientResponse) -> int | None:
     """The byte that a part of a file begins at; None: the server doesn't say."""
-    match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    match = re.match(r"bytes (\d{1,18})-", response.headers.get("Content-Range", ""))
     return int(match[1]) if match else None
 
 

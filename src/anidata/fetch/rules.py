@@ -10,6 +10,7 @@ from anidata.fetch import Config, FetchError, ForeignHost, body, opt_out
 from anidata.fetch.transport import Transport, check_passing
 from anidata.fetch.urls import host_of
 
+TIME = 60.0  # seconds for one request for rules: all of an authority's URLs wait for it
 REDIRECTS = 5  # that are followed to a robots.txt, as RFC 9309 has it
 
 
@@ -50,12 +51,12 @@ class RuleBook:
         except FetchError as failure:
             if not failure.code.startswith("http_"):
                 raise
-            return opt_out.Rules(forbidden=f"its robots.txt can't be had: {failure.message}")
+            return opt_out.Rules(forbidden=("robots", f"its robots.txt can't be had: {failure.message}"))
         rules = opt_out.Rules()
         if text is not None:
             rules = opt_out.from_robots(text.decode("utf-8-sig", "replace"))
         url = authority + opt_out.TDM_PATH
-        if rules.refusal(url, opt_out.TDM_PATH) is None:
+        if rules.refusal(opt_out.TDM_PATH) is None:
             with suppress(FetchError):  # what can't be had reserves nothing
                 rules = opt_out.with_reservations(rules, await self._text(url, opt_out.TDM_LIMIT) or b"")
         return rules
@@ -88,7 +89,7 @@ class RuleBook:
             if not self._is_mine(url):
                 raise ForeignHost(url)
             await self._transport.addresses.check(host_of(url))
-            redirect = await self._transport.exchange(url, {}, take)
+            redirect = await self._transport.exchange(url, {}, take, TIME)
             if redirect is None:
                 return replies[0]
             url = redirect.url

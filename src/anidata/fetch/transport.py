@@ -5,6 +5,7 @@ And the waits between two tries.
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ def session(config: Config, addresses: Addresses) -> aiohttp.ClientSession:
         connector=addresses.connector(),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": config.user_agent, "Accept-Encoding": "identity"},
+        trust_env=False,  # neither proxies nor .netrc
         timeout=aiohttp.ClientTimeout(
             total=None, sock_connect=config.connect_time or None, sock_read=config.idle_time or None
         ),
@@ -65,15 +67,21 @@ class Transport:
         """The limit of a URL's host."""
         return self._limits[host_of(url)]
 
-    async def exchange(self, url: str, headers: dict[str, str], take: Take) -> Redirect | None:
-        """Make one request in its host's turn; None: `take` has taken the reply. Raises: FetchError."""
+    async def exchange(
+        self, url: str, headers: dict[str, str], take: Take, longest: float = math.inf
+    ) -> Redirect | None:
+        """Make one request in its host's turn; None: `take` has taken the reply. Raises: FetchError.
+
+        longest: seconds that it may take, where the config doesn't set less.
+        """
         limit = self.limit_of(url)
         async with limit:
             if limit.lost >= GIVEN_UP:
                 message = f"{GIVEN_UP} requests in a row were lost, so its host is left alone"
                 raise FetchError("given_up", message)
             try:
-                async with asyncio.timeout(self._config.total_time or None):
+                seconds = min(self._config.total_time or math.inf, longest)
+                async with asyncio.timeout(None if math.isinf(seconds) else seconds):
                     return await self._request(limit, url, headers, take)
             except BadURL as error:
                 raise FetchError("bad_redirect", f"redirected to {error}") from error
@@ -86,8 +94,10 @@ class Transport:
         self, limit: HostLimit, url: str, headers: dict[str, str], take: Take
     ) -> Redirect | None:
         """Raises: BadURL, FetchError, aiohttp's errors."""
-        get = self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False)
-        async with get as reply:
+        with failures.of_libraries():
+            get = self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False)
+            reply = await get
+        async with reply:
             limit.lost = 0
             if reply.status in REDIRECTS and (location := reply.headers.get("Location")):
                 return Redirect(reply.status, joined(url, location))

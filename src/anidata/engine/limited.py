@@ -27,7 +27,7 @@ TICK = 0.5  # seconds between looks at the time
 
 
 class Stopped(Exception):
-    """A stream that ended too soon: `code` is too_large, timeout, killed or crashed."""
+    """A stream that ended too soon: `code` is too_large, timeout, killed, crashed or corrupt."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)

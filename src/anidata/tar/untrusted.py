@@ -18,7 +18,7 @@ LONGEST_TEXT = 1 << 18  # characters of one field: a caption, a license, all tag
 MOST_EXTRA = 1 << 19  # characters of all fields of `extra` in one record
 MOST_MEMBERS = 1 << 18  # of one archive: its listing is held in memory, at about a kilobyte each
 LONGEST_DIRECTORY = 64 << 20  # bytes of a zip's directory, or of a 7z's header, packed or not
-TEXT_RATIO = 1000  # bytes of text for each packed one, beyond FREE; lists of URLs pack to a twentieth
+TEXT_RATIO = 200  # bytes of text for each packed one, beyond FREE; lists of URLs pack to a twentieth
 FREE = 16 << 20  # bytes that a packed text may have, however little it was packed in
 STEP = 1 << 16  # bytes read at a time
 
@@ -52,7 +52,7 @@ def _count(text: str | bytes, mark: str) -> int:
 def check_depth(value: Any) -> None:
     """See that lists and objects don't lie too deep within each other. Raises: TooMuch."""
     level = [value]
-    for _ in range(JSON_DEPTH + 1):
+    for _ in range(JSON_DEPTH):
         level = [inner for one in level for inner in _within(one) if isinstance(inner, list | dict)]
         if not level:
             return

@@ -27,6 +27,7 @@ from anidata.sources.archives.limits import Broken, Unpacking, blame
 from anidata.sources.listing.files import ListedFile
 from anidata.storage import Reference, decode, encode, publishing, uri_of
 from anidata.tar.reader import BLOCK, is_header
+from anidata.tar.untrusted import read_json
 
 LACKS_MEMORY = "listing it takes more memory than it may"
 VERSION = 2  # raised when the same archive would be listed otherwise
@@ -211,7 +212,7 @@ def _load(listing: Path) -> list[ListedFile]:
     """The files written down. Raises: DamagedError."""
     try:
         with open(listing, "rb") as file:
-            return [_from_row(*json.loads(line)) for line in file]
+            return [_from_row(*read_json(line)) for line in file]
     except (ValueError, TypeError, AttributeError) as error:
         raise damaged(listing, f"{error}") from error
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from anidata import registry
 from anidata.engine.engine import Engine, Limits
-from anidata.engine.limited import Streams
+from anidata.engine.limited import Stopped, Streams
+from anidata.errors import SourceError
 from anidata.sources import Options, Record, directly
+from anidata.tar.untrusted import TooMuch
 
 KINDS = ("archive", "parquet", "urls", "webdataset")
 MEMORY = 192 << 20  # bytes of a listing, beyond the member in hand; 262,144 members take 150 MB
@@ -52,6 +54,19 @@ def lister(engine: Engine) -> Iterator[Lister]:
 
 
 def listed(kind: str, text: str, options: Options) -> Iterator[Record | frozenset[Path]]:
-    """Yield a source's records, then the folders that were passed by. Within a worker."""
-    yield from registry.load("sources", kind).records(text, options)
+    """Yield a source's records, then the folders that were passed by. Within a worker.
+
+    Raises: SourceError: there is nothing at all. Stopped: it breaks on its way, or passes a limit.
+    """
+    is_begun = False
+    try:
+        for record in registry.load("sources", kind).records(text, options):
+            yield record
+            is_begun = True
+    except SourceError as error:
+        if isinstance(error.__cause__, TooMuch):
+            raise Stopped("too_large", str(error.__cause__)) from error
+        if is_begun:
+            raise Stopped("corrupt", str(error)) from error
+        raise
     yield frozenset(options.passed_by)

@@ -17,6 +17,14 @@ class Inline:
 
     def __exit__(self, *_: object) -> None: ...
 
+    def streams(self, _warm: str) -> Self:
+        return self
+
+    def walk(
+        self, function: Callable[..., Iterator[Any]], arguments: tuple[Any, ...], _: Any
+    ) -> Iterator[Any]:
+        return function(*arguments)
+
     def map(
         self, function: Callable[[Any, Watch], Any], parts: Sequence[Any], **_: Any
     ) -> Iterator[tuple[Any, Any]]:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from anidata.sources import Options, Record, folder
 from anidata.sources.listing import sidecars
+from anidata.sources.listing.metadata import from_metadata
 from anidata.sources.listing.sidecars import (
     BadSidecar,
     Notes,
     from_fields,
     from_json,
-    from_metadata,
     from_text,
 )
 

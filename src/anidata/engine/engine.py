@@ -19,6 +19,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
 from anidata.engine import progress
+from anidata.engine.limited import Streams
 from anidata.engine.ongoing import OngoingMap, unwrapped
 from anidata.engine.pool import Pool, Worker
 from anidata.engine.worker import Failure, Limits, Watch
@@ -99,6 +100,10 @@ class Engine:
         if presses:
             done = progress.count(ongoing.done, total, unit)
             raise Interrupted(f"{label or 'the run'} stopped: {done} are done. The same command goes on.")
+
+    def streams(self, warm: str) -> Streams:
+        """Workers that walk what others wrote; the module that later maps need is imported once for both."""
+        return Streams(self._pool, warm)
 
     def _ongoing(
         self, function: Callable[[P, Watch], R], parts: Iterable[P], limits: Limits

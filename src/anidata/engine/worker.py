@@ -101,7 +101,7 @@ class Watch:
     def __init__(
         self, counters: Counters | None = None, known: Mapping[int, Failure] | None = None, memory: int = 0
     ) -> None:
-        self._counters, self._known = counters or Counters(), known or {}
+        self.counters, self._known = counters or Counters(), known or {}
         self._memory = memory
 
     def each(self, items: Iterable[T]) -> Iterator[tuple[T, Failure | None]]:
@@ -109,19 +109,19 @@ class Watch:
 
         One that ended two workers comes with its Failure, not to be touched.
         """
-        most = _private() + self._memory if self._memory else 0  # bytes
+        most = private() + self._memory if self._memory else 0  # bytes
         for item in items:
-            failure = self._known.get(self._counters.done)
-            self._counters.since = 0 if failure else time.monotonic_ns()
+            failure = self._known.get(self.counters.done)
+            self.counters.since = 0 if failure else time.monotonic_ns()
             if most:
-                _limit_memory(most)
+                limit_memory(most)
             yield item, failure
             if most:  # what the part takes for itself, such as the threads that read its table, is no item's
-                _limit_memory(0)
+                limit_memory(0)
             # Not where the block raises: what ends the worker on its way up, such as a panic in Rust,
             # was this item.
-            self._counters.since = 0
-            self._counters.done += 1
+            self.counters.since = 0
+            self.counters.done += 1
 
 
 def template() -> None:
@@ -212,7 +212,7 @@ def _reply(message: bytes, counters: Counters) -> bytes:
     """(True, result) or (False, exception), pickled."""
     try:
         task: Task = pickle.loads(message)  # noqa: S301  the other end is this program
-        _limit_memory(0)
+        limit_memory(0)
         watch = Watch(counters, task.known, task.limits.memory)
         return pickle.dumps((True, task.function(task.part, watch)), pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # noqa: BLE001  not caught: carried to the main process and raised there
@@ -248,7 +248,7 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _limit_memory(most: int) -> None:
+def limit_memory(most: int) -> None:
     """Bound private writable memory (RLIMIT_DATA): what fills RAM. 0: no longer.
 
     RLIMIT_AS would also count mapped files and reserved, untouched address space, of which allocators take
@@ -261,7 +261,7 @@ def _limit_memory(most: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
 
 
-def _private() -> int:
+def private() -> int:
     """Bytes of private writable memory this process holds; 0 where the system doesn't tell."""
     statm = Path("/proc/self/statm")
     return int(statm.read_text().split()[5]) * resource.getpagesize() if statm.exists() else 0

@@ -23,13 +23,22 @@ The first source whose `accepts` says so takes a SOURCE; `KIND:REST` names the k
 """
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypeVar
 
 from anidata import registry
 from anidata.errors import SourceError
 from anidata.storage import FILE, Reference, absolute
+
+T = TypeVar("T")
+
+
+def directly(function: Callable[..., Iterator[T]], *arguments: Any) -> Iterator[T]:
+    """Walk in this process: what ingest replaces by a limited worker, for whatever others wrote."""
+    return function(*arguments)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +56,8 @@ class Options:
     line_column: str = ""  # of a table of pictures or a list of URLs: the artist's own lineart; empty: none
     # filled by a listing with the folders of anidata's own that it came upon, and took nothing from
     passed_by: set[Path] = field(default_factory=set, compare=False)
+    # walks what others wrote (an archive among pictures) by a function and its arguments; raises Stopped
+    walk: Callable[..., Iterator[Any]] = field(default=directly, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

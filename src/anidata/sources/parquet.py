@@ -14,7 +14,7 @@ from anidata.sources.listing.sidecars import clean, digest_of, extra_of, from_fi
 from anidata.sources.listing.tables import Row, Table, opened, pictures, rows
 from anidata.sources.web.files import look_of, system_of
 from anidata.sources.web.secrets import refuse_secrets, scrubbed
-from anidata.storage import WEB, Reference, encode, uri_of
+from anidata.storage import WEB, Reference, encode, readable, uri_of
 
 EXAMPLE = "parquet:data/train.parquet"
 PREFIX = "parquet:"
@@ -45,8 +45,15 @@ def state(text: str, options: Options) -> str | None:
 def records(text: str, options: Options) -> Iterator[Record]:
     root, files = _elsewhere(text) if "://" in text else _here(text, options.passed_by)
     for location, below in files:
-        with opened(location, options) as table:
-            yield from _of_table(table, root, below, options)
+        try:
+            with opened(location, options) as table:
+                yield from _of_table(table, root, below, options)
+        except SourceError as error:
+            if len(files) == 1:
+                raise
+            name = f"{below}table"
+            file = readable(location.rpartition("/")[2]) or "\ufffd"
+            yield Record(root=root, name=name, file=file, error="corrupt", message=f"{error}", stamp=file)
 
 
 def _of_table(table: Table, root: str, below: str, options: Options) -> Iterator[Record]:

@@ -27,7 +27,9 @@ from anidata.sources.archives.limits import Broken, Unpacking, blame
 from anidata.sources.listing.files import ListedFile
 from anidata.storage import Reference, decode, encode, publishing, uri_of
 from anidata.tar.reader import BLOCK, is_header
+from anidata.tar.untrusted import read_json
 
+LACKS_MEMORY = "listing it takes more memory than it may"
 VERSION = 2  # raised when the same archive would be listed otherwise
 ENDING_KINDS = {
     ".tgz": "gz",
@@ -99,8 +101,7 @@ def members(path: Path, options: Options) -> list[ListedFile]:
         status = path.stat()
     except OSError as error:
         return [ListedFile(path="", error="unreadable", message=error.strerror)]
-    uri, stamp = uri_of(path), f"{status.st_size}.{status.st_mtime_ns}"
-    listing, blob = _listing_and_blob(uri, stamp, options)
+    uri, stamp, listing, blob = _identity(path, status, options)
     if (known := _known(listing, blob)) is not None:
         return known
     with Unpacking(options=options, size=status.st_size, uri=uri, stamp=stamp, blob=blob) as unpacking:
@@ -110,8 +111,24 @@ def members(path: Path, options: Options) -> list[ListedFile]:
             unpacking.refuse("", why)
         except OSError as error:  # reading; a failure to write is a StorageError
             unpacking.refuse("", Broken(blame(error), os.strerror(error.errno or errno.EIO)))
+        except MemoryError:
+            unpacking.refuse("", Broken("too_large", LACKS_MEMORY))
     # what is unreadable may be readable next time, and keeps its size and date
     return _saved(listing, unpacking.listed, unless={"unreadable"})
+
+
+def known_members(path: Path, options: Options) -> list[ListedFile] | None:
+    """The members of an archive as an earlier look has written them down; None: nothing is known of it."""
+    try:
+        return _known(*_identity(path, path.stat(), options)[2:])
+    except OSError:
+        return None
+
+
+def _identity(path: Path, status: os.stat_result, options: Options) -> tuple[str, str, Path, Path]:
+    """URI and stamp of an archive that is here; its listing and blob."""
+    uri, stamp = uri_of(path), f"{status.st_size}.{status.st_mtime_ns}"
+    return uri, stamp, *_listing_and_blob(uri, stamp, options)
 
 
 def streamed(
@@ -195,7 +212,7 @@ def _load(listing: Path) -> list[ListedFile]:
     """The files written down. Raises: DamagedError."""
     try:
         with open(listing, "rb") as file:
-            return [_from_row(*json.loads(line)) for line in file]
+            return [_from_row(*read_json(line)) for line in file]
     except (ValueError, TypeError, AttributeError) as error:
         raise damaged(listing, f"{error}") from error
 

@@ -8,18 +8,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
+from anidata.engine import limited
 from anidata.errors import StorageError
 from anidata.sources import Options
 from anidata.sources.listing.files import ListedFile, is_litter
 from anidata.storage import Reference, encode, publishing
+from anidata.tar.untrusted import MOST_MEMBERS
 from anidata.tar.writer import Member, TarWriter
 
 FREE = 1 << 20  # bytes that anything may unpack to, however little it was packed in
 SLACK = 64 << 20  # the same for an archive as a whole
 LONGEST_NAME = 4096  # bytes, as on the file systems that pictures come from
-MOST_MEMBERS = 1 << 21  # a listing is held in memory, at about half a kilobyte each
 TRUST = "If the archive is to be trusted, raise max_ratio"
 
 
@@ -94,6 +95,7 @@ class Unpacking:
     def check_size(self, size: int) -> None:
         if size > self.options.max_bytes:
             raise Refused("too_large", f"{size:,} bytes; the limit is {self.options.max_bytes:,}")
+        limited.allow(size + (size >> 2))  # a buffer that grows
 
     def check_total(self, total: int) -> None:
         if total > self.total:
@@ -114,14 +116,15 @@ class Unpacking:
             return None
         return "/".join(folders_and_name)
 
-    def keep(self, path: str, data: bytes) -> None:
+    def keep(self, path: str, data: bytes | bytearray) -> None:
         """Copy a member."""
         if self._writer is None:
             self._writer = TarWriter(self._stack.enter_context(publishing(self.blob)))
             self._stack.callback(self._writer.close)
         self.spent += len(data)
         again = self._again(path)
-        member = self._copy(self._writer, encode(path) + (f"#{again}" if again > 1 else ""), data)
+        name = encode(path) + (f"#{again}" if again > 1 else "")
+        member = self._copy(self._writer, name, cast("bytes", data))
         at = Reference(f"{self.blob.parent.name}/{self.blob.name}", member.offset, member.size)
         self._add(ListedFile(path=path, at=at, stamp=self._stamp(member.size), again=again))
 
@@ -155,6 +158,7 @@ class Unpacking:
         if len(self.listed) >= MOST_MEMBERS and file.path:
             raise Broken("too_large", f"more than {MOST_MEMBERS:,} members; the rest isn't read")
         self.listed.append(file)
+        limited.progress()
 
     def _again(self, path: str) -> int:
         self._seen[path] += 1

@@ -44,22 +44,22 @@ class _Sink:
     """Collects one member's bytes for py7zr, which calls `close` once its checksum was right."""
 
     def __init__(self, member: Member, unpacking: Unpacking) -> None:
-        self._member, self._unpacking, self._chunks = member, unpacking, list[bytes]()
+        self._member, self._unpacking, self._data = member, unpacking, bytearray()
         self.failure: Exception | None = None
 
     def write(self, data: bytes) -> int:
-        self._chunks.append(bytes(data))
+        self._data += data
         return len(data)
 
     def close(self) -> None:
         self._member.done = True
         try:
-            self._unpacking.keep(self._member.path, b"".join(self._chunks))
+            self._unpacking.keep(self._member.path, self._data)
         except Exception as error:
             self.failure = error  # a full disk, say: not the archive's fault
             raise
         finally:
-            self._chunks.clear()
+            self._data = bytearray()
 
     def seek(self, offset: int, whence: int = 0) -> int:  # noqa: ARG002  # rewound before it is closed
         return offset
@@ -71,7 +71,7 @@ class _Sink:
         pass
 
     def size(self) -> int:
-        return sum(map(len, self._chunks))
+        return len(self._data)
 
 
 class _Sinks:
@@ -114,6 +114,8 @@ def _open(file: _Steps, unpacking: Unpacking) -> tuple["SevenZipFile", list[Any]
         methods = set(archive.archiveinfo().method_names) if infos else set()
     except py7zr.PasswordRequired as error:
         raise Broken("encrypted", "the archive is encrypted") from error
+    except MemoryError as error:
+        raise Broken("too_large", "its header takes more memory than it may") from error
     # py7zr raises whatever its parser stumbles on: IndexError, struct.error, AssertionError …
     except Exception as error:
         code = "truncated" if _is_cut(file, unpacking.size) else "corrupt"

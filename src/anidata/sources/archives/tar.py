@@ -6,7 +6,7 @@ They are referred to where they lie if the tar is plain, and copied where it com
 import lzma
 import zlib
 from collections.abc import Callable
-from typing import IO
+from typing import IO, cast
 
 from anidata.sources.archives.limits import FREE, TRUST, Broken, Refused, Unpacking, blame
 from anidata.tar import reader
@@ -29,11 +29,13 @@ class Stream:
 
         Raises: Broken: truncated, corrupt or a bomb.
         """
-        chunks, missing = [], size
-        while missing and (chunk := self._unpack(min(missing, STEP))):
-            chunks.append(chunk)
-            missing -= len(chunk)
-        return b"".join(chunks)
+        data = self._unpack(min(size, STEP))
+        if len(data) in (0, size):
+            return data
+        more = bytearray(data)
+        while len(more) < size and (data := self._unpack(min(size - len(more), STEP))):
+            more += data
+        return bytes(more) if size <= STEP else cast("bytes", more)  # a member: a copy would be held too
 
     def seek(self, offset: int, /) -> int:
         """Go forward.

@@ -9,12 +9,14 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any, cast
 
 from anidata.sources.archives import zip_salvage
 from anidata.sources.archives.limits import Broken, Refused, Unpacking, blame
 from anidata.sources.archives.zip_salvage import ENCRYPTED, HEADER, LOCAL
+from anidata.tar.untrusted import LONGEST_DIRECTORY, MOST_MEMBERS
 
+ENTRY = b"PK\1\2"  # what a member begins with in a directory
 END = b"PK\5\6"  # what a directory ends with
 STEP = 1 << 20  # bytes read at a time
 # the same where the standard library unpacks all that it has read: bzip2 makes 90 MB of that at most
@@ -61,8 +63,27 @@ def read(file: IO[bytes], unpacking: Unpacking) -> None:
                 unpacking.refuse(path, why)
 
 
+class _Directory:
+    """A zip's file, of whose directory no more is given than may be taken in."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read. Raises: Broken: a directory that is too large, or names too many members."""
+        if size > LONGEST_DIRECTORY:
+            raise Broken("too_large", f"a directory of {size:,} bytes")
+        data = self._file.read(size)
+        if size > STEP and (members := data.count(ENTRY)) > MOST_MEMBERS:
+            raise Broken("too_large", f"{members:,} members; the limit is {MOST_MEMBERS:,}")
+        return data
+
+
 def _open(file: IO[bytes]) -> zipfile.ZipFile:
-    archive = zipfile.ZipFile(file)
+    archive = zipfile.ZipFile(cast("IO[bytes]", _Directory(file)))
     if any(info.header_offset < 0 for info in archive.infolist()):
         raise zipfile.BadZipFile("members before its beginning")
     return archive
@@ -111,21 +132,21 @@ def _take(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str, unpacking:
         unpacking.keep(path, data)
 
 
-def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, keep: bool) -> bytes:
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, keep: bool) -> bytearray:
     """Unpack a member, never more than declared, and see that its checksum is right.
 
     Returns: its bytes if they are to be kept, or else none.
     """
-    chunks, size = [], 0
+    data, size = bytearray(), 0
     step = STEP if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else SMALL_STEP
     with archive.open(info) as member:
         while chunk := member.read(step):
             size += len(chunk)
             if keep:
-                chunks.append(chunk)
+                data += chunk
     if size != info.file_size:
         raise EOFError(f"{size:,} of {info.file_size:,} bytes")
-    return b"".join(chunks)
+    return data
 
 
 def _begin(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:

@@ -77,7 +77,7 @@ def _local(file: IO[bytes], offset: int, size: int) -> Local | None:
     return local if local.start + packed <= size else None
 
 
-def _contents(file: IO[bytes], local: Local, unpacking: Unpacking) -> tuple[bytes, int]:
+def _contents(file: IO[bytes], local: Local, unpacking: Unpacking) -> tuple[bytearray, int]:
     """A member's bytes, and where they end.
 
     Raises: Refused, zlib.error, EOFError
@@ -91,7 +91,7 @@ def _contents(file: IO[bytes], local: Local, unpacking: Unpacking) -> tuple[byte
         unpacking.check(local.size, local.packed)
     file.seek(local.start)
     if local.method == STORED:
-        data, end = file.read(local.packed), local.start + local.packed
+        data, end = bytearray(file.read(local.packed)), local.start + local.packed
     else:
         data, end = _inflate(file, unpacking.size - local.start if is_unsized else local.packed, unpacking)
     if not local.is_streamed and zlib.crc32(data) != local.checksum:
@@ -99,9 +99,9 @@ def _contents(file: IO[bytes], local: Local, unpacking: Unpacking) -> tuple[byte
     return data, end
 
 
-def _inflate(file: IO[bytes], most: int, unpacking: Unpacking) -> tuple[bytes, int]:
+def _inflate(file: IO[bytes], most: int, unpacking: Unpacking) -> tuple[bytearray, int]:
     """Unpack the deflated bytes from here on; returns them, and where they end."""
-    inflater, chunks, size, taken = zlib.decompressobj(-zlib.MAX_WBITS), [], 0, 0
+    inflater, data, taken = zlib.decompressobj(-zlib.MAX_WBITS), bytearray(), 0
     begin = file.tell()
     while not inflater.eof:
         packed = file.read(min(STEP, most - taken))
@@ -109,10 +109,10 @@ def _inflate(file: IO[bytes], most: int, unpacking: Unpacking) -> tuple[bytes, i
             raise EOFError("it ends too soon")
         taken += len(packed)
         while packed and not inflater.eof:
-            chunks.append(inflater.decompress(packed, 1 << 20))
-            size, packed = size + len(chunks[-1]), inflater.unconsumed_tail
-            unpacking.check(size, taken)
-    return b"".join(chunks), begin + taken - len(inflater.unused_data)
+            data += inflater.decompress(packed, 1 << 20)
+            packed = inflater.unconsumed_tail
+            unpacking.check(len(data), taken)
+    return data, begin + taken - len(inflater.unused_data)
 
 
 def _past_descriptor(file: IO[bytes], end: int) -> int:

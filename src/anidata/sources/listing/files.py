@@ -9,15 +9,14 @@ from pathlib import Path
 
 from anidata.errors import BadImage
 from anidata.sources import Options, Record
+from anidata.sources.listing.metadata import METADATA_LIMIT, from_metadata
 from anidata.sources.listing.sidecars import (
-    METADATA_LIMIT,
     READERS,
     SIDECAR_LIMIT,
     BadSidecar,
     Notes,
     clean,
     digest_of,
-    from_metadata,
 )
 from anidata.storage import Reference, encode, read, readable
 

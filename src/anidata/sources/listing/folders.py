@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from anidata.engine.limited import Stopped
 from anidata.imaging.headers import sniff
-from anidata.sources import Options, Record
-from anidata.sources.archives.archive import ENDINGS, kind_of, members
+from anidata.sources import Options, Record, directly
+from anidata.sources.archives.archive import ENDINGS, kind_of, known_members, members
 from anidata.sources.listing.files import (
     ListedFile,
     Scope,
@@ -126,7 +127,19 @@ def _with_archives(
     packed = {file.path for file in files if _is_archive(top, file)}
     yield from folder_records(root, [file for file in files if file.path not in packed], scope, options)
     for path in sorted(packed):
-        yield from tree_records(root, _below(path, members(top / path, options)), scope, options)
+        yield from tree_records(root, _below(path, _members(top / path, options)), scope, options)
+
+
+def _members(path: Path, options: Options) -> list[ListedFile]:
+    """The members of an archive; where listing it is given up, a row for what isn't listed."""
+    if (known := known_members(path, options)) is not None:
+        return known
+    files: list[ListedFile] = []
+    try:
+        files += options.walk(members, path, replace(options, walk=directly))
+    except Stopped as why:
+        files.append(ListedFile(path="", error=why.code, message=why.message))
+    return files
 
 
 def _below(path: str, files: list[ListedFile]) -> Iterator[ListedFile]:

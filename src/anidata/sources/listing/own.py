@@ -4,7 +4,6 @@ A workspace has workspace.json, a data set .anidata, a run recipe.toml beside en
 is no mark: other programs have a workspace.json too, and anyone may keep a recipe.toml beside pictures.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from anidata import workspace
 from anidata.dataset.description import MARK as DATASET
+from anidata.tar import untrusted
 
 RECIPE, ENVIRONMENT = "recipe.toml", "environment.json"  # of a run; see anidata.training.run.folder
 MOST = 1 << 20  # bytes of a mark; a larger file is somebody else's
@@ -49,7 +49,7 @@ def _object(path: Path) -> dict[str, Any]:
     try:
         if not path.is_file() or path.stat().st_size > MOST:
             return {}
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+        value = untrusted.read_json(path.read_bytes())
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

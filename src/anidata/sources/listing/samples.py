@@ -21,6 +21,7 @@ from anidata.sources.listing.sidecars import (
     from_fields,
     from_text,
     object_of,
+    short,
 )
 from anidata.storage import encode, read, readable
 from anidata.tar.writer import split_name
@@ -194,20 +195,19 @@ def _from_texts(texts: list[ListedFile], fields: Row, options: Options) -> tuple
         suffix = _suffix(text)
         try:
             data = _read(text, options)
-        except BadImage as error:
+            if suffix.rpartition(".")[2] in TEXTS:
+                notes = notes.over(_from_caption(suffix, data))
+            else:
+                fields[suffix] = clean(data.decode("utf-8", "replace"))[:LONGEST]
+        except (BadImage, BadSidecar) as error:
             message = ignored(text, error)
-            continue
-        if suffix.rpartition(".")[2] in TEXTS:
-            notes = notes.over(_from_caption(suffix, data))
-        else:
-            fields[suffix] = clean(data.decode("utf-8", "replace"))[:LONGEST]
     return notes, message
 
 
 def _from_caption(suffix: str, data: bytes) -> Notes:
     """A text is a caption, unless it is a list of tags."""
     if suffix.endswith("caption"):
-        return Notes(caption=clean(data.decode("utf-8-sig", "replace")) or None)
+        return Notes(caption=short(clean(data.decode("utf-8-sig", "replace"))) or None)
     return from_text(data)
 
 

@@ -1,21 +1,22 @@
 """Notes on a picture from the files beside it.
 
-They are tags in X.txt, gallery-dl's X.json, the Hub's metadata.csv and metadata.jsonl.
+They are tags in X.txt, gallery-dl's X.json; the Hub's metadata.csv and metadata.jsonl are metadata.py's.
 All of it is untrusted: nothing here raises on what it is given but `BadSidecar`, and every text that comes
 out can be encoded as UTF-8.
 """
 
-import csv
 import hashlib
-import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
+from anidata.tar import untrusted
+from anidata.tar.untrusted import LONGEST_TEXT, MOST_EXTRA, MOST_TAGS
+
 SIDECAR_LIMIT = 4 << 20  # bytes of X.txt or X.json; a larger one is ignored
-METADATA_LIMIT = 64 << 20  # bytes of metadata.csv or metadata.jsonl, which speak of a whole folder
 
 RATINGS = {"general": "g", "sensitive": "s", "safe": "s", "questionable": "q", "explicit": "e"}
 LICENSE = ("license", "licence", "license_name", "rights")
@@ -35,11 +36,13 @@ WORDS = (
     "tag_string_artist",
 )  # of these a text holds names parted by spaces, as boorus write them
 NAMES = ("name", "username", "title", "tag")  # of an object that stands for its name
+LEFT_OUT = "left_out"  # in `extra`: the names of fields that are more than any picture has
+NAMED = 64  # of those names, and characters of each
 LONGEST_TAG = 8  # words: 'the legend of zelda: breath of the wild'; longer is prose
 LONGEST_PHRASE = 3  # words of a line with neither comma nor underscore: 'looking at viewer'; longer is prose
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Notes:
     """What is known of a picture beyond its bytes. Its repr is part of stamps that are written down."""
 
@@ -52,11 +55,11 @@ class Notes:
 
     def over(self, other: "Notes") -> "Notes":
         """These notes, and the other's where these say nothing."""
-        return Notes(**{name: value or getattr(other, name) for name, value in vars(self).items()})
+        return Notes(**{name: value or getattr(other, name) for name, value in self.fields().items()})
 
     def fields(self) -> dict[str, Any]:
         """The notes by name, as a Record has them."""
-        return dict(vars(self))
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def digest_of(*values: object) -> str:
@@ -79,61 +82,118 @@ def from_text(data: bytes) -> Notes:
     Prose is: a line that ends a sentence (. ! ? 。); more than 8 words between two commas; a single line of
     more than 3 words without comma or underscore. A single line of words with an underscore among them is a
     booru's list parted by spaces.
+    Raises: BadSidecar: more tags or longer texts than any picture has.
     """
     text = clean(data.decode("utf-8-sig", "replace"))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if _is_prose(lines):
-        return Notes(caption=" ".join(lines))
-    if len(lines) == 1 and "," not in text and "_" in text:
-        return Notes(tags=_distinct(text.split()))
-    return Notes(tags=_distinct(tag for line in lines for tag in line.split(",")))
+        return Notes(caption=short(" ".join(lines)))
+    is_spaced = len(lines) == 1 and "," not in text and "_" in text
+    tags = text.split() if is_spaced else [tag for line in lines for tag in line.split(",")]
+    if len(tags) > MOST_TAGS:
+        raise BadSidecar(f"{len(tags):,} tags; the limit is {MOST_TAGS:,}")
+    return Notes(tags=_distinct(map(short, tags)))
+
+
+def short(text: str) -> str:
+    """A text as it is. Raises: BadSidecar: it is longer than any picture's."""
+    if len(text) > LONGEST_TEXT:
+        raise BadSidecar(f"a text of {len(text):,} characters; the limit is {LONGEST_TEXT:,}")
+    return text
 
 
 def from_json(data: bytes) -> Notes:
     """The notes in an object as gallery-dl writes it for boorus, pixiv and others.
 
-    Raises: BadSidecar: no JSON, no object, or nested too deep.
+    Raises: BadSidecar: no JSON, no object, nested too deep, or more than any picture has.
     """
-    return from_fields(object_of(data.decode("utf-8-sig", "replace")))
+    fields = object_of(data.decode("utf-8-sig", "replace"))
+    if long := _cut(fields):
+        raise BadSidecar(f"{_short_list(long)}: more than {MOST_TAGS:,} tags or {LONGEST_TEXT:,} characters")
+    return from_fields(fields)
 
 
 def from_fields(fields: Mapping[str, Any]) -> Notes:
-    """The notes in a row of metadata or an object of JSON, by the names that galleries give them."""
+    """The notes in a row of metadata or an object of JSON, by the names that galleries give them.
+
+    What is longer than any picture has is cut; `extra_of` names it.
+    """
     rating = _first(fields, ("rating",))
     return Notes(
         license=_first(fields, LICENSE),
         artist=_first(fields, ARTIST),
         rating=RATINGS.get(rating.lower(), rating.lower()) if rating else None,
-        tags=_tags(fields),
+        tags=_few(_tags(fields)),
         url=_first(fields, URL),
         caption=_first(fields, CAPTION),
     )
 
 
 def extra_of(fields: Mapping[str, Any]) -> str | None:
-    """The fields that have no column of their own, as a JSON object, without those that say nothing."""
+    """The fields that have no column of their own, as a JSON object, without those that say nothing.
+
+    Where they are more than any picture has, `left_out` names those that are cut or missing.
+    """
     extra = {name: value for name, value in fields.items() if name not in KNOWN and _says_something(value)}
-    return clean(json.dumps(extra, ensure_ascii=False, sort_keys=True, default=str)) if extra else None
+    cut = _cut({name: value for name, value in fields.items() if name in KNOWN})
+    text = _json({**extra, LEFT_OUT: _short_list(cut)} if cut else extra) if extra or cut else None
+    if text is None and (extra or cut):
+        return _json(_fitting(extra, cut))
+    return text
+
+
+def _json(value: Any) -> str | None:
+    """A value as JSON; None where it is too deep or too long."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    except (RecursionError, ValueError):  # ValueError: a number of more digits than Python writes
+        return None
+    return clean(text) if len(text) <= MOST_EXTRA else None
+
+
+def _fitting(extra: dict[str, Any], cut: list[str]) -> dict[str, Any]:
+    """The fields that are short, as many as fit; and the names of the others."""
+    fitting: dict[str, Any] = {}
+    room = MOST_EXTRA // 2
+    for name in sorted(extra):
+        text = _json({name: extra[name]})
+        if text is None or len(text) > min(LONGEST_TEXT, room):
+            cut = [*cut, name] if len(cut) < NAMED else cut
+            continue
+        room -= len(text)
+        fitting[name] = extra[name]
+    return {**fitting, LEFT_OUT: _short_list(cut)}
+
+
+def _few(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """As many tags as a picture may have, of as many characters as a text may."""
+    if len(tags) <= MOST_TAGS and sum(map(len, tags)) <= LONGEST_TEXT:
+        return tags
+    ends = accumulate(map(len, tags[:MOST_TAGS]))
+    return tuple(tag for tag, end in zip(tags, ends, strict=False) if end <= LONGEST_TEXT)
+
+
+def _cut(fields: Mapping[str, Any]) -> list[str]:
+    """The names of fields that are longer than any picture's."""
+    return [name for name, value in fields.items() if _is_long(value)]
+
+
+def _is_long(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) > LONGEST_TEXT
+    if isinstance(value, dict):  # of lists by kind
+        return any(_is_long(one) for one in value.values() if not isinstance(one, dict))
+    if not isinstance(value, list):
+        return False
+    return len(value) > MOST_TAGS or sum(len(one) for one in value if isinstance(one, str)) > LONGEST_TEXT
+
+
+def _short_list(names: list[str]) -> str:
+    return ", ".join(name[:NAMED] for name in names[:NAMED])
 
 
 def _says_something(value: Any) -> bool:
     return value not in (None, "", []) and not isinstance(value, bytes)
-
-
-def from_metadata(name: str, data: bytes) -> dict[str, Notes]:
-    """The notes in a metadata.csv or metadata.jsonl, by file name; the first row of a name counts.
-
-    Raises: BadSidecar: no row with a file_name.
-    """
-    text = data.decode("utf-8-sig", "replace").replace("\0", "")
-    notes: dict[str, Notes] = {}
-    for row in _csv_rows(text) if name.endswith(".csv") else _json_rows(text):
-        file = row.get("file_name")
-        if isinstance(file, str) and file.strip():
-            notes.setdefault(file.strip().replace("\\", "/").removeprefix("./"), from_fields(row))
-    if not notes:
-        raise BadSidecar("no column file_name")
-    return notes
 
 
 def _is_prose(lines: list[str]) -> bool:
@@ -146,31 +206,14 @@ def _is_prose(lines: list[str]) -> bool:
 
 
 def object_of(text: str) -> dict[str, Any]:
-    """Read a JSON object. Raises: BadSidecar: no JSON, no object, or nested too deep."""
+    """Read a JSON object. Raises: BadSidecar: no JSON, no object, nested too deep, or too many values."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadSidecar("no JSON" if isinstance(error, ValueError) else "nested too deep") from error
+        value = untrusted.read_json(text)
+    except ValueError as error:
+        raise BadSidecar(str(error) if isinstance(error, untrusted.TooMuch) else "no JSON") from error
     if not isinstance(value, dict):
         raise BadSidecar("no JSON object")
     return value
-
-
-def _csv_rows(text: str) -> Iterator[dict[str, Any]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    try:
-        for row in reader:
-            yield {str(column).strip().lower(): value for column, value in row.items()}
-    except csv.Error:  # a field over 128 KiB: what stood before it counts
-        return
-
-
-def _json_rows(text: str) -> Iterator[dict[str, Any]]:
-    for line in io.StringIO(text):
-        try:
-            yield object_of(line)
-        except BadSidecar:
-            continue  # one broken line doesn't take the others along
 
 
 def _first(fields: Mapping[str, Any], names: Iterable[str]) -> str | None:
@@ -181,7 +224,7 @@ def _first(fields: Mapping[str, Any], names: Iterable[str]) -> str | None:
             value = value.split()
         words = _texts(value)
         if words:
-            return ", ".join(words)
+            return ", ".join(words)[:LONGEST_TEXT]
     return None
 
 

@@ -21,11 +21,14 @@ from anidata.sources.listing.blobs import copies
 from anidata.sources.web.files import whole
 from anidata.sources.web.secrets import scrubbed
 from anidata.storage import Reference, publishing, uri_of
-from anidata.tar import writer
+from anidata.tar import untrusted, writer
 
 VERSION = 2  # raised when the same file would be copied otherwise
 BATCH = 16  # rows with their pictures held at once
 ROWS = 1024  # rows without
+
+# bytes of a footer, and elements of its schema and row groups, which are held in memory
+BOUNDS = {"thrift_string_size_limit": 64 << 20, "thrift_container_size_limit": 1 << 18}
 
 Row = dict[str, Any]
 
@@ -147,9 +150,10 @@ def _id(table: Table, options: Options, column: str) -> str:
 def _read(table: Table) -> Iterator[pq.ParquetFile]:
     """Open it as parquet. Raises: SourceError: it is none, or broken."""
     try:
-        with pq.ParquetFile(table.file) as parquet:
+        with pq.ParquetFile(table.file, **BOUNDS) as parquet:
+            untrusted.columns(parquet.schema_arrow.names)
             yield parquet
-    except (pa.ArrowException, EOFError) as error:
+    except (pa.ArrowException, EOFError, OSError, untrusted.TooMuch) as error:
         raise SourceError(
             f"{table.shown}: can't be read as parquet ({error}). "
             f"Get the file anew, then type: parquet:{table.shown}"

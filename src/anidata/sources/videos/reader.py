@@ -7,7 +7,6 @@ dies leaves nothing; one that the video's end cuts short leaves the frames up to
 
 import hashlib
 import importlib.util
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from anidata.sources import Options
 from anidata.sources.listing.blobs import copies
 from anidata.sources.videos.notes import EndNote, FrameNote
 from anidata.storage import Reference, publishing, uri_of
-from anidata.tar import writer
+from anidata.tar import untrusted, writer
 
 VERSION = 2  # raised when the same video would give other frames
 # offset, magic
@@ -34,6 +33,7 @@ CONTAINERS = (
     (8, b"AVI "),
 )
 END = "end.json"
+NOTE = 1 << 16  # bytes of a note, at most
 PIXELS = 50_000_000  # of one frame: more than 8k
 SECONDS = 4 * 3600  # for one video: a long one takes minutes
 
@@ -134,7 +134,7 @@ def _copied(blob: Path) -> Iterator[Frame]:
 
 def _json(file: BinaryIO, member: writer.Member) -> Any:
     file.seek(member.offset)
-    return json.loads(file.read(member.size))
+    return untrusted.read_json(file.read(min(member.size, NOTE)))
 
 
 def _id(path: Path) -> str:

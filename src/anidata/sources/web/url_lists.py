@@ -6,19 +6,19 @@ Rows come one by one, never all at once. A location is a path or a URL.
 import csv
 import gzip
 import io
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 from anidata.errors import MissingExtra, SourceError
 from anidata.sources import Options
 from anidata.sources.listing.sidecars import clean
 from anidata.sources.web.files import check_plain, whole
 from anidata.storage import WEB
+from anidata.tar import untrusted
 
 # of URLs, the first that there is
 COLUMNS = ("url", "image_url", "file_url", "img_url", "imageurl", "image", "src", "link", "uri")
@@ -32,10 +32,11 @@ FORMS = {
     ".pq": "parquet",
 }
 BATCH = 1024  # rows of a parquet read at once
-LONGEST = 1 << 24  # characters of one field
+EMPTY = '""\n'  # a line that csv takes for a row
 ALONE = "url"  # the column of a list that has no others
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 def rows(location: str, options: Options) -> Iterator[Row]:
@@ -69,7 +70,7 @@ def _opened(location: str, options: Options) -> Iterator[IO[bytes]]:
         if raw.read(2) == b"\x1f\x8b":
             raw.seek(0)
             with gzip.open(raw) as unpacked:
-                yield cast("IO[bytes]", unpacked)
+                yield untrusted.buffered(cast("IO[bytes]", unpacked), raw)
             return
         raw.seek(0)
         yield raw
@@ -122,39 +123,48 @@ def _form(location: str, file: IO[bytes]) -> str:
 def _text(form: str, file: IO[bytes]) -> Iterator[Row]:
     lines = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
     with nullcontext(lines):
-        yield from TEXT_READERS[form](lines)
+        yield from TEXT_READERS[form](untrusted.lines(lines))
     lines.detach()
 
 
-def _separated(lines: Iterable[str], delimiter: str) -> Iterator[Row]:
-    reader = csv.DictReader((line.replace("\0", "") for line in lines), delimiter=delimiter)
+def _separated(lines: Iterable[str | None], delimiter: str) -> Iterator[Row]:
+    texts = (EMPTY if line is None else line.replace("\0", "") for line in lines)
+    reader = csv.DictReader(texts, delimiter=delimiter)
+    untrusted.columns(_with_long_fields(lambda: reader.fieldnames))
     while (row := _next_row(reader)) is not None:
         yield row
 
 
 def _next_row(reader: Iterator[Row]) -> Row | None:
-    """Read a row with long fields: csv's limit holds for the whole process, and is put back at once."""
-    limit = csv.field_size_limit(LONGEST)
+    return _with_long_fields(lambda: next(reader, None))
+
+
+def _with_long_fields(read: Callable[[], T]) -> T:
+    """Read with long fields: csv's limit holds for the whole process, and is put back at once."""
+    limit = csv.field_size_limit(untrusted.LONGEST_LINE)
     try:
-        return next(reader, None)
+        return read()
     finally:
         csv.field_size_limit(limit)
 
 
-def _objects(lines: Iterable[str]) -> Iterator[Row]:
+def _objects(lines: Iterable[str | None]) -> Iterator[Row]:
     for line in lines:
-        if text := clean(line):
+        if line is None:
+            yield {}
+        elif text := clean(line):
             yield _object(text)
 
 
-def _urls_alone(lines: Iterable[str]) -> Iterator[Row]:
+def _urls_alone(lines: Iterable[str | None]) -> Iterator[Row]:
     for line in lines:
-        text = clean(line)
-        if text and not text.startswith("#"):
+        text = clean(line or "")
+        if line is None or (text and not text.startswith("#")):
             yield {ALONE: text}
 
 
-TEXT_READERS: dict[str, Callable[[Iterable[str]], Iterator[Row]]] = {
+# A line that is longer than any row is one without a URL.
+TEXT_READERS: dict[str, Callable[[Iterable[str | None]], Iterator[Row]]] = {
     "csv": partial(_separated, delimiter=","),
     "tsv": partial(_separated, delimiter="\t"),
     "jsonl": _objects,
@@ -165,8 +175,8 @@ TEXT_READERS: dict[str, Callable[[Iterable[str]], Iterator[Row]]] = {
 def _object(text: str) -> Row:
     """A line of jsonl; one that is broken doesn't take the others along: it is a row without a URL."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = untrusted.read_json(text)
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -175,5 +185,6 @@ def _parquet(file: IO[bytes]) -> Iterator[Row]:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     with pq.ParquetFile(file) as table:
+        untrusted.columns(table.schema_arrow.names)
         for batch in table.iter_batches(BATCH):
             yield from batch.to_pylist()

@@ -1,15 +1,19 @@
 """The sightings that sources list and no plan has yet."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anidata import storage
+from anidata import registry, storage
 from anidata.catalog import catalog, schemas, tables
-from anidata.sources import Options, Record
+from anidata.engine.limited import Stopped
+from anidata.sources import Options, Record, nameless
+from anidata.sources.web.secrets import scrubbed
 from anidata.stages.ingest.rows import Sighting, record_id, row_of
 from anidata.workspace import Workspace
 
@@ -23,15 +27,36 @@ class Source:
     module: ModuleType
 
 
+class Remainder(NamedTuple):
+    """The row that stands for what of a source isn't listed, by its id."""
+
+    name: str
+    record: Record
+
+
+Records = Callable[[str, str, Options], Iterator[Record]]  # of a kind and a SOURCE
+
+
+def listed_here(kind: str, text: str, options: Options) -> Iterator[Record]:
+    """A source's records, listed in this process."""
+    records: Iterator[Record] = registry.load("sources", kind).records(text, options)
+    return records
+
+
 class Listing:
     """The sightings known while sources are listed, one after the other.
 
     known: record → stamp, of the plans before this one; it grows. refresh: take what has changed, too.
+    stopped: SOURCE → why the remainder of it isn't listed.
     """
 
-    def __init__(self, known: dict[str, str], generation: int, *, refresh: bool) -> None:
+    def __init__(
+        self, known: dict[str, str], generation: int, *, refresh: bool, records: Records = listed_here
+    ) -> None:
         self._known, self._generation, self._refresh = known, generation, refresh
+        self._records = records
         self._fetched_again: set[str] = set()
+        self.stopped: dict[str, Stopped] = {}
 
     def new(self, workspace: Workspace, source: Source, options: Options) -> Iterator[Sighting]:
         """Yield a source's sightings that aren't known, or have changed.
@@ -39,15 +64,26 @@ class Listing:
         A placeholder that is still open and isn't listed any more is planned again as settled.
         """
         placeholders = _placeholders(source)
+        remainder = _remainder(source)
+        if remainder.name in self._known:  # the last listing was given up
+            placeholders[remainder.name] = remainder.record
         still_open = _still_open(workspace, placeholders)
-        for record in source.module.records(source.text, options):
-            name = record_id(source.kind, record.root, record.name)
-            if placeholders.pop(name, None):
-                is_new = name not in still_open or self._refresh
-            else:
-                is_new = self._is_new(name, record)
-            if is_new:
-                yield row_of(source.kind, name, record, self._generation)
+        try:
+            for record in self._records(source.kind, source.text, options):
+                name = record_id(source.kind, record.root, record.name)
+                if placeholders.pop(name, None):
+                    is_new = name not in still_open or self._refresh
+                else:
+                    is_new = self._is_new(name, record)
+                if is_new:
+                    yield row_of(source.kind, name, record, self._generation)
+        except Stopped as why:
+            self.stopped[source.text] = why
+            if remainder.name not in still_open:
+                lost = replace(remainder.record, error=why.code, message=why.message)
+                self._known[remainder.name] = ""
+                yield row_of(source.kind, remainder.name, lost, self._generation)
+            return
         for name in sorted(still_open & placeholders.keys()):
             settled = replace(placeholders[name], error=schemas.SETTLED)
             yield row_of(source.kind, name, settled, self._generation)
@@ -70,6 +106,14 @@ class Listing:
         if not self._refresh or name in self._fetched_again:
             return False
         return known != record.stamp or _is_fetched(record)
+
+
+def _remainder(source: Source) -> Remainder:
+    text = source.text.removeprefix(f"{source.kind}:")
+    root = scrubbed(text) if "://" in text else storage.uri_of(Path(text))
+    file = storage.readable(nameless(source.text)) or "\ufffd"
+    record = Record(root=root, name="#listing", file=file)
+    return Remainder(record_id(source.kind, root, record.name), record)
 
 
 def _placeholders(source: Source) -> dict[str, Record]:

@@ -11,13 +11,15 @@ import numpy as np
 from anidata import recipe, registry, storage
 from anidata.catalog import arrays, catalog, schemas, tables
 from anidata.catalog.damage import read_json
+from anidata.engine import progress
 from anidata.engine.job import Request
 from anidata.engine.parts import RAMP, SMALLEST
 from anidata.errors import SourceError
 from anidata.fetch.urls import lane_of
 from anidata.sources import Options, require_rest
+from anidata.sources.web.secrets import scrubbed
 from anidata.stages.ingest import requests
-from anidata.stages.ingest.listing import Listing, Source, known_stamps
+from anidata.stages.ingest.listing import Listing, Records, Source, known_stamps, listed_here
 from anidata.stages.ingest.rows import Sighting
 from anidata.workspace import Workspace
 
@@ -37,7 +39,13 @@ def read_part(path: Path, index: int) -> list[Sighting]:
     return cast("list[Sighting]", tables.read_group(path, index))
 
 
-def add_generation(workspace: Workspace, request: Request, options: Options, part_size: int) -> int:
+def add_generation(
+    workspace: Workspace,
+    request: Request,
+    options: Options,
+    part_size: int,
+    records: Records = listed_here,
+) -> int:
     """Write down the sightings that aren't known yet as a new generation of parts.
 
     Returns how many there are. Sources that look as they did when they were last listed whole aren't listed
@@ -47,20 +55,19 @@ def add_generation(workspace: Workspace, request: Request, options: Options, par
     listed = _listed(workspace)
     if not request.refresh and all(look and listed.get(text) == look for text, look in looks.items()):
         return 0
-    added = _add(workspace, request, options, part_size)
-    if not request.limit:
-        listed |= {text: look for text, look in looks.items() if look}
-        storage.publish_json(_listed_path(workspace), listed)
-    return added
-
-
-def _add(workspace: Workspace, request: Request, options: Options, part_size: int) -> int:
     known = known_stamps(workspace, refresh=request.refresh)
     generation = len(generations(workspace))
-    rows = _new_rows(workspace, request, options, Listing(known, generation, refresh=request.refresh))
+    listing = Listing(known, generation, refresh=request.refresh, records=records)
+    rows = _new_rows(workspace, request, options, listing)
     if request.limit:
         rows = islice(rows, max(0, request.limit - len(known)))
-    return write_plan(workspace, rows, generation, part_size)
+    added = write_plan(workspace, rows, generation, part_size)
+    for text, why in listing.stopped.items():
+        progress.say(f"{scrubbed(text)}: its remainder isn't listed: {why.code}: {why}")
+    if not request.limit:
+        listed |= {text: look for text, look in looks.items() if look and text not in listing.stopped}
+        storage.publish_json(_listed_path(workspace), listed)
+    return added
 
 
 def _new_rows(

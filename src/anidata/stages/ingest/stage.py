@@ -14,6 +14,7 @@ from anidata.engine.job import Job
 from anidata.sources import Options
 from anidata.stages.ingest import limit, plan, retries
 from anidata.stages.ingest.config import Config
+from anidata.stages.ingest.foreign import lister
 from anidata.stages.ingest.unfinished import has_journals, open_parts
 from anidata.storage import readable
 from anidata.workspace import Workspace
@@ -35,13 +36,20 @@ def run(job: Job) -> Counter[str]:
     if request.retry and retries.add_failed(workspace, request.retry, config.part_size):
         counts += _work(job)
     options = _options(workspace, config)
-    added = plan.add_generation(workspace, request, options, config.part_size) if request.sources else 0
+    added = _add_sightings(job, options) if request.sources else 0
     _say_passed_by(workspace, options.passed_by)
     if added:
         counts += _work(job)
     for name in ("records", "images"):
         gathered.gather(workspace, name)
     return counts
+
+
+def _add_sightings(job: Job, options: Options) -> int:
+    request = limit.request_of(job)
+    with lister(job.engine) as one:
+        size = job.recipe.ingest.part_size
+        return plan.add_generation(job.workspace, request, options, size, one.records)
 
 
 def _say_passed_by(workspace: Workspace, folders: set[Path]) -> None:

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from anidata.errors import Locked, StorageError
+from anidata.tar import opening
 
 WORKSPACE, OTHER = "workspace.json", ".anidata"
 MARKS = (WORKSPACE, OTHER)  # of a WORK; of a DATASET or RUN
 LOCK = ".lock"
+MOST = 1 << 20  # bytes of a mark, and of a note on who holds a folder
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 HOLDER = ".holder.json"  # who holds the lock
 LONGEST = 48  # characters of a file's name that are in that of its beginnings: with all, it may be too long
@@ -44,7 +46,7 @@ def is_leftover(name: str) -> bool:
 def read_mark(folder: Path, name: str) -> dict[str, Any] | None:
     """The content of one of MARKS in a folder; None: there is none, or it isn't ours."""
     try:
-        text = (folder / name).read_bytes()
+        text = opening.read_bytes(folder / name, MOST)
     except OSError:
         return None
     return parse_mark(text)
@@ -56,7 +58,7 @@ def parse_mark(text: bytes) -> dict[str, Any] | None:
         return {"format": 1}
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) and "format" in content else None
 
@@ -171,8 +173,9 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[int]:
 def _locked(folder: int, path: Path) -> int:
     """A descriptor of a file in the open folder that nobody else holds. Raises: OSError, StorageError."""
     refuse_link(folder, path)
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     handle = os.open(path.name, flags, 0o666, dir_fd=folder)
+    opening.check_open(handle, path)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -184,9 +187,9 @@ def _locked(folder: int, path: Path) -> int:
 def _described(path: Path) -> str:
     """Who holds a folder, by its HOLDER file."""
     try:
-        holder = json.loads(path.read_bytes())
+        holder = json.loads(opening.read_bytes(path, MOST))
         return f"process {holder['process']} on {holder['host']} ({holder['command']})"
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, RecursionError, TypeError, KeyError):
         return "another process"
 
 

@@ -22,6 +22,7 @@ import tomli_w
 
 from anidata.errors import RecipeError
 from anidata.registry import nearest
+from anidata.tar import opening
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -59,12 +60,14 @@ def parse(text: str, where: str) -> Document:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{where}: {error}") from error
+    except RecursionError as error:
+        raise RecipeError(f"{where}: nested too deep for a recipe.") from error
 
 
 def read(path: Path) -> Document:
     """The document in a file."""
     try:
-        return parse(path.read_text(encoding="utf-8"), str(path))
+        return parse(opening.read_text(path), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: can't be read as text ({error}).") from error
 

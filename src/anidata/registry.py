@@ -6,17 +6,27 @@ from the wheel otherwise.
 
 Stages are folders, and work in an order: STAGES has their names, `stage("clean")` gives one by its face (see
 anidata.stages).
+
+What isn't of a registry is taken where the user has typed it, now or before: that is remembered in the user's
+own state folder (`trust`), and by no file of a WORK, RUN or DATASET.
 """
 
 import difflib
 import importlib
+import os
+import re
+import secrets
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from anidata.errors import UnknownPart
+from anidata import ownership
+from anidata.errors import StorageError, UnknownPart
+from anidata.tar import opening
 
 PACKAGE = Path(__file__).resolve().parent
 FOLDERS = {"models": ".py", "pipelines": ".toml"}  # registries of files beside the package, by their ending
@@ -30,6 +40,8 @@ STAGES = (
     "extract_lineart",
     "shard",
 )
+SECRET, WORD = "secret", re.compile("[0-9a-f]{16,64}")
+MOST = 1 << 10  # bytes of the secret
 
 
 @cache
@@ -114,3 +126,84 @@ def _folder(registry: str) -> Path:
     checkout = PACKAGE.parent.parent / registry  # src/anidata → the checkout's top
     is_checkout = (PACKAGE.parent.parent / "pyproject.toml").is_file() and checkout.is_dir()
     return checkout if is_checkout else PACKAGE / registry
+
+
+# --- the user's own state -------------------------------------------------------------------------
+
+
+def state() -> Path:
+    """The folder in which is remembered what the user trusts: by XDG, for the user alone.
+
+    Raises: StorageError: there is no home.
+    """
+    given = os.environ.get("XDG_STATE_HOME", "")
+    try:
+        base = Path(given) if os.path.isabs(given) else Path.home() / ".local" / "state"  # noqa: PTH117
+    except RuntimeError as error:
+        raise StorageError(
+            "there is no home to remember in what you trust. Set XDG_STATE_HOME to a folder that stays."
+        ) from error
+    return base / "anidata"
+
+
+def trust(kind: str, word: str) -> None:
+    """Remember that the user trusts something: `models` by their SHA-256, `workspaces` by a mark.
+
+    Raises: StorageError: it can't be written down.
+    """
+    _write_new(_private(state() / kind) / word, b"")
+
+
+def is_trusted(kind: str, word: str) -> bool:
+    """Whether the user trusts it."""
+    try:
+        path = state() / kind / word
+        return bool(WORD.fullmatch(word)) and path.exists() and _private(path.parent) == path.parent
+    except (OSError, StorageError):
+        return False
+
+
+def secret() -> bytes:
+    """Random bytes that the user alone has, made when they are first asked for.
+
+    Raises: StorageError: they can't be kept.
+    """
+    path = _private(state()) / SECRET
+    try:
+        if not path.exists():
+            _write_new(path, secrets.token_hex(32).encode())
+        return opening.read_bytes(path, MOST, links=False)
+    except OSError as error:
+        raise ownership.unwritable(path, error) from error
+
+
+def _private(folder: Path) -> Path:
+    """A folder of the user's state, made if need be.
+
+    Raises: StorageError: it can't be made; others may write there, so that it isn't the user's word.
+    """
+    for path in (state(), folder):
+        ownership.make_private(path)
+        status = path.stat()
+        if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise StorageError(
+                f"{path} is another user's, or others may write into it, so that nothing there is believed. "
+                f"Type: chmod -R go-w {path}; or set XDG_STATE_HOME to a folder of yours."
+            )
+    return folder
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Write a small file of the user's state, whole, unless it is there. Raises: StorageError."""
+    draft = path.with_name(ownership.temporary_name(path.name))
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(handle, data)
+            with suppress(FileExistsError):  # another process was quicker: its word stands
+                os.link(draft, path)
+        finally:
+            os.close(handle)
+            draft.unlink()
+    except OSError as error:
+        raise ownership.unwritable(path, error) from error

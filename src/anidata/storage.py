@@ -19,6 +19,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from anidata import ownership
 from anidata.errors import BadImage
 from anidata.ownership import unwritable as unwritable  # noqa: PLC0414 - re-exported
+from anidata.tar import opening
 
 # how a file is begun: by us alone, readable for us alone
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -83,30 +84,45 @@ def path_of(uri: str, base: Path) -> Path:
     return Path(decode(uri.removeprefix(FILE))) if uri.startswith(FILE) else base / decode(uri)
 
 
-def read(reference: Reference, base: Path, limit: int) -> bytes:
-    """The bytes that a reference names; a relative one lies below `base`.
+def read(reference: Reference, base: Path, limit: int, *, links: bool = False) -> bytes:
+    """The bytes that a reference names, of a regular file; a relative one lies below `base`.
 
+    Nothing below `base` is reached through a link; nor is a whole path, unless `links` says so: for a path
+    that was just typed, and where the bytes are known by their key.
     Raises: BadImage: `missing`, `unreadable`, or `too_large` where there are more than `limit` bytes.
     """
-    path = path_of(reference.uri, base)
     try:
-        with open(path, "rb") as file:
-            size = (
-                os.fstat(file.fileno()).st_size - reference.offset
-                if reference.size is None
-                else reference.size
-            )
+        with _opened(reference.uri, base, links=links) as file:
+            size = reference.size
+            if size is None:
+                size = os.fstat(file.fileno()).st_size - reference.offset
             if size > limit:
                 raise BadImage("too_large", f"{size:,} bytes; the limit is {limit:,}")
             file.seek(reference.offset)
             data = file.read(max(size, 0))
     except FileNotFoundError as error:
         raise BadImage("missing", "the file is gone") from error
-    except OSError as error:
-        raise BadImage("unreadable", f"{os.strerror(error.errno or errno.EIO)}") from error
+    except (OSError, ValueError, OverflowError) as error:  # a name with a zero byte; an offset below zero
+        raise BadImage("unreadable", _why_not(error)) from error
     if reference.size is not None and len(data) < reference.size:
         raise BadImage("missing", f"the file ends {reference.size - len(data):,} bytes too soon")
     return data
+
+
+def _opened(uri: str, base: Path, *, links: bool) -> BinaryIO:
+    """Raises: OSError, ValueError."""
+    if not uri.startswith(FILE):
+        return opening.opened_beneath(base, decode(uri))
+    path = decode(uri.removeprefix(FILE))
+    if links or not path.startswith("/"):
+        return opening.opened(path)
+    return opening.opened_beneath("/", path.lstrip("/"))
+
+
+def _why_not(error: OSError | ValueError | OverflowError) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return "a link, or what is no folder, lies in its way: it isn't followed"
+    return opening.why(error) if isinstance(error, OSError) else str(error)
 
 
 def key_of(data: bytes) -> str:
@@ -198,7 +214,9 @@ def opened_for_appending(path: Path) -> FileIO:
     with ownership.opened(path.parent, make=True) as folder:
         ownership.refuse_link(folder, path)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        return FileIO(os.open(path.name, flags, 0o666, dir_fd=folder), "a+b")
+        handle = os.open(path.name, flags | os.O_NONBLOCK, 0o666, dir_fd=folder)
+        opening.check_open(handle, path)
+        return FileIO(handle, "a+b")
 
 
 def publish(path: Path, data: bytes) -> None:

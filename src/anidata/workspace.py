@@ -18,6 +18,7 @@ from typing import Any
 
 from anidata import ownership, recipe, registry, storage
 from anidata.errors import FormatError, Interrupted, RecipeError, StorageError, WorkspaceError
+from anidata.tar import opening
 
 FORMAT = 1
 TMP = "tmp"  # of private folders; it may be a link to another disk
@@ -78,7 +79,7 @@ class Workspace:
         except RecipeError as error:
             raise RecipeError(f"{error} {self._other_recipe()}") from error
         last = registry.stage(registry.STAGES[-1]).SETTINGS
-        if last not in document and not self.recipe_file.read_bytes().endswith(b"\n"):
+        if last not in document and not opening.read_bytes(self.recipe_file).endswith(b"\n"):
             raise RecipeError(f"{self.recipe_file} is cut short. {self._other_recipe()}")
         return document
 
@@ -126,7 +127,7 @@ class Workspace:
 
     def _identify(self) -> None:
         """Give the workspace an id where it has none, or only that of the one it is a copy of."""
-        mark: dict[str, Any] = json.loads((self.path / MARK).read_bytes())
+        mark: dict[str, Any] = json.loads(opening.read_bytes(self.path / MARK))
         ids, home = self.ids, mark.get("path", "")
         if ids and home == str(self.path):
             return
@@ -171,7 +172,7 @@ def held(folder: Path, sweep: Callable[[], None]) -> Iterator[None]:
 
 def _publish_changed(path: Path, text: str) -> None:
     """Write a small file, unless it says that already."""
-    if not path.exists() or path.read_bytes() != text.encode():
+    if not path.exists() or opening.read_bytes(path) != text.encode():
         storage.publish(path, text.encode())
 
 
@@ -202,12 +203,12 @@ def open_workspace(path: Path) -> Workspace:
     """
     path = path.absolute()
     try:
-        number = json.loads((path / MARK).read_bytes())["format"]
+        number = json.loads(opening.read_bytes(path / MARK))["format"]
     except OSError as error:
         raise WorkspaceError(
             f"{path} is no workspace. Start one with: anidata ingest {shlex.quote(str(path))} SOURCE"
         ) from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, RecursionError, TypeError, KeyError) as error:
         raise WorkspaceError(
             f"{path / MARK} is not anidata's, or damaged. Name another folder; or, if this was a workspace, "
             f'write {{"format": {FORMAT}}} into that file.'

@@ -206,11 +206,11 @@ def test_a_model_file_that_has_changed_is_a_typed_error(run, tmp_path):
     text = model.read_text()
     model.write_text(text.replace("width: int", "breadth: int").replace("config.width", "config.breadth"))
     with pytest.raises(RecipeError, match=r"mine\.py, \[model\] width: no such setting"):
-        colorize(tmp_path / "lab/run", tmp_path / "a.png", "-o", tmp_path / "out")
+        colorize(tmp_path / "lab/run", tmp_path / "a.png", "-o", tmp_path / "out", "--model", model)
     model.write_text(
         text.replace("nn.Conv2d(config.width, 3, 1)", "nn.Conv2d(config.width, 3, 3, padding=1)")
     )
     with pytest.raises(
         RunError, match=r"is of another model: 3 of 4 tensors fit; of another shape: painter\.3\.weight"
     ):
-        colorize(tmp_path / "lab/run", tmp_path / "a.png", "-o", tmp_path / "out")
+        colorize(tmp_path / "lab/run", tmp_path / "a.png", "-o", tmp_path / "out", "--model", model)

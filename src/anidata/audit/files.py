@@ -15,6 +15,7 @@ from anidata.catalog import tables as catalog_tables
 from anidata.dataset.description import FORMAT
 from anidata.engine.engine import Engine, Limits, Watch
 from anidata.errors import FormatError, StorageError, WorkspaceError
+from anidata.tar import opening
 
 ROLES = {"train": "train", "training": "train", "test": "test", "testing": "test", "eval": "eval"}
 ROLES |= dict.fromkeys(("val", "valid", "validation", "dev"), "val")
@@ -191,7 +192,7 @@ def _digest(listed: _Listed, watch: Watch) -> str:
     digest = ""
     for _, failure in watch.each([listed]):
         try:
-            with open(listed.path, "rb") as file:
+            with opening.opened(listed.path) as file:
                 digest = failure.code if failure else hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             digest = f"unreadable: {error.strerror}"
@@ -199,9 +200,10 @@ def _digest(listed: _Listed, watch: Watch) -> str:
 
 
 def _parsed(path: Path) -> Any:
-    if path.stat().st_size > MAX_JSON:
-        raise ValueError(f"has over {MAX_JSON:,} bytes")
-    return json.loads(path.read_bytes())
+    try:
+        return json.loads(opening.read_bytes(path, MAX_JSON))
+    except opening.TooLarge as error:
+        raise ValueError(f"has over {MAX_JSON:,} bytes") from error
 
 
 # --- tables -------------------------------------------------------------------------------------------------

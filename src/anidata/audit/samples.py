@@ -24,6 +24,7 @@ from anidata.engine.engine import Watch
 from anidata.errors import BadImage
 from anidata.imaging import decode
 from anidata.lineart import color_leak, selection
+from anidata.tar import opening
 from anidata.tar.writer import Member
 
 # Last suffixes of what has to decode.
@@ -84,7 +85,7 @@ class Seen:
 def look(chunk: Chunk, watch: Watch) -> Seen:
     """Decode the pictures of a chunk, and parse its JSON."""
     seen = Seen(Notes(chunk.tar.most))
-    with open(chunk.tar.path, "rb") as file:
+    with opening.opened(chunk.tar.path) as file:
         samples = islice(runs(members(file, [])), chunk.start, chunk.stop)
         for (number, (key, run)), failure in watch.each(enumerate(samples, chunk.start)):
             if failure:
@@ -216,7 +217,7 @@ class _Sample:
 
     def _read(self, member: Member, limit: int) -> bytes:
         at = storage.Reference(storage.uri_of(self.chunk.tar.path), member.offset, member.size)
-        return storage.read(at, Path(), limit)
+        return storage.read(at, Path(), limit, links=True)
 
     def _add(self, code: str, member: Member, message: str) -> None:
         self.seen.notes.add(code, f"{self.chunk.tar.name}/{member.name}", message)

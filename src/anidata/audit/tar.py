@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from anidata.engine.engine import Watch
-from anidata.tar import writer
+from anidata.tar import opening, writer
 from anidata.tar.reader import BadTar
 from anidata.tar.writer import Member
 
@@ -104,7 +104,7 @@ def scan(tar: Tar, watch: Watch) -> Scan:
 def _scan(tar: Tar, result: Scan) -> None:
     listed: list[Member] = []
     try:
-        with open(tar.path, "rb") as file:
+        with opening.opened(tar.path) as file:
             complaint = _walk(file, listed)
     except OSError as error:
         complaint = f"can't be read: {error.strerror}"
@@ -198,6 +198,6 @@ def _unsafe(name: str) -> str:
 def _agrees(index: Path, text: str) -> bool:
     wanted = text.encode("utf-8", "surrogateescape")
     try:
-        return index.stat().st_size == len(wanted) and index.read_bytes() == wanted
+        return index.stat().st_size == len(wanted) and opening.read_bytes(index, len(wanted)) == wanted
     except OSError:
         return False

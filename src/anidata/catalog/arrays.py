@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from anidata import storage
 from anidata.catalog.damage import damaged, name_of
+from anidata.tar import opening
 
 
 def write(path: Path, array: npt.NDArray[Any]) -> None:
@@ -23,12 +24,15 @@ def read(path: Path, kind: str) -> npt.NDArray[Any]:
     Raises: DamagedError: it is cut short, of another type, or another file's.
     """
     try:
+        opening.check(path)
         array = np.lib.format.open_memmap(path, mode="r")
-        with open(path, "rb") as file:
+        with opening.opened(path) as file:
             file.seek(array.offset + array.nbytes)
             name = file.read().decode(errors="replace")
     except (ValueError, EOFError) as error:
         raise damaged(path, f"{error}") from error
+    except opening.Refused as error:
+        raise damaged(path, opening.why(error)) from error
     if array.dtype != np.dtype(kind) or array.ndim != 1:
         raise damaged(path, f"{array.ndim} dimensions of {array.dtype}, not one of {kind}")
     if name not in ("", name_of(path)):  # none: written before names were

@@ -17,6 +17,7 @@ import msgspec
 
 from anidata import registry, storage
 from anidata.errors import DamagedError
+from anidata.tar import opening
 from anidata.workspace import MARK, Workspace
 
 T = TypeVar("T")
@@ -65,9 +66,11 @@ def read_json(path: Path, kind: type[T]) -> T:
     Raises: DamagedError: no JSON, or of another type. OSError: no such file, or no right to read it.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(opening.read_bytes(path), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise damaged(path, f"{error}") from error
+    except opening.Refused as error:
+        raise damaged(path, opening.why(error)) from error
 
 
 def name_of(path: Path) -> str:

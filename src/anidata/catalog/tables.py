@@ -3,9 +3,7 @@
 A part carries in its footer what it was made from, and its own name: so one in another's place is noticed.
 """
 
-import errno
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ import pyarrow.parquet as pq
 from anidata import storage
 from anidata.catalog.damage import damaged, name_of
 from anidata.errors import StorageError
+from anidata.tar import opening
 
 FOOTER = b"anidata"  # our key there
 NAME = "file"  # what the footer calls the table's own name
@@ -70,6 +69,7 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
     Raises: DamagedError: it is no Parquet, cut short, or another's. StorageError: no right to read it.
     """
     try:
+        opening.check(path)
         with pq.ParquetFile(path) as file:
             name = _origin(file).get(NAME, name_of(path))
             if name != name_of(path):
@@ -107,7 +107,7 @@ def _note(path: Path, made_from: dict[str, Any] | None) -> str:
 
 
 def _unreadable(path: Path, error: OSError) -> StorageError:
-    why = os.strerror(error.errno or errno.EIO)
+    why = opening.why(error)
     return StorageError(f"{path} can't be read ({why}). Give read access, then run the same command again.")
 
 

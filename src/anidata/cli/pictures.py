@@ -91,6 +91,14 @@ LineStyle = Annotated[
         show_default=False,
     ),
 ]
+ModelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        metavar="PATH",
+        help="The run's model file, where it is one of your own that this machine doesn't know.",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of what is random in sampling.")]
 
 
@@ -159,6 +167,7 @@ def colorize(
     reference: ColorReference = None,
     style: LineStyle = "",
     seed: Seed = 0,
+    model: ModelFile = None,
     device: DeviceName = Device.AUTO,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -169,7 +178,7 @@ def colorize(
     with training_imports():
         from anidata.training.inference import files
 
-    request = files.ColorRequest(seed, style, reference, device.value)
+    request = files.ColorRequest(seed, style, reference, device.value, model)
     job = Job(files.COMMAND, output, overwrite, (reference,) if reference else ())
     _show_done(files.color_files(run_folder, images, request, job), "colored", output, as_json=as_json)
 

@@ -3,7 +3,6 @@
 Nothing is read before it is asked for.
 """
 
-import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from anidata.dataset.description import ShardFile, damaged
 from anidata.errors import AnidataError, DatasetError, StorageError
+from anidata.tar import opening
 from anidata.tar.reader import BLOCK
 from anidata.tar.writer import Member, split_name
 
@@ -61,14 +61,14 @@ class _File:
 
 
 def _open(path: Path) -> _File:
-    return _File(os.open(path, os.O_RDONLY))
+    return _File(opening.descriptor(path))
 
 
 def refused(path: Path, error: OSError) -> AnidataError:
     """The error for a refused reading."""
     if isinstance(error, FileNotFoundError):
         return DatasetError(missing(path))
-    why = os.strerror(error.errno or errno.EIO)
+    why = opening.why(error)
     return StorageError(f"{path} can't be read ({why}). Give read access, or copy the data set anew.")
 
 

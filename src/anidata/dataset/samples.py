@@ -29,6 +29,7 @@ from anidata.dataset.description import (
 from anidata.dataset.indexed_tar import Files, IndexedTar, key_of, missing, refused
 from anidata.dataset.sample import META, Sample, color_suffix, decode, line_suffix
 from anidata.errors import DatasetError, MissingExtra, UnknownPart
+from anidata.tar import opening
 
 if TYPE_CHECKING:
     from anidata.dataset.stream import Stream
@@ -201,10 +202,12 @@ def _no_dataset(root: Path) -> str:
 
 
 def _document(root: Path, name: str) -> bytes:
-    path = root / name
-    if path.stat().st_size > MAX_JSON:
-        damaged(str(root), name, f"has over {MAX_JSON:,} bytes")
-    return path.read_bytes()
+    try:
+        return opening.read_bytes(root / name, MAX_JSON)
+    except opening.TooLarge as error:
+        damaged(str(root), name, f"has over {MAX_JSON:,} bytes", error)
+    except OSError as error:
+        raise refused(root / name, error) from error
 
 
 def _check_files(root: Path, shards: Sequence[ShardFile]) -> None:

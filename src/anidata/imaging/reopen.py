@@ -1,17 +1,15 @@
 """Reading a picture again: the bytes that have its key, from wherever some source still has them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from anidata import storage
 from anidata.errors import BadImage
 from anidata.imaging import decode as decoding
 from anidata.imaging import image
-from anidata.storage import Reference
+from anidata.storage import Location, Reference
 from anidata.workspace import Workspace
 
-Location = Mapping[str, Any]  # uri, offset and size of bytes: a struct of the catalog's `_places`
 CHANGED = "the source has changed since it was read; look again with: anidata ingest WORK SOURCE --refresh"
 
 
@@ -36,7 +34,7 @@ class Reader:
         for location in locations:
             reference = Reference(location["uri"], location["offset"] or 0, location["size"])
             try:
-                data = storage.read(reference, self.workspace.path, self.max_bytes)
+                data = storage.read(reference, self.workspace.path, self.max_bytes, links=True)
             except BadImage as error:
                 last = error
                 continue

@@ -141,7 +141,7 @@ def _seen(workspace: Workspace, at: Reference | None) -> np.ndarray | None:
     if at is None:
         return None
     try:
-        rgb = decode.decode(storage.read(at, workspace.path, LIMIT), LIMIT, SIDE).rgb
+        rgb = decode.decode(storage.read(at, workspace.path, LIMIT, links=True), LIMIT, SIDE).rgb
     except BadImage:
         return None
     height, width = rgb.shape[:2]

@@ -99,7 +99,7 @@ def _opened(answers: Sequence[Answer], reader: Reader) -> Iterator[_Loose]:
 
 
 def _picture(reader: Reader, path: Path) -> image.Image:
-    data = storage.read(storage.Reference(storage.uri_of(path)), Path(), reader.max_bytes)
+    data = storage.read(storage.Reference(storage.uri_of(path)), Path(), reader.max_bytes, links=True)
     return decode.decode(data, reader.max_pixels)
 
 

@@ -1,1 +1,1 @@
-"""Tar files: read under bounds, write the same bytes every time."""
+"""Files opened safely; tars read under bounds, written with the same bytes every time."""

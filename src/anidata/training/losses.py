@@ -17,10 +17,12 @@ from torch import Tensor, nn
 
 from anidata.errors import RecipeError
 from anidata.recipe import Amount
+from anidata.tar import opening
 
 STAGES = 4  # of a VGG, up to relu4_3: what Johnson et al. compare
 IMAGENET_MEAN = [0.485, 0.456, 0.406]  # of red, green and blue in [0, 1]: what a VGG was trained on
 IMAGENET_STD = [0.229, 0.224, 0.225]
+MOST = 1 << 31  # bytes of a VGG's weights: the largest has 0.6 GB
 GUIDE = (
     "Save vgg16(…).features.state_dict() of torchvision with safetensors.torch.save_file, "
     "and set model.loss.features=FILE"
@@ -118,7 +120,7 @@ def load_features(path: str, sha256: str) -> Features:
     from safetensors import SafetensorError  # noqa: PLC0415 only those who use it need it
     from safetensors.torch import load  # noqa: PLC0415
 
-    data = _weights_file(path).read_bytes()
+    data = _data_of(path)
     digest = hashlib.sha256(data).hexdigest()
     if digest != sha256.lower():
         raise RecipeError(
@@ -201,8 +203,8 @@ ADVERSARIAL = {
 }
 
 
-def _weights_file(path: str) -> Path:
-    """Raises: RecipeError: none is named, or there is none."""
+def _data_of(path: str) -> bytes:
+    """The bytes of a file of weights. Raises: RecipeError: none is named, or it can't be read."""
     if not path:
         raise RecipeError(
             f"the losses perceptual and style compare features of a VGG, whose weights you bring. {GUIDE}."
@@ -210,7 +212,10 @@ def _weights_file(path: str) -> Path:
     file = Path(path).expanduser()
     if not file.is_file():
         raise RecipeError(f"{path}: no such file, for the losses perceptual and style. {GUIDE}.")
-    return file
+    try:
+        return opening.read_bytes(file, MOST)
+    except OSError as error:
+        raise RecipeError(f"{path}: can't be read ({opening.why(error)}).") from error
 
 
 def _convolutions(weights: Mapping[str, Tensor]) -> list[int]:

@@ -2,31 +2,81 @@
 
 import hashlib
 import importlib.util
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from anidata import recipe, registry
-from anidata.errors import MissingExtra, RecipeError, UnknownPart
+from anidata import recipe, registry, storage
+from anidata.errors import MissingExtra, RecipeError, RunError, StorageError, UnknownPart
+from anidata.tar import opening
 
 if TYPE_CHECKING:
     from anidata.training.baseline import Baseline
 
+SHELF = "models"  # by that name trusted files are remembered too
 HOLDS = ("Config", "PRESETS", "build")
 # channels of each level of a network, from the full size down
 Widths = Annotated[tuple[recipe.Positive, ...], msgspec.Meta(min_length=1)]
 
 
 def load(name_or_path: str) -> ModuleType:
-    """The module of a model file, executed anew.
+    """The module of a model file that the user names, executed anew; a file is trusted from now on.
 
     Raises: UnknownPart: no such model, or a file that is none. MissingExtra: it imports what isn't installed.
     """
     path = registry.find("models", name_or_path).resolve()
+    data = _read(path)
+    if name_or_path not in registry.names("models"):
+        with suppress(StorageError):  # without a home nothing is remembered: a run's model is typed again
+            registry.trust(SHELF, storage.digest(data))
+    return _executed(path, data)
+
+
+def load_of(run: Path, named: str, typed: Path | None = None) -> ModuleType:
+    """The module of the model file that a run's recipe names: one of the registry, or a file that is trusted.
+
+    A run may come from anywhere, and a model file is a program: by its word alone none is executed.
+    typed: the file that the user names instead.
+
+    Raises: RunError: the user has never named this very file. As `load`.
+    """
+    if typed is not None:
+        return load(str(typed))
+    if named in registry.names("models"):
+        return load(named)
+    path = Path(named)
+    try:
+        data = opening.read_bytes(path, opening.MOST_TEXT)
+    except (OSError, ValueError) as error:
+        raise RunError(_untrusted(run, named, "which can't be read here")) from error
+    if not registry.is_trusted(SHELF, storage.digest(data)):
+        raise RunError(_untrusted(run, named, "which nobody has trained with here as it stands"))
+    return _executed(path, data)
+
+
+def _untrusted(run: Path, named: str, why: str) -> str:
+    return (
+        f"{run} names a model file, {named}, {why}. A model file is a program, and a run's word doesn't "
+        "start one. If it is yours, or you have read it, name it yourself: "
+        f"anidata colorize {shlex.quote(str(run))} IMAGE -o DIR --model {shlex.quote(named)}"
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return opening.read_bytes(path, opening.MOST_TEXT)
+    except OSError as error:
+        raise UnknownPart(f"{path}: can't be read ({opening.why(error)}).") from error
+
+
+def _executed(path: Path, data: bytes) -> ModuleType:
+    """The module of these very bytes: of no file that has changed since, nor of what __pycache__ holds."""
     name = f"anidata_model_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -34,7 +84,7 @@ def load(name_or_path: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # before executing: a dataclass looks its own module up
     try:
-        spec.loader.exec_module(module)
+        exec(compile(data, str(path), "exec", dont_inherit=True), vars(module))  # noqa: S102  it is trusted
     except ModuleNotFoundError as error:
         raise MissingExtra(_missing(path, error.name or "")) from error
     _check(module, path)

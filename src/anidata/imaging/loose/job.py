@@ -183,7 +183,7 @@ def read(path: Path) -> Pixels:
 
 
 def _bytes_of(path: Path) -> bytes:
-    return storage.read(storage.Reference(storage.uri_of(path)), Path(), MAX_BYTES)
+    return storage.read(storage.Reference(storage.uri_of(path)), Path(), MAX_BYTES, links=True)
 
 
 def _pixels_of(data: bytes) -> Pixels:

@@ -90,7 +90,7 @@ def _publish(folder: Path, keys: np.ndarray, edges: pa.Table, settings: dict[str
 
 def join_part(part: JoinPart, _watch: Watch) -> PicturePairs:
     """The pairs of one share of a join."""
-    few, new = (np.load(part.folder / f"{name}.npy") for name in ("few", "new"))
+    few, new = (np.load(part.folder / f"{name}.npy", allow_pickle=False) for name in ("few", "new"))
     return near(mapped(part.folder), few, new, part)
 
 

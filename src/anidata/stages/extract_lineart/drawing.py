@@ -20,10 +20,11 @@ from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
 from anidata.imaging import encode
 from anidata.imaging import fit as fitting
-from anidata.imaging.reopen import Location, Reader
+from anidata.imaging.reopen import Reader
 from anidata.lineart import postprocess, selection
 from anidata.lineart.postprocess import Finish
 from anidata.stages.extract_lineart.state import scout
+from anidata.storage import Location
 from anidata.tar import writer
 
 SUFFIX: dict[encode.Form, str] = {"jpeg": "jpg", "webp": "webp", "png": "png"}

@@ -1,11 +1,12 @@
 """The limit of a try-out: it holds until its plan is worked through; a later run without one lifts it."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict
 
 from anidata import storage
 from anidata.catalog import tables
+from anidata.catalog.damage import read_json
 from anidata.engine import progress
 from anidata.engine.job import Job, Request
 from anidata.stages.ingest import plan
@@ -13,10 +14,14 @@ from anidata.stages.ingest.config import IngestPart
 from anidata.workspace import Workspace
 
 
+class _Held(TypedDict):
+    limit: int
+
+
 def held(workspace: Workspace) -> int:
     """The limit that the last plan was made under; 0: none."""
     path = _path(workspace)
-    return int(json.loads(path.read_bytes())["limit"]) if path.exists() else 0
+    return read_json(path, _Held)["limit"] if path.exists() else 0
 
 
 def request_of(job: Job) -> Request:

@@ -29,9 +29,11 @@ from anidata.stages.ingest.rows import (
     refer_picture,
 )
 from anidata.stages.ingest.stale import DECODE, Stale
-from anidata.tar import writer
+from anidata.tar import opening, writer
 
 warm = phash.warm
+
+CHANGED = "the source has changed since; look again with: anidata ingest WORK SOURCE --refresh"
 
 
 def measure_part(part: IngestPart, watch: Watch) -> Counter[str]:
@@ -86,9 +88,19 @@ class _PartWork:
             return
         try:
             with within_memory():
-                self._see(row, storage.read(reference, self.base, self.config.max_bytes), todo)
+                self._see(row, self._read(reference, row["key"]), todo)
         except BadImage as error:
             self.fail(row, error.code, error.message)
+
+    def _read(self, reference: storage.Reference, key: str | None) -> bytes:
+        """The bytes of a sighting; what was seen before, by its key, may lie behind a link by now.
+
+        Raises: BadImage: `missing` where it was seen before and is another one; what reading raises.
+        """
+        data = storage.read(reference, self.base, self.config.max_bytes, links=key is not None)
+        if key not in (None, storage.key_of(data)):
+            raise BadImage("missing", CHANGED)
+        return data
 
     def fail(self, row: RecordRow, code: str, message: str) -> None:
         """Write down that nothing could be read of this sighting.
@@ -121,11 +133,6 @@ class _PartWork:
 
     def _see(self, row: RecordRow, data: bytes, todo: set[str]) -> None:
         key = storage.key_of(data)
-        if row["key"] not in (None, key):
-            raise BadImage(
-                "missing",
-                "the source has changed since; look again with: anidata ingest WORK SOURCE --refresh",
-            )
         row["message"] = None if row["error"] else row["message"]
         row["key"], row["error"] = key, None
         if self.before is None and self.config.copy and (row["at_uri"] or "").startswith(storage.FILE):
@@ -163,7 +170,7 @@ class _PartWork:
             return
         try:
             with within_memory():
-                lines = storage.read(reference, self.base, self.config.max_bytes)
+                lines = self._read(reference, row["line_key"])
                 fits = self._fits(lines, data, picture)
         except BadImage as error:
             row["line_error"], row["line_key"] = error.code, None
@@ -218,7 +225,7 @@ def _kept_copies(part: IngestPart) -> dict[str, writer.Member]:
     path = _blob(part)
     if not path.exists():
         return {}
-    with open(path, "rb") as file, suppress(tarfile.TarError):
+    with opening.opened(path) as file, suppress(tarfile.TarError):
         return {member.name: member for member in writer.members(file)}
     return {}
 

@@ -29,7 +29,7 @@ from anidata.stages.shard.markers import (
     split_of,
 )
 from anidata.stages.shard.samples import MARKS, Row, about, metadata, metadata_schema
-from anidata.tar import writer
+from anidata.tar import opening, writer
 from anidata.workspace import Workspace
 
 VERSION = 1
@@ -203,7 +203,7 @@ def _pack_table(shard: ShardPart) -> Files:
     path = name.format(shard.name)
     rows = [metadata(row) for row in shard.rows]
     tables.write_plain(shard.dataset / path, pa.Table.from_pylist(rows, schema=metadata_schema()))
-    return {path: entry_of((shard.dataset / path).read_bytes())}
+    return {path: entry_of(opening.read_bytes(shard.dataset / path))}
 
 
 def entry_of(data: bytes) -> FileEntry:

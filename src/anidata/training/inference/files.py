@@ -35,6 +35,7 @@ class ColorRequest:
     style: str = ""  # of the lines drawn of colored pictures; "": the one that the run was trained with
     reference: Path | None = None  # a picture whose colors to take, for models that ask for one
     device: str = "auto"
+    model: Path | None = None  # the run's own model file, where it is none of the registry, nor trusted
 
 
 def color_files(folder: Path, inputs: Sequence[Path], request: ColorRequest, job: Job) -> Done:
@@ -54,7 +55,7 @@ def color_files(folder: Path, inputs: Sequence[Path], request: ColorRequest, job
 def _settings(run: Run, request: ColorRequest) -> list[Any]:
     """All that colors depend on beside the picture, but for the device, which changes their last bits."""
     style = selection.fingerprint(*draw.settled(request.style or _style_of(run), {}))
-    model = models.load(run.recipe().baseline)
+    model = models.load_of(run.path, run.recipe().baseline, request.model)
     files = [run.weights, run.recipe_file, Path(model.__file__ or ""), request.reference]
     return [request.seed, style, [digest_of(path) for path in files if path]]
 
@@ -62,7 +63,7 @@ def _settings(run: Run, request: ColorRequest) -> list[Any]:
 def painter(run: Run, request: ColorRequest, reference: Pixels | None) -> Callable[[Pixels], Pixels]:
     """A function that colors a picture, (h, w, 3) → (h, w, 3), with a run's weights."""
     device = distributed.join(request.device).device
-    baseline, chosen = open_run(run, device)
+    baseline, chosen = open_run(run, device, request.model)
     style = request.style or _style_of(run)
     number, train = seed(request.seed), chosen.train
 
@@ -75,13 +76,14 @@ def painter(run: Run, request: ColorRequest, reference: Pixels | None) -> Callab
     return colored
 
 
-def open_run(run: Run, device: torch.device) -> tuple[Baseline, config.Recipe]:
-    """A run's baseline with its weights on the device, ready to sample.
+def open_run(run: Run, device: torch.device, typed: Path | None = None) -> tuple[Baseline, config.Recipe]:
+    """A run's baseline with its weights on the device, ready to sample. typed: as in models.load_of.
 
-    Raises: RunError: no run, or one without weights. RecipeError: its model file has changed.
+    Raises: RunError: no run, one without weights, or of a model file that isn't trusted. RecipeError: its
+        model file has other settings.
     """
     chosen = run.recipe()
-    module = models.load(chosen.baseline)
+    module = models.load_of(run.path, chosen.baseline, typed)
     baseline: Baseline = module.build(config.model_of(module, chosen))
     weights.load(run.weights, baseline)
     for network in baseline.networks.values():

@@ -30,6 +30,7 @@ import anidata
 from anidata import ownership, recipe, storage, workspace
 from anidata.catalog.damage import read_json
 from anidata.errors import DamagedError, RunError
+from anidata.tar import opening
 from anidata.training.config import FREE, Recipe, differences
 from anidata.training.distributed import Processes
 
@@ -181,7 +182,7 @@ def begin(run: Run, chosen: Recipe, surroundings: Surroundings) -> str:
 
 def publish_changed(path: Path, text: str) -> None:
     """Write a small file, unless it says that already."""
-    if not path.is_file() or path.read_bytes() != text.encode():
+    if not path.is_file() or opening.read_bytes(path) != text.encode():
         storage.publish(path, text.encode())
 
 
@@ -203,7 +204,10 @@ def environment() -> dict[str, Any]:
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a file in hex, empty where there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    with opening.opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_folder(run: Run) -> None:

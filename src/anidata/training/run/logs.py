@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from anidata import ownership, storage
+from anidata.tar import opening
 from anidata.training.loop import Progress
 
 HEADER = ("images", "name", "value")
@@ -109,7 +110,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 def _rows_until(path: Path, images: int) -> str:
     """The rows of a table up to so many images; one that was cut short by a kill goes too."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    text = opening.read_bytes(path).decode(errors="replace") if path.exists() else ""
     lines = text.splitlines(keepends=True)[1:]
     return ",".join(HEADER) + "\n" + "".join(line for line in lines if _is_until(line, images))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
 from anidata.sources.listing.own import files_below
+from anidata.sources.listing.samples import placeholder
 from anidata.sources.listing.shards import below_of, urls_of
 from anidata.sources.listing.sidecars import clean, digest_of, extra_of, from_fields
 from anidata.sources.listing.tables import Row, Table, opened, pictures, rows
@@ -36,17 +37,42 @@ def check(text: str) -> None:
 def state(text: str, options: Options) -> str | None:
     """Names, sizes and dates of the files; None where a server says nothing of them."""
     if "://" in text:
-        looks = [look_of(location, options) for location, _ in _elsewhere(text)[1]]
+        files = _elsewhere(text)[1]
+        looks = [_look(location, options, one_of=len(files)) for location, _ in files]
         return repr((looks, options.line_column)) if all(looks) else None
     looks_here = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _files(text)]
     return repr((looks_here, options.line_column))
 
 
+def placeholders(text: str) -> Iterator[Record]:
+    """For each table of a pattern of URLs the record that stands for it where it can't be had."""
+    urls, root = urls_of(text.removeprefix(PREFIX)) if "://" in text else ([], "")
+    return (placeholder(root, encode(below_of(url, root))) for url in urls if len(urls) > 1)
+
+
 def records(text: str, options: Options) -> Iterator[Record]:
     root, files = _elsewhere(text) if "://" in text else _here(text, options.passed_by)
     for location, below in files:
-        with opened(location, options) as table:
-            yield from _of_table(table, root, below, options)
+        try:
+            with opened(location, options) as table:
+                yield from _of_table(table, root, below, options)
+        except SourceError as why:
+            if "://" not in location or len(files) == 1:
+                raise
+            yield replace(placeholder(root, below), error="unreadable", message=f"{why}", stamp=f"{why}")
+
+
+def _look(location: str, options: Options, one_of: int) -> str | None:
+    """Size and date of a table by URL; None: nobody says, or it is one of several and can't be had.
+
+    Raises: SourceError: it is the only one.
+    """
+    try:
+        return look_of(location, options)
+    except SourceError:
+        if one_of == 1:
+            raise
+        return None  # listing it says why
 
 
 def _of_table(table: Table, root: str, below: str, options: Options) -> Iterator[Record]:

@@ -142,10 +142,11 @@ def _umask() -> int:
 
 
 MODE = 0o666 & ~_umask()  # of a published file; asked once, for to ask is to change it for a moment
+PRIVATE = 0o600  # of a file that its owner alone may read
 
 
 @contextmanager
-def publishing(path: Path) -> Iterator[BinaryIO]:
+def publishing(path: Path, mode: int = MODE) -> Iterator[BinaryIO]:
     """A file to write, that appears at `path` when the block ends well, and not at all otherwise.
 
     Raises: StorageError: the disk is full, read-only or fails; a link is in the way.
@@ -157,7 +158,7 @@ def publishing(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 with suppress(OSError):  # not all disks know modes
-                    os.fchmod(file.fileno(), MODE)
+                    os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
                 os.replace(begun, path.name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
@@ -219,12 +220,12 @@ def opened_for_appending(path: Path) -> FileIO:
         return FileIO(handle, "a+b")
 
 
-def publish(path: Path, data: bytes) -> None:
+def publish(path: Path, data: bytes, mode: int = MODE) -> None:
     """Write a small file whole."""
-    with publishing(path) as file:
+    with publishing(path, mode) as file:
         file.write(data)
 
 
-def publish_json(path: Path, value: Any) -> None:
+def publish_json(path: Path, value: Any, mode: int = MODE) -> None:
     """Write a value as JSON with sorted keys."""
-    publish(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+    publish(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n", mode)

@@ -24,6 +24,7 @@ FORMAT = 1
 TMP = "tmp"  # of private folders; it may be a link to another disk
 FOLDERS = (
     "plan",
+    "private",
     "fetched",
     "records",
     "images",

@@ -128,6 +128,15 @@ def test_rules_that_take_too_long_for_a_url_forbid_it(monkeypatch):
     assert rules.refusal("/a")[0] == "robots"
 
 
+def test_rules_that_take_long_for_one_url_after_the_other_forbid_the_others(monkeypatch):
+    monkeypatch.setattr(patterns, "PATIENCE", 0.05)
+    monkeypatch.setattr(patterns, "EACH", 0.0)
+    rules = opt_out.from_robots("User-agent: *\n" + "Disallow: /*aaaab\n" * 5000)
+    refusals = [rules.refusal("/" + "a" * 7990) for _ in range(50)]
+    assert refusals[0] is None
+    assert refusals[-1] == ("robots", "its host's rules have taken more than 0.05 s")
+
+
 def test_a_host_with_hostile_rules_keeps_no_other_waiting(tmp_path):
     """Twelve stars were enough to stop everything for days."""
     entries = [{"location": "/" + "*a" * 12 + "b", "tdm-reservation": 1}] * 500

@@ -258,3 +258,25 @@ def test_a_list_that_cant_be_had_is_a_source_error_and_leaves_nothing(web, tmp_p
     with pytest.raises(SourceError, match="more than"):
         listed("urls", web.url("endless/list.csv"), tmp_path)
     assert not list((tmp_path / "work" / "tmp").iterdir())
+
+
+def table(*seeds):
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"image": [picture(seed) for seed in seeds]}), buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("broken", [page(b"", "404 Not Found"), page(b"no table"), page(table(7)[:-9])])
+def test_a_table_of_a_pattern_that_cant_be_had_is_a_row_until_it_can(web, tmp_path, command, inline, broken):
+    for number in range(3):
+        web.pages[f"/t-{number}.parquet"] = page(table(number))
+    web.pages["/t-1.parquet"] = broken
+    words = ["ingest", tmp_path / "work", f"parquet:{web.url('t-{0..2}.parquet')}", "--allow-private"]
+    command(*words)
+    sql = "SELECT coalesce(error, 'ok') AS error, count(*) AS n FROM records GROUP BY 1 ORDER BY 1"
+    rows = json.loads(command("query", tmp_path / "work", sql, "--format", "json"))
+    assert rows == [{"error": "ok", "n": 2}, {"error": "unreadable", "n": 1}]
+    web.pages["/t-1.parquet"] = page(table(1))
+    command(*words)
+    rows = json.loads(command("query", tmp_path / "work", sql, "--format", "json"))
+    assert rows == [{"error": "ok", "n": 3}]

@@ -7,7 +7,7 @@ Sources: RFC 9309 (robots.txt); TDMRep, W3C community group report of 2024; draf
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from anidata.fetch import AGENT, FetchError
@@ -42,6 +42,7 @@ class Rules:
     forbidden: Refusal | None = None  # why nothing may be asked for at all
     usages: tuple[Usage, ...] = ()  # of robots.txt
     reservations: tuple[Reservation, ...] = ()  # of tdmrep.json
+    watch: Watch = field(default_factory=Watch, compare=False)
 
     @property
     def delay(self) -> float:
@@ -53,18 +54,19 @@ class Rules:
         if self.forbidden:
             return self.forbidden
         try:
-            return self._refusal(path, Watch())
+            with self.watch:
+                return self._refusal(path)
         except FetchError as failure:
             return failure.code, failure.message
 
-    def _refusal(self, path: str, watch: Watch) -> Refusal | None:
+    def _refusal(self, path: str) -> Refusal | None:
         """Raises: FetchError: it takes too long."""
-        if not self.robots.allows(path, watch):
+        if not self.robots.allows(path, self.watch):
             return "robots", "its robots.txt forbids it"
         usage = self._usage(path)
         if usage and _forbids(usage):
             return "content_usage", f"its robots.txt says {usage[:QUOTED]}"
-        if self._is_reserved(path, watch):
+        if self._is_reserved(path):
             return "tdm_reserved", f"its {TDM_PATH} reserves text and data mining"
         return None
 
@@ -73,7 +75,7 @@ class Rules:
         _, preference = max((usage for usage in self.usages if path.startswith(usage[0])), default=("", ""))
         return preference
 
-    def _is_reserved(self, path: str, watch: Watch) -> bool:
+    def _is_reserved(self, path: str) -> bool:
         """Whether the first location of a tdmrep.json that matches reserves, or the longest.
 
         TDMRep, section on the file: the most specific match counts, and that is the first in sequence. Many
@@ -81,7 +83,7 @@ class Rules:
         """
         matching = []
         for rule in self.reservations:
-            watch.tick()
+            self.watch.tick()
             if rule.pattern.matches(path):
                 matching.append((rule.specificity, rule.is_reserved))
         if not matching:

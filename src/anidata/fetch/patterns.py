@@ -13,6 +13,8 @@ STARS = 50  # of one pattern; what stands behind is left out, so that it speaks 
 LONGEST = 2048  # characters of one pattern, likewise
 RULES = 10_000  # of one file
 TIME = 0.25  # seconds in which all rules of one authority have spoken of one URL
+PATIENCE = 5.0  # seconds in which they have spoken of all its URLs,
+EACH = 0.002  # and of each one so many more
 STRIDE = 64  # rules between two looks at the clock
 
 
@@ -48,13 +50,27 @@ class Pattern:
 
 
 class Watch:
-    """The time that rules take for one URL."""
+    """The time that one authority's rules take: of this thread, so that a busy machine costs them nothing.
+
+    `with watch:` stands for one URL.
+    """
 
     def __init__(self) -> None:
-        self._end, self._count = time.perf_counter() + TIME, 0
+        self._begun, self._rules = time.thread_time(), 0
+        self._urls, self._spent = 0, 0.0
+
+    def __enter__(self) -> None:
+        """Raises: FetchError: `robots`: they have taken too long for the URLs before."""
+        self._urls += 1
+        if self._spent > PATIENCE + self._urls * EACH:
+            raise FetchError("robots", f"its host's rules have taken more than {PATIENCE:g} s")
+        self._begun, self._rules = time.thread_time(), 0
+
+    def __exit__(self, *_: object) -> None:
+        self._spent += time.thread_time() - self._begun
 
     def tick(self) -> None:
         """Count a rule. Raises: FetchError: `robots`: they take too long to tell what is allowed."""
-        self._count += 1
-        if self._count % STRIDE == 0 and time.perf_counter() > self._end:
+        self._rules += 1
+        if self._rules % STRIDE == 0 and time.thread_time() - self._begun > TIME:
             raise FetchError("robots", f"its host's rules take more than {TIME:g} s for one URL")

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 PORTS = {"http": 80, "https": 443}
 LONGEST = 8000  # characters; servers refuse longer ones
+LONGEST_WHY = 100  # characters of why a text is no URL
 LANES = 64  # hosts are spread over so many
 _KEPT = "!#$%&'()*+,/:;=?@[]~-._"  # what may stand in a URL as it is, and a % that may begin an escape
 _SPACES = " \t\r\n\f\v\0"
@@ -27,8 +28,8 @@ def canonical(text: str) -> str:
     try:
         parts = urlsplit(re.sub("[\t\r\n]", "", text.strip(_SPACES)))
         host, port = _host(parts), parts.port
-    except (ValueError, UnicodeError) as error:
-        raise BadURL(f"no URL: {error}") from error
+    except ValueError as error:
+        raise BadURL(f"no URL: {_why(error)}") from error
     if parts.scheme not in PORTS:
         raise BadURL("neither http nor https")
     authority = host if port in (None, PORTS[parts.scheme]) else f"{host}:{port}"
@@ -43,7 +44,16 @@ def joined(base: str, location: str) -> str:
     try:
         return canonical(urljoin(base, location.strip(_SPACES)))
     except ValueError as error:
-        raise error if isinstance(error, BadURL) else BadURL(f"no URL: {error}") from error
+        raise error if isinstance(error, BadURL) else BadURL(f"no URL: {_why(error)}") from error
+
+
+def _why(error: ValueError) -> str:
+    """What is wrong, without what the URL holds: that may be a password."""
+    if isinstance(error, BadURL):
+        return str(error)
+    if isinstance(error, UnicodeError):
+        return "its host is no name"
+    return re.sub(r"'[^']*'?|\"[^\"]*\"?", "…", str(error))[:LONGEST_WHY]
 
 
 @lru_cache(4096)

@@ -25,7 +25,13 @@ from anidata.sources import Options, Record
 from anidata.sources.listing.pairing import paired
 from anidata.sources.listing.sidecars import Notes, clean, digest_of, extra_of, from_fields
 from anidata.sources.web.gallery_dl import CHALLENGE, LOGIN, UNKNOWN, ListingFailed, Row, rows
-from anidata.sources.web.secrets import has_secrets, scrubbed, url_without_secrets, without_secrets
+from anidata.sources.web.secrets import (
+    has_secrets,
+    scrubbed,
+    url_without_login,
+    url_without_secrets,
+    without_secrets,
+)
 from anidata.storage import Reference, encode
 
 EXAMPLE = "gallery:https://danbooru.donmai.us/posts?tags=1girl"
@@ -143,7 +149,7 @@ async def _addresses(checked: Any, host: str) -> None:
 
 def _record(row: Row, home: str) -> Record:
     if "_unread" in row:
-        return _unread(url_without_secrets(row["_unread"]))
+        return _unread(url_without_login(row["_unread"]))
     text = clean(str(row.get("_url") or ""))
     fields = {clean(str(name)).lower(): value for name, value in without_secrets(row).items()}
     if "extmetadata" in fields:  # MediaWiki's user is whoever has put it there
@@ -203,7 +209,7 @@ class _Target:
 
 def _target(text: str, fields: Row) -> _Target:
     try:
-        url = canonical(url_without_secrets(text))
+        url = canonical(url_without_login(text))
     except BadURL as error:
         message = f"{error}: {scrubbed(text)[:200]}" if text else "gallery-dl names no URL"
         return _Target("", "bad_url", message)
@@ -233,7 +239,7 @@ def _wiki_texts(extmetadata: Any) -> dict[str, str]:
     if not isinstance(extmetadata, dict):
         return {}
     values = {name: one.get("value") for name, one in extmetadata.items() if isinstance(one, dict)}
-    return {name: re.sub(r"<[^>]*>", "", value) for name, value in values.items() if isinstance(value, str)}
+    return {name: re.sub(r"<[^<>]*>", "", value) for name, value in values.items() if isinstance(value, str)}
 
 
 def _file(url: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from anidata.errors import SourceError
 from anidata.sources import Options, Record
 from anidata.sources.listing.own import files_below
+from anidata.sources.listing.samples import placeholder
 from anidata.sources.listing.shards import below_of, urls_of
 from anidata.sources.listing.sidecars import clean, digest_of, extra_of, from_fields
 from anidata.sources.listing.tables import Row, Table, opened, pictures, rows
@@ -36,10 +37,17 @@ def check(text: str) -> None:
 def state(text: str, options: Options) -> str | None:
     """Names, sizes and dates of the files; None where a server says nothing of them."""
     if "://" in text:
-        looks = [look_of(location, options) for location, _ in _elsewhere(text)[1]]
+        files = _elsewhere(text)[1]
+        looks = [_look(location, options, one_of=len(files)) for location, _ in files]
         return repr((looks, options.line_column)) if all(looks) else None
     looks_here = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _files(text)]
     return repr((looks_here, options.line_column))
+
+
+def placeholders(text: str) -> Iterator[Record]:
+    """For each table of a pattern of URLs the record that stands for it where it can't be had."""
+    urls, root = urls_of(text.removeprefix(PREFIX)) if "://" in text else ([], "")
+    return (placeholder(root, encode(below_of(url, root))) for url in urls if len(urls) > 1)
 
 
 def records(text: str, options: Options) -> Iterator[Record]:
@@ -51,9 +59,28 @@ def records(text: str, options: Options) -> Iterator[Record]:
         except SourceError as error:
             if len(files) == 1:
                 raise
-            name = f"{below}table"
-            file = readable(location.rpartition("/")[2]) or "\ufffd"
-            yield Record(root=root, name=name, file=file, error="corrupt", message=f"{error}", stamp=file)
+            yield _spoilt(location, root, below, f"{error}")
+
+
+def _spoilt(location: str, root: str, below: str, why: str) -> Record:
+    """The row of one of several tables that can't be had."""
+    if "://" in location:
+        return replace(placeholder(root, below), error="unreadable", message=why, stamp=why)
+    file = readable(location.rpartition("/")[2]) or "\ufffd"
+    return Record(root=root, name=f"{below}table", file=file, error="corrupt", message=why, stamp=file)
+
+
+def _look(location: str, options: Options, one_of: int) -> str | None:
+    """Size and date of a table by URL; None: nobody says, or it is one of several and can't be had.
+
+    Raises: SourceError: it is the only one.
+    """
+    try:
+        return look_of(location, options)
+    except SourceError:
+        if one_of == 1:
+            raise
+        return None  # listing it says why
 
 
 def _of_table(table: Table, root: str, below: str, options: Options) -> Iterator[Record]:

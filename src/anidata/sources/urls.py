@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from anidata.fetch.urls import BadURL, canonical, path_of
 from anidata.sources import Options, Record
 from anidata.sources.listing.sidecars import clean, digest_of, extra_of, from_fields
+from anidata.sources.web.secrets import refuse_secrets, scrubbed
 from anidata.sources.web.url_lists import column_of, rows
 from anidata.storage import Reference, encode
 
@@ -35,6 +36,11 @@ class Columns:
 
 def accepts(text: str) -> bool:
     return text.startswith(PREFIX)
+
+
+def check(text: str) -> None:
+    """Refuse a URL with credentials, which are never to be remembered. Raises: SourceError."""
+    refuse_secrets(text)
 
 
 def state(text: str, options: Options) -> str | None:
@@ -92,7 +98,7 @@ def _record(row: Row, columns: Columns, where: str) -> Record:
     except BadURL as error:
         return Record(
             root=PREFIX,
-            name=encode(f"{where}/{text[:200]}"),
+            name=encode(f"{where}/{scrubbed(text)[:200]}"),
             file="\ufffd",
             error="bad_url",
             message=f"{where}: {error}" if text else f"{where} has no URL",

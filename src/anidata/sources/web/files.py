@@ -4,7 +4,6 @@ By http or https they are read over checked addresses, not by fsspec, which asks
 """
 
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -24,19 +23,28 @@ MOST = 1 << 36  # bytes of a list or table
 # what file systems say of a file's age
 STAMPS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created", "updated")
 # bytes that a tar is taken for whose server doesn't say: the limits of one archive still hold
+# what fsspec may be asked for: it knows schemes that read files here, log in elsewhere, and start programs
+CLOUDS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "oss", "oci", "memory")
 UNSIZED = 1 << 50
 BUFFER = 1 << 20  # bytes held of what comes
 
 
 def check_plain(url: str) -> None:
-    """Refuse http within another of fsspec's URLs, as in simplecache::http://: nothing would check it.
+    """Refuse a URL within another, as in simplecache::http://, and schemes but http(s) and CLOUDS.
 
     Raises: SourceError.
     """
-    if re.search(r"::https?:", url, re.IGNORECASE):
+    if "://" not in url or url.startswith(WEB):
+        return
+    scheme = url.partition("://")[0].lower()
+    if "::" in url.partition("?")[0]:
         raise SourceError(
-            f"{scrubbed(url)}: a web address within another URL isn't read, as nothing would check it. "
-            "Type it alone"
+            f"{scrubbed(url)}: a URL within another isn't read, as nothing would check it. Type it alone"
+        )
+    if scheme not in CLOUDS:
+        raise SourceError(
+            f"{scrubbed(url)}: nothing is read by {scheme}://. "
+            f"Type a path, or a URL that begins with https:// or {', '.join(f'{name}://' for name in CLOUDS)}"
         )
 
 

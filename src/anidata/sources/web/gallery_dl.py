@@ -64,6 +64,7 @@ SETTINGS: dict[str, Any] = {
     "filename": "x",  # names of files are no concern of a listing, and may break it
     "sleep": 0,  # before a download; the pauses between requests stay
     "input-files": None,
+    "proxy-env": False,  # its own config may name a proxy; the environment isn't asked
     "output.mode": "null",
     "output.log": {"format": "{levelname}: {message}", "level": "warning"},
 }
@@ -117,7 +118,7 @@ def rows(url: str) -> Generator[Row, None, None]:
 def _running(words: list[str], folder: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a program in a process group of its own, of which nothing is left in the end."""
     # a row is there when it is written, whatever comes then
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    environment = _environment() | {"PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(  # noqa: S603  no shell; the URL stands after --
         words,
         stdin=subprocess.DEVNULL,
@@ -136,6 +137,15 @@ def _running(words: list[str], folder: str) -> Iterator["subprocess.Popen[bytes]
                     os.killpg(process.pid, signal.SIGKILL)
     except subprocess.TimeoutExpired as error:
         raise ListingFailed(0, "gallery-dl has closed its output but doesn't end") from error
+
+
+def _environment() -> dict[str, str]:
+    """Our environment without what would lead requests elsewhere or log in unasked."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().endswith("_proxy") and name.upper() != "NETRC"
+    }
 
 
 class _Output:

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
-from anidata.errors import MissingExtra, SourceError
+from anidata.errors import SourceError
 from anidata.sources import Options
 from anidata.sources.listing.sidecars import clean
-from anidata.sources.web.files import check_plain, whole
+from anidata.sources.web.files import check_plain, system_of, whole
 from anidata.storage import WEB
 from anidata.tar import untrusted
 
@@ -95,16 +95,8 @@ def _here(location: str) -> AbstractContextManager[IO[bytes]]:
 
 
 def _by_fsspec(url: str) -> AbstractContextManager[IO[bytes]]:
-    try:
-        import fsspec  # noqa: PLC0415
-
-        return cast("AbstractContextManager[IO[bytes]]", fsspec.open(url, "rb"))
-    except ImportError as error:
-        raise MissingExtra(
-            f"{url}: {error}. Install what reads it with: pip install 'anidata[web]'"
-        ) from error
-    except ValueError as error:
-        raise SourceError(f"{url}: {error}. Type the path or URL of a list: urls:list.csv") from error
+    system, path = system_of(url)
+    return cast("AbstractContextManager[IO[bytes]]", system.open(path, "rb"))
 
 
 def _form(location: str, file: IO[bytes]) -> str:

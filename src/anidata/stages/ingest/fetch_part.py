@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anidata.catalog import schemas, tables
-from anidata.stages.ingest import plan, requests
+from anidata.fetch import validator
+from anidata.sources.web.secrets import url_without_secrets
+from anidata.stages.ingest import plan, private, requests
 from anidata.stages.ingest.journal import Entry, Journal
 from anidata.stages.ingest.requests import AskedUrl
 from anidata.stages.ingest.rows import FetchedRow, Sighting
@@ -33,8 +35,9 @@ class FetchPart:
         return self.workspace.folder(folder) / f"part-{self.generation:05d}-{self.index:05d}.{ending}"
 
     def sightings(self) -> list[Sighting]:
-        """Its rows of the plan."""
-        return plan.read_part(plan.plan_path(self.workspace, self.generation), self.index)
+        """Its rows of the plan, with their URLs as they are fetched."""
+        rows = plan.read_part(plan.plan_path(self.workspace, self.generation), self.index)
+        return private.joined(self.workspace, self.generation, self.index, rows)
 
 
 def fetched_rows(path: Path) -> list[FetchedRow]:
@@ -60,7 +63,7 @@ def publish(part: FetchPart, asked: list[AskedUrl], journal: Journal, earlier: d
 
 def _row_of(entry: Entry, generation: int, uri: str) -> FetchedRow:
     """A response as a row; uri: where its bytes will lie."""
-    row = cast("FetchedRow", entry.row.copy())
+    row = cast("FetchedRow", requests.shown(cast("dict[str, Any]", entry.row)))
     row["generation"] = generation
     row["asked"] = round(entry.row["asked"] * 1e6)
     row["at_uri"], row["at_offset"], row["at_size"] = None, None, None
@@ -75,8 +78,8 @@ def _keep_earlier(row: FetchedRow, earlier: FetchedRow) -> None:
         return
     row["at_uri"], row["at_offset"] = earlier["at_uri"], earlier["at_offset"]
     row["at_size"] = earlier["at_size"]
-    row["etag"] = row["etag"] or earlier["etag"]
-    row["modified"] = row["modified"] or earlier["modified"]
+    row["etag"] = row["etag"] or validator(earlier["etag"])
+    row["modified"] = row["modified"] or validator(earlier["modified"])
     if row["error"] is not None:
         row["error"], row["message"] = None, f"can't be asked again: {row['message']}"
 
@@ -86,11 +89,13 @@ def latest(parts: Sequence[FetchPart]) -> dict[str, FetchedRow]:
     again = [part for part in parts if part.generation]
     if not again:
         return {}
-    wanted = {url["record"]: url["at_uri"] for part in again for url in requests.asked(part.sightings())}
+    urls = (url for part in again for url in requests.asked(part.sightings()))
+    wanted = {url["record"]: url_without_secrets(url["at_uri"]) for url in urls}
     records = pa.array(sorted(wanted), pa.string())
     rows: dict[str, FetchedRow] = {}
     for path in tables.files(again[0].workspace.folder("fetched")):
         table = tables.read(path, schemas.FETCHED)
         fetched = table.filter(pc.is_in(table.column("record"), records)).to_pylist()
-        rows.update((row["record"], row) for row in fetched if row["url"] == wanted[row["record"]])
+        same = (row for row in fetched if url_without_secrets(row["url"]) == wanted[row["record"]])
+        rows.update((row["record"], row) for row in same)
     return rows

@@ -97,6 +97,8 @@ class _LaneWork:
         request = self._first_request(url)
         if entry is None:
             return request
+        if not entry.row["redirects"]:
+            return request
         return replace(request, at=entry.row["final_url"], redirects=entry.row["redirects"])
 
     def _first_request(self, url: AskedUrl) -> fetch.Request:
@@ -113,8 +115,14 @@ class _LaneWork:
 
 
 def _row_of(response: fetch.Response) -> ResponseRow:
-    """All of a response but its body."""
-    return cast("ResponseRow", {name: value for name, value in vars(response).items() if name != "body"})
+    """All of a response but its body, as it may be written down.
+
+    Where a redirect leads to a URL with secrets, the first is asked for again: what is signed expires.
+    """
+    row = requests.shown({name: value for name, value in vars(response).items() if name != "body"})
+    if response.elsewhere and row["final_url"] != response.final_url:
+        row |= {"final_url": row["url"], "redirects": 0}
+    return cast("ResponseRow", row)
 
 
 def _outcome(response: fetch.Response) -> str:

@@ -18,7 +18,7 @@ from anidata.errors import SourceError
 from anidata.fetch.urls import lane_of
 from anidata.sources import Options, require_rest
 from anidata.sources.web.secrets import scrubbed
-from anidata.stages.ingest import requests
+from anidata.stages.ingest import private, requests
 from anidata.stages.ingest.listing import Listing, Records, Source, known_stamps, listed_here
 from anidata.stages.ingest.rows import Sighting
 from anidata.workspace import Workspace
@@ -85,7 +85,8 @@ def write_plan(workspace: Workspace, rows: Iterator[Sighting], generation: int, 
     if generation:
         _publish_known_keys(workspace, generation)
     lanes: dict[str, int] = {}  # of the parts that are fetched
-    groups = cast("Iterator[list[dict[str, Any]]]", _groups(chain([first], rows), part_size, lanes))
+    parts = private.kept_apart(workspace, generation, _groups(chain([first], rows), part_size, lanes))
+    groups = cast("Iterator[list[dict[str, Any]]]", parts)
     tables.write_groups(plan_path(workspace, generation), groups, schemas.SIGHTINGS, {"lanes": lanes})
     return sum(tables.group_sizes(plan_path(workspace, generation)))
 
@@ -137,7 +138,8 @@ def source_of(text: str) -> tuple[str, ModuleType]:
             return name, module
     kinds = ", ".join(names)
     raise SourceError(
-        f"{text}: there is no such file or folder. A SOURCE is a path, or KIND:REST with KIND one of {kinds}."
+        f"{scrubbed(text)}: there is no such file or folder. "
+        f"A SOURCE is a path, or KIND:REST with KIND one of {kinds}."
     )
 
 

@@ -6,12 +6,17 @@ fetched. It is asked for under the same rules, fails with a code of its own, whi
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypedDict
+from typing import Any, TypedDict, TypeVar, cast
 
 from anidata import storage
+from anidata.fetch import validator
+from anidata.sources.web.secrets import scrubbed, url_without_secrets
 from anidata.stages.ingest.rows import FetchedBody, FetchedRow, Sighting, refer_line, refer_picture
 
+LONGEST = 2000  # characters of any text of a response
 LINE = ".line"  # ends the name of what is asked for a sighting's lineart
+
+Row = TypeVar("Row", bound=dict[str, Any])
 
 
 class AskedUrl(TypedDict):
@@ -57,6 +62,28 @@ def _urls(row: Sighting) -> Iterator[AskedUrl]:
                 "at_uri": uri,
                 "referer": referer,
             }
+
+
+def spelled(row: Sighting, name: str, uri: str) -> Sighting:
+    """A sighting in which what is asked for by a name has another URL."""
+    column = "line_uri" if is_line(name) else "at_uri"
+    return cast("Sighting", row | {column: uri})
+
+
+def shown(row: Row) -> Row:
+    """A response as it may be written down.
+
+    It holds nothing that can't be sent back, no credentials, and not more than a little of anything.
+    """
+    texts = {name: _shown_text(value) for name, value in row.items() if isinstance(value, str)}
+    for name in ("url", "final_url"):
+        texts[name] = url_without_secrets(row[name])
+    validators = {name: validator(row[name]) for name in ("etag", "modified")}
+    return cast("Row", row | texts | validators)
+
+
+def _shown_text(text: str) -> str:
+    return scrubbed(text).encode("utf-8", "replace").decode()[:LONGEST]
 
 
 def _is_on_web(uri: str | None) -> bool:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from anidata.catalog import schemas, tables
 from anidata.fetch import PASSING_STATUSES
-from anidata.stages.ingest import requests
+from anidata.stages.ingest import private, requests
 from anidata.stages.ingest.plan import generations, read_part, write_plan
 from anidata.stages.ingest.rows import FetchedBody, Sighting
 from anidata.workspace import Workspace
@@ -91,10 +91,10 @@ def _planned_again(workspace: Workspace, wanted: set[str], generation: int) -> I
 
 
 def _latest_first(workspace: Workspace) -> Iterator[Sighting]:
-    """Yield all rows of all plans, the latest plan's first."""
+    """Yield all rows of all plans with their URLs as they are fetched, the latest plan's first."""
     for path in reversed(tables.files(workspace.folder("plan"))):
         for group in range(len(tables.group_sizes(path))):
-            yield from read_part(path, group)
+            yield from private.joined(workspace, int(path.stem), group, read_part(path, group))
 
 
 def _latest_bodies(workspace: Workspace, records: set[str]) -> dict[str, FetchedBody]:

@@ -7,6 +7,7 @@ import hashlib
 from typing import Any, TypedDict
 
 from anidata.sources import Record
+from anidata.sources.web.published import published
 from anidata.storage import Reference
 
 ImageRow = dict[str, Any]  # a picture; its columns are the measures' too: schemas.images_schema
@@ -86,7 +87,8 @@ def record_id(kind: str, root: str, name: str) -> str:
 
 
 def row_of(kind: str, name: str, record: Record, generation: int) -> Sighting:
-    """A record of a source as a row of the plan."""
+    """A record of a source as a row of the plan: published, but for the URLs that are to be fetched."""
+    record = published(record)
     at_uri, at_offset, at_size = _columns(record.at)
     line_uri, line_offset, line_size = _columns(record.line)
     return {

@@ -53,7 +53,9 @@ def records(text: str, options: Options) -> Iterator[Record]:
                 raise
             name = f"{below}table"
             file = readable(location.rpartition("/")[2]) or "\ufffd"
-            yield Record(root=root, name=name, file=file, error="corrupt", message=f"{error}", stamp=file)
+            yield Record(
+                root=root, name=name, file=file, error="corrupt", message=clean(f"{error}"), stamp=file
+            )
 
 
 def _of_table(table: Table, root: str, below: str, options: Options) -> Iterator[Record]:

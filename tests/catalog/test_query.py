@@ -102,7 +102,7 @@ def test_a_name_with_line_ends_and_markup_stays_one_cell(work):
     done = anidata("query", work.path, "SELECT file, status FROM records WHERE status = 'failed'")
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["file", "status"],
-        ["cut\ufffd[short].jpg", "failed"],
+        ["cut\\n[short].jpg", "failed"],
     ]
 
 

@@ -1,6 +1,5 @@
 """Shared by commands: the app, the workspace held for a command, how results are shown."""
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ import typer
 import typer.core
 
 import anidata
+from anidata.engine import printing
 from anidata.errors import AnidataError, Interrupted, MissingExtra, SourceError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anidata.pipeline import Recipe, Resolved
     from anidata.workspace import Workspace
 
+UsageError: Any = typer.BadParameter.__base__  # click's, or that of typer's own copy of it
 GOES_ON = "stopped at once. The same command goes on."
 
 
@@ -31,6 +32,8 @@ class Commands(typer.core.TyperGroup):
             return super().make_context(*args, **extra)
         except KeyboardInterrupt:
             raise Interrupted(GOES_ON) from None
+        except UsageError as error:
+            raise _visible(error) from None
 
     # Click's own context is the base of typer's.
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
@@ -38,6 +41,8 @@ class Commands(typer.core.TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise Interrupted(GOES_ON) from None
+        except UsageError as error:
+            raise _visible(error) from None
         except AnidataError:
             raise
         except Exception as error:
@@ -58,6 +63,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _visible(error: Any) -> Any:
+    """The same usage error in words that can be seen."""
+    text = error.format_message()
+    seen = printing.visible(text, lines=True)
+    return error if seen == text else UsageError(seen, error.ctx)
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
@@ -171,6 +183,6 @@ def to_json(changes: "list[Change]") -> list[dict[str, Any]]:
 
 def show(value: Any, as_json: bool, otherwise: Any) -> None:
     if as_json:
-        print(json.dumps(value, ensure_ascii=False))
+        printing.out_json(value)
     else:
         otherwise()

@@ -12,6 +12,7 @@ import typer.core
 import anidata
 from anidata.cli import curate, inspect, pictures  # noqa: F401  those add their commands
 from anidata.cli.common import GOES_ON, MayImportPandas, app
+from anidata.engine import printing
 from anidata.engine.startup import slim
 from anidata.errors import AnidataError, Interrupted
 
@@ -20,13 +21,14 @@ def main() -> None:
     """The entry point: a typed error is one line on stderr and its exit code."""
     if not _may_import_pandas(sys.argv[1:2]):
         slim()
+    printing.make_safe()
     try:
         app()
     except KeyboardInterrupt:  # before there was a command
-        print(f"Interrupted: {GOES_ON}", file=sys.stderr)
+        printing.err(f"Interrupted: {GOES_ON}")
         sys.exit(Interrupted.exit_code)
     except AnidataError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        printing.err(f"{type(error).__name__}: {error}")
         sys.exit(error.exit_code)
 
 
@@ -37,7 +39,7 @@ def _may_import_pandas(command: list[str]) -> bool:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"anidata {anidata.__version__}")
+        printing.out(f"anidata {anidata.__version__}")
         raise typer.Exit
 
 

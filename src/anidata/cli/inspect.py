@@ -8,6 +8,7 @@ import typer.core
 
 from anidata.cli.common import app, show, started_engine
 from anidata.cli.options import Form, Json, RecipeName, Settings, Shelf, Work, Workers
+from anidata.engine import printing
 
 PagePath = Annotated[
     Path | None,
@@ -87,7 +88,7 @@ def report_page(
     with started_engine(workers) as engine:
         job = pipeline.job(workspace, pipeline.resolve(workspace, None, ()), engine)
         done = page.write(job, output or workspace.path / "report.html")
-    show(done.to_json(), as_json, lambda: print(done))
+    show(done.to_json(), as_json, lambda: printing.out(done))
 
 
 @app.command()

@@ -1,7 +1,6 @@
 """The commands on loose pictures and baselines: draw, train-baseline, colorize."""
 
 import json
-import sys
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer.core
 
 from anidata.cli.common import MayImportPandas, app, show, training_imports
 from anidata.cli.options import Device, DeviceName, Json, Overwrite, Settings
+from anidata.engine import printing
 
 if TYPE_CHECKING:
     from anidata.imaging.loose.job import Done
@@ -156,7 +156,7 @@ def train_baseline(
     )
     done = train.run(order)
     if done.first:  # of several processes
-        show(done.to_json(), as_json, lambda: print(done))
+        show(done.to_json(), as_json, lambda: printing.out(done, lines=True))
 
 
 @app.command("colorize", cls=MayImportPandas)
@@ -188,11 +188,11 @@ def _show_done(done: "Done", what: str, output: Path, *, as_json: bool) -> None:
     from anidata import storage
 
     where = storage.readable(str(output))
-    show(done.to_json(), as_json, lambda: print(_summary(done, f"{what} into {where}")))
+    show(done.to_json(), as_json, lambda: printing.out(_summary(done, f"{what} into {where}")))
     for path, why in done.failed.items():
-        print(f"{path}: {why}", file=sys.stderr)
+        printing.err(f"{path}: {why}")
     for path, why in done.kept.items():
-        print(f"{path}: kept: {why}", file=sys.stderr)
+        printing.err(f"{path}: kept: {why}")
     raise typer.Exit(0 if done.is_whole else 1)
 
 

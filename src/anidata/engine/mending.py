@@ -1,12 +1,12 @@
 """Make again what is damaged, where it can be made, and go on."""
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
 from anidata import registry
 from anidata.catalog import damage
+from anidata.engine import printing
 from anidata.engine.job import Job
 from anidata.errors import DamagedError
 
@@ -32,7 +32,7 @@ def mending(do: Callable[[], T], work: Job, run: Run, name: str = "") -> T:
                 raise
             cleared.add(error.path)
             maker = damage.clear(work.workspace, error)
-            print(f"{error.path} is damaged, and is made again", file=sys.stderr)
+            printing.err(f"{error.path} is damaged, and is made again")
         if maker in before:
             do = partial(_after, partial(run, maker, work), do)
 

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
+from anidata.engine import printing
+
 LINE_SECONDS = 10.0  # between two plain lines: a night's log stays readable
 QUIET = "ANIDATA_QUIET"  # environment: set to anything, nothing is shown
 
@@ -30,7 +32,7 @@ def display(label: str, total: int, unit: str = "pictures") -> Display:
 
 def say(text: str) -> None:
     """A sentence that people have to know, whatever is shown of progress."""
-    print(text, file=sys.stderr, flush=True)
+    printing.err(text)
 
 
 def count(done: int, total: int, unit: str) -> str:
@@ -96,7 +98,7 @@ class Lines:
             self._line()
 
     def note(self, text: str) -> None:
-        print(f"{self._label}: {text}", file=self._stream, flush=True)
+        printing.line(f"{self._label}: {text}", self._stream)
 
     def close(self) -> None:
         self._line()
@@ -116,12 +118,14 @@ class Bar:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        from rich.console import Console  # noqa: PLC0415  a tenth of a second, needed on terminals only
+        # a tenth of a second, needed on terminals only
         from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
+
+        from anidata.engine.console import VisibleConsole  # noqa: PLC0415
 
         self._label, self._total, self._unit, self._clock = label, total, unit, clock
         self._begun, self._done = clock(), 0
-        console = Console(file=stream or sys.stderr, force_terminal=True)
+        console = VisibleConsole(file=stream or sys.stderr, force_terminal=True)
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -141,7 +145,7 @@ class Bar:
         )
 
     def note(self, text: str) -> None:
-        self._bars.console.print(f"{self._label}: {text}", markup=False, highlight=False)
+        self._bars.console.print(f"{self._label}: {text}")
 
     def close(self) -> None:
         self.update(self._done)

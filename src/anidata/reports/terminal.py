@@ -9,16 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from io import StringIO
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from anidata import registry
 from anidata.catalog.catalog import Catalog
+from anidata.engine import spreadsheet
+from anidata.engine.console import VisibleConsole
+from anidata.engine.printing import err, out, out_json, raw, visible
 from anidata.reports import funnel
 from anidata.workspace import Workspace
 
@@ -75,23 +78,23 @@ def _funnel(workspace: Workspace) -> funnel.Funnel:
 
 
 def show(summary: Summary, *, changed: bool) -> None:
-    console = Console()
+    console = VisibleConsole()
     if not changed:
         console.print("Nothing to do: everything is up to date.")
     console.print(funnel.table(summary.funnel))
     for name, path in (("data set", summary.dataset), ("contact sheet", summary.sheet)):
-        console.print(f"[bold]{name}[/bold]  {escape(str(path))}", soft_wrap=True, highlight=False)
+        console.print(Text.assemble((name, "bold"), f"  {visible(str(path))}"), soft_wrap=True)
 
 
 def show_stage(stage: str, counts: Mapping[str, int], summary: Summary) -> None:
-    console = Console()
+    console = VisibleConsole()
     done = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in counts.items() if n)
-    console.print(f"{stage}: {done or 'nothing to do, everything is up to date'}", highlight=False)
+    console.print(f"{stage}: {done or 'nothing to do, everything is up to date'}")
     console.print(funnel.table(summary.funnel))
 
 
 def show_status(workspace: Workspace, status: "Status") -> None:
-    console = Console()
+    console = VisibleConsole()
     console.print(funnel.table(status.funnel))
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, word in status.stages.items():
@@ -99,38 +102,37 @@ def show_status(workspace: Workspace, status: "Status") -> None:
     console.print(table)
     total = sum(status.disk.values())
     parts_of = " · ".join(f"{name} {_bytes(n)}" for name, n in status.disk.items())
-    console.print(f"disk  {_bytes(total)}  [dim]{parts_of}[/dim]", highlight=False)
+    console.print(Text.assemble(f"disk  {_bytes(total)}  ", (visible(parts_of), "dim")))
     if status.to_retry or status.changed:
         console.print(
             f"{status.to_retry:,} to be tried again · {status.changed:,} changed at their source",
-            highlight=False,
         )
     next_one = status.next_command or "nothing: everything is up to date"
-    console.print(f"next  {escape(next_one)}", soft_wrap=True, highlight=False)
-    console.print(f"[dim]{escape(str(workspace.path))}[/dim]", soft_wrap=True, highlight=False)
+    console.print(f"next  {next_one}", soft_wrap=True)
+    console.print(Text(visible(str(workspace.path)), "dim"), soft_wrap=True)
 
 
 def show_audit(report: "Report") -> None:
-    console = Console()
+    console = VisibleConsole()
     splits = ", ".join(f"{n:,} {split}" for split, n in report.samples.items())
-    console.print(f"{report.shards:,} shards, {splits or 'no samples'}", highlight=False)
+    console.print(f"{report.shards:,} shards, {splits or 'no samples'}")
     for finding in report.findings:
-        line = f"{finding.code}  {escape(finding.where)}  {escape(finding.message)}"
-        console.print(line, soft_wrap=True, highlight=False)
+        line = f"{finding.code}  {finding.where}  {finding.message}"
+        console.print(line, soft_wrap=True)
     for code, n in report.counts.items():
-        console.print(f"{n:,} × {code}", highlight=False)
+        console.print(f"{n:,} × {code}")
     for suffix, r2 in report.told.items():
         shares = f"{r2['gray']:.2f} of the color's variance, binarized {r2['binarized']:.2f}"
-        console.print(f"{suffix}: its gray tells {shares}", highlight=False)
+        console.print(f"{suffix}: its gray tells {shares}")
     console.print("sound" if report.sound else "not sound")
 
 
 def show_weighed(rules: "Mapping[str, list[Weighed]]", costs: "Sequence[Cost]") -> None:
     """Pictures against clean's rules; what a rule's other thresholds would cost."""
     for key, rows in rules.items():
-        Console().print(_weighed_table(key, rows))
+        VisibleConsole().print(_weighed_table(key, rows))
     if costs:
-        Console().print(_costs_table(costs))
+        VisibleConsole().print(_costs_table(costs))
 
 
 def _weighed_table(key: str, rows: "Sequence[Weighed]") -> Table:
@@ -184,11 +186,15 @@ def _first_line(path: Path) -> str:
 def show_answers(answers: Sequence["Answer"]) -> None:
     """The neighbors of each file."""
     for answer in answers:
-        print(_printable(f"{answer.path}: {answer.error}" if answer.error else str(answer.path)))
+        out(f"{answer.path}: {answer.error}" if answer.error else answer.path)
         if answer.neighbors:
-            Console(width=None if sys.stdout.isatty() else WIDE).print(_neighbors_table(answer.neighbors))
+            _wide_console().print(_neighbors_table(answer.neighbors))
         elif not answer.error:
-            print("  nothing like it")
+            out("  nothing like it")
+
+
+def _wide_console() -> VisibleConsole:
+    return VisibleConsole(width=None if sys.stdout.isatty() else WIDE)
 
 
 def _neighbors_table(neighbors: Sequence["Neighbor"]) -> Table:
@@ -198,40 +204,51 @@ def _neighbors_table(neighbors: Sequence["Neighbor"]) -> Table:
             "  " + near.relation,
             f"{near.distance} bits",
             near.key,
-            _printable(near.file),
+            near.file,
             FATES[near.keep],
             near.split or "",
         )
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     return table
 
 
 def show_pairs(lines: Mapping[str, str]) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, line in lines.items():
-        table.add_row(escape(name), escape(line))
-    Console().print(table)
+        table.add_row(name, line)
+    VisibleConsole().print(table)
 
 
 def _as_table(answer: "pa.Table") -> None:
     table = Table(box=None, pad_edge=False)
     for name in answer.column_names:
-        table.add_column(escape(name), overflow="fold")
+        table.add_column(name, overflow="fold")
     for row in answer.to_pylist():
-        table.add_row(*(escape(_printable(_text(value))) for value in row.values()))
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
-    print(f"{answer.num_rows:,} rows", file=sys.stderr)
+        table.add_row(*map(_text, row.values()))
+    _wide_console().print(table)
+    err(f"{answer.num_rows:,} rows")
 
 
 def _as_csv(answer: "pa.Table") -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(answer.column_names)
-    writer.writerows([_text(value) for value in row.values()] for row in answer.to_pylist())
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(spreadsheet.cell, answer.column_names))
+    for row in answer.to_pylist():
+        writer.writerow(map(_cell, row.values()))
+        raw(text.getvalue())
+        text.seek(0)
+        text.truncate()
+    raw(text.getvalue())
+
+
+def _cell(value: Any) -> str:
+    text = _text(value)
+    return text if isinstance(value, int | float | Decimal) else spreadsheet.cell(text)
 
 
 def _as_json(answer: "pa.Table") -> None:
     rows = [{name: _plain(name, value) for name, value in row.items()} for row in answer.to_pylist()]
-    print(json.dumps(rows, ensure_ascii=False))
+    out_json(rows)
 
 
 FORMS: dict[str, Callable[["pa.Table"], None]] = {"table": _as_table, "csv": _as_csv, "json": _as_json}
@@ -247,11 +264,6 @@ def _distinct(names: Sequence[str]) -> list[str]:
         numbered = (f"{name}_{n}" for n in count(2))
         distinct.append(next(new for new in numbered if new not in distinct and new not in names))
     return distinct
-
-
-def _printable(text: str) -> str:
-    """A name with U+FFFD for the line ends and a terminal's commands that it may hold."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -59,7 +59,7 @@ def records(text: str, options: Options) -> Iterator[Record]:
         except SourceError as error:
             if len(files) == 1:
                 raise
-            yield _spoilt(location, root, below, f"{error}")
+            yield _spoilt(location, root, below, clean(f"{error}"))
 
 
 def _spoilt(location: str, root: str, below: str, why: str) -> Record:

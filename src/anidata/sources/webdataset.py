@@ -3,11 +3,15 @@ their JSON says; never unpacked
 """
 
 from collections.abc import Iterator
+from typing import Any
 
+from anidata.errors import SourceError
 from anidata.sources import Options, Record
 from anidata.sources.listing.samples import placeholder, samples
 from anidata.sources.listing.shards import look_of, rows_of, shards_of
+from anidata.sources.listing.sidecars import clean
 from anidata.sources.web.secrets import refuse_secrets
+from anidata.storage import encode
 
 EXAMPLE = "webdataset:shards/"
 PREFIX = "webdataset:"
@@ -37,4 +41,10 @@ def placeholders(text: str) -> Iterator[Record]:
 def records(text: str, options: Options) -> Iterator[Record]:
     root, shards = shards_of(text.removeprefix(PREFIX), options.passed_by)
     for shard in shards:
-        yield from samples(root, shard.below, shard.members(options), rows_of(shard), options)
+        rows: dict[str, Any] = {}
+        try:
+            rows = rows_of(shard)
+        except SourceError as error:  # its tar is none the worse
+            name, words = encode(shard.below or "tar"), clean(f"{error}")
+            yield Record(root=root, name=f"{name}#table", file="\ufffd", error="corrupt", message=words)
+        yield from samples(root, shard.below, shard.members(options), rows, options)

@@ -20,6 +20,8 @@ MOST_MEMBERS = 1 << 18  # of one archive: its listing is held in memory, at abou
 LONGEST_DIRECTORY = 64 << 20  # bytes of a zip's directory, or of a 7z's header, packed or not
 TEXT_RATIO = 200  # bytes of text for each packed one, beyond FREE; lists of URLs pack to a twentieth
 FREE = 16 << 20  # bytes that a packed text may have, however little it was packed in
+# bytes of a parquet file's footer, and elements of its schema and row groups, which are held in memory
+PARQUET_BOUNDS = {"thrift_string_size_limit": 64 << 20, "thrift_container_size_limit": 1 << 18}
 STEP = 1 << 16  # bytes read at a time
 
 

@@ -19,6 +19,8 @@ from anidata.sources.listing.files import ListedFile
 from anidata.sources.listing.own import files_below
 from anidata.sources.web.files import UNSIZED, date_of, system_of, tar_members
 from anidata.storage import WEB, uri_of
+from anidata.tar import untrusted
+from anidata.tar.untrusted import PARQUET_BOUNDS as BOUNDS
 
 ENDINGS = (".tar", *PACKED_TAR)
 MOST = 1 << 20  # shards of one pattern
@@ -111,12 +113,16 @@ def rows_of(shard: SourceShard) -> dict[str, Row]:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
+    from anidata.sources.listing import cells  # noqa: PLC0415
+
     try:
-        with pq.ParquetFile(path) as table:
+        with pq.ParquetFile(path, **BOUNDS) as table:
+            untrusted.columns(table.schema_arrow.names)
             if not set(COLUMNS) <= set(table.schema_arrow.names):
                 return {}
-            return {str(row["key"]): row for batch in table.iter_batches(BATCH) for row in batch.to_pylist()}
-    except (pa.ArrowException, EOFError) as error:
+            batches = table.iter_batches(BATCH)
+            return {str(row["key"]): row for batch in batches for row in cells.rows(batch)}
+    except (pa.ArrowException, EOFError, OSError, ValueError) as error:  # names that are no UTF-8
         raise SourceError(
             f"{path}: can't be read as parquet ({error}). "
             "Get the file anew, or move it away; then type the same"

@@ -17,18 +17,17 @@ import pyarrow.parquet as pq
 
 from anidata.errors import SourceError
 from anidata.sources import Options
+from anidata.sources.listing import cells
 from anidata.sources.listing.blobs import copies
 from anidata.sources.web.files import whole
 from anidata.sources.web.secrets import scrubbed
 from anidata.storage import Reference, publishing, uri_of
 from anidata.tar import untrusted, writer
+from anidata.tar.untrusted import PARQUET_BOUNDS as BOUNDS
 
 VERSION = 2  # raised when the same file would be copied otherwise
 BATCH = 16  # rows with their pictures held at once
 ROWS = 1024  # rows without
-
-# bytes of a footer, and elements of its schema and row groups, which are held in memory
-BOUNDS = {"thrift_string_size_limit": 64 << 20, "thrift_container_size_limit": 1 << 18}
 
 Row = dict[str, Any]
 
@@ -87,7 +86,7 @@ def rows(table: Table, column: str, line_column: str = "") -> Iterator[Row]:
         if _has_path(schema.field(column).type):
             columns.append(f"{column}.path")
         for batch in parquet.iter_batches(ROWS, columns=columns):
-            for row in batch.to_pylist():
+            for row in cells.rows(batch):
                 picture = row.pop(column, None)
                 yield row | ({"path": picture["path"]} if picture else {})
 
@@ -100,7 +99,7 @@ def _copy(table: pq.ParquetFile, column: str, leaf: str, blob: Path, limit: int)
     number = 0
     with publishing(blob) as file:
         tar = writer.TarWriter(file)
-        for batch in table.iter_batches(BATCH, columns=[leaf]):
+        for batch in cells.batches(table.iter_batches(BATCH, columns=[leaf])):
             for value in batch.column(column).to_pylist():
                 data = value.get("bytes") if isinstance(value, dict) else value
                 if data and len(data) <= limit:
@@ -153,7 +152,7 @@ def _read(table: Table) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(table.file, **BOUNDS) as parquet:
             untrusted.columns(parquet.schema_arrow.names)
             yield parquet
-    except (pa.ArrowException, EOFError, OSError, untrusted.TooMuch) as error:
+    except (pa.ArrowException, EOFError, OSError, ValueError) as error:  # names that are no UTF-8
         raise SourceError(
             f"{table.shown}: can't be read as parquet ({error}). "
             f"Get the file anew, then type: parquet:{table.shown}"

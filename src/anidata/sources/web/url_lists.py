@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -45,7 +46,7 @@ def rows(location: str, options: Options) -> Iterator[Row]:
         form = _form(location, file)
         try:
             yield from _parquet(file) if form == "parquet" else _text(form, file)
-        except (OSError, EOFError, ValueError, csv.Error) as error:  # ValueError: pyarrow's too
+        except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:  # ValueError: pyarrow's too
             raise SourceError(
                 f"{location}: can't be read as {form} ({error}). "
                 f"Mend it, or name it by its true ending: {', '.join(FORMS)}"
@@ -176,7 +177,9 @@ def _object(text: str) -> Row:
 def _parquet(file: IO[bytes]) -> Iterator[Row]:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    with pq.ParquetFile(file) as table:
+    from anidata.sources.listing import cells  # noqa: PLC0415
+
+    with pq.ParquetFile(file, **untrusted.PARQUET_BOUNDS) as table:
         untrusted.columns(table.schema_arrow.names)
         for batch in table.iter_batches(BATCH):
-            yield from batch.to_pylist()
+            yield from cells.rows(batch)

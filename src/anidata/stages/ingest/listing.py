@@ -13,6 +13,7 @@ from anidata import registry, storage
 from anidata.catalog import catalog, schemas, tables
 from anidata.engine.limited import Stopped
 from anidata.sources import Options, Record, nameless
+from anidata.sources.listing.sidecars import clean
 from anidata.sources.web.secrets import scrubbed
 from anidata.stages.ingest.rows import Sighting, record_id, row_of
 from anidata.workspace import Workspace
@@ -80,7 +81,7 @@ class Listing:
         except Stopped as why:
             self.stopped[source.text] = why
             if remainder.name not in still_open:
-                lost = replace(remainder.record, error=why.code, message=why.message)
+                lost = replace(remainder.record, error=why.code, message=clean(why.message))
                 self._known[remainder.name] = ""
                 yield row_of(source.kind, remainder.name, lost, self._generation)
             return

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from anidata import ownership, storage
+from anidata.engine import spreadsheet
 from anidata.tar import opening
 from anidata.training.loop import Progress
 
@@ -89,7 +90,7 @@ class Log:
         Raises: StorageError: the disk is full, read-only or fails.
         """
         with _writing(self.table):
-            rows = ((images, name, f"{value:.6g}") for name, value in values.items())
+            rows = ((images, spreadsheet.cell(name), f"{value:.6g}") for name, value in values.items())
             csv.writer(self.file, lineterminator="\n").writerows(rows)
             self.file.flush()
             for name, value in values.items():

@@ -12,6 +12,7 @@ from typing import Any
 
 from anidata import registry, storage
 from anidata.errors import RecipeError, StorageError, Untrusted
+from anidata.tar import opening
 from anidata.workspace import Workspace
 
 KIND = "workspaces"  # by that name trusted ones are remembered
@@ -81,6 +82,7 @@ def _uris(path: Path) -> Iterator[str]:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
+        opening.check(path)
         with pq.ParquetFile(path) as file:
             columns = [name for name in URIS if name in file.schema_arrow.names]
             for batch in file.iter_batches(columns=columns):

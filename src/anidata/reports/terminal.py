@@ -20,6 +20,7 @@ from rich.table import Table
 from anidata import registry
 from anidata.catalog.catalog import Catalog
 from anidata.reports import funnel
+from anidata.tar import opening
 from anidata.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def plugins(name: str) -> dict[str, str]:
 
 def _first_line(path: Path) -> str:
     """Of a recipe its first comment, of a module its docstring's first line."""
-    text = path.read_text(encoding="utf-8")
+    text = opening.read_text(path)
     is_module = path.suffix == ".py"
     prose = (ast.get_docstring(ast.parse(text)) or "") if is_module else text.lstrip("# ")
     return prose.split("\n", 1)[0]

@@ -19,6 +19,7 @@ from anidata.sources.listing.files import ListedFile
 from anidata.sources.listing.own import files_below
 from anidata.sources.web.files import UNSIZED, date_of, system_of, tar_members
 from anidata.storage import WEB, uri_of
+from anidata.tar import opening
 
 ENDINGS = (".tar", *PACKED_TAR)
 MOST = 1 << 20  # shards of one pattern
@@ -112,6 +113,7 @@ def rows_of(shard: SourceShard) -> dict[str, Row]:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
+        opening.check(path)
         with pq.ParquetFile(path) as table:
             if not set(COLUMNS) <= set(table.schema_arrow.names):
                 return {}

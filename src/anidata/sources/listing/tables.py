@@ -21,7 +21,7 @@ from anidata.sources.listing.blobs import copies
 from anidata.sources.web.files import whole
 from anidata.sources.web.secrets import scrubbed
 from anidata.storage import Reference, publishing, uri_of
-from anidata.tar import writer
+from anidata.tar import opening, writer
 
 VERSION = 2  # raised when the same file would be copied otherwise
 BATCH = 16  # rows with their pictures held at once
@@ -49,6 +49,7 @@ def opened(location: str, options: Options) -> Iterator[Table]:
     """Open the table at a path or URL. Raises: SourceError: it can't be had. MissingExtra, StorageError."""
     if "://" not in location:
         path = Path(location)
+        opening.check(path)
         status = path.stat()
         yield Table(location, uri_of(path), (status.st_size, status.st_mtime_ns), path)
         return

@@ -9,6 +9,7 @@
     │   ├── FormatError     3   a workspace or data set of another format number
     │   ├── DatasetError    3   a data set that lacks what is asked of it, or is damaged
     │   ├── Locked          3   another run holds the workspace
+    │   ├── Untrusted       3   a workspace from elsewhere, that names files of this machine
     │   └── RunError        3   a training's folder of another recipe or model, or damaged
     ├── MissingExtra        4   an optional dependency isn't installed
     ├── StorageError        5   the disk is full, read-only, or fails
@@ -56,6 +57,10 @@ class DatasetError(WorkspaceError):
 
 
 class Locked(WorkspaceError):
+    pass
+
+
+class Untrusted(WorkspaceError):
     pass
 
 

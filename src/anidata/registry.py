@@ -128,7 +128,15 @@ def _folder(registry: str) -> Path:
     return checkout if is_checkout else PACKAGE / registry
 
 
-# --- the user's own state -------------------------------------------------------------------------
+# --- what the user trusts ----------------------------------------------------------------------------
+
+
+def nobody(_question: str) -> bool:
+    """The answer where nobody can be asked."""
+    return False
+
+
+ask: Callable[[str], bool] = nobody  # a question that the user answers; the command line sets it
 
 
 def state() -> Path:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import FileIO
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, TypedDict
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -67,6 +67,11 @@ def uri_of(path: Path) -> str:
     )
 
 
+def real_uri(path: Path) -> str:
+    """The file:// URI of what a path leads to now: of a link its target, so that no link lies in its way."""
+    return FILE + encode(os.path.realpath(path))
+
+
 def absolute(text: str, folder: Path) -> str:
     """A path as it is typed, below `folder` if it is relative; ~ is one's home.
 
@@ -84,15 +89,16 @@ def path_of(uri: str, base: Path) -> Path:
     return Path(decode(uri.removeprefix(FILE))) if uri.startswith(FILE) else base / decode(uri)
 
 
-def read(reference: Reference, base: Path, limit: int, *, links: bool = False) -> bytes:
+def read(reference: Reference, base: Path, limit: int, *, links: bool = False, root: str = "") -> bytes:
     """The bytes that a reference names, of a regular file; a relative one lies below `base`.
 
     Nothing below `base` is reached through a link; nor is a whole path, unless `links` says so: for a path
-    that was just typed, and where the bytes are known by their key.
+    that was just typed, and where the bytes are known by their key. root: the URI of a folder that was typed,
+    which may be reached by links: below it none is followed.
     Raises: BadImage: `missing`, `unreadable`, or `too_large` where there are more than `limit` bytes.
     """
     try:
-        with _opened(reference.uri, base, links=links) as file:
+        with opened(reference.uri, base, links=links, root=root) as file:
             size = reference.size
             if size is None:
                 size = os.fstat(file.fileno()).st_size - reference.offset
@@ -109,13 +115,18 @@ def read(reference: Reference, base: Path, limit: int, *, links: bool = False) -
     return data
 
 
-def _opened(uri: str, base: Path, *, links: bool) -> BinaryIO:
-    """Raises: OSError, ValueError."""
+def opened(uri: str, base: Path, *, links: bool = False, root: str = "") -> BufferedReader:
+    """A regular file by its URI; base, links, root: as `read` has them.
+
+    Raises: OSError, ValueError.
+    """
     if not uri.startswith(FILE):
         return opening.opened_beneath(base, decode(uri))
     path = decode(uri.removeprefix(FILE))
     if links or not path.startswith("/"):
         return opening.opened(path)
+    if root and uri.startswith(f"{root}/"):
+        return opening.opened_beneath(path_of(root, base), decode(uri[len(root) + 1 :]))
     return opening.opened_beneath("/", path.lstrip("/"))
 
 

@@ -3,6 +3,7 @@
 With its format number, its lock and its last recipe.
 """
 
+import hmac
 import json
 import os
 import re
@@ -52,6 +53,8 @@ OLDER_PARTS = re.compile(
     r"\.(parquet|tar|json|jsonl|npy)\.part"
 )
 OLDER_SPILL = re.compile(r"duckdb_temp_(storage|block)[\w-]*\.(tmp|block)")
+
+_MADE: set[str] = set()  # the workspaces made by this process without a home to sign them with
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,28 @@ class Workspace:
     def ids(self) -> tuple[str, ...]:
         """Its own id, random, then those of the workspaces that it is a copy of; () until it is locked."""
         return tuple((ownership.read_mark(self.path, MARK) or {}).get("ids", ()))
+
+    def is_own(self) -> bool:
+        """Whether this user has made it, or what it is a copy of, by a signature that only theirs can be.
+
+        An earlier version signed none.
+        """
+        mark = ownership.read_mark(self.path, MARK)
+        ids = (mark or {}).get("ids")
+        if mark is None or str(self.path) in _MADE:
+            return True
+        if not isinstance(ids, list) or not ids or "owner" not in mark:
+            return False
+        try:
+            return hmac.compare_digest(str(mark["owner"]), _signature(str(ids[-1])))
+        except StorageError:
+            return False
+
+    def look(self) -> str:
+        """32 hex digits that tell this folder, at this path, from any other that is put there."""
+        mark, status = ownership.read_mark(self.path, MARK) or {}, self.path.stat()
+        things = str(self.path), status.st_dev, status.st_ino, mark.get("ids"), mark.get("owner")
+        return storage.digest(repr(things).encode("utf-8", "surrogateescape"))[:32]
 
     def _sweep(self) -> None:
         """Delete what a killed run had begun to write."""
@@ -188,8 +213,24 @@ def create(path: Path) -> Workspace:
     if not (path / MARK).exists():
         if path.exists() and not all(is_begun(below.name) for below in path.iterdir()):
             raise WorkspaceError(f"{path} has files in it and is no workspace. Name a new or empty folder.")
-        storage.publish_json(path / MARK, {"format": FORMAT})
+        storage.publish_json(path / MARK, _new_mark(path))
     return open_workspace(path)
+
+
+def _new_mark(path: Path) -> dict[str, Any]:
+    """The mark of a new workspace: an id, signed by this user."""
+    own = secrets.token_hex(8)
+    mark = {"format": FORMAT, "ids": [own], "path": str(path)}
+    try:
+        return mark | {"owner": _signature(own)}
+    except StorageError:  # without a home it is known as the user's for as long as this process lives
+        _MADE.add(str(path))
+        return mark
+
+
+def _signature(text: str) -> str:
+    """The user's signature under an id. Raises: StorageError: there is no home for what it is made with."""
+    return hmac.new(registry.secret(), text.encode(), "sha256").hexdigest()[:32]
 
 
 def is_begun(name: str) -> bool:

@@ -194,6 +194,70 @@ def test_a_file_that_may_not_be_read_is_unreadable(tmp_path, file):
     assert refusal(Reference(file), tmp_path) == "unreadable"
 
 
+@pytest.mark.parametrize("way", ["file", "folder", "climbing", "absolute"])
+def test_nothing_below_the_workspace_is_reached_through_a_link_or_out_of_it(tmp_path, way):
+    home, secret = tmp_path / "work", tmp_path / "secret"
+    (home / "blobs").mkdir(parents=True)
+    (secret / "deep").mkdir(parents=True)
+    (secret / "deep/id_rsa").write_bytes(b"key")
+    (home / "blobs/a.tar").symlink_to(secret / "deep/id_rsa")
+    (home / "pairs").symlink_to(secret)
+    uri = {
+        "file": "blobs/a.tar",
+        "folder": "pairs/deep/id_rsa",
+        "climbing": "blobs/../../secret/deep/id_rsa",
+        "absolute": str(secret / "deep/id_rsa"),
+    }[way]
+    for spelled in (uri, uri.replace("..", "%2e%2e")):
+        assert refusal(Reference(spelled), home) == "unreadable"
+        with pytest.raises(BadImage):
+            storage.read(Reference(spelled), home, 100, links=True)
+
+
+def test_a_root_that_is_itself_a_link_is_followed(tmp_path, file):
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert storage.read(Reference(file), tmp_path / "link", 100) == bytes(range(100))
+
+
+@pytest.mark.parametrize("swapped", ["file", "folder"])
+def test_a_source_swapped_for_a_link_is_not_followed(tmp_path, swapped):
+    (tmp_path / "pile/sub").mkdir(parents=True)
+    (tmp_path / "pile/sub/a.png").write_bytes(b"mine")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/a.png").write_bytes(b"secret")
+    at = Reference(storage.uri_of(tmp_path / "pile/sub/a.png"))
+    assert storage.read(at, NOWHERE, 10) == b"mine"
+    if swapped == "file":
+        (tmp_path / "pile/sub/a.png").unlink()
+        (tmp_path / "pile/sub/a.png").symlink_to(tmp_path / "other/a.png")
+    else:
+        (tmp_path / "pile/sub").rename(tmp_path / "moved")
+        (tmp_path / "pile/sub").symlink_to(tmp_path / "other")
+    with pytest.raises(BadImage, match="unreadable: a link, or what is no folder, lies in its way"):
+        storage.read(at, NOWHERE, 10)
+    assert storage.read(at, NOWHERE, 10, links=True) == b"secret"  # for whoever knows its key
+
+
+LIES = [(-1, 5), (1 << 70, 5), (0, 1 << 70), (1 << 62, 5)]
+
+
+@pytest.mark.parametrize(("offset", "size"), LIES)
+def test_lying_numbers_of_a_reference_are_typed(tmp_path, file, offset, size):
+    assert refusal(Reference(file, offset, size), tmp_path) in ("unreadable", "missing", "too_large")
+
+
+def test_below_a_root_that_was_typed_as_a_link_no_link_is_followed(tmp_path):
+    (tmp_path / "pile").mkdir()
+    (tmp_path / "pile/a.png").write_bytes(b"mine")
+    (tmp_path / "typed").symlink_to("pile")
+    (tmp_path / "pile/out.png").symlink_to("/etc/hostname")
+    root = storage.uri_of(tmp_path / "typed")
+    assert storage.read(Reference(f"{root}/a.png"), NOWHERE, 10, root=root) == b"mine"
+    for name in ("out.png", "../typed/a.png"):
+        with pytest.raises(BadImage, match="unreadable"):
+            storage.read(Reference(f"{root}/{name}"), NOWHERE, 10, root=root)
+
+
 def test_a_key_is_the_beginning_of_the_sha256():
     assert storage.key_of(b"abc") == "ba7816bf8f01cfea414140de"  # FIPS 180-2, appendix B.1
     assert storage.digest(b"abc").startswith(storage.key_of(b"abc"))

@@ -51,7 +51,10 @@ def test_a_workspace_is_made_in_a_new_or_empty_folder(tmp_path, there):
         (tmp_path / "a/work").mkdir(parents=True)
     made = workspace.create(tmp_path / "a/work")
     assert made == workspace.open_workspace(tmp_path / "a/work") == workspace.create(tmp_path / "a/work")
-    assert json.loads((tmp_path / "a/work/workspace.json").read_bytes()) == {"format": workspace.FORMAT}
+    mark = json.loads((tmp_path / "a/work/workspace.json").read_bytes())
+    assert (mark["format"], mark["path"]) == (workspace.FORMAT, str(tmp_path / "a/work"))
+    assert made.ids == tuple(mark["ids"])
+    assert made.is_own()
     assert made.last_recipe() == {}
 
 

@@ -2,6 +2,8 @@
 
 import builtins
 import hashlib
+import os
+import resource
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -318,6 +320,74 @@ def test_weights_outside_the_file_are_never_read(tmp_path, monkeypatch, location
     Path(path).write_bytes(model.SerializeToString())
     monkeypatch.chdir(inside)  # onnxruntime looks there for networks that are given as bytes
     assert "whole in one file" in refusal(Config(path))
+
+
+@pytest.mark.parametrize("location", ["/dev/zero", "pipe", "/proc/self/mem", "folder"])
+def test_weights_that_no_file_holds_are_never_waited_for(tmp_path, monkeypatch, location):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = networks.convolution(tmp_path / "n.onnx", [networks.EDGE])
+    model = package.load(path)
+    weights = model.graph.initializer[0]
+    weights.ClearField("raw_data")
+    weights.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": location, "offset": "0", "length": "36"}.items():
+        weights.external_data.add(key=key, value=value)
+    Path(path).write_bytes(model.SerializeToString())
+    assert "whole in one file" in refusal(Config(path))
+
+
+WEIGHTS = {
+    "of no data": ([1 << 40], None),
+    "of few data": ([100], b"1234"),
+    "of a size past all numbers": ([1 << 33, 1 << 33], b"1234"),
+    "of a size below zero": ([-1], b""),
+}
+
+
+@pytest.mark.parametrize("lie", WEIGHTS)
+def test_weights_that_lie_about_their_shape_are_refused(tmp_path, lie):
+    path = networks.convolution(tmp_path / "n.onnx", [networks.EDGE])
+    model = package.load(path)
+    weights = model.graph.initializer[0]
+    weights.ClearField("dims")
+    weights.dims.extend(WEIGHTS[lie][0])
+    weights.ClearField("raw_data")
+    if WEIGHTS[lie][1] is not None:
+        weights.raw_data = WEIGHTS[lie][1]
+    Path(path).write_bytes(model.SerializeToString())
+    assert "can't be opened as an ONNX network" in refusal(Config(path))
+
+
+def _huge(kind, path):
+    """A network that asks for memory by its numbers alone."""
+    node = helper.make_node
+    sums = [node("ReduceSum", ["c"], ["r"], keepdims=0), node("Add", ["x", "r"], ["line"])]
+    nodes, number = {
+        "constant": ([node("ConstantOfShape", ["n"], ["c"]), *sums], np.array([3 << 29], np.int64)),
+        "endless constant": ([node("ConstantOfShape", ["n"], ["c"]), *sums], np.array([1 << 50], np.int64)),
+        "tile": ([node("Tile", ["x", "n"], ["line"])], np.array([1, 1, 9000, 9000], np.int64)),
+        "pad": ([node("Pad", ["x", "n"], ["line"])], np.array([0] * 6 + [1 << 20] * 2, np.int64)),
+        "resize": ([node("Resize", ["x", "", "n"], ["line"])], np.array([1, 1, 9000, 9000], np.float32)),
+    }[kind]
+    return networks.save(path, nodes, {"n": number})
+
+
+@pytest.mark.parametrize("kind", ["constant", "endless constant", "tile", "pad", "resize"])
+def test_a_network_that_asks_for_more_memory_than_a_worker_gets_is_refused(tmp_path, kind):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    limits = resource.getrlimit(resource.RLIMIT_DATA)
+    with pytest.raises(RecipeError, match=r"fails on a picture|can't be opened as an ONNX network"):
+        onnx.draw(np.zeros((16, 16, 3), np.uint8), Config(_huge(kind, tmp_path / "n.onnx")))
+    assert resource.getrlimit(resource.RLIMIT_DATA) == limits
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 20  # KiB
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda p: p.symlink_to("/dev/zero"), lambda p: p.mkdir()])
+def test_what_is_no_file_is_refused(tmp_path, make):
+    make(tmp_path / "n.onnx")
+    assert str(tmp_path / "n.onnx") in refusal(Config(str(tmp_path / "n.onnx")))
 
 
 def test_operators_of_other_libraries_are_not_known(tmp_path):

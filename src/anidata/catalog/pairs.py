@@ -13,7 +13,7 @@ from anidata.workspace import Workspace
 
 
 def pair_file(workspace: Workspace, entry: Mapping[str, Any]) -> bytes:
-    """The bytes of a file of a pair, having looked at its header; entry: a row of schemas.PAIRS.
+    """The bytes of a file of a pair, that its row tells of; entry: a row of schemas.PAIRS.
 
     Raises: DamagedError: its tar is missing, cut short, or has something else there.
     """
@@ -26,4 +26,8 @@ def pair_file(workspace: Workspace, entry: Mapping[str, Any]) -> bytes:
         raise damaged(workspace.folder("pairs") / tar, error.message) from error
     if block[:BLOCK] != writer.header(name, size):
         raise damaged(workspace.folder("pairs") / tar, f"{name} isn't at byte {offset:,}")
-    return block[BLOCK:]
+    data = block[BLOCK:]
+    digest = entry.get("digest")  # none: an earlier version's
+    if digest and storage.key_of(data) != digest:
+        raise damaged(workspace.folder("pairs") / tar, f"{name} isn't the file that its row tells of")
+    return data

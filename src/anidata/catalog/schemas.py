@@ -118,6 +118,7 @@ PAIRS = pa.schema(
         ("stroke_width", pa.float32()),
         ("components", pa.int32()),
         ("specks", pa.int32()),
+        ("digest", pa.string()),  # 24 hex of the SHA-256 of the file's bytes; null: an earlier version's
     ]
 )
 SPLITS = pa.schema([("key", pa.string()), ("split", pa.string()), ("since", pa.int32())])

@@ -6,6 +6,7 @@ from string import Template
 
 from anidata.catalog.decisions import Decision
 from anidata.catalog.schemas import SETTLED
+from anidata.tar import opening
 
 SQL = Path(__file__).with_suffix(".sql")
 SIGHTINGS = f"""FROM _records ANTI JOIN _listed_again USING (record) UNION ALL
@@ -23,7 +24,7 @@ def statements(columns: Sequence[str], decisions: Sequence[Decision]) -> list[st
     shown = ["format", "width", "height", "frames", "bytes", "transparency", *columns]
     more = [decision for decision in decisions if decision.name not in OWN and decision.columns]
     names = [(decision.name, column) for decision in more for column in decision.columns]
-    filled = Template(SQL.read_text(encoding="utf-8")).substitute(
+    filled = Template(opening.read_text(SQL)).substitute(
         sightings=SIGHTINGS,
         columns=", ".join(shown),
         columns_of_i=", ".join(f"i.{name}" for name in shown),

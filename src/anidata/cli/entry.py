@@ -10,6 +10,7 @@ import typer
 import typer.core
 
 import anidata
+from anidata import registry
 from anidata.cli import curate, inspect, pictures  # noqa: F401  those add their commands
 from anidata.cli.common import GOES_ON, MayImportPandas, app
 from anidata.engine import printing
@@ -45,11 +46,23 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  its callback ends the command
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Read the files that WORK names, though it was made elsewhere."),
+    ] = False,
 ) -> None:
-    pass
+    """Take what holds for every command."""
+    registry.ask = (lambda _: True) if trust else _ask
+
+
+def _ask(question: str) -> bool:
+    """The user's answer; no where there is no terminal."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return typer.confirm(question, err=True)
 
 
 curate.add_stages()

@@ -7,6 +7,7 @@ from anidata import storage
 from anidata.errors import BadImage
 from anidata.imaging import decode as decoding
 from anidata.imaging import image
+from anidata.imaging.admission import admit
 from anidata.storage import Location, Reference
 from anidata.workspace import Workspace
 
@@ -20,6 +21,10 @@ class Reader:
     workspace: Workspace
     max_bytes: int
     max_pixels: int
+
+    def __post_init__(self) -> None:
+        """Raises: Untrusted: the workspace comes from elsewhere, and names files of this machine."""
+        admit(self.workspace)
 
     def decode(self, locations: Iterable[Location], key: str, side: int = 0) -> image.Image:
         """The picture with this key; `side` as in image.decode.

@@ -17,6 +17,7 @@ from anidata.catalog.catalog import Catalog
 from anidata.catalog.pairs import pair_file
 from anidata.errors import BadImage
 from anidata.imaging import decode, encode, fit, sheet, sheet_layout
+from anidata.imaging.admission import is_admitted
 from anidata.imaging.sheet_layout import Cell, Section
 from anidata.reports.funnel import Funnel, lines
 from anidata.storage import Reference
@@ -138,7 +139,7 @@ def _references(views: Catalog, column: str, names: Sequence[str]) -> dict[str, 
 
 def _seen(workspace: Workspace, at: Reference | None) -> np.ndarray | None:
     """A picture that could be read before, small; nothing where its source has gone or changed."""
-    if at is None:
+    if at is None or not is_admitted(workspace):
         return None
     try:
         rgb = decode.decode(storage.read(at, workspace.path, LIMIT, links=True), LIMIT, SIDE).rgb

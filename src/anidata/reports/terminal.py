@@ -23,6 +23,7 @@ from anidata.engine import spreadsheet
 from anidata.engine.console import VisibleConsole
 from anidata.engine.printing import err, out, out_json, raw, visible
 from anidata.reports import funnel
+from anidata.tar import opening
 from anidata.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def plugins(name: str) -> dict[str, str]:
 
 def _first_line(path: Path) -> str:
     """Of a recipe its first comment, of a module its docstring's first line."""
-    text = path.read_text(encoding="utf-8")
+    text = opening.read_text(path)
     is_module = path.suffix == ".py"
     prose = (ast.get_docstring(ast.parse(text)) or "") if is_module else text.lstrip("# ")
     return prose.split("\n", 1)[0]

@@ -15,6 +15,7 @@ import msgspec
 
 from anidata import storage
 from anidata.imaging import png
+from anidata.tar import opening
 
 NAME, KEYWORD = b"tEXt", b"anidata\0"
 MOST = 4096  # bytes of a mark
@@ -50,8 +51,7 @@ def read(path: Path) -> Mark | None:
     None: it is another's, a link, no file, can't be read, or has changed.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as file:
+        with opening.opened(path, links=False) as file:
             return _read(file)
     except (OSError, msgspec.DecodeError):
         return None

@@ -1,7 +1,10 @@
 """Networks in ONNX files: opened with nothing but their own bytes, and run on one picture."""
 
-from collections.abc import Sequence
+import resource
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
@@ -10,6 +13,7 @@ import numpy.typing as npt
 
 from anidata.errors import MissingExtra, RecipeError
 from anidata.registry import nearest
+from anidata.tar import opening
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -22,6 +26,8 @@ RANGES = {  # of R, G, B from 0 to 1: what is taken off, and what the rest is di
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
 QUIET = 4  # onnxruntime's own log: fatal errors alone; ours are typed
+# bytes of private memory beyond what the process holds, as of a worker's picture (engine.worker.Limits)
+MEMORY = 4 << 30
 NOWHERE = "/nonexistent/anidata"  # where a network's further files are looked for
 GRAY, RGB = 1, 3
 
@@ -49,6 +55,7 @@ class Network:
     name: str  # of its input
     kind: str
     channels: int  # 1: luma, 3: R, G, B
+    provider: str
     fixed: tuple[int, int] | None  # px, height and width, where it takes no others
 
 
@@ -75,6 +82,7 @@ def load(data: bytes, path: str, sha256: str, provider: str) -> Network:
         name=inputs[0].name,
         kind=inputs[0].type,
         channels=channels,
+        provider=provider,
         fixed=None if _free(shape[2:]) else (shape[2], shape[3]),
     )
 
@@ -103,7 +111,8 @@ def _session(data: bytes, path: str, provider: str) -> "onnxruntime.InferenceSes
     if wanted not in ort.get_available_providers():
         raise _no_provider(provider)
     try:
-        session = ort.InferenceSession(data, _options(ort), providers=[wanted])
+        with _bounded(provider):
+            session = ort.InferenceSession(data, _options(ort), providers=[wanted])
     except _failures() as error:
         raise RecipeError(
             f"{path}: can't be opened as an ONNX network that is whole in one file ({_line(error)})."
@@ -111,6 +120,25 @@ def _session(data: bytes, path: str, provider: str) -> "onnxruntime.InferenceSes
     if wanted not in session.get_providers():  # where CUDA's own libraries are missing, it goes on without
         raise _no_provider(provider)
     return session
+
+
+@contextmanager
+def _bounded(provider: str) -> Iterator[None]:
+    """Bound the memory of what is done within, where nothing does yet: a network asks for whatever it says.
+
+    On a GPU nothing is bounded: its libraries reserve far more than they use.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    statm = Path("/proc/self/statm")
+    if provider != "cpu" or soft != resource.RLIM_INFINITY or not statm.exists():
+        yield
+        return
+    private = int(opening.read_bytes(statm).split()[5]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_DATA, (private + MEMORY, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def _no_provider(provider: str) -> RecipeError:
@@ -125,7 +153,7 @@ def _failures() -> tuple[type[Exception], ...]:
     from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415 - as above
 
     classes = (kind for kind in vars(state).values() if isinstance(kind, type))
-    return RuntimeError, *(kind for kind in classes if issubclass(kind, Exception))
+    return RuntimeError, MemoryError, *(kind for kind in classes if issubclass(kind, Exception))
 
 
 def _options(ort: Any) -> Any:
@@ -165,7 +193,8 @@ def run(network: Network, rgb: npt.NDArray[np.uint8], wanted: Wanted) -> npt.NDA
     output = output_of(network, wanted.output)
     high, wide = framed.shape[:2]
     try:
-        given = np.asarray(network.session.run([output], {network.name: tensor})[0])
+        with _bounded(network.provider):
+            given = np.asarray(network.session.run([output], {network.name: tensor})[0])
     except _failures() as error:
         raise RecipeError(
             f"{network.path}: fails on a picture of {wide} × {high} px ({_line(error)})."

@@ -8,7 +8,7 @@ The file is pinned by its SHA-256 and only what has that is run: without a pin,
 another file under the same name would draw other lines unseen. One thread, and a session for each process;
 still, the last bits depend on the processor, so other machines may draw a few pixels differently.
 A file must hold the whole network: weights in further files are not read, and operators
-of further libraries are not loaded.
+of further libraries are not loaded. It may take as much memory as a worker for a picture.
 Source: ONNX, https://onnx.ai; such networks are informative drawings (Chan, Durand, Isola 2022,
 arXiv 2203.12691) or Anime2Sketch (Xiang et al. 2021).
 """
@@ -25,11 +25,13 @@ import numpy.typing as npt
 from anidata.errors import BadImage, RecipeError
 from anidata.lineart.styles import _network
 from anidata.recipe import Count, Positive
+from anidata.tar import opening
 
 VERSION = 1
 SOFT = True
 ARGUMENT, PIN = "path", "sha256"  # what follows the colon in `--style onnx:PATH`, and what settling fills in
 
+MOST = 1 << 30  # bytes of a network's file
 Inputs = Literal["unit", "signed", "byte", "imagenet"]
 
 
@@ -100,9 +102,10 @@ def _open(path: str, pinned: str, provider: str) -> _network.Network:
     try:
         if not Path(path).is_file():
             raise RecipeError(f"[lineart.style.onnx] path: {path}: there is no such file.")
-        data = Path(path).read_bytes()
+        data = opening.read_bytes(path, MOST)
     except OSError as error:
-        raise RecipeError(f"[lineart.style.onnx] path: {path}: can't be read ({error.strerror}).") from error
+        why = opening.why(error)
+        raise RecipeError(f"[lineart.style.onnx] path: {path}: can't be read ({why}).") from error
     digest = hashlib.sha256(data).hexdigest()
     if pinned and digest != pinned.lower():
         raise RecipeError(

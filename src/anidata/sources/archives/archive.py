@@ -7,7 +7,6 @@ limits.
 """
 
 import bz2
-import errno
 import gzip
 import hashlib
 import json
@@ -25,7 +24,8 @@ from anidata.sources.archives import sevenzip, tar
 from anidata.sources.archives import zip as zip_archive
 from anidata.sources.archives.limits import Broken, Unpacking, blame
 from anidata.sources.listing.files import ListedFile
-from anidata.storage import Reference, decode, encode, publishing, uri_of
+from anidata.storage import Reference, decode, encode, opened, publishing, real_uri
+from anidata.tar import opening
 from anidata.tar.reader import BLOCK, is_header
 from anidata.tar.untrusted import read_json
 
@@ -72,7 +72,7 @@ def kind_of(path: Path) -> str | None:
     if not is_file(path):
         return None
     try:
-        with open(path, "rb") as file:
+        with opening.opened(path) as file:
             head = file.read(BLOCK)
             kind = next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), None)
             if kind is None:
@@ -91,43 +91,45 @@ def _packed_kind(kind: str, path: Path, file: IO[bytes]) -> str | None:
         return kind if path.name.lower().endswith(PACKED_TAR) else None
 
 
-def members(path: Path, options: Options) -> list[ListedFile]:
+def members(path: Path, options: Options, uri: str | None = None) -> list[ListedFile]:
     """All members in the archive's order, and rows for what is refused.
 
-    The empty path stands for the archive itself.
+    The empty path stands for the archive itself. uri: of the file as it was listed; None: by its path.
     Raises: StorageError: the workspace can't be written.
     """
     try:
         status = path.stat()
     except OSError as error:
         return [ListedFile(path="", error="unreadable", message=error.strerror)]
-    uri, stamp, listing, blob = _identity(path, status, options)
+    uri, stamp, listing, blob = _identity(path, status, options, uri)
     if (known := _known(listing, blob)) is not None:
         return known
     with Unpacking(options=options, size=status.st_size, uri=uri, stamp=stamp, blob=blob) as unpacking:
         try:
-            _read(path, kind_of(path), unpacking)
+            _read(uri, kind_of(path), unpacking)
         except Broken as why:
             unpacking.refuse("", why)
         except OSError as error:  # reading; a failure to write is a StorageError
-            unpacking.refuse("", Broken(blame(error), os.strerror(error.errno or errno.EIO)))
+            unpacking.refuse("", Broken(blame(error), opening.why(error)))
         except MemoryError:
             unpacking.refuse("", Broken("too_large", LACKS_MEMORY))
     # what is unreadable may be readable next time, and keeps its size and date
     return _saved(listing, unpacking.listed, unless={"unreadable"})
 
 
-def known_members(path: Path, options: Options) -> list[ListedFile] | None:
+def known_members(path: Path, options: Options, uri: str | None = None) -> list[ListedFile] | None:
     """The members of an archive as an earlier look has written them down; None: nothing is known of it."""
     try:
-        return _known(*_identity(path, path.stat(), options)[2:])
+        return _known(*_identity(path, path.stat(), options, uri)[2:])
     except OSError:
         return None
 
 
-def _identity(path: Path, status: os.stat_result, options: Options) -> tuple[str, str, Path, Path]:
+def _identity(
+    path: Path, status: os.stat_result, options: Options, uri: str | None
+) -> tuple[str, str, Path, Path]:
     """URI and stamp of an archive that is here; its listing and blob."""
-    uri, stamp = uri_of(path), f"{status.st_size}.{status.st_mtime_ns}"
+    uri, stamp = uri or real_uri(path), f"{status.st_size}.{status.st_mtime_ns}"
     return uri, stamp, *_listing_and_blob(uri, stamp, options)
 
 
@@ -180,12 +182,11 @@ def _listing_and_blob(uri: str, stamp: str, options: Options) -> tuple[Path, Pat
     return options.base / "blobs" / f"{name}.jsonl", options.base / "blobs" / f"{name}.tar"
 
 
-def _read(path: Path, kind: str | None, unpacking: Unpacking) -> None:
-    if kind == "7z":
-        sevenzip.read(path, unpacking)
-        return
-    with open(path, "rb") as file:
-        if kind == "zip":
+def _read(uri: str, kind: str | None, unpacking: Unpacking) -> None:
+    with opened(uri, unpacking.options.base) as file:
+        if kind == "7z":
+            sevenzip.read(os.dup(file.fileno()), unpacking)
+        elif kind == "zip":
             zip_archive.read(file, unpacking)
         elif kind in UNPACKERS:
             tar.unpack(UNPACKERS[kind](file), file, unpacking)
@@ -211,7 +212,7 @@ def _save(listing: Path, files: list[ListedFile]) -> None:
 def _load(listing: Path) -> list[ListedFile]:
     """The files written down. Raises: DamagedError."""
     try:
-        with open(listing, "rb") as file:
+        with opening.opened(listing) as file:
             return [_from_row(*read_json(line)) for line in file]
     except (ValueError, TypeError, AttributeError) as error:
         raise damaged(listing, f"{error}") from error

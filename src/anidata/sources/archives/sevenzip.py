@@ -6,7 +6,6 @@ Its blocks hold many members in one run of packed bytes, so a block is weighed a
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anidata.sources.archives.limits import Broken, Refused, Unpacking
@@ -86,12 +85,12 @@ class _Sinks:
         return self.last
 
 
-def read(path: Path, unpacking: Unpacking) -> None:
-    """Take a 7z's members.
+def read(handle: int, unpacking: Unpacking) -> None:
+    """Take the members of a 7z, by a descriptor of its own.
 
     Raises: Broken: its header is encrypted or can't be read, or it is packed in a way that isn't bounded.
     """
-    with _Steps(path) as file:
+    with _Steps(handle) as file:
         archive, infos = _open(file, unpacking)
         wanted = dict(_wanted(archive, infos, unpacking))
         for _ in range(MOST_TRIES):

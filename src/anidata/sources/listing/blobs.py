@@ -4,7 +4,7 @@ import tarfile
 from pathlib import Path
 
 from anidata.catalog.damage import damaged
-from anidata.tar import writer
+from anidata.tar import opening, writer
 
 
 def copies(blob: Path) -> list[writer.Member]:
@@ -13,7 +13,7 @@ def copies(blob: Path) -> list[writer.Member]:
     Raises: DamagedError: it is no tar any more, or cut short.
     """
     try:
-        with open(blob, "rb") as file:
+        with opening.opened(blob) as file:
             return list(writer.members(file))
     except tarfile.TarError as error:
         raise damaged(blob, f"{error}") from error

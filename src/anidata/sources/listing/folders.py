@@ -22,7 +22,8 @@ from anidata.sources.listing.files import (
 from anidata.sources.listing.own import is_own
 from anidata.sources.video import ENDINGS as ENDINGS_OF_VIDEOS
 from anidata.sources.videos.reader import is_container
-from anidata.storage import Reference, encode, uri_of
+from anidata.storage import FILE, Reference, encode, real_uri
+from anidata.tar import opening
 
 HEAD = 256  # bytes that tell a video from a picture
 VIDEO = "a video; the source video takes its frames: anidata ingest WORK video:FOLDER"
@@ -116,7 +117,7 @@ def single(path: Path, root: str, options: Options) -> Iterator[Record]:
     loose = [file for file in files if not _is_archive(path.parent, file)]
     scope, pictures = open_scope("", loose, Scope(), options.base)
     listed = list(folder_records(root, pictures, scope, options, only=path.name))
-    at = Reference(_uri(path.parent, "") + encode(path.name))
+    at = Reference(real_uri(path))
     alone = ListedFile(path=path.name, at=at, stamp=_stamp(path.stat()))
     yield from listed or folder_records(root, [alone], scope, options)
 
@@ -124,19 +125,20 @@ def single(path: Path, root: str, options: Options) -> Iterator[Record]:
 def _with_archives(
     top: Path, root: str, files: list[ListedFile], scope: Scope, options: Options
 ) -> Iterator[Record]:
-    packed = {file.path for file in files if _is_archive(top, file)}
+    packed = {file.path: file.at for file in files if _is_archive(top, file)}
     yield from folder_records(root, [file for file in files if file.path not in packed], scope, options)
-    for path in sorted(packed):
-        yield from tree_records(root, _below(path, _members(top / path, options)), scope, options)
+    for path, at in sorted(packed.items()):
+        inner = _members(top / path, options, at.uri if at else None)
+        yield from tree_records(root, _below(path, inner), scope, options)
 
 
-def _members(path: Path, options: Options) -> list[ListedFile]:
+def _members(path: Path, options: Options, uri: str | None) -> list[ListedFile]:
     """The members of an archive; where listing it is given up, a row for what isn't listed."""
-    if (known := known_members(path, options)) is not None:
+    if (known := known_members(path, options, uri)) is not None:
         return known
     files: list[ListedFile] = []
     try:
-        files += options.walk(members, path, replace(options, walk=directly))
+        files += options.walk(members, path, replace(options, walk=directly), uri)
     except Stopped as why:
         files.append(ListedFile(path="", error=why.code, message=why.message))
     return files
@@ -157,7 +159,8 @@ def _is_archive(top: Path, file: ListedFile) -> bool:
 def _file(entry: os.DirEntry[str], path: str, uri: str, top: Path) -> ListedFile | None:
     """One entry that is no folder; None where it has gone meanwhile."""
     try:
-        if entry.is_symlink() and (refused := _astray(entry, path, top)):
+        target = os.path.realpath(entry.path) if entry.is_symlink() else ""
+        if target and (refused := _astray(Path(target), path, top)):
             return refused
         status = entry.stat()
     except FileNotFoundError:
@@ -168,22 +171,23 @@ def _file(entry: os.DirEntry[str], path: str, uri: str, top: Path) -> ListedFile
         return ListedFile(path=path, error="device", message="no regular file: it isn't opened")
     if entry.name.lower().endswith(ENDINGS_OF_VIDEOS) and _is_video(entry.path):
         return ListedFile(path=path, error="video", message=VIDEO, stamp=_stamp(status))
-    return ListedFile(path=path, at=Reference(uri + encode(entry.name)), stamp=_stamp(status))
+    at = Reference(FILE + encode(target) if target else uri + encode(entry.name))
+    return ListedFile(path=path, at=at, stamp=_stamp(status))
 
 
 def _is_video(path: str) -> bool:
     """Whether it begins like a video: a picture may be called anything."""
     try:
-        with open(path, "rb") as file:
+        with opening.opened(path) as file:
             head = file.read(HEAD)
     except OSError:
         return False
     return sniff(head) is None and is_container(head)
 
 
-def _astray(entry: os.DirEntry[str], path: str, top: Path) -> ListedFile | None:
+def _astray(target: Path, path: str, top: Path) -> ListedFile | None:
     """A row for a link that is refused: all but links to files below the root."""
-    target, home = Path(os.path.realpath(entry.path)), os.path.realpath(top)
+    home = os.path.realpath(top)
     if target.is_dir():
         message = "a link to a folder: it isn't followed"
     elif not target.exists():
@@ -196,7 +200,7 @@ def _astray(entry: os.DirEntry[str], path: str, top: Path) -> ListedFile | None:
 
 
 def _uri(top: Path, folder: str) -> str:
-    return f"{uri_of(top).rstrip('/')}/{encode(folder)}"
+    return f"{real_uri(top).rstrip('/')}/{encode(folder)}"
 
 
 def _stamp(status: os.stat_result) -> str:

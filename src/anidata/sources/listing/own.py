@@ -11,7 +11,7 @@ from typing import Any
 
 from anidata import workspace
 from anidata.dataset.description import MARK as DATASET
-from anidata.tar import untrusted
+from anidata.tar import opening, untrusted
 
 RECIPE, ENVIRONMENT = "recipe.toml", "environment.json"  # of a run; see anidata.training.run.folder
 MOST = 1 << 20  # bytes of a mark; a larger file is somebody else's
@@ -47,9 +47,7 @@ def _is_run(folder: Path) -> bool:
 def _object(path: Path) -> dict[str, Any]:
     """The JSON object in a small file; empty where there is none."""
     try:
-        if not path.is_file() or path.stat().st_size > MOST:
-            return {}
-        value = untrusted.read_json(path.read_bytes())
-    except ValueError:
+        value = untrusted.read_json(opening.read_bytes(path, MOST))
+    except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -19,7 +19,7 @@ from anidata.sources.listing.files import ListedFile
 from anidata.sources.listing.own import files_below
 from anidata.sources.web.files import UNSIZED, date_of, system_of, tar_members
 from anidata.storage import WEB, uri_of
-from anidata.tar import untrusted
+from anidata.tar import opening, untrusted
 from anidata.tar.untrusted import PARQUET_BOUNDS as BOUNDS
 
 ENDINGS = (".tar", *PACKED_TAR)
@@ -116,6 +116,7 @@ def rows_of(shard: SourceShard) -> dict[str, Row]:
     from anidata.sources.listing import cells  # noqa: PLC0415
 
     try:
+        opening.check(path)
         with pq.ParquetFile(path, **BOUNDS) as table:
             untrusted.columns(table.schema_arrow.names)
             if not set(COLUMNS) <= set(table.schema_arrow.names):

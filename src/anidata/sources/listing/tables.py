@@ -22,7 +22,7 @@ from anidata.sources.listing.blobs import copies
 from anidata.sources.web.files import whole
 from anidata.sources.web.secrets import scrubbed
 from anidata.storage import Reference, publishing, uri_of
-from anidata.tar import untrusted, writer
+from anidata.tar import opening, untrusted, writer
 from anidata.tar.untrusted import PARQUET_BOUNDS as BOUNDS
 
 VERSION = 2  # raised when the same file would be copied otherwise
@@ -51,6 +51,7 @@ def opened(location: str, options: Options) -> Iterator[Table]:
     """Open the table at a path or URL. Raises: SourceError: it can't be had. MissingExtra, StorageError."""
     if "://" not in location:
         path = Path(location)
+        opening.check(path)
         status = path.stat()
         yield Table(location, uri_of(path), (status.st_size, status.st_mtime_ns), path)
         return

@@ -20,7 +20,7 @@ from anidata.sources import Options
 from anidata.sources.listing.blobs import copies
 from anidata.sources.videos.notes import EndNote, FrameNote
 from anidata.storage import Reference, publishing, uri_of
-from anidata.tar import untrusted, writer
+from anidata.tar import opening, untrusted, writer
 
 VERSION = 2  # raised when the same video would give other frames
 # offset, magic
@@ -65,7 +65,7 @@ def frames(path: Path, options: Options, seconds: float = SECONDS) -> Iterator[F
         raise MissingExtra(
             f"{path}: videos need PySceneDetect and PyAV. Install it with: pip install 'anidata[video]'"
         )
-    with open(path, "rb") as file:
+    with opening.opened(path) as file:
         head = file.read(16)
     if not is_container(head):
         yield _nothing("corrupt" if head else "empty", "no mp4, mkv, webm or avi by what it begins with")
@@ -116,7 +116,7 @@ def _copied(blob: Path) -> Iterator[Frame]:
     members = {member.name: member for member in copies(blob)}
     if END not in members:
         raise damaged(blob, f"{END} is missing")
-    with open(blob, "rb") as file:
+    with opening.opened(blob) as file:
         for name, member in members.items():
             if name.endswith(".png"):
                 note: FrameNote = _json(file, members[f"{name[:-4]}.json"])

@@ -25,6 +25,7 @@ from typing import IO, Any
 from anidata.errors import MissingExtra
 from anidata.sources.listing.sidecars import clean
 from anidata.sources.web.secrets import scrubbed
+from anidata.tar import opening
 
 IDLE = 600.0  # seconds without a word; gallery-dl waits 60 for a host that is busy, and tries five times
 TOTAL = 86_400.0  # seconds for a whole gallery
@@ -213,7 +214,7 @@ def _row(line: bytes) -> Row:
 def _unread(path: Path) -> Iterator[Row]:
     if not path.exists():
         return
-    with open(path, "rb") as file:
+    with opening.opened(path) as file:
         yield from ({"_unread": line} for line in _first_lines(file))
 
 

@@ -19,7 +19,7 @@ from anidata.sources import Options
 from anidata.sources.listing.sidecars import clean
 from anidata.sources.web.files import check_plain, system_of, whole
 from anidata.storage import WEB
-from anidata.tar import untrusted
+from anidata.tar import opening, untrusted
 
 # of URLs, the first that there is
 COLUMNS = ("url", "image_url", "file_url", "img_url", "imageurl", "image", "src", "link", "uri")
@@ -92,7 +92,7 @@ def _here(location: str) -> AbstractContextManager[IO[bytes]]:
             f"{location}: there is no such list. "
             "Type the path or URL of a txt, csv, tsv, jsonl or parquet: urls:list.csv"
         )
-    return open(path, "rb")
+    return opening.opened(path)
 
 
 def _by_fsspec(url: str) -> AbstractContextManager[IO[bytes]]:

@@ -102,7 +102,8 @@ def draw_part(part: LinePart, watch: Watch) -> tuple[Counter[str], Failures]:
                 continue
             for row, data in made:
                 member = tar.add(f"{row['key']}.{row['style']}.{row['suffix']}", data)
-                rows.append(row | {"tar": path.name, "offset": member.offset, "size": member.size})
+                at = {"tar": path.name, "offset": member.offset, "size": member.size}
+                rows.append(row | at | {"digest": storage.key_of(data)})
         tar.close()
     if rows:
         tables.write(path.with_suffix(".parquet"), tables.table(rows, schemas.PAIRS))

@@ -88,16 +88,17 @@ class _PartWork:
             return
         try:
             with within_memory():
-                self._see(row, self._read(reference, row["key"]), todo)
+                self._see(row, self._read(row, reference, row["key"]), todo)
         except BadImage as error:
             self.fail(row, error.code, error.message)
 
-    def _read(self, reference: storage.Reference, key: str | None) -> bytes:
+    def _read(self, row: RecordRow, reference: storage.Reference, key: str | None) -> bytes:
         """The bytes of a sighting; what was seen before, by its key, may lie behind a link by now.
 
         Raises: BadImage: `missing` where it was seen before and is another one; what reading raises.
         """
-        data = storage.read(reference, self.base, self.config.max_bytes, links=key is not None)
+        links, most = key is not None, self.config.max_bytes
+        data = storage.read(reference, self.base, most, links=links, root=row["root"] or "")
         if key not in (None, storage.key_of(data)):
             raise BadImage("missing", CHANGED)
         return data
@@ -170,7 +171,7 @@ class _PartWork:
             return
         try:
             with within_memory():
-                lines = self._read(reference, row["line_key"])
+                lines = self._read(row, reference, row["line_key"])
                 fits = self._fits(lines, data, picture)
         except BadImage as error:
             row["line_error"], row["line_key"] = error.code, None

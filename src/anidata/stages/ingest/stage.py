@@ -11,6 +11,7 @@ from pathlib import Path
 from anidata.catalog import gathered
 from anidata.engine import progress
 from anidata.engine.job import Job
+from anidata.imaging.admission import admit
 from anidata.sources import Options
 from anidata.stages.ingest import limit, plan, retries
 from anidata.stages.ingest.config import Config
@@ -28,6 +29,7 @@ def run(job: Job) -> Counter[str]:
     What is added, or asked for again, is a plan of its own.
     """
     workspace, config, request = job.workspace, job.recipe.ingest, limit.request_of(job)
+    admit(workspace)
     passing = set() if request.retry else retries.passing(workspace)
     counts = _work(job)
     passing &= retries.passing(workspace) if passing else set()

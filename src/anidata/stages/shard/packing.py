@@ -15,9 +15,11 @@ import pyarrow as pa
 
 from anidata import recipe, storage
 from anidata.catalog import schemas, tables
+from anidata.catalog.damage import damaged
 from anidata.catalog.pairs import pair_file
 from anidata.engine.engine import Watch
 from anidata.errors import DamagedError
+from anidata.imaging.headers import sniff
 from anidata.stages.shard.markers import (
     FileEntry,
     Files,
@@ -35,6 +37,7 @@ from anidata.workspace import Workspace
 VERSION = 1
 TAR_FILES = ("data/{}.tar", "index/{}.idx")  # of one shard, by its name
 TABLE_FILES = ("metadata/{}.parquet",)
+FORMS = {"jpg": "jpeg", "png": "png", "webp": "webp"}  # of a pair's files, by their suffix
 TAR, TABLE = "tar", "table"
 BY_PIECE = {TAR: TAR_FILES, TABLE: TABLE_FILES}
 STORED = (
@@ -48,6 +51,7 @@ STORED = (
     "width",
     "height",
     "drawn",
+    "digest",
     *MARKS,
 )
 
@@ -64,6 +68,7 @@ class StoredFile(TypedDict):
     fingerprint: str
     width: int
     height: int
+    digest: str | None
     drawn: str | None  # the style really drawn in; None: it is no line
     ink: float | None
     stroke_width: float | None
@@ -220,8 +225,20 @@ def sample(shard: ShardPart, row: Row) -> list[tuple[str, bytes]]:
     members = {f"{key}.json": text.encode()}
     for entry in row["files"]:
         data = pair_file(shard.workspace, entry)
+        _check_form(shard, entry, data)
         members[f"{key}.{_role(entry['style'], shard.styles[0])}.{entry['suffix']}"] = data
     return sorted(members.items())
+
+
+def _check_form(shard: ShardPart, entry: StoredFile, data: bytes) -> None:
+    """See that a file is a picture of the form, and as PNG of the size, that its row tells of.
+
+    Raises: DamagedError.
+    """
+    size = entry["width"].to_bytes(4) + entry["height"].to_bytes(4)
+    if sniff(data) != FORMS.get(entry["suffix"]) or (entry["suffix"] == "png" and data[16:24] != size):
+        why = f"{entry['key']}.{entry['style']}.{entry['suffix']} isn't the picture that its row tells of"
+        raise damaged(shard.workspace.folder("pairs") / entry["tar"], why)
 
 
 def _role(style: str, first: str) -> str:

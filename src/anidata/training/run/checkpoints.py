@@ -11,9 +11,8 @@ Source: the format safetensors, github.com/huggingface/safetensors
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any
 
-import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
@@ -23,10 +22,13 @@ from anidata import storage
 from anidata.errors import FormatError, RunError
 from anidata.training import ema
 from anidata.training.baseline import Baseline
+from anidata.training.run import forms
+from anidata.training.run.forms import FORMAT, Facts, Header, Kept, Named
 
-FORMAT = 1
 SUFFIX = ".safetensors"
 WEIGHTS = "model.safetensors"  # of a run: made from a checkpoint
+# What safetensors and PyTorch raise for a lying header: the latter for shapes that overflow.
+UNREADABLE = (OSError, SafetensorError, ValueError, RuntimeError, TypeError, OverflowError)
 META = "anidata"  # our one key in the file's metadata
 NAMES = {
     torch.float64: "F64",
@@ -40,39 +42,6 @@ NAMES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
-
-Named = Mapping[str, Tensor]
-
-
-class Facts(TypedDict):
-    """How far training has come; fields as in loop.State."""
-
-    images: int
-    seconds: float
-    waited: float
-    skipped: int
-    running: int
-    scores: list[dict[str, float]]
-
-
-class Kept(TypedDict):
-    """An optimizer without its tensors."""
-
-    groups: list[dict[str, Any]]  # its param_groups, parameters by their numbers
-    values: dict[str, Any]  # NUMBER.KEY → what it keeps of a parameter that is no tensor
-
-
-class Header(TypedDict):
-    """Our JSON in a checkpoint."""
-
-    format: int
-    facts: Facts
-    groups: dict[str, Kept]  # by the optimizer's name
-
-
-class _Form(TypedDict):  # of any Header
-    facts: dict[str, Any]
-    groups: dict[str, Kept]
 
 
 def save(path: Path, baseline: Baseline, averages: ema.Tensors, facts: Facts) -> None:
@@ -93,11 +62,12 @@ def load(path: Path, baseline: Baseline, averages: ema.Tensors) -> Facts:
     """
     tensors, about_file = read(path)
     header = _checked(path, about_file)
-    if path.stem.isdecimal() and header["facts"]["images"] != int(path.stem):
-        raise _damaged(path, f"is that of {header['facts']['images']:,} images")
+    images = header["facts"].get("images", 0)
+    if path.stem.isdecimal() and images != int(path.stem):
+        raise _damaged(path, f"is that of {images:,} images")
     own = {**_named("networks", ema.tensors(_trained(baseline))), **_named("ema", averages)}
     _check_tensors(path, own, {n: t for n, t in tensors.items() if not n.startswith("optimizers.")})
-    _check_groups(path, baseline, header["groups"])
+    _check_optimizers(path, baseline, tensors, header["groups"])
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(tensors[name])
@@ -162,14 +132,15 @@ def read(path: Path) -> tuple[dict[str, Tensor], Any]:
         names = file.keys()  # the file is no mapping
         try:
             return {name: file.get_tensor(name) for name in names}, _about(path, file.metadata())
-        except SafetensorError as error:
+        except UNREADABLE as error:
             raise _damaged(path, f"can't be read ({error})") from error
 
 
 def _opened(path: Path) -> Any:
     try:
+        forms.check_header(path)
         return safe_open(path, "pt")
-    except (OSError, SafetensorError) as error:
+    except UNREADABLE as error:
         raise _damaged(path, f"can't be read as safetensors ({error})") from error
 
 
@@ -203,16 +174,16 @@ def _checked(path: Path, about_file: Any) -> Header:
             "Use the version that made it."
         )
     try:
-        msgspec.convert(about_file, _Form)
-    except msgspec.ValidationError as error:
+        return forms.header_of(about_file)
+    except ValueError as error:
         raise _damaged(path, f"has damaged metadata ({error})") from error
-    return cast("Header", about_file)
 
 
 def _check_tensors(path: Path, own: Named, stored: Named) -> None:
-    """Raises: RunError: names or shapes differ."""
+    """Raises: RunError: names, shapes or types differ."""
     lacking, foreign = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
-    misshapen = [n for n in sorted(own.keys() & stored.keys()) if own[n].shape != stored[n].shape]
+    shared = sorted(own.keys() & stored.keys())
+    misshapen = [n for n in shared if (own[n].shape, own[n].dtype) != (stored[n].shape, stored[n].dtype)]
     differences = []
     if lacking:
         differences.append(f"{len(lacking)} tensors are missing, such as {lacking[0]}")
@@ -220,18 +191,27 @@ def _check_tensors(path: Path, own: Named, stored: Named) -> None:
         differences.append(f"{len(foreign)} are unknown here, such as {foreign[0]}")
     if misshapen:
         name = misshapen[0]
-        differences.append(f"{name} is {list(stored[name].shape)}, not {list(own[name].shape)}")
+        differences.append(f"{name} is {_form(stored[name])}, not {_form(own[name])}")
     if differences:
         _raise_foreign(path, "; ".join(differences))
 
 
-def _check_groups(path: Path, baseline: Baseline, groups: Mapping[str, Kept]) -> None:
-    """Raises: RunError: an optimizer has other groups of parameters."""
+def _form(tensor: Tensor) -> str:
+    kind = "" if tensor.dtype == torch.float32 else f" of {NAMES.get(tensor.dtype, tensor.dtype)}"
+    return f"{list(tensor.shape)}{kind}"
+
+
+def _check_optimizers(path: Path, baseline: Baseline, tensors: Named, groups: Mapping[str, Kept]) -> None:
+    """Raises: RunError: an optimizer has other groups of parameters, or keeps what isn't its own."""
     for name, optimizer in baseline.optimizers.items():
         own = [len(g["params"]) for g in optimizer.param_groups]
-        stored = [len(g["params"]) for g in groups[name]["groups"]] if name in groups else []
+        stored = [len(g.get("params", ())) for g in groups[name]["groups"]] if name in groups else []
         if own != stored:
             _raise_foreign(path, f"its optimizer '{name}' has groups of {stored} parameters, not {own}")
+        try:
+            forms.check_optimizer(name, optimizer, below(f"optimizers.{name}.", tensors), groups[name])
+        except ValueError as error:
+            _raise_foreign(path, str(error))
 
 
 def _raise_foreign(path: Path, why: str) -> None:

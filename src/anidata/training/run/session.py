@@ -25,7 +25,7 @@ from anidata.training.baseline import Baseline, Batch
 from anidata.training.data.loader import Loader
 from anidata.training.ema import Ema
 from anidata.training.loop import Progress, State, prepare, train
-from anidata.training.run import card, checkpoints, folder, validation, weights
+from anidata.training.run import card, checkpoints, folder, forms, validation, weights
 from anidata.training.run.logs import Log, Window, logging
 from anidata.training.run.outcome import Outcome
 from anidata.training.run.validation import Score
@@ -179,8 +179,8 @@ class Session:
         sizes = {name: _size(self.baseline.networks[name]) for name in self.baseline.sampled}
         folder.publish_changed(self.run.card, card.write(self.run, self.recipe, sizes, self.scores, images))
 
-    def _facts(self) -> checkpoints.Facts:
-        return checkpoints.Facts(
+    def _facts(self) -> forms.Facts:
+        return forms.Facts(
             images=self.state.images,
             seconds=self.state.seconds,
             waited=self.state.waited,
@@ -203,7 +203,9 @@ class Session:
         sampled = {name: self.baseline.networks[name] for name in self.baseline.sampled}
         self.state = State(ema=Ema(sampled, train_config.ema) if train_config.ema else None)
         if latest:
-            facts = checkpoints.load(latest, self.baseline, self.state.ema.tensors if self.state.ema else {})
+            facts = forms.BEGINNING | checkpoints.load(
+                latest, self.baseline, self.state.ema.tensors if self.state.ema else {}
+            )
             self.scores = facts["scores"]
             self.state = State(
                 images=facts["images"],

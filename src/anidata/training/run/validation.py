@@ -79,8 +79,9 @@ def score(
 def best(scores: Sequence[Score], metric: str, count: int) -> list[int]:
     """The images after which the metric was best, the best first; the earlier of equals."""
     sign = -1 if registry.load("metrics", metric).BETTER == "higher" else 1
-    ranked = sorted(scores, key=lambda s: (math.isnan(s[metric]), sign * s[metric], s["images"]))
-    return [int(s["images"]) for s in ranked[:count]]
+    values = {int(s["images"]): sign * s.get(metric, math.nan) for s in scores}
+    ranked = sorted(values, key=lambda images: (math.isnan(values[images]), values[images], images))
+    return ranked[:count]
 
 
 def stale(scores: Sequence[Score], metric: str) -> int:

@@ -13,7 +13,7 @@ from torch import Tensor
 from anidata.errors import RunError
 from anidata.training import ema
 from anidata.training.baseline import Baseline
-from anidata.training.run import checkpoints
+from anidata.training.run import checkpoints, forms
 from anidata.training.run.folder import Run
 
 SHOWN = 4  # names in a message
@@ -92,7 +92,7 @@ def start_from(run_or_file: Path, baseline: Baseline, networks: tuple[str, ...] 
     return fit
 
 
-def _compared(own: checkpoints.Named, source: checkpoints.Named) -> Fit:
+def _compared(own: forms.Named, source: forms.Named) -> Fit:
     """How the tensors of a file, `source`, fit a baseline's own, by name and shape."""
     shared = [name for name in own if name in source]
     fitted = [name for name in shared if source[name].shape == own[name].shape]

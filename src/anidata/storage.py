@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TypedDict
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from anidata import ownership
-from anidata.errors import BadImage
+from anidata.errors import AnidataError, BadImage
 from anidata.ownership import unwritable as unwritable  # noqa: PLC0414 - re-exported
 from anidata.tar import opening
 
@@ -70,6 +70,12 @@ def uri_of(path: Path) -> str:
 def real_uri(path: Path) -> str:
     """The file:// URI of what a path leads to now: of a link its target, so that no link lies in its way."""
     return FILE + encode(os.path.realpath(path))
+
+
+def refuse_bytes(path: Path | str, error: type[AnidataError]) -> None:
+    """Raises: error: a folder's path is no UTF-8, which Parquet's readers and TOML can't have."""
+    if not str(path).isascii() and readable(str(path)).encode() != os.fsencode(path):
+        raise error(f"{readable(str(path))} has bytes in its path that are no UTF-8. Name another folder.")
 
 
 def absolute(text: str, folder: Path) -> str:
@@ -238,5 +244,6 @@ def publish(path: Path, data: bytes, mode: int = MODE) -> None:
 
 
 def publish_json(path: Path, value: Any, mode: int = MODE) -> None:
-    """Write a value as JSON with sorted keys."""
-    publish(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n", mode)
+    """Write a value as JSON with sorted keys. Paths that are no UTF-8 are as json.loads takes them again."""
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    publish(path, text.encode("utf-8", "surrogatepass"), mode)

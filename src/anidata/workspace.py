@@ -208,6 +208,7 @@ def create(path: Path) -> Workspace:
     Raises: WorkspaceError: a folder with other things in it. FormatError: a workspace of another format.
     """
     path = path.absolute()
+    storage.refuse_bytes(path, WorkspaceError)
     if path.exists() and not path.is_dir():
         raise WorkspaceError(f"{path} is a file; a workspace is a folder. Name another one.")
     if not (path / MARK).exists():

@@ -1,6 +1,7 @@
 """Files appear whole or not at all, and every name leads back to its bytes."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anidata import storage
-from anidata.errors import BadImage, StorageError
+from anidata.errors import BadImage, SourceError, StorageError
 from anidata.storage import Reference
 
 NOWHERE = Path("/nowhere")
@@ -261,3 +262,16 @@ def test_below_a_root_that_was_typed_as_a_link_no_link_is_followed(tmp_path):
 def test_a_key_is_the_beginning_of_the_sha256():
     assert storage.key_of(b"abc") == "ba7816bf8f01cfea414140de"  # FIPS 180-2, appendix B.1
     assert storage.digest(b"abc").startswith(storage.key_of(b"abc"))
+
+
+def test_json_holds_paths_that_are_no_utf8(tmp_path):
+    storage.publish_json(tmp_path / "a.json", {"command": "clean w\udcff"})
+    assert json.loads((tmp_path / "a.json").read_bytes()) == {"command": "clean w\udcff"}
+
+
+@pytest.mark.parametrize("name", ["p\udcff", "a/\udce4b", "\udcc3"])
+def test_a_folder_whose_path_is_no_utf8_is_refused(name):
+    with pytest.raises(SourceError, match="no UTF-8"):
+        storage.refuse_bytes(Path("/x", name), SourceError)
+    for fine in ("ü", "e\u0301", "🖌", "\ufffd"):
+        storage.refuse_bytes(Path("/x", fine), SourceError)

@@ -190,3 +190,10 @@ def test_a_folder_that_cannot_be_locked_is_a_storage_error(tmp_path):
     (tmp_path / ".lock").mkdir()
     with pytest.raises(StorageError, match="can't be locked"), work.locked():
         pass
+
+
+@pytest.mark.parametrize("name", ["w\udcff", "\udce4/work"])
+def test_a_path_that_is_no_utf8_is_refused_and_nothing_is_made(tmp_path, name):
+    with pytest.raises(WorkspaceError, match=r"no UTF-8\. Name another folder"):
+        workspace.create(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

@@ -58,8 +58,9 @@ def ingest(letter: str, yard: Yard, _: random.Random) -> list[str]:
     sources = [pile, yard.home / "a.zip", yard.home / "b.tar"]
     ended = yard.plain("run", "quickstart", yard.work, *sources, *SET, "--workers", 1, "--json")
     troubles = told(ended, 0) + watch.troubles() + leftovers(yard.work)
-    if ended.code == 0 and (read := json.loads(ended.out)["funnel"]["readable"]) != 6:
-        troubles.append(f"{read} readable, not 6: {ended.out}")
+    funnel = json.loads(ended.out)["funnel"] if ended.code == 0 else {}
+    if (funnel.get("found"), funnel.get("failed")) != (6, {}):
+        troubles.append(f"not six that can be read: {funnel}")
     return troubles
 
 
@@ -70,16 +71,18 @@ def folders(letter: str, yard: Yard, _: random.Random) -> list[str]:
     for path in (work, dataset, run, out):
         path.parent.mkdir()
     watch = yard.watch(yard.home)
+    codes = (0,) if letter.isprintable() else (3,)  # no UTF-8: refused
     train = [dataset if word == yard.set else run if word == yard.run else word for word in yard.train()]
     troubles = []
     for words in (
         [*yard.make_work(work), "--dataset", dataset],
-        train,
+        train if letter.isprintable() else [*yard.make_work(yard.work), "--dataset", dataset],
         ["colorize", run, yard.pile, "-o", out, "--device", "cpu"],
-        ["draw", yard.pile / "0.png", "-o", out / "deeper", "--style", "xdog"],
         ["status", work],
     ):
-        troubles += told(yard.plain(*words), 0) + watch.troubles()
+        troubles += told(yard.plain(*words), *codes) + watch.troubles()
+    draw = ["draw", yard.pile / "0.png", "-o", out / "deeper", "--style", "xdog"]
+    troubles += told(yard.plain(*draw), 0) + watch.troubles()
     return troubles + leftovers(yard.home)
 
 

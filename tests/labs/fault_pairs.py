@@ -8,7 +8,7 @@ from functools import partial
 from drawings import drawing, save
 from fault_struck import task_of
 from fault_trial import Trial
-from fault_yard import Yard, audit, contents, leftovers, told
+from fault_yard import Yard, audit, contents, differing, leftovers, told
 
 
 def both(yard: Yard, dice: random.Random, first: list[object], second: list[object]) -> list[str]:
@@ -38,9 +38,8 @@ def one_work(yard: Yard, dice: random.Random) -> list[str]:
     watch = yard.watch(yard.work)
     troubles = both(yard, dice, words, words)
     troubles += told(yard.plain(*words), 0) + leftovers(yard.work) + watch.troubles()
-    if contents(yard.work / "dataset") != contents(yard.kept / "work/dataset"):
-        troubles.append("another data set")
-    return troubles
+    after, wanted = contents(yard.work / "dataset"), contents(yard.kept / "work/dataset")
+    return troubles + [f"other than undisturbed: {n}" for n in differing(after, wanted) if n != ".anidata"]
 
 
 def one_data_set(yard: Yard, dice: random.Random) -> list[str]:

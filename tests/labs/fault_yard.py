@@ -38,7 +38,7 @@ class Task:
     words: list[object]
     state: tuple[str, ...]  # of the kept folders, those that it starts with
     roots: tuple[Path, ...]  # what it may write
-    result: Callable[[], object]  # what is to be the same however it came about
+    result: Callable[[], dict[str, str]]  # what is to be the same however it came about
 
 
 class Yard:
@@ -56,7 +56,7 @@ class Yard:
         for n, name in enumerate(("deep/0.png", "deep/x.jpg", "deeper/x.jpg")):
             save(self.pile / name, drawing(20 + n, 64, 64))
         make_decoy(self.decoy)
-        self.wanted: dict[str, object] = {}
+        self.wanted: dict[str, dict[str, str]] = {}
         self._prepare()
 
     def _prepare(self) -> None:
@@ -110,10 +110,10 @@ class Yard:
 
     # --- results ---
 
-    def built(self) -> object:
+    def built(self) -> dict[str, str]:
         return contents(self.set)
 
-    def trained(self) -> object:
+    def trained(self) -> dict[str, str]:
         """Without what holds a clock or a random id."""
         files = contents(self.run)
         clocks = {name: "" for name in files if name.startswith(("checkpoints/", "metrics", ".anidata"))}
@@ -121,7 +121,7 @@ class Yard:
             n: c for n, c in (files | clocks).items() if not n.startswith(("tensorboard/", "README", ".lock"))
         }
 
-    def drawn(self) -> object:
+    def drawn(self) -> dict[str, str]:
         return contents(self.out)
 
     # --- trials ---
@@ -179,11 +179,9 @@ def contents(folder: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def differing(one: object, other: object) -> str:
+def differing(one: dict[str, str], other: dict[str, str]) -> list[str]:
     """The names in which two results differ."""
-    assert isinstance(one, dict)
-    assert isinstance(other, dict)
-    return ", ".join(sorted(n for n in one.keys() | other.keys() if one.get(n) != other.get(n)))
+    return sorted(n for n in one.keys() | other.keys() if one.get(n) != other.get(n))
 
 
 def leftovers(*roots: Path) -> list[str]:

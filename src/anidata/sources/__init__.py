@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 
 from anidata import registry
 from anidata.errors import SourceError
-from anidata.storage import FILE, Reference, absolute
+from anidata.storage import FILE, Reference, absolute, refuse_bytes
 
 T = TypeVar("T")
 
@@ -94,7 +94,10 @@ def require_rest(kind: str, module: ModuleType, text: str) -> None:
 
 
 def anchored(text: str, folder: Path) -> str:
-    """A SOURCE with its path made absolute: a relative one lies below `folder`. URLs stay as they are."""
+    """A SOURCE with its path made absolute: a relative one lies below `folder`. URLs stay as they are.
+
+    Raises: SourceError: its path is no UTF-8.
+    """
     kind, colon, rest = text.partition(":")
     is_named = bool(colon) and kind in registry.names("sources")
     path = rest if is_named else text
@@ -102,6 +105,7 @@ def anchored(text: str, folder: Path) -> str:
         return text
     if is_named and not getattr(registry.load("sources", kind), "HAS_PATH", True):
         return text
+    refuse_bytes(absolute(path, folder), SourceError)
     return (f"{kind}:" if is_named else "") + absolute(path, folder)
 
 

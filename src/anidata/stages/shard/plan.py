@@ -9,12 +9,13 @@ from anidata.catalog import decisions, tables
 from anidata.catalog.damage import read_json
 from anidata.dataset.description import FORMAT
 from anidata.engine.job import Job
-from anidata.errors import DamagedError
+from anidata.errors import DamagedError, WorkspaceError
 from anidata.recipe import Document
 from anidata.stages.extract_lineart.config import Config as LineartConfig
 from anidata.stages.extract_lineart.state import fingerprints
 from anidata.stages.shard.config import Config
 from anidata.stages.shard.markers import Files
+from anidata.storage import refuse_bytes
 from anidata.workspace import Workspace
 
 VERSION = 1
@@ -53,6 +54,7 @@ class Plan:
 
 def plan_of(job: Job) -> Plan:
     dataset = job.dataset or last_dataset(job.workspace)
+    refuse_bytes(dataset.absolute(), WorkspaceError)
     return Plan(job.workspace, dataset.absolute(), job.recipe.shard, job.recipe.lineart, job.document)
 
 

@@ -213,6 +213,7 @@ def digest_of(path: Path) -> str:
 def _check_folder(run: Run) -> None:
     """Raises: RunError: a folder that is no run. RecipeError: its recipe is damaged, or no training's."""
     path = run.path
+    storage.refuse_bytes(path, RunError)
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; a run is a folder. Name another one.")
     if _is_other(path):

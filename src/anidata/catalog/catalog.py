@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 BATCH = 2048  # rows of an answer that is streamed
 
 
-@lru_cache(maxsize=10)  # as many as there are tables
+@lru_cache(maxsize=16)  # more than there are tables: with fewer, each would push out the next to be asked for
 def _held(paths: tuple[Path, ...], _state: str, schema: pa.Schema) -> pa.Table:
     """Small parts in memory, for as long as they stay as they are.
 

@@ -1,4 +1,4 @@
-"""The copies that a source has in WORK/blobs. A tar of them notes its name: one in another's place is seen."""
+"""The copies that a source has in WORK/blobs. Their tar notes its name: one in another's place is seen."""
 
 import tarfile
 from pathlib import Path

@@ -4,7 +4,7 @@
 # make demo-train   a minute's training of each family on what that made: to see that all works
 # make test      every test but those marked slow
 # make test-slow every test, as CI runs them
-# make torture   hundreds of kills, full disks and Ctrl-Cs: half an hour or more; disks take root
+# make torture   hundreds of kills, full disks, Ctrl-Cs and links: an hour or more; disks take root
 # make gpu       what only a GPU can show; GPU_PYTHON: a Python with a CUDA build of torch
 # make shape     the shape of the code by figures: rooms, arrows, lengths of files, functions and lines
 # make check     lint, format, types, import contracts

@@ -21,7 +21,7 @@ from web_lab import Web, picture
 
 SETTINGS = [
     *("clean.min_side=32", "clean.min_sharpness=0", "clean.max_noise=99", "clean.max_jpeg_blocks=1"),
-    *("lineart.size=32", "lineart.part_size=4", "ingest.part_size=3", "shard.shard_samples=4"),
+    *("lineart.size=32", "lineart.part_size=8", "ingest.part_size=5", "shard.shard_samples=4"),
     "shard.splits={train=0.5,val=0.5}",
 ]
 OPTIONS = [*(word for setting in SETTINGS for word in ("--set", setting)), *SET[1:]]
@@ -99,8 +99,10 @@ def outcome(*words: object) -> tuple[str, Any]:
     raise error
 
 
-def commands(place: Place) -> Iterator[tuple[object, ...]]:
-    """The commands that look at a workspace."""
+def commands(place: Place, name: Path) -> Iterator[tuple[object, ...]]:
+    """The commands that look at what a file of a workspace is part of."""
     yield "status", place.work
-    yield "query", place.work, "SELECT file, key, keep, split, shard FROM records"
-    yield "audit", place.work / "dataset"
+    if name.parts[0] == "dataset":
+        yield "audit", place.work / "dataset"
+    else:
+        yield "query", place.work, "SELECT file, key, keep, split, shard FROM records"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from decoys import Watch, make_decoy
 from drawings import drawing, save
-from fault_lab import PLAIN, Command, Ended, Nursery
+from fault_lab import Command, Ended, Nursery
 from fault_points import BEGUN, BLOW, JOURNAL, STEP
 
 TINY = Path(__file__).with_name("tiny_model.py")
@@ -151,7 +151,7 @@ class Yard:
         return (self.second if second else self.nursery).start(*words)
 
     def plain(self, *words: object) -> Ended:
-        return self.nursery.run(*words, env={PLAIN: ""})
+        return self.nursery.run(*words)
 
     def watch(self, *free: Path) -> Watch:
         return Watch(self.ground, *free)

@@ -67,7 +67,7 @@ def _is_gathered(path: Path, state: str) -> bool:
 
 
 def is_small(paths: Sequence[Path]) -> bool:
-    return sum(path.stat().st_size for path in paths) <= HELD
+    return sum(path.lstat().st_size for path in paths) <= HELD
 
 
 def schema_of(name: str) -> pa.Schema:

@@ -187,8 +187,8 @@ def files(folder: Path) -> list[Path]:
 
 def state_of(*folders: Path) -> str:
     """Changes when a part of these folders (or one of these files) is added, rewritten or goes."""
-    paths = [path for folder in folders for path in _files_at(folder)]
-    return "|".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in paths)
+    looks = [(path.name, path.lstat()) for folder in folders for path in _files_at(folder)]
+    return "|".join(f"{name}:{status.st_size}:{status.st_mtime_ns}" for name, status in looks)
 
 
 def _files_at(path: Path) -> list[Path]:

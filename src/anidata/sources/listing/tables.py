@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from anidata.errors import SourceError
 from anidata.sources import Options
 from anidata.sources.listing import cells
-from anidata.sources.listing.blobs import copies
+from anidata.sources.listing.blobs import copies, note
 from anidata.sources.web.files import whole
 from anidata.sources.web.secrets import scrubbed
 from anidata.storage import Reference, publishing, uri_of
@@ -106,6 +106,7 @@ def _copy(table: pq.ParquetFile, column: str, leaf: str, blob: Path, limit: int)
                 if data and len(data) <= limit:
                     tar.add(f"{number}", data)
                 number += 1
+        note(tar, blob.name)
         tar.close()
 
 

@@ -1,6 +1,6 @@
 """Choose the frames of a video, and write them as a tar to stdout.
 
-    python -m anidata.sources.videos.program VIDEO MAX_PIXELS
+    python -m anidata.sources.videos.program VIDEO MAX_PIXELS NAME_OF_TAR
 
 Scenes are PySceneDetect's; the decoder is libav's, from the wheel of PyAV. The video is read once: each frame
 is compared with the one before at a small size, one every quarter of a second is a look, and what a scene
@@ -38,7 +38,7 @@ MILLISECONDS = 1000.0
 MEMORY = 6 << 30  # bytes of private memory: a film of 8k takes 3 GB
 
 
-def main(path: str, max_pixels: int) -> None:
+def main(path: str, max_pixels: int, name: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a decoder's crash is an expected event
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     out = os.fdopen(os.dup(1), "wb")
@@ -47,6 +47,7 @@ def main(path: str, max_pixels: int) -> None:
     cv2.setNumThreads(1)
     tar = TarWriter(out)
     tar.add("end.json", json.dumps(_write(Path(path), max_pixels, tar)).encode())
+    tar.add("blob", name.encode())  # see anidata.sources.listing.blobs
     tar.close()
     out.close()
 
@@ -116,4 +117,4 @@ def _looks(moment: Moment, shrunk: Bytes) -> list[Look]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

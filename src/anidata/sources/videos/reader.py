@@ -87,6 +87,7 @@ class _Failed(Exception):
 
 def _copy(path: Path, blob: Path, seconds: float) -> Frame | None:
     words = [sys.executable, "-m", "anidata.sources.videos.program", str(path.absolute()), str(PIXELS)]
+    words.append(blob.name)
     try:
         with publishing(blob) as file:
             _run(words, file, seconds)

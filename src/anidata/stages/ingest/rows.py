@@ -88,7 +88,10 @@ def record_id(kind: str, root: str, name: str) -> str:
 
 def row_of(kind: str, name: str, record: Record, generation: int) -> Sighting:
     """A record of a source as a row of the plan: published, but for the URLs that are to be fetched."""
-    record = published(record)
+    return _row(kind, name, published(record), generation)
+
+
+def _row(kind: str, name: str, record: Record, generation: int) -> Sighting:
     at_uri, at_offset, at_size = _columns(record.at)
     line_uri, line_offset, line_size = _columns(record.line)
     return {

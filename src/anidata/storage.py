@@ -105,13 +105,12 @@ def read(reference: Reference, base: Path, limit: int, *, links: bool = False, r
     """
     try:
         with opened(reference.uri, base, links=links, root=root) as file:
-            size = reference.size
-            if size is None:
-                size = os.fstat(file.fileno()).st_size - reference.offset
+            left = os.fstat(file.fileno()).st_size - reference.offset
+            size = left if reference.size is None else reference.size
             if size > limit:
                 raise BadImage("too_large", f"{size:,} bytes; the limit is {limit:,}")
             file.seek(reference.offset)
-            data = file.read(max(size, 0))
+            data = file.read(max(min(size, left), 0))
     except FileNotFoundError as error:
         raise BadImage("missing", "the file is gone") from error
     except (OSError, ValueError, OverflowError) as error:  # a name with a zero byte; an offset below zero
@@ -129,7 +128,9 @@ def opened(uri: str, base: Path, *, links: bool = False, root: str = "") -> Buff
     if not uri.startswith(FILE):
         return opening.opened_beneath(base, decode(uri))
     path = decode(uri.removeprefix(FILE))
-    if links or not path.startswith("/"):
+    if not path.startswith("/"):
+        raise ValueError("it is no whole path")
+    if links:
         return opening.opened(path)
     if root and uri.startswith(f"{root}/"):
         return opening.opened_beneath(path_of(root, base), decode(uri[len(root) + 1 :]))

@@ -138,7 +138,7 @@ class Workspace:
     def look(self) -> str:
         """32 hex digits that tell this folder, at this path, from any other that is put there."""
         mark, status = ownership.read_mark(self.path, MARK) or {}, self.path.stat()
-        things = str(self.path), status.st_dev, status.st_ino, mark.get("ids"), mark.get("owner")
+        things = str(self.path), status.st_ino, mark.get("ids"), mark.get("owner")
         return storage.digest(repr(things).encode("utf-8", "surrogateescape"))[:32]
 
     def _sweep(self) -> None:

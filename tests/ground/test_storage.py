@@ -247,6 +247,13 @@ def test_lying_numbers_of_a_reference_are_typed(tmp_path, file, offset, size):
     assert refusal(Reference(file, offset, size), tmp_path) in ("unreadable", "missing", "too_large")
 
 
+@pytest.mark.parametrize("links", [False, True])
+def test_a_uri_that_is_no_whole_path_is_not_looked_for_where_one_is(tmp_path, file, monkeypatch, links):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadImage, match="unreadable: it is no whole path"):
+        storage.read(Reference(f"file://{file}"), tmp_path, 1000, links=links)
+
+
 def test_below_a_root_that_was_typed_as_a_link_no_link_is_followed(tmp_path):
     (tmp_path / "pile").mkdir()
     (tmp_path / "pile/a.png").write_bytes(b"mine")

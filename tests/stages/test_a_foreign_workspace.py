@@ -96,8 +96,8 @@ def test_a_reference_planted_in_any_table_is_seen(command, tmp_path, elsewhere, 
     command("run", "quickstart", tmp_path / "work", "sample:", "--limit", "3")
     path = tmp_path / "work" / table
     path = path if path.is_file() else next(path.glob("*.parquet"))
-    uri = f"{admission.BUNDLED}../../../../etc/hostname"
-    for planted in ("file:///etc/hostname", uri):
+    climbing = f"{admission.BUNDLED}../../../../etc/hostname"
+    for planted in ("file:///etc/hostname", "file://hostname", climbing, climbing.replace("..", "%2e%2e")):
         rewritten(path, at_uri=planted)
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
         with pytest.raises(Untrusted):
@@ -185,6 +185,13 @@ def test_on_a_terminal_it_asks(work, elsewhere, answer, tmp_path):
     assert process.wait() == (0 if answer == "y" else 3)
     assert b"Shall they be read?" in text
     assert (tmp_path / "state/anidata/workspaces").exists() == (answer == "y")
+
+
+@pytest.mark.parametrize("lie", [{"size": 1 << 40}, {"size": -1}, {"offset": 1 << 62}, {"offset": -9}])
+def test_numbers_of_a_pair_that_lie_are_damage(work, lie):
+    [table] = (work / "pairs").glob("*.parquet")
+    with pytest.raises(DamagedError):
+        pair_file(Workspace(work), pq.read_table(table).to_pylist()[0] | lie)
 
 
 # --- tricks ---------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from anidata.tar import writer
 from anidata.tar.reader import BLOCK
 from anidata.workspace import Workspace
 
+MOST = 1 << 30  # bytes of a file of a pair
+
 
 def pair_file(workspace: Workspace, entry: Mapping[str, Any]) -> bytes:
     """The bytes of a file of a pair, that its row tells of; entry: a row of schemas.PAIRS.
@@ -21,7 +23,7 @@ def pair_file(workspace: Workspace, entry: Mapping[str, Any]) -> bytes:
     name = f"{entry['key']}.{entry['style']}.{entry['suffix']}"
     at = Reference(f"pairs/{tar}", offset - BLOCK, size + BLOCK)
     try:
-        block = storage.read(at, workspace.path, size + BLOCK)
+        block = storage.read(at, workspace.path, MOST)
     except BadImage as error:
         raise damaged(workspace.folder("pairs") / tar, error.message) from error
     if block[:BLOCK] != writer.header(name, size):

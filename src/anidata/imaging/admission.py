@@ -66,13 +66,17 @@ def _outside(workspace: Workspace) -> Iterator[str]:
     inside = (storage.uri_of(workspace.path) + "/", BUNDLED)
     for pattern in TABLES:
         for path in sorted(workspace.path.glob(pattern)):
-            yield from (uri for uri in _uris(path) if not uri.startswith(inside) or "/../" in uri)
+            yield from (uri for uri in _uris(path) if not _is_within(uri, inside))
     try:
         document = workspace.last_recipe()
     except RecipeError:
         yield storage.uri_of(workspace.recipe_file)
         return
     yield from filter(_is_local, _texts(document.get("sources", ())))
+
+
+def _is_within(uri: str, folders: tuple[str, ...]) -> bool:
+    return uri.startswith(folders) and "/../" not in storage.decode(uri)
 
 
 def _uris(path: Path) -> Iterator[str]:

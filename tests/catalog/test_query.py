@@ -24,7 +24,7 @@ from anidata.catalog.catalog import Catalog
 from anidata.catalog.sealed import Sealed
 from anidata.cli import entry
 from anidata.errors import QueryError, StorageError
-from anidata.reports import terminal
+from anidata.reports import answers
 from anidata.workspace import Workspace, open_workspace
 from drawings import ART
 
@@ -173,7 +173,7 @@ def test_values_of_any_type_are_written(views, form):
         "SELECT NULL AS n, uuid() AS u, {'a': [1]} AS s, map(['k'], [1]) AS m, interval 1 day AS i, "
         "time '10:00' AS c, now() AS z, true AS t"
     )
-    terminal.write_table(views.ask(sql), form)
+    answers.write_table(views.ask(sql), form)
 
 
 # --- what is refused ------------------------------------------------------------------------------

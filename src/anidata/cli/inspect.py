@@ -48,11 +48,11 @@ def query(
 ) -> None:
     """Ask the catalog; nothing else can be read or written by it."""
     from anidata.catalog.sealed import Sealed
-    from anidata.reports import terminal
+    from anidata.reports import answers
     from anidata.workspace import open_workspace
 
     with Sealed(open_workspace(work)) as views:
-        terminal.write_table(views.ask(sql), form.value)
+        answers.write_table(views.ask(sql), form.value)
 
 
 @app.command()

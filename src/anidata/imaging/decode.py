@@ -23,6 +23,7 @@ from anidata.imaging.white import on_white
 VERSION = 2  # raised when the same bytes would decode to other pixels
 SRGB_TOLERANCE = 2  # levels of 255: within it a profile is another writing of sRGB
 UNFIT = "its color profile is broken, or not for its channels: ignored"
+KEPT_PROFILE = 1 << 20  # bytes of a profile that is remembered, with 31 others
 SRGB = ImageCms.createProfile("sRGB")
 # Times the side that is asked for: without it the worst picture was 5.3 levels off on average, not 2.1
 ENOUGH = 2
@@ -219,7 +220,7 @@ def _channels(opened: PIL.Image.Image, icc: bytes = b"") -> Noted:
         return _to_srgb(_eight_bits(np.asarray(opened)), icc)
     mode = "RGBA" if opened.has_transparency_data else MODES.get(opened.mode, "RGB")
     with foreign.decoder():
-        to_srgb, note = _transform(icc, mode) if icc else (None, "")
+        to_srgb, note = _way(icc, mode)
         rows = max(1, LOADED // opened.width)
         if rows >= opened.height:
             return _converted(opened, mode, to_srgb), note
@@ -253,6 +254,14 @@ def _converted(opened: PIL.Image.Image, mode: str, to_srgb: ImageCms.ImageCmsTra
 
 def _to_srgb(pixels: Pixels, icc: bytes) -> Noted:
     return _channels(PIL.Image.fromarray(pixels), icc) if icc else (pixels, "")
+
+
+def _way(icc: bytes, mode: str) -> tuple[ImageCms.ImageCmsTransform | None, str]:
+    if not icc:
+        return None, ""
+    if len(icc) > png.MAX_PROFILE:
+        return None, UNFIT
+    return (_transform if len(icc) <= KEPT_PROFILE else _transform.__wrapped__)(icc, mode)
 
 
 @lru_cache(maxsize=32)

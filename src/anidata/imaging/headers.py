@@ -11,6 +11,9 @@ from anidata.errors import BadImage
 
 # Chunks, sub-blocks or pages that are walked: 8 GB of ordinary PNG, 256 MB of ordinary GIF
 MAX_BLOCKS = 1 << 20
+MAX_ITEMS = 4096  # of an AVIF; a grid of 16k has 1,024 tiles, and libavif takes time by their square
+MAX_ENTRIES = 65_535  # of a TIFF's directory, as the classic form has them at most
+MAX_VALUES = 1 << 20  # numbers of one TIFF tag: more strips than a picture has rows
 MAX_PAGES = 10_000  # of a TIFF; beyond, the count stops
 MAGIC = (  # form and the bytes that it begins with
     ("jpeg", b"\xff\xd8\xff"),
@@ -30,6 +33,7 @@ GIF_FRAME, GIF_EXTENSION = 0x2C, 0x21
 GIF_MOST = 0xFFFF  # px: no screen can be larger; a frame beyond it is left to Pillow
 
 TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 16: 8}  # bytes of a value, by type
+TIFF_BYTES = {1, 2, 6, 7}  # types whose values stay bytes
 TIFF_LAST = 34675  # the color profile: the last tag, in their order, on which pixels depend
 
 
@@ -193,6 +197,8 @@ def _tiff_pages(data: bytes, layout: TiffLayout) -> dict[int, int]:
         directory = layout.number(layout.link, data, layout.first)
         while directory and directory not in pages and len(pages) < MAX_PAGES:
             entries = layout.number(layout.entries, data, directory)
+            if entries > MAX_ENTRIES and entry * entries < len(data):
+                raise BadImage("corrupt", f"a directory of {entries:,} tags")
             pages[directory] = directory + struct.calcsize(layout.entries) + entry * entries
             directory = layout.number(layout.link, data, pages[directory])
     except (struct.error, OverflowError) as error:
@@ -204,6 +210,7 @@ def _tiff_end(data: bytes, layout: TiffLayout, directory: int) -> int:
     """Where the last value ends of those that a page's directory, which is whole, keeps outside itself.
 
     Pillow ignores all tags after one that it lacks.
+    Raises: BadImage: `corrupt`: a tag has more numbers than any picture's.
     """
     form = layout.order + layout.entry
     start = directory + struct.calcsize(layout.entries)
@@ -211,6 +218,8 @@ def _tiff_end(data: bytes, layout: TiffLayout, directory: int) -> int:
     ends = [0]
     for tag, kind, count, at in struct.iter_unpack(form, data[start:end]):
         size = count * TIFF_SIZES.get(kind, 0)
+        if count > MAX_VALUES and kind not in TIFF_BYTES and size <= len(data):
+            raise BadImage("corrupt", f"{count:,} values of tag {tag}")
         if tag <= TIFF_LAST and size > layout.room:
             ends.append(at + size)
     return max(ends)
@@ -220,8 +229,10 @@ def check_boxes(data: bytes) -> None:
     """See that the boxes of an AVIF or JPEG 2000 file end where the file does, and a JPEG 2000 stream with
     its end mark.
 
-    Raises: BadImage: `truncated`.
+    Raises: BadImage: `truncated`; `corrupt`: more items or boxes than any picture has.
     """
+    if (items := data.count(b"infe")) > MAX_ITEMS and data[4:8] == b"ftyp":
+        raise BadImage("corrupt", f"the AVIF has {items:,} items")
     bare = data.startswith(b"\xff\x4f")  # a stream without boxes
     stream = data if bare else _stream_in_boxes(data)
     if stream is not None and not stream.endswith(b"\xff\xd9"):
@@ -230,8 +241,11 @@ def check_boxes(data: bytes) -> None:
 
 def _stream_in_boxes(data: bytes) -> bytes | None:
     """The JPEG 2000 stream that lies in the last box of its kind."""
-    at, stream = 0, None
+    at, stream, boxes = 0, None, 0
     while at < len(data):
+        boxes += 1
+        if boxes > MAX_ITEMS:
+            raise BadImage("corrupt", f"the file has more than {MAX_ITEMS:,} boxes")
         length, head = int.from_bytes(data[at : at + 4], "big"), 8
         if length == 1:
             length, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16

@@ -1,5 +1,6 @@
 """JPEG: its segments up to the first scan, and the quality that its luma table shows."""
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +8,9 @@ from dataclasses import dataclass
 from anidata.errors import BadImage
 from anidata.imaging.headers import check_size
 
+MAX_SEGMENTS = 1 << 16  # before the first scan: 4 GB of ordinary ones
+MAX_PROFILE_CHUNKS = 255  # their number is a byte
+NOT_FILL = re.compile(rb"[^\xff]")
 MAX_SCANS = 500  # each costs a pass over the whole picture, and real ones have ten
 STAND_ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}  # markers without a body
 FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -53,7 +57,7 @@ def read(data: bytes, limit: int) -> Jpeg:
     Raises: BadImage: `truncated` before the first scan, `corrupt` without a frame or with hundreds of scans,
     `too_large`.
     """
-    frame, exif, profile, scan, luma = b"", b"", [], 0, None
+    frame, exif, profile, scan, luma = b"", b"", list[bytes](), 0, None
     for marker, start, end in _segments(data):
         body = data[start:end]
         if marker in FRAMES and len(body) > 5 and not frame:
@@ -62,7 +66,7 @@ def read(data: bytes, limit: int) -> Jpeg:
             check_size(width, height, limit)
         elif marker == APP1 and body.startswith(b"Exif\0\0") and not exif:
             exif = body
-        elif marker == APP2 and body.startswith(b"ICC_PROFILE\0"):
+        elif marker == APP2 and body.startswith(b"ICC_PROFILE\0") and len(profile) < MAX_PROFILE_CHUNKS:
             profile.append(body[12:])
         elif marker == TABLES and luma is None:
             luma = _table_sum(body)
@@ -91,10 +95,10 @@ def _check_scans(data: bytes, first: int) -> None:
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Marker, start and end of the body of each segment, up to the first scan's header."""
     at = 2
-    while True:
+    for _ in range(MAX_SEGMENTS):
         at = data.find(b"\xff", at)
-        while at >= 0 and data[at + 1 : at + 2] == b"\xff":  # fill bytes
-            at += 1
+        if at >= 0 and (after := NOT_FILL.search(data, at)):
+            at = after.start() - 1
         if at < 0 or at + 4 > len(data):
             raise BadImage("truncated", "the JPEG ends before its picture begins")
         marker = data[at + 1]
@@ -110,6 +114,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         if marker == SCAN:
             return
         at = max(end, start)
+    raise BadImage("corrupt", f"the JPEG has more than {MAX_SEGMENTS:,} segments before its first scan")
 
 
 def _table_sum(body: bytes) -> int | None:

@@ -1,16 +1,8 @@
 """Results of commands: tables for people on a terminal, and the facts behind them for --json."""
 
 import ast
-import csv
-import json
-import math
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from io import StringIO
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,24 +11,18 @@ from rich.text import Text
 
 from anidata import registry
 from anidata.catalog.catalog import Catalog
-from anidata.engine import spreadsheet
-from anidata.engine.console import VisibleConsole
-from anidata.engine.printing import err, out, out_json, raw, visible
+from anidata.engine.console import VisibleConsole, wide_console
+from anidata.engine.printing import out, visible
 from anidata.reports import funnel
 from anidata.tar import opening
 from anidata.workspace import Workspace
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from anidata.audit.audit import Report
     from anidata.reports.find import Answer, Neighbor
     from anidata.reports.status import Status
     from anidata.stages.clean.explain import Cost, Weighed
 
-WIDE = 10_000  # columns of a table that isn't shown on a terminal: nothing is folded
-
-HEXES = ("phash", "phash_flip")  # 16 digits in JSON: a uint64 is no safe JSON number
 FATES = {None: "", True: "kept", False: "dropped"}  # by `keep`
 
 
@@ -157,11 +143,6 @@ def _costs_table(costs: "Sequence[Cost]") -> Table:
     return table
 
 
-def write_table(answer: "pa.Table", form: str) -> None:
-    """An answer to a query, on stdout."""
-    FORMS[form](answer.rename_columns(_distinct(answer.column_names)))
-
-
 def plugins(name: str) -> dict[str, str]:
     """Plugin of a registry → its one line; a recipe's is its first comment.
 
@@ -189,13 +170,9 @@ def show_answers(answers: Sequence["Answer"]) -> None:
     for answer in answers:
         out(f"{answer.path}: {answer.error}" if answer.error else answer.path)
         if answer.neighbors:
-            _wide_console().print(_neighbors_table(answer.neighbors))
+            wide_console().print(_neighbors_table(answer.neighbors))
         elif not answer.error:
             out("  nothing like it")
-
-
-def _wide_console() -> VisibleConsole:
-    return VisibleConsole(width=None if sys.stdout.isatty() else WIDE)
 
 
 def _neighbors_table(neighbors: Sequence["Neighbor"]) -> Table:
@@ -218,85 +195,6 @@ def show_pairs(lines: Mapping[str, str]) -> None:
     for name, line in lines.items():
         table.add_row(name, line)
     VisibleConsole().print(table)
-
-
-def _as_table(answer: "pa.Table") -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in answer.column_names:
-        table.add_column(name, overflow="fold")
-    for row in answer.to_pylist():
-        table.add_row(*map(_text, row.values()))
-    _wide_console().print(table)
-    err(f"{answer.num_rows:,} rows")
-
-
-def _as_csv(answer: "pa.Table") -> None:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(spreadsheet.cell, answer.column_names))
-    for row in answer.to_pylist():
-        writer.writerow(map(_cell, row.values()))
-        raw(text.getvalue())
-        text.seek(0)
-        text.truncate()
-    raw(text.getvalue())
-
-
-def _cell(value: Any) -> str:
-    text = _text(value)
-    return text if isinstance(value, int | float | Decimal) else spreadsheet.cell(text)
-
-
-def _as_json(answer: "pa.Table") -> None:
-    rows = [{name: _plain(name, value) for name, value in row.items()} for row in answer.to_pylist()]
-    out_json(rows)
-
-
-FORMS: dict[str, Callable[["pa.Table"], None]] = {"table": _as_table, "csv": _as_csv, "json": _as_json}
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Names of columns, the second `key` as `key_2`: a row of JSON can't have one twice."""
-    distinct: list[str] = []
-    for name in names:
-        if name not in distinct:
-            distinct.append(name)
-            continue
-        numbered = (f"{name}_{n}" for n in count(2))
-        distinct.append(next(new for new in numbered if new not in distinct and new not in names))
-    return distinct
-
-
-def _plain(name: str, value: Any) -> Any:
-    """A value as JSON has it."""
-    if isinstance(value, dict):
-        return {n: _plain(n, v) for n, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(name, v) for v in value]
-    if name in HEXES and isinstance(value, int):
-        return f"{value:016x}"
-    return _scalar(value)
-
-
-def _scalar(value: Any) -> str | float | bool | None:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, Decimal):  # sum() of whole numbers is one
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None  # JSON knows no nan and no infinity
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    plain = _plain("", value)
-    if plain is None:
-        return ""
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
 def _bytes(n: int) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from anidata.catalog import gathered
 from anidata.engine import progress
-from anidata.engine.job import Job
+from anidata.engine.job import Job, Request
 from anidata.imaging.admission import admit
 from anidata.sources import Options
 from anidata.stages.ingest import limit, plan, retries
@@ -38,7 +38,7 @@ def run(job: Job) -> Counter[str]:
     if request.retry and retries.add_failed(workspace, request.retry, config.part_size):
         counts += _work(job)
     options = _options(workspace, config)
-    added = _add_sightings(job, options) if request.sources else 0
+    added = _add_sightings(job, request, options) if request.sources else 0
     _say_passed_by(workspace, options.passed_by)
     if added:
         counts += _work(job)
@@ -47,8 +47,7 @@ def run(job: Job) -> Counter[str]:
     return counts
 
 
-def _add_sightings(job: Job, options: Options) -> int:
-    request = limit.request_of(job)
+def _add_sightings(job: Job, request: Request, options: Options) -> int:
     with lister(job.engine) as one:
         size = job.recipe.ingest.part_size
         return plan.add_generation(job.workspace, request, options, size, one.records)

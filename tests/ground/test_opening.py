@@ -48,6 +48,7 @@ ALLOWED = {
     ("imaging/loose/writing.py", "os.open"): "what we begin to write, and its folder",
     ("imaging/loose/writing.py", "open"): "a descriptor that we write by",
     ("training/run/logs.py", "open"): "metrics.csv, to write on: it has just been published",
+    ("sources/web/url_lists.py", "open"): "of a cloud's file system",
     ("stages/dedup/candidates.py", "open"): "our private folder, to write",
     ("stages/dedup/candidates.py", "memmap"): "our private folder",
     ("stages/dedup/candidates.py", "np.load"): "our private folder; allow_pickle is off",
@@ -109,6 +110,7 @@ MAY_RUN = {
     ("engine/worker.py", "import_module"): "the modules of the functions that the main process sends",
     ("engine/worker.py", "pickle.loads"): "from the main process, by a pipe",
     ("engine/ongoing.py", "pickle.loads"): "from a worker of ours, by a pipe",
+    ("engine/limited.py", "pickle.loads"): "from a worker of ours, by a pipe",
 }
 
 

@@ -57,7 +57,6 @@ ALLOWED = {
     ("engine/worker.py", "read_text"): "/proc/self/statm, the system's own",
     ("sources/archives/zip.py", "open"): "a member of a zip that is open",
     ("sources/web/url_lists.py", "gzip.open"): "a file that is open",
-    ("sources/web/url_lists.py", "fsspec.open"): "a URL, for which fsspec is made",
     ("sources/web/url_lists.py", "ParquetFile"): "a file that is open",
     ("sources/listing/shards.py", "open"): "a URL, by fsspec",
     ("dataset/stream.py", "fsspec.open"): "a URL that was typed",

@@ -7,7 +7,6 @@ alone are the leftovers of killed runs found.
 
 import errno
 import fcntl
-import json
 import os
 import re
 import secrets
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from anidata.errors import Locked, StorageError
-from anidata.tar import opening
+from anidata.tar import opening, untrusted
 
 WORKSPACE, OTHER = "workspace.json", ".anidata"
 MARKS = (WORKSPACE, OTHER)  # of a WORK; of a DATASET or RUN
@@ -57,8 +56,8 @@ def parse_mark(text: bytes) -> dict[str, Any] | None:
     if text.startswith(BY_TEXT):
         return {"format": 1}
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = untrusted.read_json(text)
+    except ValueError:
         return None
     return content if isinstance(content, dict) and "format" in content else None
 
@@ -187,9 +186,9 @@ def _locked(folder: int, path: Path) -> int:
 def _described(path: Path) -> str:
     """Who holds a folder, by its HOLDER file."""
     try:
-        holder = json.loads(opening.read_bytes(path, MOST))
+        holder = untrusted.read_json(opening.read_bytes(path, MOST))
         return f"process {holder['process']} on {holder['host']} ({holder['command']})"
-    except (OSError, ValueError, RecursionError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError):
         return "another process"
 
 

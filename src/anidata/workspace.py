@@ -4,7 +4,6 @@ With its format number, its lock and its last recipe.
 """
 
 import hmac
-import json
 import os
 import re
 import secrets
@@ -19,7 +18,7 @@ from typing import Any
 
 from anidata import ownership, recipe, registry, storage
 from anidata.errors import FormatError, Interrupted, RecipeError, StorageError, WorkspaceError
-from anidata.tar import opening
+from anidata.tar import opening, untrusted
 
 FORMAT = 1
 TMP = "tmp"  # of private folders; it may be a link to another disk
@@ -153,7 +152,7 @@ class Workspace:
 
     def _identify(self) -> None:
         """Give the workspace an id where it has none, or only that of the one it is a copy of."""
-        mark: dict[str, Any] = json.loads(opening.read_bytes(self.path / MARK))
+        mark: dict[str, Any] = untrusted.read_json(opening.read_bytes(self.path / MARK))
         ids, home = self.ids, mark.get("path", "")
         if ids and home == str(self.path):
             return
@@ -246,12 +245,12 @@ def open_workspace(path: Path) -> Workspace:
     """
     path = path.absolute()
     try:
-        number = json.loads(opening.read_bytes(path / MARK))["format"]
+        number = untrusted.read_json(opening.read_bytes(path / MARK))["format"]
     except OSError as error:
         raise WorkspaceError(
             f"{path} is no workspace. Start one with: anidata ingest {shlex.quote(str(path))} SOURCE"
         ) from error
-    except (ValueError, RecursionError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise WorkspaceError(
             f"{path / MARK} is not anidata's, or damaged. Name another folder; or, if this was a workspace, "
             f'write {{"format": {FORMAT}}} into that file.'

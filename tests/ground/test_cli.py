@@ -13,7 +13,8 @@ import pytest
 
 import anidata
 from anidata import registry
-from anidata.cli import common
+from anidata.cli import common, entry
+from anidata.errors import WorkspaceError
 from anidata.workspace import open_workspace
 from drawings import ART
 
@@ -225,3 +226,19 @@ anidata.cli.entry.main()
         True,
         False,
     )
+
+
+@pytest.mark.parametrize(
+    "where", ["?token=hunter2secret", "#access_token=hunter2secret", "?X-Amz-Signature=hunter2secret"]
+)
+def test_an_error_that_quotes_a_file_says_no_credential_of_it(where, monkeypatch, capsys):
+    def fail():
+        raise WorkspaceError(f"a file says: https://user:hunter2secret@a.example/1.png{where}")
+
+    monkeypatch.setattr(entry, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    assert ended.value.code == 3
+    said = capsys.readouterr().err
+    assert said.startswith("WorkspaceError: a file says: https://")
+    assert "hunter2secret" not in said

@@ -1,7 +1,6 @@
 """Audit, around the tars: which there are, their splits, and whether manifest, index and tables agree."""
 
 import hashlib
-import json
 import os
 import re
 from collections import Counter
@@ -15,7 +14,7 @@ from anidata.catalog import tables as catalog_tables
 from anidata.dataset.description import FORMAT
 from anidata.engine.engine import Engine, Limits, Watch
 from anidata.errors import FormatError, StorageError, WorkspaceError
-from anidata.tar import opening
+from anidata.tar import opening, untrusted
 
 ROLES = {"train": "train", "training": "train", "test": "test", "testing": "test", "eval": "eval"}
 ROLES |= dict.fromkeys(("val", "valid", "validation", "dev"), "val")
@@ -201,7 +200,7 @@ def _digest(listed: _Listed, watch: Watch) -> str:
 
 def _parsed(path: Path) -> Any:
     try:
-        return json.loads(opening.read_bytes(path, MAX_JSON))
+        return untrusted.read_json(opening.read_bytes(path, MAX_JSON), MAX_JSON)
     except opening.TooLarge as error:
         raise ValueError(f"has over {MAX_JSON:,} bytes") from error
 

@@ -4,7 +4,6 @@ Pictures are decoded, JSON is parsed; only codes and findings come back.
 """
 
 import hashlib
-import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from anidata.engine.engine import Watch
 from anidata.errors import BadImage
 from anidata.imaging import decode
 from anidata.lineart import color_leak, selection
-from anidata.tar import opening
+from anidata.tar import opening, untrusted
 from anidata.tar.writer import Member
 
 # Last suffixes of what has to decode.
@@ -171,14 +170,14 @@ class _Sample:
         """The sample's own JSON; empty where there is none."""
         try:
             about = self._parsed("json")
-        except (KeyError, ValueError, RecursionError, BadImage):
+        except (KeyError, ValueError, BadImage):
             return {}
         return about if isinstance(about, dict) else {}
 
     def _parsed(self, suffix: str) -> Any:
         """The value in a JSON file, read once."""
         if suffix not in self._json:
-            self._json[suffix] = json.loads(self._read(self.members[suffix], MAX_JSON))
+            self._json[suffix] = untrusted.read_json(self._read(self.members[suffix], MAX_JSON))
         return self._json[suffix]
 
     @property

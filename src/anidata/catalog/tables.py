@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from anidata import storage
 from anidata.catalog.damage import damaged, name_of
 from anidata.errors import StorageError
-from anidata.tar import opening
+from anidata.tar import opening, untrusted
 
 FOOTER = b"anidata"  # our key there
+MOST = 1 << 24  # values of what a footer notes
 NAME = "file"  # what the footer calls the table's own name
 SLICE = 1 << 13  # rows of a slice at least
 SLICES = 16  # at most: each costs a look at the whole tables
@@ -95,7 +96,7 @@ def check(path: Path) -> None:
 
 def _origin(file: pq.ParquetFile) -> dict[str, Any]:
     """All that a footer notes. Raises: ValueError: it isn't ours."""
-    origin = json.loads((file.metadata.metadata or {}).get(FOOTER, b"{}"))
+    origin = untrusted.read_json((file.metadata.metadata or {}).get(FOOTER, b"{}"), MOST)
     if not isinstance(origin, dict):
         raise ValueError(f"its footer notes {origin!r}")  # noqa: TRY004  of a file, not of a call
     return origin

@@ -29,7 +29,9 @@ def main() -> None:
         printing.err(f"Interrupted: {GOES_ON}")
         sys.exit(Interrupted.exit_code)
     except AnidataError as error:
-        printing.err(f"{type(error).__name__}: {error}")
+        from anidata.sources.web.secrets import scrubbed
+
+        printing.err(scrubbed(f"{type(error).__name__}: {error}"))  # it may quote what a file says
         sys.exit(error.exit_code)
 
 

@@ -4,7 +4,6 @@ Sources: RFC 9309 (robots.txt); TDMRep, W3C community group report of 2024; draf
 -vocab (Content-Usage, in a header and in robots.txt); Content-Signal, the same in other words.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 from anidata.fetch import AGENT, FetchError
 from anidata.fetch.patterns import LONGEST, RULES, Pattern, Watch
 from anidata.fetch.robots import NOTHING, RIGHTS, Robots, TooManyRules, grouped, parsed
+from anidata.tar import untrusted
 
 ROBOTS_LIMIT = 512 << 10  # bytes that are read of a robots.txt; RFC 9309 asks for 500 KiB at least
 TDM_LIMIT = 1 << 20  # bytes that are read of a tdmrep.json
@@ -112,8 +112,10 @@ def with_reservations(rules: Rules, data: bytes) -> Rules:
 def reservations(data: bytes) -> tuple[Reservation, ...]:
     """The rules of a tdmrep.json, in order. Entries that are none are passed over. Raises: TooManyRules."""
     try:
-        content = json.loads(data)
-    except (ValueError, RecursionError):
+        content = untrusted.read_json(data)
+    except untrusted.TooMuch as error:
+        raise TooManyRules(f"its {TDM_PATH} has {error}") from error
+    except ValueError:
         return ()
     entries = content if isinstance(content, list) else [content]
     rules = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("location"), str)]

@@ -25,7 +25,7 @@ from typing import IO, Any
 from anidata.errors import MissingExtra
 from anidata.sources.listing.sidecars import clean
 from anidata.sources.web.secrets import scrubbed
-from anidata.tar import opening
+from anidata.tar import opening, untrusted
 
 IDLE = 600.0  # seconds without a word; gallery-dl waits 60 for a host that is busy, and tries five times
 TOTAL = 86_400.0  # seconds for a whole gallery
@@ -203,8 +203,8 @@ class _Output:
 def _row(line: bytes) -> Row:
     """Read one of its rows. Raises: ListingFailed: the line is none."""
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        value = untrusted.read_json(line)
+    except ValueError as error:
         raise ListingFailed(0, "gallery-dl says what can't be read as JSON") from error
     if not isinstance(value, dict):
         raise ListingFailed(0, "gallery-dl says what is no row")

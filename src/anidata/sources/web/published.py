@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from anidata.sources import Record
 from anidata.sources.web.secrets import scrubbed, url_without_secrets, without_secrets
+from anidata.tar import untrusted
 
 TEXTS = ("root", "name", "file", "message", "license", "artist", "rating", "caption")
 _FIELDS = re.compile(
@@ -41,7 +42,7 @@ def _extra(text: str) -> str:
     if scrubbed(text) == text and not _FIELDS.search(text):
         return text
     try:
-        value = without_secrets(json.loads(text), of_program=False)
-    except (ValueError, RecursionError):
+        value = without_secrets(untrusted.read_json(text), of_program=False)
+    except ValueError:
         return scrubbed(text)
     return json.dumps(value, ensure_ascii=False, sort_keys=True)

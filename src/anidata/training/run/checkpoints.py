@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 
 from anidata import storage
 from anidata.errors import FormatError, RunError
+from anidata.tar import untrusted
 from anidata.training import ema
 from anidata.training.baseline import Baseline
 from anidata.training.run import forms
@@ -146,8 +147,8 @@ def _opened(path: Path) -> Any:
 
 def _about(path: Path, metadata: Mapping[str, str] | None) -> Any:
     try:
-        return json.loads((metadata or {}).get(META, "null"))
-    except (ValueError, RecursionError) as error:
+        return untrusted.read_json((metadata or {}).get(META, "null"))
+    except ValueError as error:
         raise _damaged(path, f"has damaged metadata ({error})") from error
 
 

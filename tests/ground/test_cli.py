@@ -233,9 +233,10 @@ anidata.cli.entry.main()
 )
 def test_an_error_that_quotes_a_file_says_no_credential_of_it(where, monkeypatch, capsys):
     def fail():
-        raise WorkspaceError(f"a file says: https://user:hunter2secret@a.example/1.png{where}")
+        raise WorkspaceError(f"a file says: https://user:hunter2secret@a.example/1.png{where}hunter2secret")
 
     monkeypatch.setattr(entry, "app", fail)
+    monkeypatch.setattr(entry, "_may_import_pandas", lambda _: True)
     with pytest.raises(SystemExit) as ended:
         entry.main()
     assert ended.value.code == 3

@@ -156,7 +156,7 @@ def digest(folder: Path) -> str:
 def spoil_file(path: Path, hostile: Hostile) -> None:
     """One file of a WORK, DATASET or RUN, by what it is; or exchanged for what is no file."""
     dice, data = hostile.dice, path.read_bytes()
-    if dice.random() < 0.06 and type(hostile) is Hostile:
+    if dice.random() < 0.06:
         path.unlink()
         dice.choice(
             (
@@ -168,7 +168,7 @@ def spoil_file(path: Path, hostile: Hostile) -> None:
             )
         )()
         return
-    if path.suffix == ".tar" and dice.random() < 0.5 and type(hostile) is Hostile:
+    if path.suffix == ".tar" and dice.random() < 0.5:
         path.write_bytes(hostile.archive([picture(n) for n in range(3)])[1])
     elif path.suffix in (".json", ".toml", ".parquet", ".safetensors") and dice.random() < 0.8:
         path.write_bytes(_structured(path, data, hostile))
@@ -189,6 +189,8 @@ def _structured(path: Path, data: bytes, hostile: Hostile) -> bytes:
 
 
 def _spoil_some(folder: Path, hostile: Hostile) -> None:
+    if isinstance(hostile, Harmless):
+        return
     paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock" and p.stat().st_size]
     for path in hostile.dice.sample(paths, hostile.dice.choice((1, 1, 1, 2, 4))):
         spoil_file(path, hostile)

@@ -13,8 +13,8 @@ Hardware, time, result:
         45 to 60 s, `cae` past 20 dB after 30 to 61 s (5 seeds each); given each other's lines, the loss of
         `unet` is 9 times as high or more, of `cae` 4.6 times
     128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs: `unet`
-        15.36 and 15.35 dB, SSIM .588 and .586, CIEDE2000 13.8 and 13.7 (2 seeds) after 6,000 images; `cae`
-        13.37 dB, .397, 16.0 (one seed) after 5,796
+        15.36 and 15.35 dB, CIEDE2000 13.8 and 13.7 (2 seeds) after 6,000 images; `cae` 13.37 dB, 16.0 (one
+        seed) after 5,796 (before the jitter had brightness and contrast; SSIM is to be measured anew)
     256 px on a GPU: not yet run
 """
 

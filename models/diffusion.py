@@ -13,8 +13,9 @@ Hardware, time, result:
     16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `default` past 17 dB PSNR after
         135 to 181 s (4 seeds); given each other's lines, the loss is 3.9 times as high or more
     128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs, one
-        seed: `default` 11.73 dB, SSIM .453, CIEDE2000 18.8 after 4,600 images, no better than the bare
-        line: it has only begun, and clouds of color are all there is to see
+        seed: `default` 11.73 dB, CIEDE2000 18.8 after 4,600 images, no better than the bare line: it has
+        only begun, and clouds of color are all there is to see (before the jitter had brightness and
+        contrast; SSIM is to be measured anew)
     256 px on a GPU: not yet run
 """
 

@@ -38,7 +38,7 @@ from torch import Tensor, nn
 
 from anidata.errors import RecipeError
 from anidata.recipe import Amount, Count, Positive, Share
-from anidata.training import optimizers
+from anidata.training import foreign, optimizers
 from anidata.training.baseline import Batch, Update
 from anidata.training.models import Widths, check_sides
 
@@ -318,7 +318,8 @@ class Latents:
 def opened(kind: Any, name: str, folder: str) -> Any:
     """A network of diffusers from its folder, never from afar, never unpickled.
 
-    Raises: RecipeError: no such folder, or none that holds this network in safetensors.
+    Raises: RecipeError: no such folder, none that holds this network in safetensors, or one with tensors
+        missing or too many.
     """
     if not folder or not Path(folder).expanduser().is_dir():
         missing = f"{folder}: no such folder" if folder else "not set"
@@ -328,14 +329,45 @@ def opened(kind: Any, name: str, folder: str) -> Any:
         )
     path = Path(folder).expanduser()
     try:
-        return kind.from_pretrained(
-            path, use_safetensors=True, local_files_only=True, torch_dtype=torch.float32
+        network, fit = kind.from_pretrained(
+            path,
+            use_safetensors=True,
+            local_files_only=True,
+            torch_dtype=torch.float32,
+            output_loading_info=True,
         )
     # diffusers' words for a file that is missing, damaged or of another shape
     except (OSError, ValueError, RuntimeError) as error:
         raise RecipeError(
-            f"model.{name}: {folder} holds no {kind.__name__} in safetensors: {error}"
+            f"model.{name}: {folder} holds no {kind.__name__} in safetensors: {error}{_pickled(path)}"
         ) from error
+    check_whole(network, fit, f"model.{name}: {folder}")
+    return network
+
+
+def check_whole(network: nn.Module, fit: Mapping[str, Any], where: str) -> None:
+    """Hold a network against how a file of weights fitted it: diffusers draws by chance what is missing.
+
+    Raises: RecipeError: a tensor missing, too many, of another shape, or that can't be weights.
+    """
+    kinds = {
+        "missing": "missing_keys",
+        "none of this network": "unexpected_keys",
+        "of another shape": "mismatched_keys",
+    }
+    for what, key in kinds.items():
+        if names := sorted(map(str, fit[key])):
+            raise RecipeError(f"{where}: {names[0]} is {what}. Take weights and config.json of one network.")
+    weights = network.state_dict()
+    floating = (name for name, tensor in network.named_parameters() if tensor.is_floating_point())
+    if wrong := foreign.unlike(weights, floating):
+        raise RecipeError(f"{where}: {wrong}. Take whole weights.")
+
+
+def _pickled(folder: Path) -> str:
+    """How to convert the pickle that a folder has in place of safetensors; empty if it has none."""
+    pickles = sorted(folder.glob("*.bin"))
+    return f" {foreign.remedy(pickles[0])}" if pickles else ""
 
 
 def check_form(unet: UNet2DConditionModel, folder: str) -> int:

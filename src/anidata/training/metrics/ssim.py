@@ -3,11 +3,13 @@
     (2·μx·μy + C1)·(2·σxy + C2) / ((μx² + μy² + C1)·(σx² + σy² + C2))
     C1 = (.01·L)², C2 = (.03·L)², L: white − black
 
-The formula holds for values that begin at black = 0, for it weighs means by their size: so pictures are
-brought from [-1, 1] to [0, 1] first, where the value is that of the uint8 pictures with L = 255. (Version 1
-took them in [-1, 1], and had flat grays of opposite sign for opposites.) Means, variances and the covariance are taken under a Gaussian window of 11 × 11 px with σ = 1.5 px about
+Means, variances and the covariance are taken under a Gaussian window of 11 × 11 px with σ = 1.5 px about
 every pixel, in each channel by itself, the picture mirrored at its borders as torchmetrics has it. The mean
 over pixels and channels is the picture's value.
+
+The formula holds for values that begin at 0 for black, for it weighs means by their size: pictures are
+brought from [-1, 1] to [0, 1] first, and the value is that of uint8 pictures with L = 255. Version 1 took
+them as they were: gray 118 against 137 was -.93 in place of .99.
 Source: Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to structural
 similarity", eq. 13
 """

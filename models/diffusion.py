@@ -43,9 +43,10 @@ from anidata.training.baseline import Batch, Update
 from anidata.training.models import Widths, check_sides
 
 TIMES = 1000  # steps of noise that a network's time is counted in
-# share of noise in a flow's pictures, at least: velocities are divided by it, and the last traces would
-# outweigh all else
+# share of noise in the pictures that a flow is trained on, at least: velocities are divided by it, and the
+# last traces would outweigh all else. Sampling goes below it, and divides by what there is
 LEAST = 0.05
+MOST = 100  # by how much a noise's error may be multiplied in the picture that it tells: 1/√ᾱ where it begins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +185,7 @@ class Flow:
         """The velocity, from the network's output."""
         if self.config.prediction == "velocity":
             return output
-        return (noisy - output) / (time.view(-1, 1, 1, 1) / TIMES).clamp(min=LEAST)
+        return (noisy - output) / (time.view(-1, 1, 1, 1) / TIMES)
 
     def steps(self) -> FlowMatchEulerDiscreteScheduler:
         euler, count = FlowMatchEulerDiscreteScheduler(TIMES, shift=self.config.shift), self.config.steps
@@ -196,6 +197,9 @@ class Flow:
 class Noise:
     """DDPM: the network tells the noise (epsilon) in a noisy picture, or v. Sampled by DDIM.
 
+    A picture told by its noise is multiplied by 1/√ᾱ, and so is every error: 20,291 times at the last time of
+    squaredcos. So sampling by epsilon begins at the last time at which that is `MOST` or less; v, which tells
+    the picture where there is nothing but noise, begins at the last of all.
     Source: Ho et al. 2020, arXiv 2006.11239; Song et al. 2021 (DDIM), arXiv 2010.02502; Salimans, Ho 2022
     (v), arXiv 2202.00512
     """
@@ -204,32 +208,48 @@ class Noise:
         """clip: pictures are known to lie in [-1, 1]; latents aren't."""
         # Stable Diffusion's, and the paper's
         start, end = (0.00085, 0.012) if config.betas == "scaled_linear" else (0.0001, 0.02)
-        self.count = config.steps
-        self.settings = {
-            "num_train_timesteps": TIMES,
-            "beta_start": start,
-            "beta_end": end,
-            "beta_schedule": config.betas,
-            "prediction_type": {"epsilon": "epsilon", "v": "v_prediction"}[config.objective],
-            "clip_sample": clip,
-            "timestep_spacing": "trailing",
-        }
-        self.noises = DDIMScheduler(**self.settings)
+        self.count, self.clip, self.by_noise = config.steps, clip, config.objective == "epsilon"
+        self.noises = DDIMScheduler(TIMES, start, end, config.betas)
 
     def mix(self, clean: Tensor, noise: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(noisy, time, target)."""
         time = torch.randint(TIMES, (len(clean),), generator=generator, device=clean.device)
-        of_velocity = self.settings["prediction_type"] == "v_prediction"
-        target = self.noises.get_velocity(clean, noise, time) if of_velocity else noise
+        target = noise if self.by_noise else self.noises.get_velocity(clean, noise, time)
         return self.noises.add_noise(clean, noise, time), time, target
 
     def meant(self, output: Tensor, noisy: Tensor, time: Tensor) -> Tensor:  # noqa: ARG002 it is just that
         return output
 
-    def steps(self) -> DDIMScheduler:
-        ddim = DDIMScheduler(**self.settings)
-        ddim.set_timesteps(self.count)
-        return ddim
+    def steps(self) -> "Ddim":
+        kept = self.noises.alphas_cumprod
+        usable = int((kept.rsqrt() <= MOST).sum()) if self.by_noise else TIMES  # ᾱ falls: the first ones
+        return Ddim(kept[:usable], self.count, by_noise=self.by_noise, clip=self.clip)
+
+
+class Ddim:
+    """Steps of DDIM without noise of their own, evenly from the last time down to the picture.
+
+    diffusers' own goes by whole strides of all times: neither other times nor numbers of steps that don't
+    divide them are met exactly.
+    Source: Song et al. 2021, eq. 12 with σ = 0, arXiv 2010.02502; from the last time on ("trailing"): Lin et
+    al. 2024, arXiv 2305.08891
+    """
+
+    def __init__(self, kept: Tensor, count: int, *, by_noise: bool, clip: bool) -> None:
+        """kept: ᾱ by time. clip: pictures are known to lie in [-1, 1]."""
+        times = torch.linspace(len(kept), 0, min(count, len(kept)) + 1).round().long()[:-1] - 1
+        self.timesteps, self.by_noise, self.clip = times, by_noise, clip
+        self._kept = kept
+        self._next = dict(zip(times.tolist(), [*kept[times[1:]].tolist(), 1.0], strict=True))
+
+    def step(self, output: Tensor, time: Tensor, noisy: Tensor) -> tuple[Tensor]:
+        """The picture at the next time."""
+        kept, then = float(self._kept[time]), self._next[int(time)]
+        signal, share = kept**0.5, (1 - kept) ** 0.5
+        clean = (noisy - share * output) / signal if self.by_noise else signal * noisy - share * output
+        clean = clean.clamp(-1, 1) if self.clip else clean
+        noise = output if self.by_noise else share * noisy + signal * output
+        return (then**0.5 * clean + (1 - then) ** 0.5 * noise,)
 
 
 class Pixels:

@@ -62,7 +62,9 @@ class Config:
     cycle: Amount = 0.0  # of L1 there and back again, for unpaired sets; 0: off, the pictures are pairs
     # of L1 between a color picture and itself painted, a line and itself drawn, with `cycle`; 0: off
     identity: Amount = 0.0
-    r1: Amount = 1e-3  # gamma of the penalty on the discriminator's gradient at real pictures; 0: off
+    # gamma of the penalty on the discriminator's gradient at real pictures, of a patch: the same at any size;
+    # 0: off. At 128 px it is what 1e-3 was while the penalty summed over patches
+    r1: Amount = 0.4
     r1_every: Positive = 16  # steps from one penalty to the next, on average; 1: in each
     optimizer: optimizers.Name = "adam"  # of both sides
     lr: Amount = 5e-4  # of the generator, at its highest; train.schedule moves both
@@ -215,17 +217,21 @@ def generator_loss(config: Config, judge: nn.Module, fake: Tensor) -> Tensor:
 
 
 def penalty(judge: nn.Module, real: Tensor) -> Tensor:
-    """Squared norm of the gradient of all logits by the colors, averaged over the batch.
+    """Squared norm of the gradient of a scale's logits by the colors, for each of its patches.
 
-    The colors are the last three channels.
+    The mean over batch and scales. R1 is of one logit for a picture; the gradient of a sum over patches has a
+    squared norm that grows with their number, while the loss beside it is their mean: so it is divided by
+    that number, and one gamma means the same at any size. The colors are the last three channels.
     Source: Mescheder et al. 2018 (R1), arXiv 1801.04406; lazily: Karras et al. 2020 (StyleGAN2), arXiv
     1912.04958
     """
     real = real.detach().float().requires_grad_()
     with torch.autocast(real.device.type, enabled=False):  # second derivatives want full precision
-        logits = torch.stack([scale.sum() for scale in judge(real)]).sum()
-        (gradient,) = torch.autograd.grad(logits, real, create_graph=True)
-    return gradient[:, -3:].square().sum(dim=(1, 2, 3)).mean()
+        norms = []
+        for logits in judge(real):
+            (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+            norms.append(gradient[:, -3:].square().sum(dim=(1, 2, 3)).mean() / logits[0].numel())
+    return torch.stack(norms).mean()
 
 
 def optimizers_of(

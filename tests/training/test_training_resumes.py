@@ -109,6 +109,37 @@ def test_parts_of_a_step_resume_too(dataset, tmp_path):
     assert _tensors((runs[0] / "checkpoints/000000000048.safetensors").read_bytes()) == bytes_of(runs[1])[1]
 
 
+def extended(dataset, run, capsys, first, then):
+    """What a run that goes on with other settings says."""
+    go(dataset, run, "train.images=24", *first)
+    capsys.readouterr()
+    go(dataset, run, *then)
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_a_decayed_run_that_is_extended_says_what_its_rate_does_and_what_to_type(
+    schedule, dataset, tmp_path, capsys
+):
+    settings = (f"train.schedule={schedule}",)
+    said = extended(dataset, tmp_path / "a run", capsys, settings, settings)
+    assert "train.images was 24 and is 48" in said
+    factor = {"linear": "1", "cosine": "0.5"}[schedule]
+    assert f"after 24 images the learning rate's factor goes from 0 to {factor}." in said
+    assert "To leave it: --set train.images=24." in said
+    assert f"--init '{tmp_path / 'a run'}' --set train.schedule=constant --set model.lr=RATE" in said
+
+
+def test_a_run_of_one_rate_is_extended_without_a_word(dataset, tmp_path, capsys):
+    assert "train.images was" not in extended(dataset, tmp_path, capsys, (), ())
+
+
+def test_a_run_that_goes_on_in_other_parts_says_so(dataset, tmp_path, capsys):
+    said = extended(dataset, tmp_path, capsys, (), ("train.accumulate=2",))
+    assert "train.accumulate was 1 and is 2: a step has the same pictures" in said
+    assert "--set train.accumulate=1." in said
+
+
 COMMAND = [sys.executable, "-m", "anidata", "train-baseline", str(TINY)]
 
 

@@ -12,6 +12,7 @@ import torch
 
 from anidata import registry
 from anidata.dataset import samples
+from anidata.engine import progress
 from anidata.training import config, distributed, models
 from anidata.training.baseline import Baseline
 from anidata.training.data.loader import Loader, LoaderConfig
@@ -50,7 +51,7 @@ def run(order: Order) -> Outcome:
     )
     with folder.held(session.run, team):
         if team.first and (note := folder.begin(session.run, chosen, _surroundings(session))):
-            session.notes.append(note)
+            progress.say(note)
         team.wait()
         done = session.go_on()
     team.leave()

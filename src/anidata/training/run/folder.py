@@ -31,7 +31,7 @@ from anidata import ownership, recipe, storage, workspace
 from anidata.catalog.damage import read_json
 from anidata.errors import DamagedError, RunError
 from anidata.tar import opening
-from anidata.training.config import FREE, Recipe, differences
+from anidata.training.config import FREE, TOLD, Recipe, consequences, differences
 from anidata.training.distributed import Processes
 
 PACKAGES = (
@@ -167,17 +167,21 @@ def _sweep(run: Run) -> None:
 def begin(run: Run, chosen: Recipe, surroundings: Surroundings) -> str:
     """Write a new run's recipe and environment, or compare with those that are there.
 
-    Returns: a note for the user, or nothing.
+    Returns: notes for the user, or nothing.
     Raises: RunError: the run was begun with another recipe or data set.
     """
-    known = run.surroundings()
+    known, notes = run.surroundings(), []
     if run.recipe_file.is_file():
+        before = run.recipe()
         _check_same(run, chosen, surroundings, known)
+        notes = consequences(before.train, chosen.train, run.path, max(run.checkpoints(), default=0))
     publish_changed(run.recipe_file, recipe.dump(chosen))
     document = environment() | surroundings
     publish_changed(run.environment, json.dumps(document, indent=1, sort_keys=True) + "\n")
     changed = known.get("model_file", surroundings["model_file"]) != surroundings["model_file"]
-    return f"the model file {chosen.baseline} isn't as it was in the last session" if changed else ""
+    if changed:
+        notes.append(f"the model file {chosen.baseline} isn't as it was in the last session.")
+    return " ".join(notes)
 
 
 def publish_changed(path: Path, text: str) -> None:
@@ -244,7 +248,7 @@ def _check_same(run: Run, chosen: Recipe, surroundings: Surroundings, known: dic
         more = f" (and {len(changed) - 1} more: {', '.join(changed[1:])})" if len(changed) > 1 else ""
         raise RunError(
             f"{run.path} was begun with {_setting(changed[0], old)}, not {_setting(changed[0], new)}{more}. "
-            f"Give the same settings, or name a new RUN. What may change: {', '.join(FREE)}."
+            f"Give the same settings, or name a new RUN. What may change: {', '.join((*TOLD, *FREE))}."
         )
     if known.get("dataset", surroundings["dataset"]) != surroundings["dataset"]:
         raise RunError(

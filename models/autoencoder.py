@@ -50,8 +50,10 @@ class Config:
     loss: losses.Weights = L1  # of the picture beside its truth
     optimizer: optimizers.Name = "adamw"  # adam, adamw, rmsprop, sgd
     lr: Amount = 5e-4  # at its highest; train.schedule moves it
-    beta1: Share = 0.9  # what stays of the gradient's average in a step; momentum of rmsprop, sgd; 0: off
-    beta2: Share = 0.999  # what stays of the squared gradient's average
+    beta1: Share = 0.9  # of adam, adamw: what stays of the gradient's average in a step; 0: off
+    beta2: Share = 0.999  # of adam, adamw: what stays of the squared gradient's average
+    momentum: Share = 0.0  # of rmsprop, sgd; 0: off
+    alpha: Share = 0.99  # of rmsprop: what stays of the squared gradient's average
     weight_decay: Amount = 0.0  # share of the rate by which weights shrink in a step; 0: off
 
 
@@ -90,11 +92,7 @@ class Regression:
         self.compare = losses.Comparison(config.loss)
         network = UNet(config)
         self.networks: dict[str, nn.Module] = {"network": network}
-        betas = (config.beta1, config.beta2)
-        optimizer = optimizers.build(
-            config.optimizer, network.parameters(), config.lr, betas, config.weight_decay
-        )
-        self.optimizers = {"network": optimizer}
+        self.optimizers = {"network": optimizers.of(config, network.parameters(), config.lr)}
 
     def step(
         self,

@@ -76,8 +76,10 @@ class Config:
     unet: str = ""  # folder of a UNet2DConditionModel to be fine-tuned, with `vae`; "": a network made anew
     optimizer: optimizers.Name = "adamw"  # adam, adamw, rmsprop, sgd
     lr: Amount = 1e-3  # at its highest; train.schedule moves it
-    beta1: Share = 0.9  # what stays of the gradient's average in a step; momentum of rmsprop, sgd; 0: off
-    beta2: Share = 0.999  # what stays of the squared gradient's average
+    beta1: Share = 0.9  # of adam, adamw: what stays of the gradient's average in a step; 0: off
+    beta2: Share = 0.999  # of adam, adamw: what stays of the squared gradient's average
+    momentum: Share = 0.0  # of rmsprop, sgd; 0: off
+    alpha: Share = 0.99  # of rmsprop: what stays of the squared gradient's average
     weight_decay: Amount = 0.0  # share of the rate by which weights shrink in a step; 0: off
 
 
@@ -118,12 +120,8 @@ class Diffusion:
     def __init__(self, config: Config, space: "Pixels | Latents", objective: "Flow | Noise") -> None:
         check_sides((config.size, config.size), space.multiple, space.remedy)
         self.config, self.space, self.objective, self.networks = config, space, objective, space.networks
-        betas = (config.beta1, config.beta2)
-        unet = self.networks["unet"]
-        optimizer = optimizers.build(
-            config.optimizer, unet.parameters(), config.lr, betas, config.weight_decay
-        )
-        self.optimizers = {"unet": optimizer}
+        parameters = self.networks["unet"].parameters()
+        self.optimizers = {"unet": optimizers.of(config, parameters, config.lr)}
 
     def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:
         check_sides(batch.condition.shape, self.space.multiple, self.space.remedy)

@@ -70,8 +70,10 @@ class Config:
     lr: Amount = 5e-4  # of the generator, at its highest; train.schedule moves both
     discriminator_lr: Amount = 2e-4  # at its highest
     discriminator_weight: Amount = 1.0  # of its loss, beside the clipping of its gradient; 1: off
-    beta1: Share = 0.5  # what stays of the gradient's average in a step; momentum of rmsprop, sgd; 0: off
-    beta2: Share = 0.999  # what stays of the squared gradient's average
+    beta1: Share = 0.5  # of adam, adamw: what stays of the gradient's average in a step; 0: off
+    beta2: Share = 0.999  # of adam, adamw: what stays of the squared gradient's average
+    momentum: Share = 0.0  # of rmsprop, sgd; 0: off
+    alpha: Share = 0.99  # of rmsprop: what stays of the squared gradient's average
 
 
 DEFAULT = Config()
@@ -238,9 +240,8 @@ def optimizers_of(
     config: Config, generators: list[nn.Module], discriminators: list[nn.Module]
 ) -> dict[str, torch.optim.Optimizer]:
     sides = {"generator": (generators, config.lr), "discriminator": (discriminators, config.discriminator_lr)}
-    betas = (config.beta1, config.beta2)
     return {
-        name: optimizers.build(config.optimizer, nn.ModuleList(networks).parameters(), lr, betas)
+        name: optimizers.of(config, nn.ModuleList(networks).parameters(), lr)
         for name, (networks, lr) in sides.items()
     }
 

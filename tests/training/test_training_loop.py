@@ -18,7 +18,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import training_lab as labs
-from anidata.errors import TrainingError
+from anidata.errors import Diverged, TrainingError
 from anidata.training import ema, loop
 from anidata.training.baseline import Batch
 from anidata.training.loop import State, prepare, train
@@ -185,7 +185,7 @@ def test_gradients_that_stay_broken_end_training_with_a_remedy():
     message = (
         r"gradient of 'critic, painter' hasn't been finite in 3 steps running, up to image 12\. .*model\.lr"
     )
-    with pytest.raises(TrainingError, match=message):
+    with pytest.raises(Diverged, match=message):
         trained(baseline, config(max_skipped=3), source=nothing)
     assert same(first, _floating(baseline))
 

@@ -22,7 +22,7 @@ from torch.nn import Parameter
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
-from anidata.errors import TrainingError
+from anidata.errors import Diverged, TrainingError
 from anidata.training.baseline import Baseline, Batch
 from anidata.training.config import Config
 from anidata.training.distributed import Processes
@@ -117,7 +117,7 @@ def train(
     """Train until `config.images` are seen; yield a Progress for each step.
 
     A batch has the pictures of one process and part.
-    Raises: TrainingError: gradients haven't been finite in `config.max_skipped` steps running, or
+    Raises: Diverged: gradients haven't been finite in `config.max_skipped` steps running. TrainingError:
         torch.compile can't do it.
     """
     updater = Updater(baseline, config, processes)
@@ -231,12 +231,11 @@ def _count(state: State, updater: Updater, config: Config) -> None:
     state.skipped += bool(updater.broken)
     state.running = state.running + 1 if updater.broken else 0
     if state.running >= config.max_skipped:
-        raise TrainingError(
+        raise Diverged(
             f"the gradient of '{', '.join(sorted(updater.broken))}' hasn't been finite "
             f"in {state.running} steps running, up to image {state.images:,}. "
             "Train with a lower learning rate (--set model.lr=…) "
-            "or in full precision (--set train.precision=fp32), in a new RUN; "
-            "--init RUN starts it from this run's last good weights."
+            "or in full precision (--set train.precision=fp32), in a new RUN."
         )
 
 

@@ -50,7 +50,7 @@ def save(path: Path, baseline: Baseline, averages: ema.Tensors, facts: Facts) ->
     Raises: StorageError: the disk is full, read-only or fails; what stood at `path` stands.
     """
     kept, groups = _optimizers(baseline)
-    tensors = {**_named("networks", ema.tensors(_trained(baseline))), **_named("ema", averages), **kept}
+    tensors = {**_named("networks", ema.tensors(trained(baseline))), **_named("ema", averages), **kept}
     write(path, tensors, Header(format=FORMAT, facts=facts, groups=groups))
 
 
@@ -65,7 +65,7 @@ def load(path: Path, baseline: Baseline, averages: ema.Tensors) -> Facts:
     images = header["facts"].get("images", 0)
     if path.stem.isdecimal() and images != int(path.stem):
         raise _damaged(path, f"is that of {images:,} images", ours=True)
-    own = {**_named("networks", ema.tensors(_trained(baseline))), **_named("ema", averages)}
+    own = {**_named("networks", ema.tensors(trained(baseline))), **_named("ema", averages)}
     _check_tensors(path, own, {n: t for n, t in tensors.items() if not n.startswith("optimizers.")})
     _check_optimizers(path, baseline, tensors, header["groups"])
     with torch.no_grad():
@@ -225,7 +225,7 @@ def _raise_foreign(path: Path, why: str) -> None:
     )
 
 
-def _trained(baseline: Baseline) -> dict[str, nn.Module]:
+def trained(baseline: Baseline) -> dict[str, nn.Module]:
     """The networks that training changes: one that is frozen, such as a VAE, is built as it was."""
     return {
         name: network

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from anidata.errors import RecipeError
 from anidata.recipe import Amount, Count, Positive, Share
-from anidata.training import losses, optimizers
+from anidata.training import losses, optimizers, watch
 from anidata.training.baseline import Batch, Update
 from anidata.training.models import Widths, check_sides
 
@@ -89,7 +89,7 @@ class Regression:
         if config.loss == losses.Weights():
             raise RecipeError("model.loss: all of it is 0. Set model.loss.l1=1")
         self.config = config
-        self.compare = losses.Comparison(config.loss)
+        self.compare, self.diversity = losses.Comparison(config.loss), watch.Diversity()
         network = UNet(config)
         self.networks: dict[str, nn.Module] = {"network": network}
         self.optimizers = {"network": optimizers.of(config, network.parameters(), config.lr)}
@@ -101,9 +101,10 @@ class Regression:
         update: Update,
     ) -> Mapping[str, Tensor]:
         check(self.config, batch.condition.shape)
-        total, terms = self.compare(self.networks["network"](batch.condition), batch.color)
+        painted = self.networks["network"](batch.condition)
+        total, terms = self.compare(painted, batch.color)
         update(total, "network")
-        return {"loss": total.detach(), **terms}
+        return {"loss": total.detach(), **terms, **self.diversity(painted, batch.color)}
 
     @torch.no_grad()
     def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:  # noqa: ARG002 nothing is random

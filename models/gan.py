@@ -32,7 +32,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from anidata.errors import RecipeError
 from anidata.recipe import Amount, Positive, Share
-from anidata.training import losses, optimizers
+from anidata.training import losses, optimizers, watch
 from anidata.training.baseline import Batch, Update
 from anidata.training.models import Widths, check_sides
 
@@ -128,21 +128,21 @@ class Paired:
         self.compare = losses.Comparison(config.loss)
         generator, judge = generator_of(config, config.condition), Discriminator(config, config.condition + 3)
         self.networks: dict[str, nn.Module] = {"generator": generator, "discriminator": judge}
-        self.optimizers = optimizers_of(config, [generator], [judge])
+        self.optimizers, self.diversity = optimizers_of(config, [generator], [judge]), watch.Diversity()
 
     def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:
         check(self.config, batch.condition.shape)
         judge, line = self.networks["discriminator"], batch.condition
         painted = self.networks["generator"](line, generator)
         real, fake = torch.cat([line, batch.color], 1), torch.cat([line, painted], 1)
-        judged = discriminator_loss(self.config, judge, real, fake.detach(), generator)
+        judged, right = discriminator_loss(self.config, judge, real, fake.detach(), generator)
         update(judged, "discriminator")
         fooled = generator_loss(self.config, judge, fake)
         total, terms = self.compare(painted, batch.color)
         total = total + self.config.adversarial_weight * fooled
         update(total, "generator")
         game = {"adversarial": fooled.detach(), "discriminator": judged.detach()}
-        return {"loss": total.detach(), **terms, **game}
+        return {"loss": total.detach(), **terms, **game, **right, **self.diversity(painted, batch.color)}
 
     @torch.no_grad()
     def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -170,6 +170,7 @@ class Unpaired:
         judges: dict[str, nn.Module] = {"color_judge": color_judge, "line_judge": line_judge}
         self.networks = generators | judges
         self.optimizers = optimizers_of(config, list(generators.values()), list(judges.values()))
+        self.diversity = watch.Diversity()
 
     def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:
         check(self.config, batch.condition.shape)
@@ -177,9 +178,10 @@ class Unpaired:
         paint, draw = (partial(self.networks[name], generator=generator) for name in ("painter", "drawer"))
         painted, drawn = paint(line), draw(color)
         sides = [(self.networks["color_judge"], color, painted), (self.networks["line_judge"], line, drawn)]
-        judged = sum(
+        games = [
             discriminator_loss(config, judge, real, fake.detach(), generator) for judge, real, fake in sides
-        )
+        ]
+        judged = games[0][0] + games[1][0]
         update(judged, "discriminator")
         fooled = sum(generator_loss(config, judge, fake) for judge, _, fake in sides)
         cycle = losses.l1(draw(painted), line) + losses.l1(paint(drawn), color)
@@ -189,7 +191,8 @@ class Unpaired:
         total = config.adversarial_weight * fooled + config.cycle * cycle + config.identity * identity
         update(total, "generator")
         terms = {"loss": total, "cycle": cycle, "identity": identity, "adversarial": fooled}
-        return {name: value.detach() for name, value in terms.items()} | {"discriminator": judged.detach()}
+        terms |= {"discriminator": judged, **games[0][1], **self.diversity(painted, color)}
+        return {name: value.detach() for name, value in terms.items()}
 
     @torch.no_grad()
     def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -200,16 +203,17 @@ class Unpaired:
 
 def discriminator_loss(
     config: Config, judge: nn.Module, real: Tensor, fake: Tensor, generator: torch.Generator
-) -> Tensor:
-    """The discriminator's loss; now and then with the penalty, so much the heavier.
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The discriminator's loss, and how often it is right; now and then with the penalty, the heavier for it.
 
     When is drawn by chance: a step has no memory but the weights.
     """
-    game = losses.ADVERSARIAL[config.adversarial].discriminator
-    loss = torch.stack([game(*logits.float().chunk(2)) for logits in judge(torch.cat([real, fake]))]).mean()
+    game = losses.ADVERSARIAL[config.adversarial]
+    scales = [logits.float().chunk(2) for logits in judge(torch.cat([real, fake]))]
+    loss = torch.stack([game.discriminator(*scale) for scale in scales]).mean()
     if config.r1 and torch.rand((), generator=generator, device=real.device) < 1 / config.r1_every:
         loss = loss + config.r1_every * config.r1 / 2 * penalty(judge, real)
-    return config.discriminator_weight * loss
+    return config.discriminator_weight * loss, losses.right(game, scales)
 
 
 def generator_loss(config: Config, judge: nn.Module, fake: Tensor) -> Tensor:

@@ -71,6 +71,10 @@ class Config:
     keep_best: Count = 1  # checkpoints kept for their validation, beside the last two
     checkpoint_every: Positive = 50_000  # images
     log_every: Positive = 1_000  # images between rows of metrics.csv
+    # patterns of weights that stay as they are, by NETWORK.KEY: ["generator.down.*"]
+    freeze: tuple[str, ...] = ()
+    # pattern → factor of the learning rate for these weights, the first that fits: {"generator.up.*" = 0.1}
+    init_lr: dict[str, Amount] = field(default_factory=dict)
     init: str = ""  # a RUN or a .safetensors file whose weights training starts from, where they fit
 
     def rate(self, images: int) -> float:

@@ -6,7 +6,7 @@ perceptual and style. Of a discriminator's logits: vanilla (minimax), lsgan (lea
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from anidata.errors import RecipeError
 from anidata.recipe import Amount
 from anidata.tar import opening
-from anidata.training import foreign
+from anidata.training import foreign, watch
 
 STAGES = 4  # of a VGG, up to relu4_3: what Johnson et al. compare
 IMAGENET_MEAN = [0.485, 0.456, 0.406]  # of red, green and blue in [0, 1]: what a VGG was trained on
@@ -181,6 +181,7 @@ class Adversarial(NamedTuple):
 
     discriminator: Callable[[Tensor, Tensor], Tensor]  # (logits of real, logits of fake) → loss
     generator: Callable[[Tensor], Tensor]  # (logits of fake) → loss
+    middle: float = 0.0  # the logit above which the discriminator says: real
 
 
 ADVERSARIAL = {
@@ -194,6 +195,7 @@ ADVERSARIAL = {
     "lsgan": Adversarial(
         lambda real, fake: (real - 1).square().mean() + fake.square().mean(),
         lambda fake: (fake - 1).square().mean(),
+        0.5,
     ),
     # Lim, Ye 2017, arXiv 1705.02894; Miyato et al. 2018, eq. 16 and 17, arXiv 1802.05957
     "hinge": Adversarial(
@@ -201,6 +203,16 @@ ADVERSARIAL = {
         lambda fake: -fake.mean(),
     ),
 }
+
+
+def right(game: Adversarial, scales: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    """The shares of real and of fake patches that a discriminator takes for what they are, over its scales.
+
+    0.5 of both: it can't tell; 1: it always can. scales: (logits of real, logits of fake) of each.
+    """
+    real = torch.stack([(logits.detach() > game.middle).float().mean() for logits, _ in scales]).mean()
+    fake = torch.stack([(logits.detach() < game.middle).float().mean() for _, logits in scales]).mean()
+    return {watch.REAL: real, watch.FAKE: fake}
 
 
 def _data_of(path: str) -> bytes:

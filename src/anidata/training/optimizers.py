@@ -8,10 +8,11 @@ Schedules are pure functions of the images seen, so that a resumed run goes on a
 """
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Literal, Protocol
 
-from torch import optim
+from torch import nn, optim
 from torch.nn import Parameter
 
 from anidata.errors import RecipeError
@@ -93,6 +94,52 @@ def of(config: Settings, parameters: Iterable[Parameter], lr: float) -> optim.Op
         momentum=config.momentum,
         alpha=config.alpha,
     )
+
+
+def spread(
+    optimizers: Mapping[str, optim.Optimizer], networks: Mapping[str, nn.Module], rates: Mapping[str, float]
+) -> None:
+    """Give weights that a pattern of NETWORK.KEY fits their own share of the learning rate; 0 freezes them.
+
+    rates: pattern → factor; the first that fits counts. A frozen weight belongs to no optimizer, so that
+    nothing is computed for it, and stays in checkpoints as any other.
+    Raises: RecipeError: a pattern that fits nothing, or an optimizer without anything to move.
+    """
+    names = {
+        parameter: f"{network}.{key}"
+        for network, n in networks.items()
+        for key, parameter in n.named_parameters()
+    }
+    for pattern in rates:
+        if not any(fnmatchcase(name, pattern) for name in names.values()):
+            raise RecipeError(
+                f"train.freeze, train.init_lr: no weight is called '{pattern}'."
+                f"{nearest(pattern, names.values())} Write NETWORK.KEY, with * for any part of it."
+            )
+    for name, optimizer in optimizers.items() if rates else ():
+        groups = [part for group in optimizer.param_groups for part in _parts(group, names, rates)]
+        if not groups:
+            raise RecipeError(
+                f"train.freeze: all that the optimizer '{name}' moves is frozen. Freeze less of its networks."
+            )
+        optimizer.param_groups[:] = groups
+
+
+def _parts(
+    group: Mapping[str, Any], names: Mapping[Parameter, str], rates: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """A group of parameters as those of one factor each, without what is frozen."""
+    by_factor: dict[float, list[Parameter]] = {}
+    for parameter in group["params"]:
+        name = names.get(parameter, "")
+        factor = next((rates[pattern] for pattern in rates if fnmatchcase(name, pattern)), 1.0)
+        by_factor.setdefault(factor, []).append(parameter)
+    rated = [key for key in ("lr", "initial_lr") if key in group]
+    return [
+        {**group, "params": params, **{key: group[key] * factor for key in rated}}
+        for factor, params in by_factor.items()
+        if factor
+    ]
 
 
 def schedule(name: str, seen: int, total: int, warmup: int = 0) -> float:

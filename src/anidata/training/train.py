@@ -13,7 +13,7 @@ import torch
 from anidata import registry
 from anidata.dataset import samples
 from anidata.engine import progress
-from anidata.training import config, distributed, models
+from anidata.training import config, distributed, models, optimizers
 from anidata.training.baseline import Baseline
 from anidata.training.data.loader import Loader, LoaderConfig
 from anidata.training.run import folder
@@ -61,6 +61,8 @@ def run(order: Order) -> Outcome:
 def _baseline(module: ModuleType, chosen: config.Recipe) -> Baseline:
     torch.manual_seed(chosen.train.seed)  # of the first weights
     baseline: Baseline = module.build(config.model_of(module, chosen))
+    rates = dict.fromkeys(chosen.train.freeze, 0.0) | chosen.train.init_lr
+    optimizers.spread(baseline.optimizers, baseline.networks, rates)
     return baseline
 
 

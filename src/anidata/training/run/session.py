@@ -29,6 +29,7 @@ from anidata.training.run import card, checkpoints, folder, forms, validation, w
 from anidata.training.run.logs import Log, Window, logging
 from anidata.training.run.outcome import Outcome
 from anidata.training.run.validation import Score
+from anidata.training.watch import Watch
 
 LAST = 2  # checkpoints kept beside the best: the newest, and one to fall back on
 
@@ -48,6 +49,8 @@ class Session:
     batches: list[Batch] = field(default_factory=list)  # of validation, read once
     init: str = ""  # what of --init's weights fitted
     notes: list[str] = field(default_factory=list)
+    watch: Watch = field(default_factory=Watch)
+    warnings: list[str] = field(default_factory=list)
 
     def go_on(self) -> Outcome:
         """Train from where the last session stopped to the end."""
@@ -68,6 +71,7 @@ class Session:
             skipped=state.skipped,
             scores=self.scores,
             init=self.init,
+            warnings=self.warnings,
         )
 
     def reason(self) -> str:
@@ -126,6 +130,9 @@ class Session:
             show.note(note)
         for step in train(self.baseline, loader.batches(start), train_config, self.state, self.team):
             self.window.add(step)
+            for sentence in self.watch.add(step.losses):
+                self.warnings.append(f"{step.images:,} images: {sentence}")
+                show.note(self.warnings[-1])
             show.update(step.images - start)
             end = self._end(stop)
             if crossed(step, train_config.log_every):

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from anidata.errors import RunError
 from anidata.training.data.loader import Loader
 from anidata.training.loop import Updater
+from anidata.training.metrics import ssim
 from training_lab import TINY, as_options
 from training_lab import run as trained
 
@@ -138,6 +140,31 @@ def test_a_run_that_goes_on_in_other_parts_says_so(dataset, tmp_path, capsys):
     said = extended(dataset, tmp_path, capsys, (), ("train.accumulate=2",))
     assert "train.accumulate was 1 and is 2: a step has the same pictures" in said
     assert "--set train.accumulate=1." in said
+
+
+def test_a_setting_that_an_older_version_did_not_know_counts_as_its_default(dataset, tmp_path):
+    go(dataset, tmp_path, "train.images=24")
+    file = tmp_path / "recipe.toml"
+    older = re.sub(r"\nnoise = .*", "", file.read_text())
+    file.write_text(older)
+    with pytest.raises(RunError, match=r"was begun with model\.noise = null, not model\.noise = 0\.2"):
+        go(dataset, tmp_path, "model.noise=0.2")
+    assert file.read_text() == older
+    assert go(dataset, tmp_path).images == 48
+
+
+def test_figures_of_a_metrics_earlier_version_are_not_set_beside_the_present_ones(
+    dataset, tmp_path, monkeypatch
+):
+    go(dataset, tmp_path, "train.images=16", "train.metric=ssim")
+    first = go(dataset, tmp_path, "train.images=16", "train.metric=ssim").scores
+    monkeypatch.setattr(ssim, "VERSION", ssim.VERSION + 1)
+    done = go(dataset, tmp_path, "train.metric=ssim")
+    assert [score["images"] for score in done.scores] == [16, 32, 48]
+    assert ["ssim" in score for score in done.scores] == [False, True, True]
+    assert done.scores[0] == {name: value for name, value in first[0].items() if name != "ssim"}
+    assert "| 16 |" in (tmp_path / "README.md").read_text()
+    assert go(dataset, tmp_path, "train.metric=ssim").scores == done.scores  # of the version that they say
 
 
 COMMAND = [sys.executable, "-m", "anidata", "train-baseline", str(TINY)]

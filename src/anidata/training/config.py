@@ -134,12 +134,14 @@ def check_batch(config: Config, ranks: int = 1) -> int:
     return config.batch // parts
 
 
-def differences(old: Recipe, new: Recipe) -> list[str]:
+def differences(old: Recipe, new: Recipe, defaults: Document | None = None) -> list[str]:
     """The settings that tell two recipes of a run apart, `train.batch` and so on.
 
-    Those that may change, and the data set's path, aren't among them.
+    Those that may change, and the data set's path, aren't among them. defaults: of the model's settings,
+    which those have that an older version didn't know.
     """
-    before, after = (_flat(recipe.document_of(r)) for r in (old, new))
+    known = {f"model.{name}": value for name, value in _flat(defaults or {}).items()}
+    before, after = (known | _flat(recipe.document_of(r)) for r in (old, new))
     free = {"dataset", *(f"train.{name}" for name in (*FREE, *TOLD))}
     return sorted(name for name in {*before, *after} - free if before.get(name) != after.get(name))
 

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import torch
 
-from anidata import registry
+from anidata import recipe, registry
 from anidata.dataset import samples
 from anidata.engine import progress
 from anidata.training import config, distributed, models, optimizers
@@ -50,7 +50,8 @@ def run(order: Order) -> Outcome:
         loaders=_data(chosen, team),
     )
     with folder.held(session.run, team):
-        if team.first and (note := folder.begin(session.run, chosen, _surroundings(session))):
+        defaults = recipe.document_of(module.PRESETS[chosen.preset])
+        if team.first and (note := folder.begin(session.run, chosen, _surroundings(session), defaults)):
             progress.say(note)
         team.wait()
         done = session.go_on()

@@ -229,6 +229,7 @@ class Session:
             skipped=self.state.skipped,
             running=self.state.running,
             scores=self.scores,
+            versions=validation.versions(),
         )
 
     def _restore(self) -> None:
@@ -248,7 +249,7 @@ class Session:
             facts = forms.BEGINNING | checkpoints.load(
                 latest, self.baseline, self.state.ema.tensors if self.state.ema else {}
             )
-            self.scores = facts["scores"]
+            self.scores = validation.comparable(facts["scores"], facts["versions"])
             self.state = State(
                 images=facts["images"],
                 seconds=facts["seconds"],

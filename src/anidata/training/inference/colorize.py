@@ -14,6 +14,7 @@ All 180 line drawings that this was tried on are (paper: .68 at least), none of 
 and none of 146 others.
 """
 
+import json
 from collections.abc import Sequence
 
 import cv2
@@ -79,9 +80,10 @@ def check_asked(option: str, condition: str, conditions: Sequence[str]) -> None:
     Raises: RecipeError: it would change nothing.
     """
     if condition not in conditions:
+        more = json.dumps([*conditions, condition])
         raise RecipeError(
             f"--{option}: this model was trained with {', '.join(conditions)}, and would ignore it. Leave it "
-            f'out ({option}= in Python), or train a model with --set train.conditions=["{condition}", …].'
+            f"out ({option}= in Python), or train a model with --set 'train.conditions={more}'."
         )
 
 

@@ -13,8 +13,9 @@ Hardware, time, result:
     16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `default` past 17 dB PSNR after
         135 to 181 s (4 seeds); given each other's lines, the loss is 3.9 times as high or more
     128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs, one
-        seed: `default` 11.73 dB, SSIM .453, CIEDE2000 18.8 after 4,600 images, no better than the bare
-        line: it has only begun, and clouds of color are all there is to see
+        seed: `default` 11.73 dB, CIEDE2000 18.8 after 4,600 images, no better than the bare line: it has
+        only begun, and clouds of color are all there is to see (before the jitter had brightness and
+        contrast; SSIM is to be measured anew)
     256 px on a GPU: not yet run
 """
 
@@ -37,14 +38,15 @@ from torch import Tensor, nn
 
 from anidata.errors import RecipeError
 from anidata.recipe import Amount, Count, Positive, Share
-from anidata.training import optimizers
+from anidata.training import foreign, optimizers
 from anidata.training.baseline import Batch, Update
 from anidata.training.models import Widths, check_sides
 
 TIMES = 1000  # steps of noise that a network's time is counted in
-# share of noise in a flow's pictures, at least: velocities are divided by it, and the last traces would
-# outweigh all else
+# share of noise in the pictures that a flow is trained on, at least: velocities are divided by it, and the
+# last traces would outweigh all else. Sampling goes below it, and divides by what there is
 LEAST = 0.05
+MOST = 100  # by how much a noise's error may be multiplied in the picture that it tells: 1/√ᾱ where it begins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +76,10 @@ class Config:
     unet: str = ""  # folder of a UNet2DConditionModel to be fine-tuned, with `vae`; "": a network made anew
     optimizer: optimizers.Name = "adamw"  # adam, adamw, rmsprop, sgd
     lr: Amount = 1e-3  # at its highest; train.schedule moves it
-    beta1: Share = 0.9  # what stays of the gradient's average in a step; momentum of rmsprop, sgd; 0: off
-    beta2: Share = 0.999  # what stays of the squared gradient's average
+    beta1: Share = 0.9  # of adam, adamw: what stays of the gradient's average in a step; 0: off
+    beta2: Share = 0.999  # of adam, adamw: what stays of the squared gradient's average
+    momentum: Share = 0.0  # of rmsprop, sgd; 0: off
+    alpha: Share = 0.99  # of rmsprop: what stays of the squared gradient's average
     weight_decay: Amount = 0.0  # share of the rate by which weights shrink in a step; 0: off
 
 
@@ -116,12 +120,8 @@ class Diffusion:
     def __init__(self, config: Config, space: "Pixels | Latents", objective: "Flow | Noise") -> None:
         check_sides((config.size, config.size), space.multiple, space.remedy)
         self.config, self.space, self.objective, self.networks = config, space, objective, space.networks
-        betas = (config.beta1, config.beta2)
-        unet = self.networks["unet"]
-        optimizer = optimizers.build(
-            config.optimizer, unet.parameters(), config.lr, betas, config.weight_decay
-        )
-        self.optimizers = {"unet": optimizer}
+        parameters = self.networks["unet"].parameters()
+        self.optimizers = {"unet": optimizers.of(config, parameters, config.lr)}
 
     def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:
         check_sides(batch.condition.shape, self.space.multiple, self.space.remedy)
@@ -183,7 +183,7 @@ class Flow:
         """The velocity, from the network's output."""
         if self.config.prediction == "velocity":
             return output
-        return (noisy - output) / (time.view(-1, 1, 1, 1) / TIMES).clamp(min=LEAST)
+        return (noisy - output) / (time.view(-1, 1, 1, 1) / TIMES)
 
     def steps(self) -> FlowMatchEulerDiscreteScheduler:
         euler, count = FlowMatchEulerDiscreteScheduler(TIMES, shift=self.config.shift), self.config.steps
@@ -195,6 +195,9 @@ class Flow:
 class Noise:
     """DDPM: the network tells the noise (epsilon) in a noisy picture, or v. Sampled by DDIM.
 
+    A picture told by its noise is multiplied by 1/√ᾱ, and so is every error: 20,291 times at the last time of
+    squaredcos. So sampling by epsilon begins at the last time at which that is `MOST` or less; v, which tells
+    the picture where there is nothing but noise, begins at the last of all.
     Source: Ho et al. 2020, arXiv 2006.11239; Song et al. 2021 (DDIM), arXiv 2010.02502; Salimans, Ho 2022
     (v), arXiv 2202.00512
     """
@@ -203,32 +206,48 @@ class Noise:
         """clip: pictures are known to lie in [-1, 1]; latents aren't."""
         # Stable Diffusion's, and the paper's
         start, end = (0.00085, 0.012) if config.betas == "scaled_linear" else (0.0001, 0.02)
-        self.count = config.steps
-        self.settings = {
-            "num_train_timesteps": TIMES,
-            "beta_start": start,
-            "beta_end": end,
-            "beta_schedule": config.betas,
-            "prediction_type": {"epsilon": "epsilon", "v": "v_prediction"}[config.objective],
-            "clip_sample": clip,
-            "timestep_spacing": "trailing",
-        }
-        self.noises = DDIMScheduler(**self.settings)
+        self.count, self.clip, self.by_noise = config.steps, clip, config.objective == "epsilon"
+        self.noises = DDIMScheduler(TIMES, start, end, config.betas)
 
     def mix(self, clean: Tensor, noise: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(noisy, time, target)."""
         time = torch.randint(TIMES, (len(clean),), generator=generator, device=clean.device)
-        of_velocity = self.settings["prediction_type"] == "v_prediction"
-        target = self.noises.get_velocity(clean, noise, time) if of_velocity else noise
+        target = noise if self.by_noise else self.noises.get_velocity(clean, noise, time)
         return self.noises.add_noise(clean, noise, time), time, target
 
     def meant(self, output: Tensor, noisy: Tensor, time: Tensor) -> Tensor:  # noqa: ARG002 it is just that
         return output
 
-    def steps(self) -> DDIMScheduler:
-        ddim = DDIMScheduler(**self.settings)
-        ddim.set_timesteps(self.count)
-        return ddim
+    def steps(self) -> "Ddim":
+        kept = self.noises.alphas_cumprod
+        usable = int((kept.rsqrt() <= MOST).sum()) if self.by_noise else TIMES  # ᾱ falls: the first ones
+        return Ddim(kept[:usable], self.count, by_noise=self.by_noise, clip=self.clip)
+
+
+class Ddim:
+    """Steps of DDIM without noise of their own, evenly from the last time down to the picture.
+
+    diffusers' own goes by whole strides of all times: neither other times nor numbers of steps that don't
+    divide them are met exactly.
+    Source: Song et al. 2021, eq. 12 with σ = 0, arXiv 2010.02502; from the last time on ("trailing"): Lin et
+    al. 2024, arXiv 2305.08891
+    """
+
+    def __init__(self, kept: Tensor, count: int, *, by_noise: bool, clip: bool) -> None:
+        """kept: ᾱ by time. clip: pictures are known to lie in [-1, 1]."""
+        times = torch.linspace(len(kept), 0, min(count, len(kept)) + 1).round().long()[:-1] - 1
+        self.timesteps, self.by_noise, self.clip = times, by_noise, clip
+        self._kept = kept
+        self._next = dict(zip(times.tolist(), [*kept[times[1:]].tolist(), 1.0], strict=True))
+
+    def step(self, output: Tensor, time: Tensor, noisy: Tensor) -> tuple[Tensor]:
+        """The picture at the next time."""
+        kept, then = float(self._kept[time]), self._next[int(time)]
+        signal, share = kept**0.5, (1 - kept) ** 0.5
+        clean = (noisy - share * output) / signal if self.by_noise else signal * noisy - share * output
+        clean = clean.clamp(-1, 1) if self.clip else clean
+        noise = output if self.by_noise else share * noisy + signal * output
+        return (then**0.5 * clean + (1 - then) ** 0.5 * noise,)
 
 
 class Pixels:
@@ -317,7 +336,8 @@ class Latents:
 def opened(kind: Any, name: str, folder: str) -> Any:
     """A network of diffusers from its folder, never from afar, never unpickled.
 
-    Raises: RecipeError: no such folder, or none that holds this network in safetensors.
+    Raises: RecipeError: no such folder, none that holds this network in safetensors, or one with tensors
+        missing or too many.
     """
     if not folder or not Path(folder).expanduser().is_dir():
         missing = f"{folder}: no such folder" if folder else "not set"
@@ -327,14 +347,45 @@ def opened(kind: Any, name: str, folder: str) -> Any:
         )
     path = Path(folder).expanduser()
     try:
-        return kind.from_pretrained(
-            path, use_safetensors=True, local_files_only=True, torch_dtype=torch.float32
+        network, fit = kind.from_pretrained(
+            path,
+            use_safetensors=True,
+            local_files_only=True,
+            torch_dtype=torch.float32,
+            output_loading_info=True,
         )
     # diffusers' words for a file that is missing, damaged or of another shape
     except (OSError, ValueError, RuntimeError) as error:
         raise RecipeError(
-            f"model.{name}: {folder} holds no {kind.__name__} in safetensors: {error}"
+            f"model.{name}: {folder} holds no {kind.__name__} in safetensors: {error}{_pickled(path)}"
         ) from error
+    check_whole(network, fit, f"model.{name}: {folder}")
+    return network
+
+
+def check_whole(network: nn.Module, fit: Mapping[str, Any], where: str) -> None:
+    """Hold a network against how a file of weights fitted it: diffusers draws by chance what is missing.
+
+    Raises: RecipeError: a tensor missing, too many, of another shape, or that can't be weights.
+    """
+    kinds = {
+        "missing": "missing_keys",
+        "none of this network": "unexpected_keys",
+        "of another shape": "mismatched_keys",
+    }
+    for what, key in kinds.items():
+        if names := sorted(map(str, fit[key])):
+            raise RecipeError(f"{where}: {names[0]} is {what}. Take weights and config.json of one network.")
+    weights = network.state_dict()
+    floating = (name for name, tensor in network.named_parameters() if tensor.is_floating_point())
+    if wrong := foreign.unlike(weights, floating):
+        raise RecipeError(f"{where}: {wrong}. Take whole weights.")
+
+
+def _pickled(folder: Path) -> str:
+    """How to convert the pickle that a folder has in place of safetensors; empty if it has none."""
+    pickles = sorted(folder.glob("*.bin"))
+    return f" {foreign.remedy(pickles[0])}" if pickles else ""
 
 
 def check_form(unet: UNet2DConditionModel, folder: str) -> int:

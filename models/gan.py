@@ -12,8 +12,9 @@ Hardware, time, result:
     16 pairs of 64 px learned by heart (benchmarks/overfit.py), one CPU core: `default` past 25 dB PSNR after
         45 to 61 s (5 seeds); given each other's lines, the loss is more than 7 times as high
     128 px, 217 pairs, 10 minutes of one CPU core (benchmarks/compare_baselines.py), 65 held-out pairs, 2
-        seeds: `default` 15.38 and 15.32 dB, SSIM .598 and .592, CIEDE2000 13.1 and 13.3 after 4,684 and
-        3,812 images; `pix2pix` 13.79 and 14.01 dB, .547 and .530, 15.6 and 15.8 after 1,151 and 1,052
+        seeds: `default` 15.38 and 15.32 dB, CIEDE2000 13.1 and 13.3 after 4,684 and 3,812 images; `pix2pix`
+        13.79 and 14.01 dB, 15.6 and 15.8 after 1,151 and 1,052 (before the jitter had brightness and
+        contrast and `r1` its scale; SSIM is to be measured anew)
     256 px on a GPU: not yet run
 """
 
@@ -31,7 +32,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from anidata.errors import RecipeError
 from anidata.recipe import Amount, Positive, Share
-from anidata.training import losses, optimizers
+from anidata.training import losses, optimizers, watch
 from anidata.training.baseline import Batch, Update
 from anidata.training.models import Widths, check_sides
 
@@ -61,14 +62,18 @@ class Config:
     cycle: Amount = 0.0  # of L1 there and back again, for unpaired sets; 0: off, the pictures are pairs
     # of L1 between a color picture and itself painted, a line and itself drawn, with `cycle`; 0: off
     identity: Amount = 0.0
-    r1: Amount = 1e-3  # gamma of the penalty on the discriminator's gradient at real pictures; 0: off
+    # gamma of the penalty on the discriminator's gradient at real pictures, of a patch: the same at any size;
+    # 0: off. At 128 px it is what 1e-3 was while the penalty summed over patches
+    r1: Amount = 0.4
     r1_every: Positive = 16  # steps from one penalty to the next, on average; 1: in each
     optimizer: optimizers.Name = "adam"  # of both sides
     lr: Amount = 5e-4  # of the generator, at its highest; train.schedule moves both
     discriminator_lr: Amount = 2e-4  # at its highest
     discriminator_weight: Amount = 1.0  # of its loss, beside the clipping of its gradient; 1: off
-    beta1: Share = 0.5  # what stays of the gradient's average in a step; momentum of rmsprop, sgd; 0: off
-    beta2: Share = 0.999  # what stays of the squared gradient's average
+    beta1: Share = 0.5  # of adam, adamw: what stays of the gradient's average in a step; 0: off
+    beta2: Share = 0.999  # of adam, adamw: what stays of the squared gradient's average
+    momentum: Share = 0.0  # of rmsprop, sgd; 0: off
+    alpha: Share = 0.99  # of rmsprop: what stays of the squared gradient's average
 
 
 DEFAULT = Config()
@@ -123,21 +128,21 @@ class Paired:
         self.compare = losses.Comparison(config.loss)
         generator, judge = generator_of(config, config.condition), Discriminator(config, config.condition + 3)
         self.networks: dict[str, nn.Module] = {"generator": generator, "discriminator": judge}
-        self.optimizers = optimizers_of(config, [generator], [judge])
+        self.optimizers, self.diversity = optimizers_of(config, [generator], [judge]), watch.Diversity()
 
     def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:
         check(self.config, batch.condition.shape)
         judge, line = self.networks["discriminator"], batch.condition
         painted = self.networks["generator"](line, generator)
         real, fake = torch.cat([line, batch.color], 1), torch.cat([line, painted], 1)
-        judged = discriminator_loss(self.config, judge, real, fake.detach(), generator)
+        judged, right = discriminator_loss(self.config, judge, real, fake.detach(), generator)
         update(judged, "discriminator")
         fooled = generator_loss(self.config, judge, fake)
         total, terms = self.compare(painted, batch.color)
         total = total + self.config.adversarial_weight * fooled
         update(total, "generator")
         game = {"adversarial": fooled.detach(), "discriminator": judged.detach()}
-        return {"loss": total.detach(), **terms, **game}
+        return {"loss": total.detach(), **terms, **game, **right, **self.diversity(painted, batch.color)}
 
     @torch.no_grad()
     def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -165,6 +170,7 @@ class Unpaired:
         judges: dict[str, nn.Module] = {"color_judge": color_judge, "line_judge": line_judge}
         self.networks = generators | judges
         self.optimizers = optimizers_of(config, list(generators.values()), list(judges.values()))
+        self.diversity = watch.Diversity()
 
     def step(self, batch: Batch, generator: torch.Generator, update: Update) -> Mapping[str, Tensor]:
         check(self.config, batch.condition.shape)
@@ -172,9 +178,10 @@ class Unpaired:
         paint, draw = (partial(self.networks[name], generator=generator) for name in ("painter", "drawer"))
         painted, drawn = paint(line), draw(color)
         sides = [(self.networks["color_judge"], color, painted), (self.networks["line_judge"], line, drawn)]
-        judged = sum(
+        games = [
             discriminator_loss(config, judge, real, fake.detach(), generator) for judge, real, fake in sides
-        )
+        ]
+        judged = games[0][0] + games[1][0]
         update(judged, "discriminator")
         fooled = sum(generator_loss(config, judge, fake) for judge, _, fake in sides)
         cycle = losses.l1(draw(painted), line) + losses.l1(paint(drawn), color)
@@ -184,7 +191,8 @@ class Unpaired:
         total = config.adversarial_weight * fooled + config.cycle * cycle + config.identity * identity
         update(total, "generator")
         terms = {"loss": total, "cycle": cycle, "identity": identity, "adversarial": fooled}
-        return {name: value.detach() for name, value in terms.items()} | {"discriminator": judged.detach()}
+        terms |= {"discriminator": judged, **games[0][1], **self.diversity(painted, color)}
+        return {name: value.detach() for name, value in terms.items()}
 
     @torch.no_grad()
     def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -195,16 +203,17 @@ class Unpaired:
 
 def discriminator_loss(
     config: Config, judge: nn.Module, real: Tensor, fake: Tensor, generator: torch.Generator
-) -> Tensor:
-    """The discriminator's loss; now and then with the penalty, so much the heavier.
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The discriminator's loss, and how often it is right; now and then with the penalty, the heavier for it.
 
     When is drawn by chance: a step has no memory but the weights.
     """
-    game = losses.ADVERSARIAL[config.adversarial].discriminator
-    loss = torch.stack([game(*logits.float().chunk(2)) for logits in judge(torch.cat([real, fake]))]).mean()
+    game = losses.ADVERSARIAL[config.adversarial]
+    scales = [logits.float().chunk(2) for logits in judge(torch.cat([real, fake]))]
+    loss = torch.stack([game.discriminator(*scale) for scale in scales]).mean()
     if config.r1 and torch.rand((), generator=generator, device=real.device) < 1 / config.r1_every:
         loss = loss + config.r1_every * config.r1 / 2 * penalty(judge, real)
-    return config.discriminator_weight * loss
+    return config.discriminator_weight * loss, losses.right(game, scales)
 
 
 def generator_loss(config: Config, judge: nn.Module, fake: Tensor) -> Tensor:
@@ -214,26 +223,29 @@ def generator_loss(config: Config, judge: nn.Module, fake: Tensor) -> Tensor:
 
 
 def penalty(judge: nn.Module, real: Tensor) -> Tensor:
-    """Squared norm of the gradient of all logits by the colors, averaged over the batch.
+    """Squared norm of the gradient of a scale's logits by the colors, for each of its patches.
 
-    The colors are the last three channels.
+    The mean over batch and scales. R1 is of one logit for a picture; the gradient of a sum over patches has a
+    squared norm that grows with their number, while the loss beside it is their mean: so it is divided by
+    that number, and one gamma means the same at any size. The colors are the last three channels.
     Source: Mescheder et al. 2018 (R1), arXiv 1801.04406; lazily: Karras et al. 2020 (StyleGAN2), arXiv
     1912.04958
     """
     real = real.detach().float().requires_grad_()
     with torch.autocast(real.device.type, enabled=False):  # second derivatives want full precision
-        logits = torch.stack([scale.sum() for scale in judge(real)]).sum()
-        (gradient,) = torch.autograd.grad(logits, real, create_graph=True)
-    return gradient[:, -3:].square().sum(dim=(1, 2, 3)).mean()
+        norms = []
+        for logits in judge(real):
+            (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+            norms.append(gradient[:, -3:].square().sum(dim=(1, 2, 3)).mean() / logits[0].numel())
+    return torch.stack(norms).mean()
 
 
 def optimizers_of(
     config: Config, generators: list[nn.Module], discriminators: list[nn.Module]
 ) -> dict[str, torch.optim.Optimizer]:
     sides = {"generator": (generators, config.lr), "discriminator": (discriminators, config.discriminator_lr)}
-    betas = (config.beta1, config.beta2)
     return {
-        name: optimizers.build(config.optimizer, nn.ModuleList(networks).parameters(), lr, betas)
+        name: optimizers.of(config, nn.ModuleList(networks).parameters(), lr)
         for name, (networks, lr) in sides.items()
     }
 

@@ -15,7 +15,8 @@
     ├── StorageError        5   the disk is full, read-only, or fails
     │   └── DamagedError    5   a file of the workspace is cut short, or not what was written there
     ├── WorkerError         6   workers can't be started, or die whatever they are given
-    ├── TrainingError       7   training can't go on: no such device, gradients that aren't finite
+    ├── TrainingError       7   training can't go on: no such device
+    │   └── Diverged        7   gradients or weights that aren't finite
     └── Interrupted       130   Ctrl-C: what was in flight is finished, the same command goes on
 
 A bad *image* is none of these: `BadImage` becomes a row with its code, and never ends a run.
@@ -93,6 +94,10 @@ class WorkerError(AnidataError):
 
 class TrainingError(AnidataError):
     exit_code = 7
+
+
+class Diverged(TrainingError):
+    pass
 
 
 class Interrupted(AnidataError):

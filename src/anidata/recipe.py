@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import tomli_w
@@ -85,7 +85,7 @@ def assigned(document: Mapping[str, Any], text: str) -> Document:
 
 
 def build(kind: type[T], document: Mapping[str, Any], where: str) -> T:
-    """The config that a document describes; what it leaves out keeps its default.
+    """The config that a document describes; what it leaves out keeps its default, choices are of any case.
 
     Raises: RecipeError: an unknown key, a value of the wrong type, or out of range.
     """
@@ -93,7 +93,7 @@ def build(kind: type[T], document: Mapping[str, Any], where: str) -> T:
     for path in _endless(document, []):
         raise RecipeError(f"{_at(where, path)}: Expected a finite number.")
     try:
-        return _whole(msgspec.convert(document, kind))
+        return _whole(msgspec.convert(_cased(kind, document), kind))
     except msgspec.ValidationError as error:
         raise RecipeError(_complaint(kind, str(error), where)) from error
     except RecipeError as error:  # a config's own check
@@ -217,6 +217,20 @@ def _inside(value: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(value, Mapping):
         return value.items()
     return enumerate(value) if isinstance(value, list) else ()
+
+
+def _cased(kind: Any, document: Mapping[str, Any]) -> Document:
+    """The document with each word that is one of a setting's choices written as that is: AdamW as adamw."""
+    hints = get_type_hints(kind)
+    return {name: _as_chosen(hints[name], value) for name, value in document.items()}
+
+
+def _as_chosen(hint: Any, value: Any) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return _cased(hint, value)
+    if get_origin(hint) is Literal and isinstance(value, str):
+        return next((word for word in get_args(hint) if str(word).lower() == value.lower()), value)
+    return value
 
 
 def _complaint(kind: Any, complaint: str, where: str) -> str:

@@ -374,3 +374,9 @@ def test_a_split_that_is_set_takes_from_the_first_that_is_not(settings, splits):
 def test_splits_that_cannot_sum_to_one_are_refused(settings):
     with pytest.raises(RecipeError, match=r"^--set, \[shard\] splits: "):
         pipeline.resolve(None, None, settings)
+
+
+@pytest.mark.parametrize("word", ["crop", "Crop", "CROP"])
+def test_a_choice_is_taken_in_any_case_and_kept_as_it_is_named(word: str) -> None:
+    config = recipe.build(Outer, {"clean": {"fit": word, "where": word}}, MINE)
+    assert (config.clean.fit, config.clean.where) == ("crop", word)

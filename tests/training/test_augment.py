@@ -157,12 +157,49 @@ def test_gamma_is_an_exponent():
     assert close(recolor(rgb, View(gamma=1.7)), 255 * (rgb / 255) ** 1.7, 0.51)
 
 
-def test_white_paper_and_black_ink_stay_whatever_the_jitter():
-    page = np.zeros((8, 8, 3), np.uint8)
-    page[4:] = 255
+def test_contrast_is_an_exponent_of_the_distance_from_the_nearer_end():
+    rgb = noise(20, 20)
+    value = rgb / 255
+    dark, light = 255 * (2 * value) ** 1.5 / 2, 255 * (1 - (2 - 2 * value) ** 1.5 / 2)
+    assert close(recolor(rgb, View(contrast=1.5)), np.where(value < 0.5, dark, light), 0.51)
+    slope = np.diff(augment.levels(View(contrast=1.5)).astype(int))
+    assert slope[120:135].mean() > 1.4
+    assert slope[:8].mean() < 0.5
+
+
+def test_brightness_is_the_distance_from_white():
+    rgb = noise(20, 20)
+    for darkness in (0.8, 1.25):
+        expected = np.clip(255 - (255 - rgb.astype(float)) * darkness, 0, 255)
+        assert close(recolor(rgb, View(darkness=darkness)), expected, 0.51)
+
+
+def jittered(strength, count=50):
     rng = randomness(0, 0, "key")
-    for _ in range(50):
-        assert np.array_equal(recolor(page, augment.draw(Augment(jitter=0.5), rng)), page)
+    return [augment.draw(Augment(jitter=strength), rng) for _ in range(count)]
+
+
+@pytest.mark.parametrize("strength", [0.05, 0.5, 1.0])
+def test_white_paper_stays_whatever_the_jitter(strength):
+    page = np.full((8, 8, 3), 255, np.uint8)
+    for view in jittered(strength):
+        assert np.array_equal(recolor(page, view), page)
+
+
+@pytest.mark.parametrize("strength", [0.05, 0.5, 1.0])
+def test_levels_keep_their_order_whatever_the_jitter(strength):
+    tables = [augment.levels(view).astype(int) for view in jittered(strength)]
+    assert all((np.diff(table) >= 0).all() for table in tables)
+    assert all(table[255] == 255 for table in tables)
+    assert len({tuple(table) for table in tables}) > 25
+
+
+def test_black_ink_stays_but_for_the_brightness():
+    page = np.zeros((8, 8, 3), np.uint8)
+    for view in jittered(0.5):
+        assert not recolor(page, dataclasses.replace(view, darkness=1.0)).any()
+    lightest = max(recolor(page, view).max() for view in jittered(0.05, 400))
+    assert 20 < lightest <= 255 * (1 - math.exp(-0.1)) + 1  # of the default: a tenth
 
 
 def test_no_jitter_leaves_the_picture_alone():
@@ -195,6 +232,9 @@ def test_draws_fill_their_ranges_and_keep_to_them():
     assert max(abs(v.hue) for v in views) <= math.pi * 0.1
     assert all(math.exp(-0.4) <= v.saturation <= math.exp(0.4) for v in views)
     assert all(math.exp(-0.2) <= v.gamma <= math.exp(0.2) for v in views)
+    for values, most in (([v.contrast for v in views], 0.4), ([v.darkness for v in views], 0.2)):
+        assert -most <= math.log(min(values)) < -0.95 * most
+        assert 0.95 * most < math.log(max(values)) <= most
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 None is lost or mistaken for another's.
 """
 
+import ast
 import json
 import re
 import subprocess
@@ -243,7 +244,16 @@ def test_nothing_is_unpickled():
     unsafe = r"\.from_pretrained\((?![^)]*use_safetensors=True)"
     pickled = re.compile(rf"torch\.load\(|import pickle|from pickle|weights_only|{unsafe}")
     for path in [*package.glob("training/**/*.py"), *package.parents[1].glob("models/*.py")]:
-        assert not pickled.search(path.read_text()), path
+        assert not pickled.search(without_texts(path)), path
+
+
+def without_texts(path):
+    """Code with nothing in its texts, where a command that converts a pickle may be told."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = ""
+    return ast.unparse(tree)
 
 
 def test_weights_start_from_what_fits_and_say_what_does_not(tmp_path):

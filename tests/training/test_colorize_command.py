@@ -121,17 +121,21 @@ def test_no_picture_is_written_over_another(run, tmp_path):
     )
 
 
-def test_no_original_is_colored_over(run, tmp_path):
+def test_no_original_is_colored_over(run, dataset, tmp_path, tmp_path_factory):
     """A picture beside itself; into the folder it lies in, from above; the reference, too."""
     for name in ("in/x.png", "in/sub/x.png", "palette.png", "other/palette.jpg"):
         save(tmp_path / name, drawing(5, 20, 20))
+    referring = tmp_path_factory.mktemp("referring")
+    settings = ("train.images=4", "train.validate_every=0", 'train.conditions=["lineart","reference"]')
+    trained(dataset, referring, settings)
+    palette = ("--reference", tmp_path / "palette.png")
     before = hashes(tmp_path)
     for words in (
-        (tmp_path / "in/x.png", "-o", tmp_path / "in"),
-        (tmp_path / "in", "-o", tmp_path / "in"),
-        (tmp_path / "other/palette.jpg", "-o", tmp_path, "--reference", tmp_path / "palette.png"),
+        (run, tmp_path / "in/x.png", "-o", tmp_path / "in"),
+        (run, tmp_path / "in", "-o", tmp_path / "in"),
+        (referring, tmp_path / "other/palette.jpg", "-o", tmp_path, *palette),
     ):
-        assert colorize(run, *words, "--overwrite")[0] == 0
+        assert colorize(*words, "--overwrite")[0] == 0
         assert before.items() <= hashes(tmp_path).items()
     assert (tmp_path / "palette.jpg.png").exists()
 
@@ -214,3 +218,25 @@ def test_a_model_file_that_has_changed_is_a_typed_error(run, tmp_path):
         RunError, match=r"is of another model: 3 of 4 tensors fit; of another shape: painter\.3\.weight"
     ):
         colorize(tmp_path / "lab/run", tmp_path / "a.png", "-o", tmp_path / "out", "--model", model)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "option", "refused"),
+    [
+        (
+            '["lineart"]',
+            "--reference",
+            "--reference: this model was trained with lineart, and would ignore it",
+        ),
+        ('["gray"]', "--reference", "--reference: this model was trained with gray, and would ignore it"),
+        ('["gray"]', "--style", "--style: this model was trained with gray, and would ignore it"),
+    ],
+)
+def test_what_a_model_would_ignore_is_refused(conditions, option, refused, dataset, tmp_path):
+    settings = ("train.images=4", "train.validate_every=0", f"train.conditions={conditions}")
+    trained(dataset, tmp_path / "run", settings)
+    source = save(tmp_path / "x.png", drawing(5, 20, 20))
+    given = save(tmp_path / "r.png", drawing(6, 20, 20)) if option == "--reference" else "ink"
+    with pytest.raises(RecipeError, match=refused):
+        colorize(tmp_path / "run", source, "-o", tmp_path / "out", option, given)
+    assert not (tmp_path / "out").exists()

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import nn
 
 from anidata.errors import RecipeError
@@ -15,8 +15,9 @@ from model_lab import SIZE, batch, drawn, losses_of, trained
 class Knowing(nn.Module):
     """A network that knows the picture, and so tells the truth about any mix of it with noise."""
 
-    def __init__(self, truth, noises=None, prediction="velocity"):
+    def __init__(self, truth, noises=None, prediction="velocity", by_noise=False):
         super().__init__()
+        self.by_noise = by_noise
         self.truth, self.noises, self.prediction, self.calls = truth, noises, prediction, 0
 
     def forward(self, x, time, return_dict):  # noqa: ARG002 what diffusers' networks take
@@ -28,7 +29,7 @@ class Knowing(nn.Module):
             return ((x - self.truth) / (time.view(-1, 1, 1, 1) / 1000),)
         kept = self.noises.alphas_cumprod[time].view(-1, 1, 1, 1)
         noise = (x - kept.sqrt() * self.truth) / (1 - kept).sqrt()
-        if self.noises.config.prediction_type == "epsilon":
+        if self.by_noise:
             return (noise,)
         return (kept.sqrt() * noise - (1 - kept).sqrt() * self.truth,)
 
@@ -43,19 +44,96 @@ OBJECTIVES = pytest.mark.parametrize(
 def test_a_network_that_knows_the_picture_samples_it_in_20_passes(built, objective, prediction):
     baseline = built("diffusion", "default", objective=objective, prediction=prediction, steps=20, patch=1)
     truth = batch().color
-    knowing = Knowing(truth, getattr(baseline.objective, "noises", None), prediction)
+    noises = getattr(baseline.objective, "noises", None)
+    knowing = Knowing(truth, noises, prediction, objective == "epsilon")
     baseline.networks["unet"] = knowing
     atol = 2e-2 if objective != "flow" else 1e-4
     torch.testing.assert_close(baseline.sample(batch(), drawn()), truth, rtol=0, atol=atol)
     assert knowing.calls == 20
 
 
+class Gaussian(nn.Module):
+    """The best prediction there is of pictures whose values are N(0, spread²): a line through the origin."""
+
+    def __init__(self, spread, noises=None):
+        super().__init__()
+        self.spread, self.noises = spread, noises
+
+    def forward(self, x, time, return_dict):  # noqa: ARG002 what diffusers' networks take
+        x, square = x[:, :3], self.spread**2
+        if self.noises is None:
+            share = time.view(-1, 1, 1, 1) / 1000
+            return (x * (1 - share) * square / ((1 - share) ** 2 * square + share**2),)
+        kept = self.noises.alphas_cumprod[time].view(-1, 1, 1, 1)
+        return (x * (1 - kept).sqrt() / (kept * square + 1 - kept),)  # of the noise
+
+
+@pytest.mark.parametrize("shift", [1, 3])
+@pytest.mark.parametrize("steps", [20, 100, 400])
+def test_a_flow_leaves_no_noise_of_a_network_that_knows_the_picture(built, shift, steps):
+    """With times clamped in sampling, 100 steps at shift 1 left noise of σ = 1.8 levels of 255."""
+    baseline = built("diffusion", "default", prediction="sample", shift=shift, steps=steps, patch=1)
+    truth = batch().color
+    baseline.networks["unet"] = Knowing(truth, None, "sample")
+    left = (baseline.sample(batch(), drawn()) - truth) * 127.5
+    assert left.std().item() < 0.01
+
+
+@pytest.mark.parametrize(("objective", "betas"), [("flow", "linear"), ("epsilon", "squaredcos_cap_v2")])
+def test_the_best_network_for_gaussian_values_samples_values_of_their_spread(built, objective, betas):
+    baseline = built("diffusion", "default", objective=objective, betas=betas, steps=1000, patch=1)
+    baseline.networks["unet"] = Gaussian(0.1, getattr(baseline.objective, "noises", None))
+    values = baseline.sample(batch(), drawn())
+    assert values.std().item() == pytest.approx(0.1, rel=0.05)
+
+
+@pytest.mark.parametrize("betas", ["linear", "scaled_linear", "squaredcos_cap_v2"])
+def test_epsilon_begins_where_its_errors_are_multiplied_a_hundred_times_at_most(built, betas):
+    module = built("diffusion", "default", objective="epsilon", betas=betas, steps=20).objective
+    first = module.steps().timesteps[0].item()
+    factor = module.noises.alphas_cumprod.rsqrt()
+    assert factor[first] <= 100
+    assert first == 999 or factor[first + 1] > 100
+    of_v = built("diffusion", "default", objective="v", betas=betas, steps=20).objective
+    assert of_v.steps().timesteps[0].item() == 999
+
+
+def test_an_error_of_the_first_noise_does_not_decide_the_picture(built):
+    """Told a thousandth too little of the noise, the first step of 999 would have made a picture of ±20."""
+    steps = built("diffusion", "default", objective="epsilon", patch=1).objective.steps()
+    noise = torch.randn(1, 3, 8, 8, generator=drawn())
+    steps.clip = False
+    first = steps.timesteps[0]
+    share = (1 - float(steps._kept[first])) ** 0.5
+    wrong = steps.step(noise / share * 0.999, first, noise)[0] - steps.step(noise / share, first, noise)[0]
+    assert wrong.abs().max().item() < 0.1 * noise.abs().max().item()
+
+
+@pytest.mark.parametrize("objective", ["epsilon", "v"])
+@pytest.mark.parametrize("count", [10, 20, 50])
+def test_steps_are_those_of_diffusers_where_it_can_take_them(built, objective, count):
+    space = built("diffusion", "default", objective=objective, betas="scaled_linear", steps=count)
+    prediction = {"epsilon": "epsilon", "v": "v_prediction"}[objective]
+    theirs = DDIMScheduler(
+        1000, 0.00085, 0.012, "scaled_linear", prediction_type=prediction, timestep_spacing="trailing"
+    )
+    theirs.set_timesteps(count)
+    ours = space.objective.steps()
+    assert ours.timesteps.tolist() == theirs.timesteps.tolist()
+    x = torch.randn(1, 3, 8, 8, generator=drawn(1))
+    for time in theirs.timesteps:
+        output = torch.randn(1, 3, 8, 8, generator=drawn(int(time)))
+        torch.testing.assert_close(
+            ours.step(output, time, x)[0], theirs.step(output, time, x)[0], rtol=1e-3, atol=1e-4
+        )
+        x = ours.step(output, time, x)[0]
+
+
 @OBJECTIVES
 def test_a_network_that_knows_the_picture_has_no_loss(built, objective, prediction):
     baseline = built("diffusion", "default", objective=objective, prediction=prediction, patch=1)
-    baseline.networks["unet"] = Knowing(
-        batch().color, getattr(baseline.objective, "noises", None), prediction
-    )
+    noises = getattr(baseline.objective, "noises", None)
+    baseline.networks["unet"] = Knowing(batch().color, noises, prediction, objective == "epsilon")
     assert baseline.step(batch(), drawn(), lambda *_: None)["loss"].item() == pytest.approx(0, abs=1e-3)
 
 

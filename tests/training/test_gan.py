@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from anidata.errors import RecipeError
-from anidata.training import models
+from anidata.training import losses, models
 from anidata.training.baseline import Batch
 from model_lab import SIZE, TINY, batch, count, drawn, full_size, trained, update_of
 
@@ -79,7 +79,45 @@ def test_the_penalty_is_the_squared_gradient_at_real_colors():
             return [(pictures * weights).sum(dim=(1, 2, 3)), 2 * pictures.sum(dim=(1, 2, 3))]
 
     penalty = models.load("gan").penalty(Linear(), torch.rand(3, 4, 5, 5))
-    assert penalty.item() == pytest.approx(((weights[1:] + 2) ** 2).sum().item(), rel=1e-5)
+    each = (weights[1:] ** 2).sum().item(), 4.0 * weights[1:].numel()
+    assert penalty.item() == pytest.approx(sum(each) / 2, rel=1e-5)  # the mean over scales
+
+
+def test_the_penalty_is_one_patchs_however_many_there_are():
+    """Patches beside each other, each with the gradient of R1's one logit: theirs, not its multiple."""
+    weights = torch.randn(1, 4, 8, 8, generator=drawn())
+
+    class Patches(nn.Module):
+        def forward(self, pictures):
+            return [nn.functional.conv2d(pictures, weights, stride=8)]
+
+    penalties = [models.load("gan").penalty(Patches(), torch.rand(2, 4, n, n)).item() for n in (8, 32, 128)]
+    assert penalties == pytest.approx([(weights[0, 1:] ** 2).sum().item()] * 3, rel=1e-4)
+
+
+def test_the_penaltys_share_of_the_gradient_does_not_grow_with_the_picture():
+    """Summed over patches, it grew 36 times between 64 and 256 px."""
+    shares = [share_of_penalty(size) for size in (64, 256)]
+    assert 1 / 3 < shares[1] / shares[0] < 3
+
+
+def share_of_penalty(size):
+    module = models.load("gan")
+    torch.manual_seed(0)
+    small = {"discriminator": [8, 16, 32, 64], "channels": [8, 16]}
+    judge = module.Discriminator(models.configure(module, "default", small, 1, size), 4)
+    real, fake = (torch.rand(2, 4, size, size, generator=drawn(seed)) * 2 - 1 for seed in (0, 1))
+    for _ in range(20):
+        judge(real)  # spectral norm settles
+    logits = judge(torch.cat([real, 0.5 * fake]))
+    game = losses.ADVERSARIAL["hinge"].discriminator
+    loss = torch.stack([game(*scale.chunk(2)) for scale in logits]).mean()
+    return size_of_gradient(module.penalty(judge, real), judge) / size_of_gradient(loss, judge)
+
+
+def size_of_gradient(loss, network):
+    gradients = torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
+    return torch.cat([g.flatten() for g in gradients if g is not None]).norm().item()
 
 
 def test_the_penalty_comes_as_often_as_it_is_asked_for(built):
@@ -88,11 +126,11 @@ def test_the_penalty_comes_as_often_as_it_is_asked_for(built):
     torch.manual_seed(0)
     judge, pictures, generator = module.Discriminator(config, 4), torch.rand(1, 4, SIZE, SIZE), drawn()
     judge.eval()  # power iterations would move the weights
-    losses = [
-        module.discriminator_loss(config, judge, pictures, pictures, generator).item() for _ in range(100)
+    judged = [
+        module.discriminator_loss(config, judge, pictures, pictures, generator)[0].item() for _ in range(100)
     ]
-    assert 11 <= sum(loss > min(losses) + 1e-9 for loss in losses) <= 39  # 25 ± 3.3 sigma
-    assert {round(loss, 5) for loss in losses} == {round(min(losses), 5), round(max(losses), 5)}
+    assert 11 <= sum(loss > min(judged) + 1e-9 for loss in judged) <= 39  # 25 ± 3.3 sigma
+    assert {round(loss, 5) for loss in judged} == {round(min(judged), 5), round(max(judged), 5)}
 
 
 def test_pictures_too_small_for_the_discriminators_are_told_with_a_remedy(built):

@@ -27,6 +27,7 @@ from anidata.training.data.loader import (
     WORKER_DIED,
     Loader,
     LoaderConfig,
+    floats,
     to_tensor,
     to_uint8,
 )
@@ -392,3 +393,36 @@ def test_fewer_shards_than_processes_is_a_typed_error_and_fewer_than_workers_non
         with pytest.raises(DatasetError, match=f"{shards} shards for {shards + 1} processes"):
             first(Loader(stream, config(), shards, shards + 1), 1)
         assert same(first(Loader(stream, config(workers=shards + 1)), 2), first(Loader(stream, config()), 2))
+
+
+# --- ranges, as README and docstrings state them ---------------------------------------------------
+
+
+def test_pictures_are_uint8_up_to_255_and_batches_floats_from_black_minus_1_to_white_1(dataset):
+    sample = load_dataset(dataset)[0]
+    for picture in (sample["color"], *sample["lineart"].values()):
+        assert picture.dtype == np.uint8
+        assert picture.max() == 255  # paper
+        assert picture.min() < 100  # ink
+    names = ("lineart", "gray", "hints", "reference", "none")
+    settings = LoaderConfig(batch=4, size=32, conditions=names, workers=0)
+    batch = next(Loader(load_dataset(dataset), settings).batches())
+    for tensor in (batch.color, batch.condition[:, :2], batch.condition[:, 6:9]):
+        assert tensor.dtype == torch.float32
+        assert tensor.max() == 1
+        assert -1 <= tensor.min() < -0.2
+    assert set(batch.condition[:, 5].unique().tolist()) <= {0.0, 1.0}
+    assert not batch.condition[:, 9].any()
+
+
+def test_each_level_crosses_to_its_float_and_back():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    tensor = to_tensor(levels)
+    assert (tensor.min().item(), tensor.max().item()) == (-1, 1)
+    assert np.array_equal(to_uint8(tensor)[..., 0], levels)
+
+
+@pytest.mark.parametrize("thing", [load_dataset, to_tensor, to_uint8, floats])
+def test_a_range_is_said_where_pictures_come_in(thing):
+    assert "0..255" in thing.__doc__
+    assert "[-1, 1]" in thing.__doc__

@@ -194,7 +194,8 @@ def test_lsgan_is_the_squared_distance_to_the_labels():
 
 
 def test_hinge_has_no_more_to_say_beyond_the_margin():
-    discriminator, generator = ADVERSARIAL["hinge"]
+    discriminator, generator, middle = ADVERSARIAL["hinge"]
+    assert middle == 0
     assert discriminator(torch.tensor([1.0, 5.0]), torch.tensor([-1.0, -7.0])).item() == 0
     assert discriminator(torch.tensor([0.0]), torch.tensor([0.0])).item() == 2
     assert discriminator(torch.tensor([-2.0]), torch.tensor([3.0])).item() == 3 + 4

@@ -12,6 +12,7 @@ import torch
 import torchmetrics.functional.image as reference
 
 from anidata import registry
+from anidata.training.data.loader import floats, to_tensor, to_uint8
 from anidata.training.metrics import ciede2000, psnr, ssim
 
 # L, a, b of two colors and their ΔE00: table 1 of Sharma, Wu, Dalal 2005
@@ -127,6 +128,61 @@ def test_an_unknown_metric_names_the_nearest():
         registry.load("metrics", "ciede")
 
 
+# --- uint8, as other implementations read it -------------------------------------------------------
+
+
+def mirrored(picture):
+    """With the border of 5 px that the window sees, which scikit-image leaves out of its mean again."""
+    return np.pad(picture, ((5, 5), (5, 5), (0, 0)), mode="reflect")
+
+
+def ssim_of_uint8(output, truth):
+    settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "channel_axis": -1}
+    return skimage.metrics.structural_similarity(mirrored(output), mirrored(truth), **settings)
+
+
+def ciede2000_of_uint8(output, truth):
+    return skimage.color.deltaE_ciede2000(*map(skimage.color.rgb2lab, (truth, output))).mean()
+
+
+# by metric: of uint8 (h, w, 3) twice, by somebody else's code
+OF_UINT8 = {
+    "psnr": lambda output, truth: skimage.metrics.peak_signal_noise_ratio(truth, output),
+    "ssim": ssim_of_uint8,
+    "ciede2000": ciede2000_of_uint8,
+}
+
+
+def pairs_of_uint8():
+    """Pictures as files hold them: noisy, gray, dark, white paper with a line, hues turned."""
+    rng = np.random.default_rng(0)
+    smooth = to_uint8(pictures(1, 48, 40)[0])
+    noisy = to_uint8(spoiled(pictures(1, 48, 40))[0])
+    grays = np.full((2, 48, 40, 3), [[[[118]]], [[[137]]]], np.uint8)
+    grays[1, ::7] = 90
+    paper = np.full((48, 40, 3), 255, np.uint8)
+    lined = paper.copy()
+    lined[10:12] = 0
+    return {
+        "noise": (noisy, smooth),
+        "grays": tuple(grays),
+        "dark": (noisy // 16, smooth // 16),
+        "light": (240 + noisy // 16, 240 + smooth // 16),
+        "paper": (lined, paper),
+        "hues": (np.ascontiguousarray(smooth[..., ::-1]), smooth),
+        "chance": tuple(rng.integers(0, 256, (2, 48, 40, 3), dtype=np.uint8)),
+    }
+
+
+@pytest.mark.parametrize("kind", pairs_of_uint8())
+def test_each_metric_of_uint8_pictures_is_that_of_an_implementation_that_reads_uint8(module, kind):
+    name = module.__name__.rpartition(".")[2]
+    output, truth = pairs_of_uint8()[kind]
+    value = module.metric(to_tensor(output)[None], to_tensor(truth)[None]).item()
+    # a metric that isn't in the table has nobody to hold it to
+    assert value == pytest.approx(float(OF_UINT8[name](output, truth)), rel=1e-4, abs=1e-4)
+
+
 # --- psnr ------------------------------------------------------------------------------------------
 
 
@@ -158,15 +214,18 @@ def test_psnr_agrees_with_torchmetrics_and_scikit_image():
 def test_ssim_agrees_with_torchmetrics(shape):
     truth = pictures(3, *shape)
     output = spoiled(truth)
-    expected = reference.structural_similarity_index_measure(output, truth, data_range=2.0, reduction="none")
+    levels = ((p + 1) * 127.5 for p in (output, truth))
+    expected = reference.structural_similarity_index_measure(*levels, data_range=255.0, reduction="none")
     torch.testing.assert_close(ssim.metric(output, truth), expected, rtol=0, atol=1e-5)
 
 
-def test_ssim_of_flat_pictures_is_its_first_factor():
-    one, other = 0.5, -0.25  # variances and covariance are zero, so the second factor is 1
-    expected = (2 * one * other + ssim.C1) / (one**2 + other**2 + ssim.C1)
-    value = ssim.metric(torch.full((1, 3, 20, 20), one), torch.full((1, 3, 20, 20), other))
+@pytest.mark.parametrize(("one", "other"), [(118, 137), (0, 255), (127, 128), (250, 20)])
+def test_ssim_of_flat_grays_is_its_first_factor(one, other):
+    c1 = (0.01 * 255) ** 2  # variances and covariance are zero, so the second factor is 1
+    expected = (2 * one * other + c1) / (one**2 + other**2 + c1)
+    value = ssim.metric(*(floats(torch.full((1, 3, 20, 20), n, dtype=torch.uint8)) for n in (one, other)))
     assert value.item() == pytest.approx(expected, abs=1e-4)
+    assert (one, other) != (118, 137) or value.item() == pytest.approx(0.989, abs=1e-3)
 
 
 # --- ciede2000 -------------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ def named(home):
 
 
 def by_reference(home):
+    recipe = home / "run/recipe.toml"  # of a model that asks for one: it is read before any weights
+    recipe.write_text(recipe.read_text().replace('"lineart",', '"lineart", "reference",', 1))
     return colorize(home, "--model", home / "mine.py", "--reference", home / "reference.png")
 
 

@@ -31,8 +31,41 @@ def trained(optimizer_of):
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_each_optimizer_steps_as_pytorchs_unfused_one(name):
-    ours = trained(lambda p: optimizers.build(name, p, lr=0.01, betas=(0.8, 0.95), weight_decay=0.1))
+    numbers = {"betas": (0.8, 0.95), "momentum": 0.8, "alpha": 0.95}
+    ours = trained(lambda p: optimizers.build(name, p, lr=0.01, weight_decay=0.1, **numbers))
     torch.testing.assert_close(ours, trained(PLAIN[name]), rtol=1e-5, atol=1e-6)
+
+
+BY_DEFAULT = {"adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop, "sgd": optim.SGD}
+
+
+@pytest.mark.parametrize("name", BY_DEFAULT)
+def test_each_optimizer_has_its_own_numbers_and_no_others(name):
+    """RMSprop took Adam's: a momentum of .9, and .999 of the squares."""
+    theirs = BY_DEFAULT[name](nn.Linear(2, 2).parameters(), lr=0.1, weight_decay=0.0).param_groups[0]
+    (ours,) = optimizers.build(name, nn.Linear(2, 2).parameters(), lr=0.1).param_groups
+    for key in ("betas", "momentum", "alpha", "eps", "centered", "nesterov", "dampening", "weight_decay"):
+        assert ours.get(key) == theirs.get(key), key
+
+
+@pytest.mark.parametrize("model", ["autoencoder", "gan", "diffusion"])
+@pytest.mark.parametrize("name", ["RMSprop", "SGD", "AdamW", "aDaM", "rmsprop"])
+def test_a_models_optimizer_is_named_in_any_case_and_has_its_numbers(built, model, name):
+    baseline = built(model, "smoke", optimizer=name, momentum=0.3, alpha=0.8, beta1=0.6, beta2=0.7)
+    own = {"betas": (0.6, 0.7), "momentum": 0.3, "alpha": 0.8}
+    for optimizer in baseline.optimizers.values():
+        assert type(optimizer) is BY_DEFAULT[name.lower()]
+        (group,) = optimizer.param_groups
+        kept = {key: group[key] for key in own if key in group}
+        assert kept
+        assert kept == {key: own[key] for key in kept}
+
+
+@pytest.mark.parametrize("model", ["autoencoder", "gan", "diffusion"])
+def test_rmsprop_of_a_model_is_rmsprop_by_default(built, model):
+    for optimizer in built(model, "smoke", optimizer="rmsprop").optimizers.values():
+        (group,) = optimizer.param_groups
+        assert (group["momentum"], group["alpha"]) == (0, 0.99)
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -199,7 +199,7 @@ def test_more_images_go_on_with_a_finished_run(trained, finished):
     ],
 )
 def test_another_recipe_is_refused_by_the_name_of_its_setting(setting, message, trained, finished):
-    remedy = r".*Give the same settings, or name a new RUN\. What may change: images, minutes"
+    remedy = r".*Give the same settings, or name a new RUN\. What may change: minutes, workers"
     with pytest.raises(RunError, match=re.escape(message) + remedy):
         trained(setting)
 

@@ -18,7 +18,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import training_lab as labs
-from anidata.errors import TrainingError
+from anidata.errors import Diverged, TrainingError
 from anidata.training import ema, loop
 from anidata.training.baseline import Batch
 from anidata.training.loop import State, prepare, train
@@ -80,6 +80,71 @@ def test_parts_of_a_step_are_the_step():
     assert same(whole.line.state_dict(), parts.line.state_dict(), atol=1e-6)
 
 
+class Duel:
+    """Two numbers that play: the second one's loss depends on the first one's step."""
+
+    sampled = ("both",)
+
+    def __init__(self):
+        self.both = nn.ParameterDict({"judge": torch.tensor(0.3), "painter": torch.tensor(-0.2)})
+        self.networks = {"both": self.both}
+        self.optimizers = {name: torch.optim.SGD([self.both[name]], lr=0.1) for name in ("painter", "judge")}
+
+    def step(self, batch, generator, update):  # noqa: ARG002 - the interface
+        gray = batch.condition.mean()
+        judged = (self.both["judge"] * gray - self.both["painter"].detach() - 1).square()
+        update(judged, "judge")
+        fooled = (self.both["judge"] * self.both["painter"] + gray).square()
+        update(fooled, "painter")
+        return {"judged": judged.detach(), "fooled": fooled.detach()}
+
+
+def in_parts(baseline, settings, count):
+    """The same batches, each cut into parts."""
+    size = settings.batch // count
+    cuts = range(0, settings.batch, size)
+    parts = (
+        Batch(b.color[n : n + size], b.condition[n : n + size]) for b in batches(settings.batch) for n in cuts
+    )
+    return trained(baseline, settings, source=parts)
+
+
+def test_parts_of_a_game_end_the_first_ones_step_before_the_second_begins():
+    """Followed with a pencil: the painter's gradient, of both parts, is against the judge that has moved."""
+    duel = Duel()
+    judge, painter = (float(duel.both[name].detach()) for name in ("judge", "painter"))
+    in_parts(duel, config(images=8, batch=8, accumulate=2), 2)
+    grays = [float(half.mean()) for half in next(batches(8)).condition.split(4)]
+    judge -= 0.1 * sum(2 * g * (judge * g - painter - 1) for g in grays) / 2
+    painter -= 0.1 * sum(2 * judge * (judge * painter + g) for g in grays) / 2
+    assert float(duel.both["judge"].detach()) == pytest.approx(judge, abs=1e-6)
+    assert float(duel.both["painter"].detach()) == pytest.approx(painter, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("preset", "settings"),
+    [
+        ("default", {"norm": "instance", "r1": 0.0}),
+        ("default", {"norm": "instance", "adversarial": "lsgan", "r1": 0.0}),
+        ("cyclegan", {}),
+    ],
+)
+def test_parts_of_a_gans_step_are_the_step(built, preset, settings):
+    whole, parts = (built("gan", preset, optimizer="sgd", lr=1e-2, **settings) for _ in range(2))
+    trained(whole, config(batch=8, size=32, images=8), source=bigger(batches(8)))
+    halves = (Batch(b.color[n : n + 4], b.condition[n : n + 4]) for b in bigger(batches(8)) for n in (0, 4))
+    trained(parts, config(batch=8, size=32, images=8, accumulate=2), source=halves)
+    assert same(weights(whole), weights(parts), atol=2e-5)
+
+
+def bigger(source):
+    for batch in source:
+        color, condition = (
+            nn.functional.interpolate(x, scale_factor=2.0) for x in (batch.color, batch.condition)
+        )
+        yield Batch(color, condition)
+
+
 def _floating(baseline):
     return {k: t for k, t in weights(baseline).items() if t.is_floating_point()}
 
@@ -120,7 +185,7 @@ def test_gradients_that_stay_broken_end_training_with_a_remedy():
     message = (
         r"gradient of 'critic, painter' hasn't been finite in 3 steps running, up to image 12\. .*model\.lr"
     )
-    with pytest.raises(TrainingError, match=message):
+    with pytest.raises(Diverged, match=message):
         trained(baseline, config(max_skipped=3), source=nothing)
     assert same(first, _floating(baseline))
 

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from anidata.errors import RunError
 from anidata.training.data.loader import Loader
 from anidata.training.loop import Updater
+from anidata.training.metrics import ssim
 from training_lab import TINY, as_options
 from training_lab import run as trained
 
@@ -107,6 +109,62 @@ def test_parts_of_a_step_resume_too(dataset, tmp_path):
     go(dataset, runs[1], "train.accumulate=2", "train.images=28")
     go(dataset, runs[1], "train.accumulate=2")
     assert _tensors((runs[0] / "checkpoints/000000000048.safetensors").read_bytes()) == bytes_of(runs[1])[1]
+
+
+def extended(dataset, run, capsys, first, then):
+    """What a run that goes on with other settings says."""
+    go(dataset, run, "train.images=24", *first)
+    capsys.readouterr()
+    go(dataset, run, *then)
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_a_decayed_run_that_is_extended_says_what_its_rate_does_and_what_to_type(
+    schedule, dataset, tmp_path, capsys
+):
+    settings = (f"train.schedule={schedule}",)
+    said = extended(dataset, tmp_path / "a run", capsys, settings, settings)
+    assert "train.images was 24 and is 48" in said
+    factor = {"linear": "1", "cosine": "0.5"}[schedule]
+    assert f"after 24 images the learning rate's factor goes from 0 to {factor}." in said
+    assert "To leave it: --set train.images=24." in said
+    assert f"--init '{tmp_path / 'a run'}' --set train.schedule=constant --set model.lr=RATE" in said
+
+
+def test_a_run_of_one_rate_is_extended_without_a_word(dataset, tmp_path, capsys):
+    assert "train.images was" not in extended(dataset, tmp_path, capsys, (), ())
+
+
+def test_a_run_that_goes_on_in_other_parts_says_so(dataset, tmp_path, capsys):
+    said = extended(dataset, tmp_path, capsys, (), ("train.accumulate=2",))
+    assert "train.accumulate was 1 and is 2: a step has the same pictures" in said
+    assert "--set train.accumulate=1." in said
+
+
+def test_a_setting_that_an_older_version_did_not_know_counts_as_its_default(dataset, tmp_path):
+    go(dataset, tmp_path, "train.images=24")
+    file = tmp_path / "recipe.toml"
+    older = re.sub(r"\nnoise = .*", "", file.read_text())
+    file.write_text(older)
+    with pytest.raises(RunError, match=r"was begun with model\.noise = null, not model\.noise = 0\.2"):
+        go(dataset, tmp_path, "model.noise=0.2")
+    assert file.read_text() == older
+    assert go(dataset, tmp_path).images == 48
+
+
+def test_figures_of_a_metrics_earlier_version_are_not_set_beside_the_present_ones(
+    dataset, tmp_path, monkeypatch
+):
+    go(dataset, tmp_path, "train.images=16", "train.metric=ssim")
+    first = go(dataset, tmp_path, "train.images=16", "train.metric=ssim").scores
+    monkeypatch.setattr(ssim, "VERSION", ssim.VERSION + 1)
+    done = go(dataset, tmp_path, "train.metric=ssim")
+    assert [score["images"] for score in done.scores] == [16, 32, 48]
+    assert ["ssim" in score for score in done.scores] == [False, True, True]
+    assert done.scores[0] == {name: value for name, value in first[0].items() if name != "ssim"}
+    assert "| 16 |" in (tmp_path / "README.md").read_text()
+    assert go(dataset, tmp_path, "train.metric=ssim").scores == done.scores  # of the version that they say
 
 
 COMMAND = [sys.executable, "-m", "anidata", "train-baseline", str(TINY)]

@@ -25,7 +25,7 @@ class Sample(TypedDict):
     """A pair with what is known of it."""
 
     key: str
-    color: Pixels  # (h, w, 3), RGB
+    color: Pixels  # (h, w, 3), RGB, 0..255
     # Style → (h, w): black ink (0) on white paper (255), whatever the polarity they are stored in.
     lineart: dict[str, Pixels]
     meta: dict[str, Any]  # the sample's JSON

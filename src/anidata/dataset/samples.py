@@ -42,6 +42,8 @@ def load_dataset(
 ) -> "Samples | Stream":
     """A split of a data set: `Samples` of a folder, a `Stream` of a URL.
 
+    Pictures are uint8, 0..255: color (h, w, 3) in sRGB, lineart (h, w), ink 0 on paper 255. Training has them
+    as float32 in [-1, 1]: see anidata.training.data.loader.
     styles: the lineart to decode; the first style where none is named.
 
     Raises: DatasetError: no data set, an empty split, missing or damaged files. FormatError: of another

@@ -3,6 +3,7 @@
 The model file's preset comes first, then `--set train.…` and `--set model.…`.
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -17,20 +18,20 @@ from anidata.training import models, optimizers
 from anidata.training.data.augment import Augment
 from anidata.training.data.conditions import channels
 
-# settings that may change when a run goes on: they don't alter what a step computes, or what the figures mean
+# settings that may change when a run goes on: they alter neither what a step computes nor what figures mean
 FREE = (
-    "images",
     "minutes",
     "workers",
     "compile",
     "channels_last",
-    "accumulate",
     "validate_every",
     "checkpoint_every",
     "log_every",
     "keep_best",
     "patience",
 )
+# these may change too, and what follows is said: schedules are counted by the one, chance drawn by the other
+TOLD = ("images", "accumulate")
 TABLES = ("train", "model")  # that --set knows
 
 
@@ -41,7 +42,8 @@ class Config:
     images: Positive = 1_000_000  # to see in all, each as often as it comes around
     minutes: Amount = 0  # of training after which to stop, validation not counted; 0: no limit
     batch: Positive = 16  # images of a step, over all processes and parts
-    # parts in which a process computes its share of a step, one after another, where memory is short
+    # parts in which a process computes its share of a step, one after another, where memory is short; once
+    # for each optimizer, so that the second one's loss sees the first one's step
     accumulate: Positive = 1
     size: Positive = 256  # px of a side, as the model sees pictures
     seed: Count = 0
@@ -69,6 +71,10 @@ class Config:
     keep_best: Count = 1  # checkpoints kept for their validation, beside the last two
     checkpoint_every: Positive = 50_000  # images
     log_every: Positive = 1_000  # images between rows of metrics.csv
+    # patterns of weights that stay as they are, by NETWORK.KEY: ["generator.down.*"]
+    freeze: tuple[str, ...] = ()
+    # pattern → factor of the learning rate for these weights, the first that fits: {"generator.up.*" = 0.1}
+    init_lr: dict[str, Amount] = field(default_factory=dict)
     init: str = ""  # a RUN or a .safetensors file whose weights training starts from, where they fit
 
     def rate(self, images: int) -> float:
@@ -128,14 +134,37 @@ def check_batch(config: Config, ranks: int = 1) -> int:
     return config.batch // parts
 
 
-def differences(old: Recipe, new: Recipe) -> list[str]:
+def differences(old: Recipe, new: Recipe, defaults: Document | None = None) -> list[str]:
     """The settings that tell two recipes of a run apart, `train.batch` and so on.
 
-    Those that may change, and the data set's path, aren't among them.
+    Those that may change, and the data set's path, aren't among them. defaults: of the model's settings,
+    which those have that an older version didn't know.
     """
-    before, after = (_flat(recipe.document_of(r)) for r in (old, new))
-    free = {"dataset", *(f"train.{name}" for name in FREE)}
+    known = {f"model.{name}": value for name, value in _flat(defaults or {}).items()}
+    before, after = (known | _flat(recipe.document_of(r)) for r in (old, new))
+    free = {"dataset", *(f"train.{name}" for name in (*FREE, *TOLD))}
     return sorted(name for name in {*before, *after} - free if before.get(name) != after.get(name))
+
+
+def consequences(old: Config, new: Config, run: Path, seen: int) -> list[str]:
+    """Sentences on what follows from settings that a run goes on with after `seen` images; what to type."""
+    notes = []
+    if new.images != old.images and new.schedule != "constant" and seen:
+        before, after = old.rate(seen), new.rate(seen)
+        notes.append(
+            f"train.images was {old.images:,} and is {new.images:,}: train.schedule={new.schedule} is "
+            f"counted by it, and after {seen:,} images the learning rate's factor goes from {before:.3g} "
+            f"to {after:.3g}. To leave it: --set train.images={old.images}. To train on at one low rate: "
+            f"a new RUN, with --init {shlex.quote(str(run))} --set train.schedule=constant "
+            "--set model.lr=RATE."
+        )
+    if new.accumulate != old.accumulate and seen:
+        notes.append(
+            f"train.accumulate was {old.accumulate} and is {new.accumulate}: a step has the same pictures, "
+            "but what is random in it is drawn by its parts. To have the figures that the run would have "
+            f"had: --set train.accumulate={old.accumulate}."
+        )
+    return notes
 
 
 def _document(module: ModuleType, preset: str, settings: Sequence[str]) -> Document:

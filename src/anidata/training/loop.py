@@ -22,7 +22,7 @@ from torch.nn import Parameter
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
-from anidata.errors import TrainingError
+from anidata.errors import Diverged, TrainingError
 from anidata.training.baseline import Baseline, Batch
 from anidata.training.config import Config
 from anidata.training.distributed import Processes
@@ -63,9 +63,14 @@ class Updater:
     config: Config
     processes: Processes
     last: bool = True  # whether this is the step's last part: optimizers wait for it
+    turn: int = 0  # which of a part's calls counts, where there are several parts
+    calls: int = 0  # of this part so far
     broken: set[str] = field(default_factory=set)  # optimizers that stood still in this step
 
     def __call__(self, loss: Tensor, name: str) -> None:
+        self.calls += 1
+        if self.config.accumulate > 1 and self.calls - 1 != self.turn:
+            return
         parameters = _parameters(self.baseline.optimizers[name])
         # backward takes each forward's own precision
         with torch.autocast(self.processes.device.type, enabled=False):
@@ -112,7 +117,7 @@ def train(
     """Train until `config.images` are seen; yield a Progress for each step.
 
     A batch has the pictures of one process and part.
-    Raises: TrainingError: gradients haven't been finite in `config.max_skipped` steps running, or
+    Raises: Diverged: gradients haven't been finite in `config.max_skipped` steps running. TrainingError:
         torch.compile can't do it.
     """
     updater = Updater(baseline, config, processes)
@@ -186,24 +191,39 @@ def set_rates(baseline: Baseline, factor: float) -> None:
 def _step(
     updater: Updater, batches: Iterator[Batch], generator: torch.Generator, images: int
 ) -> tuple[dict[str, Tensor], float]:
-    """One step in its parts: the losses' means over them, and the seconds waited for data."""
+    """One step: the losses' means over its parts, and the seconds waited for data.
+
+    Where there are several, each update has a pass over all parts to itself, in a part's order: a generator
+    is trained against the discriminator as all parts have left it. A pass draws what the one before drew;
+    losses are those of the first.
+    """
     config, processes = updater.config, updater.processes
     updater.broken.clear()
-    losses: dict[str, Tensor] = {}
-    waited = 0.0
-    for part in range(config.accumulate):
-        begun = time.perf_counter()
-        batch = placed(next(batches), config, processes.device)
-        waited += time.perf_counter() - begun
-        number = seed(config.seed, images, processes.rank, part)
+    begun = time.perf_counter()
+    parts = [placed(next(batches), config, processes.device) for _ in range(config.accumulate)]
+    waited = time.perf_counter() - begun
+    seeds = [seed(config.seed, images, processes.rank, part) for part in range(config.accumulate)]
+    losses = _pass(updater, parts, seeds, generator, 0)
+    for turn in range(1, updater.calls if config.accumulate > 1 else 1):
+        _pass(updater, parts, seeds, generator, turn)
+    return losses, waited
+
+
+def _pass(
+    updater: Updater, parts: list[Batch], seeds: list[int], generator: torch.Generator, turn: int
+) -> dict[str, Tensor]:
+    """The losses' means over those parts that have them, one update of each being done."""
+    losses: dict[str, list[Tensor]] = {}
+    updater.turn = turn
+    for batch, number in zip(parts, seeds, strict=True):
         generator.manual_seed(number)
         torch.manual_seed(number)  # for what draws from the global generator, as dropout does
-        updater.last = part == config.accumulate - 1
-        with autocast(config, processes.device):
+        updater.last, updater.calls = batch is parts[-1], 0
+        with autocast(updater.config, updater.processes.device):
             of_part = updater.baseline.step(batch, generator, updater)
         for name, loss in of_part.items():
-            losses[name] = losses.get(name, torch.zeros_like(loss)) + loss.detach() / config.accumulate
-    return losses, waited
+            losses.setdefault(name, []).append(loss.detach())
+    return {name: torch.stack(of_parts).mean(0) for name, of_parts in losses.items()}
 
 
 def _count(state: State, updater: Updater, config: Config) -> None:
@@ -211,12 +231,11 @@ def _count(state: State, updater: Updater, config: Config) -> None:
     state.skipped += bool(updater.broken)
     state.running = state.running + 1 if updater.broken else 0
     if state.running >= config.max_skipped:
-        raise TrainingError(
+        raise Diverged(
             f"the gradient of '{', '.join(sorted(updater.broken))}' hasn't been finite "
             f"in {state.running} steps running, up to image {state.images:,}. "
             "Train with a lower learning rate (--set model.lr=…) "
-            "or in full precision (--set train.precision=fp32), in a new RUN; "
-            "--init RUN starts it from this run's last good weights."
+            "or in full precision (--set train.precision=fp32), in a new RUN."
         )
 
 

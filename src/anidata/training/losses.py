@@ -5,8 +5,8 @@ perceptual and style. Of a discriminator's logits: vanilla (minimax), lsgan (lea
 """
 
 import hashlib
-import itertools
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from anidata.errors import RecipeError
 from anidata.recipe import Amount
 from anidata.tar import opening
+from anidata.training import foreign, watch
 
 STAGES = 4  # of a VGG, up to relu4_3: what Johnson et al. compare
 IMAGENET_MEAN = [0.485, 0.456, 0.406]  # of red, green and blue in [0, 1]: what a VGG was trained on
@@ -53,8 +54,8 @@ class Features(nn.Module):
 
     (b, 3, h, w) in [-1, 1] → (b, c, h, w) for each stage. Widths and depth are read off the weights, which
     are named as in torchvision: `features.N.weight`, N skipping one number for each ReLU and one for each
-    pooling.
-    Raises: KeyError: there is no first convolution.
+    pooling. Every tensor has its place, those of the fifth stage too, which isn't looked through.
+    Raises: ValueError: a tensor that is none of a VGG's without batch norm, or none that could be weights.
     Source: Simonyan, Zisserman 2015, arXiv 1409.1556
     """
 
@@ -63,14 +64,10 @@ class Features(nn.Module):
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
-        weights = {name.removeprefix("features."): weight for name, weight in weights.items()}
-        numbers = _convolutions(weights)
-        stages = [[_conv(weights["0.weight"], weights["0.bias"])]]
-        for before, number in itertools.pairwise(numbers):
-            if number - before == 3:  # past a pooling
-                stages.append([])
-            stages[-1].append(_conv(weights[f"{number}.weight"], weights[f"{number}.bias"]))
-        self.stages = nn.ModuleList(nn.ModuleList(stage) for stage in stages[:STAGES])
+        stages = _stages({name.removeprefix("features."): weight for name, weight in weights.items()})
+        self.stages = nn.ModuleList(
+            nn.ModuleList(_conv(*both) for both in stage) for stage in stages[:STAGES]
+        )
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
         self.requires_grad_(requires_grad=False)
@@ -121,6 +118,9 @@ def load_features(path: str, sha256: str) -> Features:
     from safetensors.torch import load  # noqa: PLC0415
 
     data = _data_of(path)
+    if foreign.kind(Path(path).expanduser()):
+        remedy = foreign.remedy(Path(path).expanduser())
+        raise RecipeError(f"{path}: not the weights of a VGG in safetensors. {remedy}")
     digest = hashlib.sha256(data).hexdigest()
     if digest != sha256.lower():
         raise RecipeError(
@@ -129,7 +129,7 @@ def load_features(path: str, sha256: str) -> Features:
         )
     try:
         return Features(load(data))
-    except (SafetensorError, KeyError, ValueError, IndexError) as error:
+    except (SafetensorError, ValueError) as error:
         raise RecipeError(f"{path}: not the weights of a VGG in safetensors ({error}). {GUIDE}.") from error
 
 
@@ -181,6 +181,7 @@ class Adversarial(NamedTuple):
 
     discriminator: Callable[[Tensor, Tensor], Tensor]  # (logits of real, logits of fake) → loss
     generator: Callable[[Tensor], Tensor]  # (logits of fake) → loss
+    middle: float = 0.0  # the logit above which the discriminator says: real
 
 
 ADVERSARIAL = {
@@ -194,6 +195,7 @@ ADVERSARIAL = {
     "lsgan": Adversarial(
         lambda real, fake: (real - 1).square().mean() + fake.square().mean(),
         lambda fake: (fake - 1).square().mean(),
+        0.5,
     ),
     # Lim, Ye 2017, arXiv 1705.02894; Miyato et al. 2018, eq. 16 and 17, arXiv 1802.05957
     "hinge": Adversarial(
@@ -201,6 +203,16 @@ ADVERSARIAL = {
         lambda fake: -fake.mean(),
     ),
 }
+
+
+def right(game: Adversarial, scales: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    """The shares of real and of fake patches that a discriminator takes for what they are, over its scales.
+
+    0.5 of both: it can't tell; 1: it always can. scales: (logits of real, logits of fake) of each.
+    """
+    real = torch.stack([(logits.detach() > game.middle).float().mean() for logits, _ in scales]).mean()
+    fake = torch.stack([(logits.detach() < game.middle).float().mean() for _, logits in scales]).mean()
+    return {watch.REAL: real, watch.FAKE: fake}
 
 
 def _data_of(path: str) -> bytes:
@@ -218,10 +230,39 @@ def _data_of(path: str) -> bytes:
         raise RecipeError(f"{path}: can't be read ({opening.why(error)}).") from error
 
 
-def _convolutions(weights: Mapping[str, Tensor]) -> list[int]:
-    """The numbers of a VGG's convolutions."""
-    named = (name for name in weights if name.endswith(".weight") and weights[name].ndim == 4)
-    return sorted(int(name.removesuffix(".weight")) for name in named)
+def _stages(weights: Mapping[str, Tensor]) -> list[list[tuple[Tensor, Tensor]]]:
+    """Weight and bias of a VGG's convolutions, those between two poolings together.
+
+    Raises: ValueError: another network's, down to the last tensor.
+    """
+    numbers = sorted(int(name.partition(".")[0]) for name in weights if re.fullmatch(r"\d+\.bias", name))
+    _check_names(weights, numbers)
+    stages: list[list[tuple[Tensor, Tensor]]] = []
+    before, entering = -3, 3  # so that the first, number 0, begins a stage
+    for number in numbers:
+        weight, bias = weights[f"{number}.weight"], weights[f"{number}.bias"]
+        past_pooling, width = number - before == 3, len(bias)
+        if weight.shape != (width, entering, 3, 3) or (width != entering and not past_pooling):
+            asked = f"[n, {entering}, 3, 3]" if past_pooling else f"[{entering}, {entering}, 3, 3]"
+            raise ValueError(f"{number}.weight is {list(weight.shape)}, where a VGG has {asked}")
+        stages += [[]] if past_pooling else []
+        stages[-1].append((weight, bias))
+        before, entering = number, width
+    return stages
+
+
+def _check_names(weights: Mapping[str, Tensor], numbers: list[int]) -> None:
+    """Raises: ValueError: a tensor too many or missing, or one that can't be weights."""
+    if statistics := sorted(name for name in weights if name.endswith("running_mean")):
+        raise ValueError(f"{statistics[0]}: it has batch norm; take the VGG without: vgg16, not vgg16_bn")
+    own = {f"{number}.{kind}" for number in numbers for kind in ("weight", "bias")}
+    if others := sorted(weights.keys() ^ (own or {"0.weight"})):
+        raise ValueError(f"{others[0]}: {'none of a VGG' if others[0] in weights else 'missing'}")
+    for before, number in zip([-3, *numbers], numbers, strict=False):
+        if number - before not in (2, 3) or number == -1:
+            raise ValueError(f"{number}.weight: no convolution of a VGG has this number")
+    if wrong := foreign.unlike(weights, sorted(weights)):
+        raise ValueError(wrong)
 
 
 def _conv(weight: Tensor, bias: Tensor) -> nn.Conv2d:

@@ -10,9 +10,10 @@ from types import ModuleType
 
 import torch
 
-from anidata import registry
+from anidata import recipe, registry
 from anidata.dataset import samples
-from anidata.training import config, distributed, models
+from anidata.engine import progress
+from anidata.training import config, distributed, models, optimizers
 from anidata.training.baseline import Baseline
 from anidata.training.data.loader import Loader, LoaderConfig
 from anidata.training.run import folder
@@ -49,8 +50,9 @@ def run(order: Order) -> Outcome:
         loaders=_data(chosen, team),
     )
     with folder.held(session.run, team):
-        if team.first and (note := folder.begin(session.run, chosen, _surroundings(session))):
-            session.notes.append(note)
+        defaults = recipe.document_of(module.PRESETS[chosen.preset])
+        if team.first and (note := folder.begin(session.run, chosen, _surroundings(session), defaults)):
+            progress.say(note)
         team.wait()
         done = session.go_on()
     team.leave()
@@ -60,6 +62,8 @@ def run(order: Order) -> Outcome:
 def _baseline(module: ModuleType, chosen: config.Recipe) -> Baseline:
     torch.manual_seed(chosen.train.seed)  # of the first weights
     baseline: Baseline = module.build(config.model_of(module, chosen))
+    rates = dict.fromkeys(chosen.train.freeze, 0.0) | chosen.train.init_lr
+    optimizers.spread(baseline.optimizers, baseline.networks, rates)
     return baseline
 
 

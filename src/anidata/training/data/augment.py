@@ -32,8 +32,8 @@ class Augment:
     crop: Share = 0.7
     flip: Share = 0.5  # chance of a mirror image; 0: none
     rotation: Angle = 5.0  # degrees to either side, at most; what lies beyond the picture is white; 0: none
-    # of hue (by half a turn times this), saturation and gamma (by its exponential); white and black stay;
-    # 0: none
+    # of hue (by half a turn times this), saturation, gamma, contrast and brightness (by its exponential).
+    # White stays; black does but for the brightness, which lightens ink or sinks shades into it; 0: none
     jitter: Share = 0.05
 
 
@@ -49,6 +49,9 @@ class View:
     hue: float = 0.0  # radians by which colors turn about the gray axis
     saturation: float = 1.0  # distance from the gray axis, times this
     gamma: float = 1.0  # exponent of all values from 0 to 1
+    # exponent of their distance from the nearer end, with the middle fixed: above 1 steeper there
+    contrast: float = 1.0
+    darkness: float = 1.0  # distance from white, times this: brightness, with white where it is
 
 
 WHOLE = View()
@@ -66,7 +69,7 @@ def randomness(seed: int, epoch: int | str, key: str) -> np.random.Generator:
 
 def draw(config: Augment, rng: np.random.Generator) -> View:
     """A view by chance: the crop's area is uniform between the smallest and the whole."""
-    area, right, down, turn, flip, hue, saturation, gamma = rng.random(8).tolist()
+    area, right, down, turn, flip, hue, saturation, gamma, contrast, darkness = rng.random(10).tolist()
     spread = config.jitter
     return View(
         side=math.sqrt(config.crop**2 + area * (1 - config.crop**2)),
@@ -77,6 +80,8 @@ def draw(config: Augment, rng: np.random.Generator) -> View:
         hue=math.pi * spread * (2 * hue - 1),
         saturation=math.exp(4 * spread * (2 * saturation - 1)),
         gamma=math.exp(2 * spread * (2 * gamma - 1)),
+        contrast=math.exp(4 * spread * (2 * contrast - 1)),
+        darkness=math.exp(2 * spread * (2 * darkness - 1)),
     )
 
 
@@ -103,15 +108,27 @@ def warp(picture: Pixels, view: View, size: int) -> Pixels:
 
 
 def recolor(rgb: Pixels, view: View) -> Pixels:
-    """A picture (h, w, 3) in the view's colors: turned and stretched about the gray axis, then gamma.
+    """A picture (h, w, 3) in the view's colors: turned and stretched about the gray axis, then by level.
 
-    White and black stay.
+    White stays.
     """
-    if view.hue == 0 and view.saturation == 1 and view.gamma == 1:
+    if view.hue == 0 and view.saturation == view.gamma == view.contrast == view.darkness == 1:
         return rgb
     turned = cv2.transform(rgb, _color_matrix(view))
-    values = np.rint(255 * (np.arange(256) / 255) ** view.gamma).astype(np.uint8)
-    return np.asarray(cv2.LUT(turned, values), np.uint8)
+    return np.asarray(cv2.LUT(turned, levels(view)), np.uint8)
+
+
+def levels(view: View) -> Pixels:
+    """What a view makes of each of the 256 levels: gamma, then contrast, then brightness.
+
+    Never falling, white to white.
+    """
+    value = (np.arange(256) / 255) ** view.gamma
+    near = np.minimum(value, 1 - value)  # the distance from the nearer end: 0 to a half
+    bent = (2 * near) ** view.contrast / 2
+    value = np.where(value < 0.5, bent, 1 - bent)
+    value = np.maximum(0, 1 - (1 - value) * view.darkness)
+    return np.rint(255 * value).astype(np.uint8)
 
 
 def _color_matrix(view: View) -> npt.NDArray[np.float32]:

@@ -1,7 +1,8 @@
 """The one crossing from pictures to tensors, and the loader that feeds training.
 
-Pictures are uint8 (h, w, 3), tensors float32 (b, 3, h, w) in [-1, 1]. Pictures stay uint8 through the
-workers and become floats once a batch, on the device. What a batch holds depends on the seed and on the
+Pictures are uint8 (h, w, 3) from 0 to 255, tensors float32 (b, 3, h, w) in [-1, 1]: black is -1, white 1.
+What asks for [0, 1], a formula or a network of others, takes (x + 1) / 2 itself. Pictures stay uint8 through
+the workers and become floats once a batch, on the device. What a batch holds depends on the seed and on the
 images seen before, not on the workers: a run goes on where it stopped, with any number of them. Of a data
 set on disk all processes' batches are one sequence dealt out image by image, so that holds for the number
 of processes too.
@@ -53,19 +54,19 @@ TOO_MANY_WORKERS = "This DataLoader will create"  # how its warning begins, for 
 
 
 def to_tensor(image: Pixels) -> Tensor:
-    """(h, w, 3) or (h, w) → float32 (3, h, w) or (1, h, w) in [-1, 1]."""
+    """uint8 0..255, (h, w, 3) or (h, w) → float32 in [-1, 1], (3, h, w) or (1, h, w)."""
     planes = np.atleast_3d(image).transpose(2, 0, 1)
     return floats(torch.from_numpy(np.ascontiguousarray(planes)))
 
 
 def to_uint8(tensor: Tensor) -> Pixels:
-    """(…, c, h, w) in [-1, 1], clipped → (…, h, w, c), rounded to the nearest."""
+    """Floats (…, c, h, w) in [-1, 1], clipped → uint8 (…, h, w, c) 0..255, rounded to the nearest."""
     levels = (tensor.detach().float().clamp(-1, 1) + 1) * 127.5
     return levels.round().to(torch.uint8).movedim(-3, -1).contiguous().cpu().numpy()
 
 
 def floats(planes: Tensor) -> Tensor:
-    """uint8 → float32 in [-1, 1]."""
+    """uint8 0..255 → float32 in [-1, 1]."""
     return planes.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
 
 

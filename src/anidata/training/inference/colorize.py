@@ -14,6 +14,7 @@ All 180 line drawings that this was tried on are (paper: .68 at least), none of 
 and none of 146 others.
 """
 
+import json
 from collections.abc import Sequence
 
 import cv2
@@ -60,15 +61,30 @@ def colorize(
     conditions, size: those that the baseline was trained with; it runs on the generator's device.
     style: of the lines that are drawn.
     reference: a picture (any size, 3) whose colors to take; a colored image is its own. Hints there are none.
-    Raises: RecipeError: line art, a model that asks for a reference, and none given. UnknownPart: no such
-        style.
+    Raises: RecipeError: line art, a model that asks for a reference, and none given; or one given to a model
+        that asks for none. UnknownPart: no such style.
     """
+    if reference is not None:
+        check_asked("reference", "reference", conditions)
     rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8) if image.ndim == 2 else image
     stacked = torch.cat([_condition(name, rgb, size, style, reference) for name in conditions])
     condition = stacked[None].to(generator.device)
     blank = torch.zeros(1, 3, size, size, device=generator.device)
     page: Pixels = to_uint8(baseline.sample(Batch(blank, condition), generator))[0]
     return bring_back(page[fit.inner_box(rgb.shape, size, "pad")], rgb, conditions, style)
+
+
+def check_asked(option: str, condition: str, conditions: Sequence[str]) -> None:
+    """See that what is given to a model is of a condition that it was trained with.
+
+    Raises: RecipeError: it would change nothing.
+    """
+    if condition not in conditions:
+        more = json.dumps([*conditions, condition])
+        raise RecipeError(
+            f"--{option}: this model was trained with {', '.join(conditions)}, and would ignore it. Leave it "
+            f"out ({option}= in Python), or train a model with --set 'train.conditions={more}'."
+        )
 
 
 def is_lineart(rgb: Pixels) -> bool:

@@ -43,13 +43,21 @@ def color_files(folder: Path, inputs: Sequence[Path], request: ColorRequest, job
 
     Raises: RunError: no run, or without weights. SourceError: no such file or folder, or a reference that
         can't be read. TrainingError: no such device. RecipeError: a model that asks for a reference, and
-        none given. UnknownPart: no such style.
+        none given; a reference or style given to one that asks for none. UnknownPart: no such style.
     """
     work = plan(inputs, job)
+    _check_asked(Run(folder), request)
     reference = _reference(request.reference) if request.reference else None
     run = Run(folder)
     colored = painter(run, request, reference)
     return work.each(_settings(run, request), lambda rgb: encode.encode_png(colored(rgb)))
+
+
+def _check_asked(run: Run, request: ColorRequest) -> None:
+    conditions = run.recipe().train.conditions
+    for option, condition in (("reference", "reference"), ("style", "lineart")):
+        if getattr(request, option):
+            colorize.check_asked(option, condition, conditions)
 
 
 def _settings(run: Run, request: ColorRequest) -> list[Any]:

@@ -30,7 +30,7 @@ def metric(output: Tensor, truth: Tensor) -> Tensor:
 
 
 def lab(pictures: Tensor) -> Tensor:
-    """L in [0, 100], a and b of sRGB: (b, 3, h, w) in [-1, 1], else clipped → (b, 3, h, w)."""
+    """L in [0, 100], a and b in about [-128, 127]: of sRGB (b, 3, h, w) in [-1, 1], else clipped."""
     value = (pictures.clamp(-1, 1) + 1) / 2
     linear = torch.where(value > 0.04045, ((value + 0.055) / 1.055) ** 2.4, value / 12.92)
     relative = linear.new_tensor(TO_XYZ) / linear.new_tensor(WHITE)[:, None]

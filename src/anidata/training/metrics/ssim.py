@@ -6,6 +6,10 @@
 Means, variances and the covariance are taken under a Gaussian window of 11 × 11 px with σ = 1.5 px about
 every pixel, in each channel by itself, the picture mirrored at its borders as torchmetrics has it. The mean
 over pixels and channels is the picture's value.
+
+The formula holds for values that begin at 0 for black, for it weighs means by their size: pictures are
+brought from [-1, 1] to [0, 1] first, and the value is that of uint8 pictures with L = 255. Version 1 took
+them as they were: gray 118 against 137 was -.93 in place of .99.
 Source: Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to structural
 similarity", eq. 13
 """
@@ -14,16 +18,16 @@ import torch
 import torch.nn.functional as F  # noqa: N812 its usual name
 from torch import Tensor
 
-VERSION, BETTER = 1, "higher"
+VERSION, BETTER = 2, "higher"
 WINDOW, SIGMA = 11, 1.5  # px
-RANGE = 2  # of values from -1 to 1
+RANGE = 1  # of values from 0 to 1
 C1, C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
 
 
 def metric(output: Tensor, truth: Tensor) -> Tensor:
     """(b, 3, h, w) in [-1, 1], twice → (b,). Sides of at least 6 px."""
-    squares = torch.stack([output, truth, output * output, truth * truth, output * truth])
-    x, y, xx, yy, xy = _blurred(squares)
+    one, other = (output + 1) / 2, (truth + 1) / 2
+    x, y, xx, yy, xy = _blurred(torch.stack([one, other, one * one, other * other, one * other]))
     means, variances = x * x + y * y, xx + yy - x * x - y * y
     similar = (2 * x * y + C1) * (2 * (xy - x * y) + C2) / ((means + C1) * (variances + C2))
     return torch.mean(similar, dim=(1, 2, 3))

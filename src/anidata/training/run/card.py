@@ -55,7 +55,8 @@ def _figures(chosen: Recipe, scores: Sequence[Score], images: int) -> list[str]:
 
 def _row(score: Score, metrics: Sequence[str], images: int) -> str:
     mark = " ←" if score["images"] == images else ""
-    values = " | ".join(f"{score[metric]:.4g}" for metric in metrics)
+    # a metric's earlier version is no figure beside the present one's
+    values = " | ".join(f"{score[metric]:.4g}" if metric in score else "" for metric in metrics)
     return f"| {int(score['images']):,}{mark} | {values} |"
 
 

@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from anidata import storage
 from anidata.errors import FormatError, RunError
 from anidata.tar import untrusted
-from anidata.training import ema
+from anidata.training import ema, foreign
 from anidata.training.baseline import Baseline
 from anidata.training.run import forms
 from anidata.training.run.forms import FORMAT, Facts, Header, Kept, Named
@@ -51,7 +51,7 @@ def save(path: Path, baseline: Baseline, averages: ema.Tensors, facts: Facts) ->
     Raises: StorageError: the disk is full, read-only or fails; what stood at `path` stands.
     """
     kept, groups = _optimizers(baseline)
-    tensors = {**_named("networks", ema.tensors(_trained(baseline))), **_named("ema", averages), **kept}
+    tensors = {**_named("networks", ema.tensors(trained(baseline))), **_named("ema", averages), **kept}
     write(path, tensors, Header(format=FORMAT, facts=facts, groups=groups))
 
 
@@ -61,12 +61,12 @@ def load(path: Path, baseline: Baseline, averages: ema.Tensors) -> Facts:
     Nothing is changed unless all of it fits.
     Raises: RunError: the file is damaged, or of another model. FormatError: of another format number.
     """
-    tensors, about_file = read(path)
+    tensors, about_file = read(path, ours=True)
     header = _checked(path, about_file)
     images = header["facts"].get("images", 0)
     if path.stem.isdecimal() and images != int(path.stem):
-        raise _damaged(path, f"is that of {images:,} images")
-    own = {**_named("networks", ema.tensors(_trained(baseline))), **_named("ema", averages)}
+        raise _damaged(path, f"is that of {images:,} images", ours=True)
+    own = {**_named("networks", ema.tensors(trained(baseline))), **_named("ema", averages)}
     _check_tensors(path, own, {n: t for n, t in tensors.items() if not n.startswith("optimizers.")})
     _check_optimizers(path, baseline, tensors, header["groups"])
     with torch.no_grad():
@@ -86,7 +86,7 @@ def about(path: Path) -> Any:
 
 def sampled(path: Path, baseline_sampled: Iterable[str]) -> dict[str, Tensor]:
     """Of a checkpoint, the tensors NAME.KEY of the networks that sample: averages where it has them."""
-    tensors, _ = read(path)
+    tensors, _ = read(path, ours=True)
     weights: ema.Tensors = {}
     for name in baseline_sampled:
         weights[name] = below(f"ema.{name}.", tensors) or below(f"networks.{name}.", tensors)
@@ -124,25 +124,26 @@ def _header(names: Sequence[str], tensors: Named, metadata: Any) -> bytes:
     return text + b" " * (-len(text) % 8)
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], Any]:
+def read(path: Path, *, ours: bool = False) -> tuple[dict[str, Tensor], Any]:
     """The tensors of a safetensors file, and our JSON in it, None where there is none.
 
+    ours: it is a checkpoint that this training wrote, and may be deleted.
     Raises: RunError: there is none, or it is damaged.
     """
-    with _opened(path) as file:
+    with _opened(path, ours=ours) as file:
         names = file.keys()  # the file is no mapping
         try:
             return {name: file.get_tensor(name) for name in names}, _about(path, file.metadata())
         except UNREADABLE as error:
-            raise _damaged(path, f"can't be read ({error})") from error
+            raise _damaged(path, f"can't be read ({error})", ours=ours) from error
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, *, ours: bool = False) -> Any:
     try:
         forms.check_header(path)
         return safe_open(path, "pt")
     except UNREADABLE as error:
-        raise _damaged(path, f"can't be read as safetensors ({error})") from error
+        raise _damaged(path, f"can't be read as safetensors ({error})", ours=ours) from error
 
 
 def _about(path: Path, metadata: Mapping[str, str] | None) -> Any:
@@ -152,10 +153,13 @@ def _about(path: Path, metadata: Mapping[str, str] | None) -> Any:
         raise _damaged(path, f"has damaged metadata ({error})") from error
 
 
-def _damaged(path: Path, why: str) -> RunError:
-    if path.name == WEIGHTS:
+def _damaged(path: Path, why: str, *, ours: bool = False) -> RunError:
+    """What is wrong with a file, and what to do: only one of the run's own is called for deletion."""
+    if ours:
+        return RunError(f"{path} {why}. Delete it: training goes on from the one before.")
+    if path.name == WEIGHTS and (path.parent / "recipe.toml").is_file():
         return RunError(f"{path} {why}. The command that trained it writes it anew: type it again.")
-    return RunError(f"{path} {why}. Delete it: training goes on from the one before.")
+    return RunError(f"{path} {why}. {foreign.remedy(path)}")
 
 
 def _checked(path: Path, about_file: Any) -> Header:
@@ -166,7 +170,7 @@ def _checked(path: Path, about_file: Any) -> Header:
     number = about_file.get("format") if isinstance(about_file, dict) else None
     if number is None:
         raise RunError(
-            f"{path} is no checkpoint of anidata. Delete it, or name another RUN; "
+            f"{path} is no checkpoint of anidata. Move it elsewhere, or name another RUN; "
             f"--init {path} takes the weights that fit."
         )
     if number != FORMAT:
@@ -177,7 +181,7 @@ def _checked(path: Path, about_file: Any) -> Header:
     try:
         return forms.header_of(about_file)
     except ValueError as error:
-        raise _damaged(path, f"has damaged metadata ({error})") from error
+        raise _damaged(path, f"has damaged metadata ({error})", ours=True) from error
 
 
 def _check_tensors(path: Path, own: Named, stored: Named) -> None:
@@ -222,7 +226,7 @@ def _raise_foreign(path: Path, why: str) -> None:
     )
 
 
-def _trained(baseline: Baseline) -> dict[str, nn.Module]:
+def trained(baseline: Baseline) -> dict[str, nn.Module]:
     """The networks that training changes: one that is frozen, such as a VAE, is built as it was."""
     return {
         name: network

@@ -31,7 +31,7 @@ from anidata import ownership, recipe, storage, workspace
 from anidata.catalog.damage import read_json
 from anidata.errors import DamagedError, RunError
 from anidata.tar import opening
-from anidata.training.config import FREE, Recipe, differences
+from anidata.training.config import FREE, TOLD, Recipe, consequences, differences
 from anidata.training.distributed import Processes
 
 PACKAGES = (
@@ -164,20 +164,29 @@ def _sweep(run: Run) -> None:
         ownership.sweep(run.path / name, OLDER, deep=False)
 
 
-def begin(run: Run, chosen: Recipe, surroundings: Surroundings) -> str:
+def begin(
+    run: Run, chosen: Recipe, surroundings: Surroundings, defaults: recipe.Document | None = None
+) -> str:
     """Write a new run's recipe and environment, or compare with those that are there.
 
-    Returns: a note for the user, or nothing.
+    defaults: of the model's settings, for those that the run's version didn't know yet.
+    Returns: notes for the user, or nothing.
     Raises: RunError: the run was begun with another recipe or data set.
     """
-    known = run.surroundings()
+    known, notes = run.surroundings(), []
     if run.recipe_file.is_file():
-        _check_same(run, chosen, surroundings, known)
+        before = run.recipe()
+        if changed := differences(before, chosen, defaults):
+            raise _other(run, before, chosen, changed)
+        _check_dataset(run, chosen, surroundings, known)
+        notes = consequences(before.train, chosen.train, run.path, max(run.checkpoints(), default=0))
     publish_changed(run.recipe_file, recipe.dump(chosen))
     document = environment() | surroundings
     publish_changed(run.environment, json.dumps(document, indent=1, sort_keys=True) + "\n")
     changed = known.get("model_file", surroundings["model_file"]) != surroundings["model_file"]
-    return f"the model file {chosen.baseline} isn't as it was in the last session" if changed else ""
+    if changed:
+        notes.append(f"the model file {chosen.baseline} isn't as it was in the last session.")
+    return " ".join(notes)
 
 
 def publish_changed(path: Path, text: str) -> None:
@@ -236,16 +245,18 @@ def _is_begun(name: str) -> bool:
     return ownership.is_leftover(name) or name in (*OURS, *BEGUN_BEFORE)
 
 
-def _check_same(run: Run, chosen: Recipe, surroundings: Surroundings, known: dict[str, Any]) -> None:
-    """Raises: RunError: another recipe or data set."""
-    before = run.recipe()
-    if changed := differences(before, chosen):
-        old, new = (recipe.document_of(r) for r in (before, chosen))
-        more = f" (and {len(changed) - 1} more: {', '.join(changed[1:])})" if len(changed) > 1 else ""
-        raise RunError(
-            f"{run.path} was begun with {_setting(changed[0], old)}, not {_setting(changed[0], new)}{more}. "
-            f"Give the same settings, or name a new RUN. What may change: {', '.join(FREE)}."
-        )
+def _other(run: Run, before: Recipe, chosen: Recipe, changed: Sequence[str]) -> RunError:
+    old, new = (recipe.document_of(r) for r in (before, chosen))
+    more = f" (and {len(changed) - 1} more: {', '.join(changed[1:])})" if len(changed) > 1 else ""
+    return RunError(
+        f"{run.path} was begun with {_setting(changed[0], old)}, not {_setting(changed[0], new)}{more}. "
+        f"Give the same settings, or name a new RUN. What may change: {', '.join(FREE)}; "
+        f"and, with a word on what follows: {', '.join(TOLD)}."
+    )
+
+
+def _check_dataset(run: Run, chosen: Recipe, surroundings: Surroundings, known: dict[str, Any]) -> None:
+    """Raises: RunError: another data set."""
     if known.get("dataset", surroundings["dataset"]) != surroundings["dataset"]:
         raise RunError(
             f"{run.path} was begun on another data set: {chosen.dataset} has another manifest.json. "

@@ -32,9 +32,18 @@ class Facts(TypedDict, total=False):
     skipped: Count
     running: int
     scores: list[dict[str, float]]
+    versions: dict[str, int]  # of the metrics that the scores are by; 1 of those that aren't here
 
 
-BEGINNING: Facts = {"images": 0, "seconds": 0.0, "waited": 0.0, "skipped": 0, "running": 0, "scores": []}
+BEGINNING: Facts = {
+    "images": 0,
+    "seconds": 0.0,
+    "waited": 0.0,
+    "skipped": 0,
+    "running": 0,
+    "scores": [],
+    "versions": {},
+}
 
 
 class Kept(TypedDict):

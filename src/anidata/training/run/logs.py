@@ -1,6 +1,7 @@
 """What a run writes down as it goes: metrics.csv, and the same for TensorBoard.
 
 metrics.csv is long: a row `images,name,value` for each figure. loss/NAME is the mean since the row before,
+the same of judge/real, judge/fake and outputs/diversity (see training/watch.py),
 images_per_second and waiting (the share of time spent waiting for data) too, all of the first process;
 skipped counts steps, from the start, whose gradient wasn't finite; rate is the learning rate's factor;
 val/METRIC is of the validation pictures.
@@ -48,7 +49,10 @@ class Window:
 
     def means(self) -> dict[str, float]:
         """The figures of the window; this asks the device for its numbers, and waits for them."""
-        losses = {f"loss/{name}": float(total) / count for name, (total, count) in self.losses.items()}
+        losses = {
+            name if "/" in name else f"loss/{name}": float(total) / count
+            for name, (total, count) in self.losses.items()
+        }
         return losses | {
             "images_per_second": self.images / self.seconds,
             "waiting": self.waited / self.seconds,

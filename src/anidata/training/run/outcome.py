@@ -24,10 +24,11 @@ class Outcome:
     skipped: int
     scores: list[Score]
     init: str  # what of --init's weights fitted
+    warnings: list[str]  # collapses, of this session
 
     def to_json(self) -> dict[str, Any]:
         paths = {"run": str(self.run), "weights": str(Run(self.run).weights)}
-        keys = ("images", "reason", "already", "seconds", "waited", "skipped", "init")
+        keys = ("images", "reason", "already", "seconds", "waited", "skipped", "init", "warnings")
         scores = [_finite(score) for score in self.scores]
         return paths | {key: getattr(self, key) for key in keys} | {"scores": scores}
 
@@ -35,6 +36,7 @@ class Outcome:
         last = self.scores[-1] if self.scores else {}
         figures = ", ".join(f"{name} {value:.4g}" for name, value in last.items() if name != "images")
         lines = [f"{'nothing to do' if self.already else 'trained'}: {self.reason}", self._times()]
+        lines += [f"warning: {warning}" for warning in self.warnings]
         if figures:
             lines.append(f"validation: {figures}")
         lines.append(f"weights  {Run(self.run).weights}")

@@ -4,6 +4,7 @@ Checkpoints are written every so often, when a validation is among the best, whe
 is told to stop.
 """
 
+import shlex
 import signal
 import threading
 from collections.abc import Iterator
@@ -18,17 +19,17 @@ from torch import nn
 
 from anidata import storage
 from anidata.engine import progress
-from anidata.errors import Interrupted
+from anidata.errors import Diverged, Interrupted
 from anidata.imaging import encode
-from anidata.training import config, distributed
+from anidata.training import config, distributed, ema, foreign
 from anidata.training.baseline import Baseline, Batch
 from anidata.training.data.loader import Loader
-from anidata.training.ema import Ema
 from anidata.training.loop import Progress, State, prepare, train
 from anidata.training.run import card, checkpoints, folder, forms, validation, weights
 from anidata.training.run.logs import Log, Window, logging
 from anidata.training.run.outcome import Outcome
 from anidata.training.run.validation import Score
+from anidata.training.watch import Watch
 
 LAST = 2  # checkpoints kept beside the best: the newest, and one to fall back on
 
@@ -48,6 +49,8 @@ class Session:
     batches: list[Batch] = field(default_factory=list)  # of validation, read once
     init: str = ""  # what of --init's weights fitted
     notes: list[str] = field(default_factory=list)
+    watch: Watch = field(default_factory=Watch)
+    warnings: list[str] = field(default_factory=list)
 
     def go_on(self) -> Outcome:
         """Train from where the last session stopped to the end."""
@@ -68,6 +71,7 @@ class Session:
             skipped=state.skipped,
             scores=self.scores,
             init=self.init,
+            warnings=self.warnings,
         )
 
     def reason(self) -> str:
@@ -91,7 +95,34 @@ class Session:
             remaining = self.recipe.train.images - images
             show = progress.display("train" if first else "", remaining, "images")
             stack.callback(show.close)
-            self._train(log, show, stack.enter_context(stopping()))
+            try:
+                self._train(log, show, stack.enter_context(stopping()))
+            except Diverged as error:
+                raise Diverged(f"{error} {self._rescued(log)}") from error
+
+    def _rescued(self, log: Log | None) -> str:
+        """Keep the weights of a training that has diverged, if they are finite; say what a new one has of it.
+
+        They are the last finite ones: a gradient that isn't moves nothing.
+        """
+        if self.state.images and not self._spoiled():
+            self._save(log)
+        kept = weights.known(self.run)
+        if not kept:
+            return "There are no finite weights of this run to start from."
+        return (
+            f"--init {shlex.quote(str(self.run.path))} starts it from those after {kept['images']:,} images."
+        )
+
+    def _spoiled(self) -> str:
+        """The first of the tensors to be saved that isn't finite; empty if all are."""
+        live = checkpoints.trained(self.baseline)
+        averages = self.state.ema.tensors if self.state.ema else {}
+        for name, below in [*ema.tensors(live).items(), *averages.items()]:
+            floating = [key for key, tensor in below.items() if tensor.is_floating_point()]
+            if wrong := foreign.unlike(below, floating):
+                return f"{name}.{wrong}"
+        return ""
 
     def _train(self, log: Log | None, show: progress.Display, stop: threading.Event) -> None:
         train_config, loader, start = self.recipe.train, self.loaders[0], self.state.images
@@ -99,6 +130,9 @@ class Session:
             show.note(note)
         for step in train(self.baseline, loader.batches(start), train_config, self.state, self.team):
             self.window.add(step)
+            for sentence in self.watch.add(step.losses):
+                self.warnings.append(f"{step.images:,} images: {sentence}")
+                show.note(self.warnings[-1])
             show.update(step.images - start)
             end = self._end(stop)
             if crossed(step, train_config.log_every):
@@ -151,8 +185,16 @@ class Session:
         self.window = Window()
 
     def _save(self, log: Log | None) -> None:
-        """Write a checkpoint; then the weights and the card, and what isn't kept any longer goes."""
+        """Write a checkpoint; then the weights and the card, and what isn't kept any longer goes.
+
+        Raises: Diverged: weights aren't finite; those kept before stay.
+        """
         self._write(log)
+        if spoiled := self._spoiled():
+            raise Diverged(
+                f"after {self.state.images:,} images {spoiled}, and isn't kept. "
+                "Train with a lower learning rate (--set model.lr=…), in a new RUN."
+            )
         if self.team.first:
             averages = self.state.ema.tensors if self.state.ema else {}
             checkpoints.save(self.run.checkpoint(self.state.images), self.baseline, averages, self._facts())
@@ -187,6 +229,7 @@ class Session:
             skipped=self.state.skipped,
             running=self.state.running,
             scores=self.scores,
+            versions=validation.versions(),
         )
 
     def _restore(self) -> None:
@@ -201,12 +244,12 @@ class Session:
             self.notes.append(f"weights from {train_config.init}: {self.init}")
         self.team.share(self.baseline.networks)
         sampled = {name: self.baseline.networks[name] for name in self.baseline.sampled}
-        self.state = State(ema=Ema(sampled, train_config.ema) if train_config.ema else None)
+        self.state = State(ema=ema.Ema(sampled, train_config.ema) if train_config.ema else None)
         if latest:
             facts = forms.BEGINNING | checkpoints.load(
                 latest, self.baseline, self.state.ema.tensors if self.state.ema else {}
             )
-            self.scores = facts["scores"]
+            self.scores = validation.comparable(facts["scores"], facts["versions"])
             self.state = State(
                 images=facts["images"],
                 seconds=facts["seconds"],

@@ -4,7 +4,7 @@ Its averaged weights are tried on fixed pictures with fixed seeds.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -82,6 +82,17 @@ def best(scores: Sequence[Score], metric: str, count: int) -> list[int]:
     values = {int(s["images"]): sign * s.get(metric, math.nan) for s in scores}
     ranked = sorted(values, key=lambda images: (math.isnan(values[images]), values[images], images))
     return ranked[:count]
+
+
+def versions() -> dict[str, int]:
+    """By metric: the number that changes when the same pictures get another value."""
+    return {name: registry.load("metrics", name).VERSION for name in registry.names("metrics")}
+
+
+def comparable(scores: Sequence[Score], of: Mapping[str, int]) -> list[Score]:
+    """Scores of an earlier session, without the metrics that were of another version then."""
+    gone = {name for name, version in versions().items() if of.get(name, 1) != version}
+    return [{name: value for name, value in score.items() if name not in gone} for score in scores]
 
 
 def stale(scores: Sequence[Score], metric: str) -> int:

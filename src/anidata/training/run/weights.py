@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from anidata.errors import RunError
-from anidata.training import ema
+from anidata.training import ema, foreign
 from anidata.training.baseline import Baseline
 from anidata.training.run import checkpoints, forms
 from anidata.training.run.folder import Run
@@ -76,7 +76,7 @@ def start_from(run_or_file: Path, baseline: Baseline, networks: tuple[str, ...] 
     """Copy what fits by name and shape into a baseline's networks, from a RUN or a safetensors file.
 
     networks: those to copy into; None: all. A file of one network's bare keys fits too.
-    Raises: RunError: no such file, no safetensors, or nothing in it fits.
+    Raises: RunError: no such file, no safetensors, nothing in it fits, or what fits can't be weights.
     """
     source = _source(run_or_file, baseline)
     chosen = baseline.networks if networks is None else {n: baseline.networks[n] for n in networks}
@@ -86,6 +86,9 @@ def start_from(run_or_file: Path, baseline: Baseline, networks: tuple[str, ...] 
         raise RunError(
             f"{run_or_file}: no tensor in it fits ({fit}). Name a run or a file of the same model."
         )
+    floating = (name for name in fit.fitted if own[name].is_floating_point())
+    if wrong := foreign.unlike(source, floating):
+        raise RunError(f"{run_or_file}: {wrong}. Name a run or file whose weights are whole.")
     with torch.no_grad():
         for name in fit.fitted:
             own[name].copy_(source[name])

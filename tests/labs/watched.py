@@ -98,8 +98,12 @@ class Memory:
         self._thread.join()
 
     def _look(self) -> None:
+        before = 0
         while not self._over.wait(PEEK):
-            self.most = max(self.most, sum(_proportional(pid) for pid in _tree(self.group)))
+            now = sum(_proportional(pid) for pid in _tree(self.group))
+            # What holds for two looks: a process that forks between two readings is counted twice in one.
+            self.most = max(self.most, min(before, now))
+            before = now
 
 
 def _tree(pid: int) -> Iterator[int]:

@@ -48,6 +48,7 @@ ALLOWED = {
     ("imaging/loose/writing.py", "os.open"): "what we begin to write, and its folder",
     ("imaging/loose/writing.py", "open"): "a descriptor that we write by",
     ("training/run/logs.py", "open"): "metrics.csv, to write on: it has just been published",
+    ("sources/web/url_lists.py", "open"): "of a cloud's file system",
     ("stages/dedup/candidates.py", "open"): "our private folder, to write",
     ("stages/dedup/candidates.py", "memmap"): "our private folder",
     ("stages/dedup/candidates.py", "np.load"): "our private folder; allow_pickle is off",
@@ -56,7 +57,6 @@ ALLOWED = {
     ("engine/worker.py", "read_text"): "/proc/self/statm, the system's own",
     ("sources/archives/zip.py", "open"): "a member of a zip that is open",
     ("sources/web/url_lists.py", "gzip.open"): "a file that is open",
-    ("sources/web/url_lists.py", "fsspec.open"): "a URL, for which fsspec is made",
     ("sources/web/url_lists.py", "ParquetFile"): "a file that is open",
     ("sources/listing/shards.py", "open"): "a URL, by fsspec",
     ("dataset/stream.py", "fsspec.open"): "a URL that was typed",
@@ -109,6 +109,7 @@ MAY_RUN = {
     ("engine/worker.py", "import_module"): "the modules of the functions that the main process sends",
     ("engine/worker.py", "pickle.loads"): "from the main process, by a pipe",
     ("engine/ongoing.py", "pickle.loads"): "from a worker of ours, by a pipe",
+    ("engine/limited.py", "pickle.loads"): "from a worker of ours, by a pipe",
 }
 
 

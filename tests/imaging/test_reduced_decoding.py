@@ -5,7 +5,6 @@ It is as the full one would be seen, shrunk.
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -21,6 +20,7 @@ from anidata.imaging import fit
 from anidata.imaging.decode import ENOUGH, decode
 from anidata.reports import contact_sheet
 from anidata.storage import Reference
+from anidata.workspace import Workspace
 from files_lab import exif, saved, swapped_profile
 
 LIMIT, SIDE = 10_000_000, 100
@@ -115,7 +115,7 @@ def test_contact_sheets_show_what_they_showed(tmp_path: Path):
     data = saved(drawn(2600, 2000), "JPEG", quality=92)
     (tmp_path / "one.jpg").write_bytes(data)
     at = Reference(storage.uri_of(tmp_path / "one.jpg"), 0, len(data))
-    seen = contact_sheet._seen(SimpleNamespace(path=tmp_path), at)
+    seen = contact_sheet._seen(Workspace(tmp_path), at)
     before = fit.resize(decode(data, LIMIT).rgb, 512, 394, "area")
     assert seen.shape == before.shape
     assert np.abs(seen.astype(int) - before).mean() < TOLERANCE

@@ -48,7 +48,6 @@ ALLOWED = {
     ("imaging/loose/writing.py", "os.open"): "what we begin to write, and its folder",
     ("imaging/loose/writing.py", "open"): "a descriptor that we write by",
     ("training/run/logs.py", "open"): "metrics.csv, to write on: it has just been published",
-    ("sources/web/url_lists.py", "open"): "of a cloud's file system",
     ("stages/dedup/candidates.py", "open"): "our private folder, to write",
     ("stages/dedup/candidates.py", "memmap"): "our private folder",
     ("stages/dedup/candidates.py", "np.load"): "our private folder; allow_pickle is off",

@@ -423,7 +423,11 @@ def _of_files(lane: Lane, kind: str) -> Iterator[str]:
     seen = lane.seen()
     case, home = str(lane.case), str(lane.home / "home")
     ours = (case, home, str(lane.nursery.folder))
-    readable = (*ours, *SYSTEM, *{sys.prefix, sys.base_prefix, str(Path(__file__).resolve().parents[2])})
+    readable = (
+        *ours,
+        *SYSTEM,
+        *{sys.prefix, sys.base_prefix, *filter(None, sys.path), str(Path(__file__).resolve().parents[2])},
+    )
     for path in sorted(seen.written):
         if not path.startswith((*ours, "/dev/", "/proc/self", "/proc/thread-self")):
             yield f"wrote or deleted {path}"

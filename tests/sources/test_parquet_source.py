@@ -192,6 +192,43 @@ def test_a_table_that_cant_be_had_says_why(location, wanted, tmp_path):
         registry.load("sources", "parquet").state(f"parquet:{location}", Options(base=tmp_path / "work"))
 
 
+class Refusal(Exception):
+    """What a cloud's package raises: an error of its own."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [
+        ("parquet", "isdir"),
+        ("parquet", "open"),
+        ("webdataset", "info"),
+        ("webdataset", "open"),
+        ("urls", "open"),
+    ],
+)
+def test_what_a_clouds_package_raises_of_its_own_ends_that_source_alone(
+    kind, call, tmp_path, monkeypatch, command, inline
+):
+    with fsspec.open("memory://refusing/a.tar", "wb") as file:
+        file.write(b"x" * 1024)
+
+    def refuse(*_, **__):
+        raise Refusal("403 from the cloud")
+
+    monkeypatch.setattr(f"fsspec.implementations.memory.MemoryFileSystem.{call}", refuse)
+    save(tmp_path / "pile/1.png", drawing(1))
+    if kind == "webdataset":
+        command("ingest", tmp_path / "work", "webdataset:memory://refusing/a.tar", tmp_path / "pile")
+        rows = answers(command, tmp_path / "work", "SELECT status, message FROM records ORDER BY status")
+        assert [row["status"] for row in rows] == ["failed", "ok"]
+        assert "403 from the cloud" in rows[0]["message"]
+        return
+    with pytest.raises(SourceError, match="403 from the cloud"):
+        list(
+            registry.load("sources", kind).records(f"{kind}:memory://refusing/a.tar", Options(base=tmp_path))
+        )
+
+
 def test_a_tables_url_with_credentials_is_refused(tmp_path, command, inline):
     with pytest.raises(SourceError, match="credentials in a URL") as refusal:
         command("ingest", tmp_path / "work", "parquet:http://mei:secret@127.0.0.1:1/a.parquet")

@@ -13,7 +13,7 @@ from anidata.sources.listing.samples import placeholder
 from anidata.sources.listing.shards import below_of, urls_of
 from anidata.sources.listing.sidecars import clean, digest_of, extra_of, from_fields
 from anidata.sources.listing.tables import Row, Table, opened, pictures, rows
-from anidata.sources.web.files import look_of, system_of
+from anidata.sources.web.files import look_of, of_clouds, system_of, unread
 from anidata.sources.web.secrets import refuse_secrets, scrubbed
 from anidata.storage import WEB, Reference, encode, readable, uri_of
 
@@ -114,9 +114,13 @@ def _elsewhere(text: str) -> Files:
 def _below(url: str) -> list[str]:
     """The tables in a folder of a file system; a file is alone. Raises: SourceError: there are none."""
     system, path = system_of(url)
-    if not system.isdir(path):
-        return [url]
-    names = system.glob(f"{path.rstrip('/')}/**/*.parquet")
+    try:
+        with of_clouds():
+            if not system.isdir(path):
+                return [url]
+            names = system.glob(f"{path.rstrip('/')}/**/*.parquet")
+    except OSError as why:
+        raise unread(url, why) from why
     if not names:
         raise SourceError(
             f"{scrubbed(url)}: no parquet file in that folder. "

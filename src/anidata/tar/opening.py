@@ -40,7 +40,7 @@ class TooLarge(Refused):
 
 def why(error: OSError) -> str:
     """The reason of a refused reading, in words."""
-    return str(error.strerror) if isinstance(error, Refused) else os.strerror(error.errno or errno.EIO)
+    return str(error.strerror or os.strerror(error.errno or errno.EIO))
 
 
 def opened(path: str | Path, *, links: bool = True) -> BufferedReader:

@@ -159,9 +159,7 @@ def streamed(
 
 
 def _words(error: OSError) -> str:
-    if error.errno:
-        return os.strerror(error.errno)
-    return str(error) or type(error).__name__
+    return opening.why(error) if error.errno else str(error) or type(error).__name__
 
 
 def _known(listing: Path, blob: Path) -> list[ListedFile] | None:

@@ -17,7 +17,7 @@ from anidata.sources import Options
 from anidata.sources.archives.archive import PACKED_TAR, members, streamed
 from anidata.sources.listing.files import ListedFile
 from anidata.sources.listing.own import files_below
-from anidata.sources.web.files import UNSIZED, date_of, system_of, tar_members
+from anidata.sources.web.files import UNSIZED, date_of, of_clouds, system_of, tar_members
 from anidata.storage import WEB, uri_of
 from anidata.tar import opening, untrusted
 from anidata.tar.untrusted import PARQUET_BOUNDS as BOUNDS
@@ -170,7 +170,7 @@ def _remote(url: str, options: Options) -> list[ListedFile]:
         return tar_members(url, options)
     system, path = system_of(url)
     try:
-        with _network_errors():
+        with of_clouds():
             about = system.info(path)
     except OSError as error:
         return [ListedFile(path="", error="unreadable", message=str(error)[:LONGEST])]
@@ -180,20 +180,5 @@ def _remote(url: str, options: Options) -> list[ListedFile]:
 
 @contextmanager
 def _opened(system: Any, path: str) -> Iterator[IO[bytes]]:
-    with _network_errors(), system.open(path, "rb") as file:
+    with of_clouds(), system.open(path, "rb") as file:
         yield file
-
-
-@contextmanager
-def _network_errors() -> Iterator[None]:
-    """Raise OSError for whatever of its own aiohttp raises."""
-    try:
-        import aiohttp  # noqa: PLC0415
-
-        kinds: tuple[type[Exception], ...] = (aiohttp.ClientError,)
-    except ImportError:
-        kinds = ()
-    try:
-        yield
-    except kinds as error:
-        raise OSError(f"{type(error).__name__}: {error}") from error

@@ -3,6 +3,7 @@
 By http or https they are read over checked addresses, not by fsspec, which asks any and follows any redirect.
 """
 
+import errno
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -91,9 +92,10 @@ def look_of(url: str, options: Options) -> str | None:
             with _opener(url, options)() as file:
                 return f"{file.size} {file.etag or file.modified}" if file.etag or file.modified else None
         system, path = system_of(url)
-        about = system.info(path)
+        with of_clouds():
+            about = system.info(path)
     except (fetch.FetchError, OSError) as why:
-        raise _unread(url, why) from why
+        raise unread(url, why) from why
     date = date_of(about)
     return f"{about.get('size')} {date}" if date else None
 
@@ -120,6 +122,17 @@ def system_of(url: str) -> tuple[Any, str]:
     return system, path
 
 
+@contextmanager
+def of_clouds() -> Iterator[None]:
+    """Raise OSError for whatever a cloud's package raises: each has errors of its own, of no common kind."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in ("builtins", "anidata") or isinstance(error, OSError):
+            raise
+        raise OSError(errno.EIO, f"{type(error).__name__}: {error}") from error
+
+
 def _opener(url: str, options: Options) -> Callable[[], AbstractContextManager[Any]]:
     if not url.startswith(WEB):
         system, path = system_of(url)
@@ -130,7 +143,8 @@ def _opener(url: str, options: Options) -> Callable[[], AbstractContextManager[A
     return partial(opened, url, _config(options))
 
 
-def _unread(url: str, why: Exception) -> SourceError:
+def unread(url: str, why: Exception) -> SourceError:
+    """The error for a URL that can't be read."""
     return SourceError(
         f"{scrubbed(url)}: {getattr(why, 'message', why)}. Check the URL, then run the same command again."
     )
@@ -148,7 +162,7 @@ def _chunks(url: str, opened: Callable[[], AbstractContextManager[Any]]) -> Iter
     """Read a file bit by bit. Raises: SourceError."""
     taken = 0
     try:
-        with opened() as file:
+        with of_clouds(), opened() as file:
             while chunk := file.read(BUFFER):
                 taken += len(chunk)
                 if taken > MOST:
@@ -158,7 +172,7 @@ def _chunks(url: str, opened: Callable[[], AbstractContextManager[Any]]) -> Iter
                     )
                 yield chunk
     except (fetch.FetchError, OSError) as why:
-        raise _unread(url, why) from why
+        raise unread(url, why) from why
 
 
 def _config(options: Options) -> fetch.Config:

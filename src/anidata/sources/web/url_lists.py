@@ -17,8 +17,7 @@ from typing import IO, Any, TypeVar, cast
 from anidata.errors import SourceError
 from anidata.sources import Options
 from anidata.sources.listing.sidecars import clean
-from anidata.sources.web.files import check_plain, system_of, whole
-from anidata.storage import WEB
+from anidata.sources.web.files import check_plain, whole
 from anidata.tar import opening, untrusted
 
 # of URLs, the first that there is
@@ -80,9 +79,7 @@ def _opened(location: str, options: Options) -> Iterator[IO[bytes]]:
 def _file(location: str, options: Options) -> AbstractContextManager[IO[bytes]]:
     """Open a list, wherever it is. Raises: SourceError, MissingExtra."""
     check_plain(location)
-    if location.startswith(WEB):
-        return whole(location, options)
-    return _by_fsspec(location) if "://" in location else _here(location)
+    return whole(location, options) if "://" in location else _here(location)
 
 
 def _here(location: str) -> AbstractContextManager[IO[bytes]]:
@@ -93,11 +90,6 @@ def _here(location: str) -> AbstractContextManager[IO[bytes]]:
             "Type the path or URL of a txt, csv, tsv, jsonl or parquet: urls:list.csv"
         )
     return opening.opened(path)
-
-
-def _by_fsspec(url: str) -> AbstractContextManager[IO[bytes]]:
-    system, path = system_of(url)
-    return cast("AbstractContextManager[IO[bytes]]", system.open(path, "rb"))
 
 
 def _form(location: str, file: IO[bytes]) -> str:

@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections import defaultdict
 
 import pyarrow as pa
@@ -15,6 +16,8 @@ import pytest
 import damage_lab as lab
 from anidata.catalog import arrays, connections, damage, tables
 from anidata.errors import DamagedError, RecipeError
+from anidata.sources import Options
+from anidata.sources.archives import archive
 from anidata.sources.listing import blobs
 from anidata.tar import writer
 from drawings import drawing, save
@@ -220,7 +223,40 @@ def test_copies_of_a_table_in_anothers_place_are_noticed_and_made_again(tmp_path
     assert lab.outcome("query", tmp_path / "work", "SELECT uri, key FROM records ORDER BY 1, 2") == keys
 
 
-@pytest.mark.parametrize("kind", ["parquet", "video"])
+@pytest.mark.parametrize("how", lab.DAMAGES)
+@pytest.mark.parametrize("ending", ["jsonl", "tar"])
+def test_what_an_archive_held_is_unpacked_anew_where_it_is_damaged_or_anothers(tmp_path, ending, how):
+    for n in range(2):
+        with zipfile.ZipFile(tmp_path / f"{n}.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+            for k in range(3):
+                packed.writestr(f"{k}.png", picture(10 * n + k, 64))
+    words = ("run", "quickstart", tmp_path / "work", *sorted(tmp_path.glob("*.zip")), *lab.OPTIONS)
+    assert lab.outcome(*words)[0] == "ok"
+    keys = lab.outcome("query", tmp_path / "work", "SELECT uri, key FROM records ORDER BY 1, 2")
+    before = {path: path.read_bytes() for path in (tmp_path / "work/blobs").iterdir()}
+    assert len(before) == 4
+    assert lab.damage(min((tmp_path / "work/blobs").glob(f"*.{ending}")), how)
+    word, said = lab.outcome(*words, "--refresh")
+    assert word == "ok", said
+    assert {path: path.read_bytes() for path in (tmp_path / "work/blobs").iterdir()} == before
+    assert lab.outcome("query", tmp_path / "work", "SELECT uri, key FROM records ORDER BY 1, 2") == keys
+
+
+def test_the_listing_of_an_older_version_notes_no_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a.png", picture(1, 64))
+    first = archive.members(tmp_path / "x.zip", Options(base=tmp_path / "work"))
+    (listing,) = (tmp_path / "work/blobs").glob("*.jsonl")
+    lines = listing.read_text().splitlines(keepends=True)
+    assert json.loads(lines[0]) == {"listing": listing.name, "rows": 1}
+    listing.write_text(lines[0])
+    with pytest.raises(DamagedError, match="0 of its 1 rows are there"):
+        archive.known_members(tmp_path / "x.zip", Options(base=tmp_path / "work"))
+    listing.write_text("".join(lines[1:]))
+    assert archive.known_members(tmp_path / "x.zip", Options(base=tmp_path / "work")) == first
+
+
+@pytest.mark.parametrize("kind", ["archive", "parquet", "video"])
 def test_a_tar_of_copies_knows_its_name_and_one_of_an_older_version_has_none(tmp_path, kind):
     for name, noted in (("a", f"{kind}-a.tar"), ("b", f"{kind}-a.tar"), ("c", "")):
         with open(tmp_path / f"{kind}-{name}.tar", "wb") as file:
@@ -231,8 +267,10 @@ def test_a_tar_of_copies_knows_its_name_and_one_of_an_older_version_has_none(tmp
             tar.close()
     for name in ("a", "c"):
         assert [member.name for member in blobs.copies(tmp_path / f"{kind}-{name}.tar")] == ["0"]
-    with pytest.raises(DamagedError, match=f"it is '{kind}-a.tar'"):
-        blobs.copies(tmp_path / f"{kind}-b.tar")
+        blobs.check_end(tmp_path / f"{kind}-{name}.tar")
+    for look in (blobs.copies, blobs.check_end):
+        with pytest.raises(DamagedError, match=f"it is '{kind}-a.tar'"):
+            look(tmp_path / f"{kind}-b.tar")
 
 
 # --- the readers ----------------------------------------------------------------------------------

@@ -80,8 +80,17 @@ def test_a_run_killed_at_a_publish_is_healed_by_the_same_command(lane, step, nam
     assert lane.again("run") == []
 
 
-def test_a_worker_killed_at_a_publish_costs_nothing(lane):
-    ended = struck(lane, "run", "one", "after rename", "pairs/part-00000.tar")
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        ("after rename", "pairs/part-00000.tar"),
+        ("before fsync", "dataset/metadata/train-00000-of-00001.parquet"),
+        pytest.param("before fsync", "dataset/data/train-00000-of-00001.tar", marks=pytest.mark.slow),
+        pytest.param("before fsync", "dataset/index/train-00000-of-00001.idx", marks=pytest.mark.slow),
+    ],
+)
+def test_a_worker_killed_at_a_publish_costs_nothing_and_leaves_nothing(lane, step, name):
+    ended = struck(lane, "run", "one", step, name)
     assert (ended.code, ended.troubles) == (0, [])
     assert lane.amiss("run") == []
 

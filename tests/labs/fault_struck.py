@@ -37,10 +37,10 @@ def starve(name: str, yard: Yard, dice: random.Random) -> list[str]:
     """A disk that has room for a part of what a command writes."""
     task = task_of(yard, name)
     yard.restore()
-    watch = yard.watch(yard.home)
     with small_disk(yard.home, ROOM):
         yard.restore(*task.state)
         ballast = fill(yard.home, int(dice.uniform(0, MOST)))
+        watch = yard.watch(*task.roots, ballast)
         ended = yard.nursery.run(*task.words)
         troubles = told(ended, 0, 1, 5) + watch.troubles()
         ballast.unlink()

@@ -228,7 +228,7 @@ def _trials_of_steps(steps: list[tuple[str, int]]) -> Iterator[Trial]:
     for number, (step, process) in enumerate(steps):
         moment = " ".join(step.split(" ")[:2])
         yield Trial("publishes", f"{moment}, all", partial(kill_at_step, number, "all"), "few")
-        if process != main and moment == "after rename":
+        if process != main and moment != "after fsync":
             yield Trial("publishes", f"{moment}, a worker", partial(kill_at_step, number, "one"), "few")
         if moment == "before fsync":
             yield Trial("full", "at a publish", partial(fill_at_step, number), "few")

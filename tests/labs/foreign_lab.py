@@ -153,15 +153,19 @@ def digest(folder: Path) -> str:
 # --- kinds: each spoils something in the case's folder and says which commands read it ------------
 
 
-def spoil_file(path: Path, hostile: Hostile) -> None:
-    """One file of a WORK, DATASET or RUN, by what it is; or exchanged for what is no file."""
+def spoil_file(path: Path, hostile: Hostile, *, is_alone: bool) -> None:
+    """One file of a WORK, DATASET or RUN, by what it is; or exchanged for what is no file.
+
+    is_alone: of a DATASET or RUN.
+    """
     dice, data = hostile.dice, path.read_bytes()
     if dice.random() < 0.06:
         path.unlink()
         dice.choice(
             (
                 lambda: os.mkfifo(path),
-                lambda: path.symlink_to(hostile.decoy / "secret.png"),
+                # The Hub's cache is made of links: those of data sets and runs are read, and only parsed.
+                lambda: path.symlink_to(hostile.decoy / ("fifo" if is_alone else "secret.png")),
                 lambda: path.symlink_to("/dev/zero"),
                 path.mkdir,
                 lambda: path.symlink_to(hostile.decoy / "fifo"),
@@ -193,7 +197,7 @@ def _spoil_some(folder: Path, hostile: Hostile) -> None:
         return
     paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock" and p.stat().st_size]
     for path in hostile.dice.sample(paths, hostile.dice.choice((1, 1, 1, 2, 4))):
-        spoil_file(path, hostile)
+        spoil_file(path, hostile, is_alone=folder.name != "work")
 
 
 def workspace(case: Path, hostile: Hostile) -> Iterator[Words]:

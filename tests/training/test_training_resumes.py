@@ -3,21 +3,24 @@
 They are the same to the bit, on a CPU with one process.
 """
 
+import errno
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from anidata.errors import RunError
+from anidata.errors import RunError, StorageError
 from anidata.training.data.loader import Loader
 from anidata.training.loop import Updater
 from anidata.training.metrics import ssim
+from anidata.training.run import logs
 from training_lab import TINY, as_options
 from training_lab import run as trained
 
@@ -286,3 +289,28 @@ def test_two_processes_train_a_run_that_one_goes_on_with(launch, tmp_path):
 def _scores(run):
     rows = (run / "metrics.csv").read_text().splitlines()
     return [float(row.split(",")[2]) for row in rows if ",val/psnr," in row]
+
+
+def log_beside_a_thread_that_fails(folder):
+    with logs.logging(folder / "metrics.csv", folder / "tensorboard", 0) as log:
+        other = threading.Thread(target=int, args=("x",))
+        other.start()
+        other.join()
+        for images in range(8):
+            log.add(images, {"loss": 1.0})
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_tensorboards_thread_ends_in_silence_and_the_run_says_why(tmp_path, monkeypatch, room):
+    said, written = [], []
+
+    def write(_, data):
+        written.append(data)
+        if len(written) > room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    monkeypatch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", write)
+    with pytest.raises(StorageError, match=r"metrics\.csv: can't be written \(No space left"):
+        log_beside_a_thread_that_fails(tmp_path)
+    assert [type(thrown.exc_value) for thrown in said] == [ValueError] * bool(room)

@@ -11,7 +11,7 @@ import typer.core
 
 import anidata
 from anidata import registry
-from anidata.cli import curate, inspect, pictures  # noqa: F401  those add their commands
+from anidata.cli import ctrl_c, curate, inspect, pictures  # noqa: F401  those add their commands
 from anidata.cli.common import GOES_ON, MayImportPandas, app
 from anidata.engine import printing
 from anidata.engine.startup import slim
@@ -24,7 +24,8 @@ def main() -> None:
         slim()
     printing.make_safe()
     try:
-        app()
+        with ctrl_c.after_imports():
+            app()
     except KeyboardInterrupt:  # before there was a command
         printing.err(f"Interrupted: {GOES_ON}")
         sys.exit(Interrupted.exit_code)

@@ -1,9 +1,8 @@
 """An archive's members: where they lie, or copied into the workspace; what is refused, as rows.
 
 An archive is unpacked once: blobs/archive-ID.tar has the copies, blobs/archive-ID.jsonl the listing, which is
-published
-last: its presence says that both are whole. ID changes with the archive's path, size and date, and with the
-limits.
+published last: its presence says that both are whole. Each notes its own name: one in another's place is
+seen. ID changes with the archive's path, size and date, and with the limits.
 """
 
 import bz2
@@ -23,6 +22,7 @@ from anidata.sources import Options
 from anidata.sources.archives import sevenzip, tar
 from anidata.sources.archives import zip as zip_archive
 from anidata.sources.archives.limits import Broken, Unpacking, blame
+from anidata.sources.listing import blobs
 from anidata.sources.listing.files import ListedFile
 from anidata.storage import Reference, decode, encode, opened, publishing, real_uri
 from anidata.tar import opening
@@ -163,11 +163,15 @@ def _words(error: OSError) -> str:
 
 
 def _known(listing: Path, blob: Path) -> list[ListedFile] | None:
-    """The members of an archive that has been looked at before, if its copies are there."""
-    if not listing.is_file():
+    """The members of an archive that has been looked at before, if its copies are there.
+
+    Raises: DamagedError: listing or copies are another archive's, or cut short.
+    """
+    if not listing.is_file() or not listing.stat().st_size:
         return None
     files = _load(listing)
     if blob.is_file():
+        blobs.check_end(blob)
         return files
     has_copies = any(file.at and not file.at.uri.startswith("file:") for file in files)
     return None if has_copies else files
@@ -201,6 +205,7 @@ def _saved(listing: Path, files: list[ListedFile], *, unless: set[str]) -> list[
 
 def _save(listing: Path, files: list[ListedFile]) -> None:
     with publishing(listing) as file:
+        file.write(json.dumps({"listing": listing.name, "rows": len(files)}).encode() + b"\n")
         for one in files:
             at = (one.at.uri, one.at.offset, one.at.size) if one.at else None
             row = (encode(one.path), at, one.stamp, one.error, one.message, one.again)
@@ -211,8 +216,14 @@ def _load(listing: Path) -> list[ListedFile]:
     """The files written down. Raises: DamagedError."""
     try:
         with opening.opened(listing) as file:
-            return [_from_row(*read_json(line)) for line in file]
-    except (ValueError, TypeError, AttributeError) as error:
+            rows = [read_json(line) for line in file]
+        if rows and isinstance(rows[0], dict):  # in one of an older version is no such line
+            head = rows.pop(0)
+            blobs.compare(listing, head["listing"])
+            if len(rows) != head["rows"]:
+                raise damaged(listing, f"{len(rows)} of its {head['rows']} rows are there")
+        return [_from_row(*row) for row in rows]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise damaged(listing, f"{error}") from error
 
 

@@ -13,6 +13,7 @@ from typing import Self, cast
 from anidata.engine import limited
 from anidata.errors import StorageError
 from anidata.sources import Options
+from anidata.sources.listing import blobs
 from anidata.sources.listing.files import ListedFile, is_litter
 from anidata.storage import Reference, encode, publishing
 from anidata.tar.untrusted import MOST_MEMBERS
@@ -120,13 +121,17 @@ class Unpacking:
         """Copy a member."""
         if self._writer is None:
             self._writer = TarWriter(self._stack.enter_context(publishing(self.blob)))
-            self._stack.callback(self._writer.close)
+            self._stack.callback(self._finish, self._writer)
         self.spent += len(data)
         again = self._again(path)
         name = encode(path) + (f"#{again}" if again > 1 else "")
         member = self._copy(self._writer, name, cast("bytes", data))
         at = Reference(f"{self.blob.parent.name}/{self.blob.name}", member.offset, member.size)
         self._add(ListedFile(path=path, at=at, stamp=self._stamp(member.size), again=again))
+
+    def _finish(self, writer: TarWriter) -> None:
+        blobs.note(writer, self.blob.name)
+        writer.close()
 
     def _copy(self, writer: TarWriter, name: str, data: bytes) -> Member:
         try:

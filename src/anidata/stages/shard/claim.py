@@ -28,7 +28,7 @@ NONE_OLDER = re.compile(r"(?!)")  # what the version before had begun goes by th
 def held(plan: Plan) -> Iterator[None]:
     """Hold a folder for a build: a new or empty one, or one that the workspace has built before.
 
-    What a killed build had begun there is gone then.
+    What a killed build had begun there is gone then, and after a build nothing is left that isn't finished.
 
     Raises: WorkspaceError: it holds other things, or is another workspace's. Locked: another build is at work
     there. StorageError.
@@ -36,9 +36,14 @@ def held(plan: Plan) -> Iterator[None]:
     _check_content(plan.dataset)
     with ownership.locked(plan.dataset, MARK) as handle:
         _own(plan, handle)
-        for name in FOLDERS:
-            ownership.sweep(plan.dataset / name, NONE_OLDER, deep=False)
+        _sweep(plan.dataset)
         yield
+        _sweep(plan.dataset)  # what a worker had begun that was killed; another has done its part
+
+
+def _sweep(dataset: Path) -> None:
+    for name in FOLDERS:
+        ownership.sweep(dataset / name, NONE_OLDER, deep=False)
 
 
 def _check_content(dataset: Path) -> None:

@@ -8,8 +8,9 @@ val/METRIC is of the validation pictures.
 """
 
 import csv
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -25,6 +26,7 @@ from anidata.tar import opening
 from anidata.training.loop import Progress
 
 HEADER = ("images", "name", "value")
+WRITES = "tensorboard.summary.writer.event_file_writer"
 
 
 @dataclass
@@ -66,18 +68,39 @@ def logging(table: Path, tensorboard: Path, images: int) -> Iterator["Log"]:
     Raises: StorageError: the disk is full, read-only or fails.
     """
     storage.publish(table, _rows_until(table, images).encode())
+    with ExitStack() as stack:
+        stack.enter_context(_tensorboards_thread_is_silent())
+        yield _opened(table, tensorboard, images, stack)
+
+
+def _opened(table: Path, tensorboard: Path, images: int, stack: ExitStack) -> "Log":
+    """Open both; they are closed with the stack."""
     with _writing(table):
         with ownership.opened(tensorboard, make=True):  # refuses links, which TensorBoard follows
             pass
         file = open(table, "a", encoding="utf-8", newline="")  # noqa: SIM115 - closed below
         purge_step = images + 1 if images else None
-        log = Log(table, file, SummaryWriter(str(tensorboard), purge_step=purge_step))
+        stack.enter_context(_writing(table))
+        stack.callback(file.close)
+        writer = SummaryWriter(str(tensorboard), purge_step=purge_step)
+        stack.callback(writer.close)
+    return Log(table, file, writer)
+
+
+@contextmanager
+def _tensorboards_thread_is_silent() -> Iterator[None]:
+    """Leave unsaid what ends the thread that writes for TensorBoard: whoever writes next is told anyway."""
+    before = threading.excepthook
+
+    def say(thrown: threading.ExceptHookArgs) -> None:
+        if not (isinstance(thrown.exc_value, OSError) and type(thrown.thread).__module__ == WRITES):
+            before(thrown)
+
+    threading.excepthook = say
     try:
-        yield log
+        yield
     finally:
-        with _writing(table):
-            log.file.close()
-            log.tensorboard.close()
+        threading.excepthook = before
 
 
 @dataclass(frozen=True)

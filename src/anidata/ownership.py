@@ -9,7 +9,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -34,7 +33,7 @@ BY_TEXT = b"A data set of anidata, format 1."  # how the mark of a DATASET began
 
 def temporary_name(name: str) -> str:
     """A random name for what is to become `name`, with our mark."""
-    return f".{name[:LONGEST]}.{secrets.token_hex(4)}.anidata"
+    return f".{name[:LONGEST]}.{os.urandom(4).hex()}.anidata"
 
 
 def is_leftover(name: str) -> bool:

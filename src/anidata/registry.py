@@ -15,7 +15,6 @@ import difflib
 import importlib
 import os
 import re
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -24,9 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from anidata import ownership
 from anidata.errors import StorageError, UnknownPart
-from anidata.tar import opening
 
 PACKAGE = Path(__file__).resolve().parent
 FOLDERS = {"models": ".py", "pipelines": ".toml"}  # registries of files beside the package, by their ending
@@ -176,10 +173,13 @@ def secret() -> bytes:
 
     Raises: StorageError: they can't be kept.
     """
+    from anidata import ownership  # noqa: PLC0415  --help does without
+    from anidata.tar import opening  # noqa: PLC0415
+
     path = _private(state()) / SECRET
     try:
         if not path.exists():
-            _write_new(path, secrets.token_hex(32).encode())
+            _write_new(path, os.urandom(32).hex().encode())
         return opening.read_bytes(path, MOST, links=False)
     except OSError as error:
         raise ownership.unwritable(path, error) from error
@@ -190,6 +190,8 @@ def _private(folder: Path) -> Path:
 
     Raises: StorageError: it can't be made; others may write there, so that it isn't the user's word.
     """
+    from anidata import ownership  # noqa: PLC0415
+
     for path in (state(), folder):
         ownership.make_private(path)
         status = path.stat()
@@ -203,6 +205,8 @@ def _private(folder: Path) -> Path:
 
 def _write_new(path: Path, data: bytes) -> None:
     """Write a small file of the user's state, whole, unless it is there. Raises: StorageError."""
+    from anidata import ownership  # noqa: PLC0415
+
     draft = path.with_name(ownership.temporary_name(path.name))
     try:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -161,7 +161,10 @@ class Unpacking:
 
     def _add(self, file: ListedFile) -> None:
         if len(self.listed) >= MOST_MEMBERS and file.path:
-            raise Broken("too_large", f"more than {MOST_MEMBERS:,} members; the rest isn't read")
+            raise Broken(
+                "too_large",
+                f"more than {MOST_MEMBERS:,} members; the rest isn't read: unpack it and name the folder",
+            )
         self.listed.append(file)
         limited.progress()
 

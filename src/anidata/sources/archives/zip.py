@@ -78,7 +78,10 @@ class _Directory:
             raise Broken("too_large", f"a directory of {size:,} bytes")
         data = self._file.read(size)
         if size > STEP and (members := data.count(ENTRY)) > MOST_MEMBERS:
-            raise Broken("too_large", f"{members:,} members; the limit is {MOST_MEMBERS:,}")
+            raise Broken(
+                "too_large",
+                f"{members:,} members; the limit is {MOST_MEMBERS:,}: unpack it into a folder, and name that",
+            )
         return data
 
 

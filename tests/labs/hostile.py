@@ -277,8 +277,8 @@ class Hostile:
             data[at:at] = self.word().encode("utf-8", "surrogatepass")[:2000]
 
     def name(self) -> str:
-        """A member's name."""
-        word = self.word() or "x"
+        """A member's name. Without the secret: a reference to a file in WORK has to have its whole name."""
+        word = self.word().replace(SECRET, "word") or "x"
         return self.dice.choice((word, word + ".png", f"a/{word}.png", f"{self.dice.randrange(99)}.png"))
 
     # --- archives ---------------------------------------------------------------------------------

@@ -310,7 +310,9 @@ class Hostile:
         form = self.dice.choice((tarfile.PAX_FORMAT, tarfile.GNU_FORMAT))
         with tarfile.open(fileobj=file, mode="w", format=form) as packed:
             for data in pictures:
-                info = tarfile.TarInfo(self.name().replace("\0", "") or "x")
+                info = tarfile.TarInfo(
+                    self.name().encode("utf-8", "replace").decode().replace("\0", "") or "x"
+                )
                 info.size = len(data)
                 if self.dice.random() < 0.3:
                     info.type = self.dice.choice(

@@ -11,6 +11,7 @@ from anidata.engine.job import Job
 from anidata.errors import DamagedError
 
 T = TypeVar("T")
+STUMBLES = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError)  # what a bug raises, too
 Run = Callable[[str, Job], object]
 
 
@@ -26,7 +27,7 @@ def mending(do: Callable[[], T], work: Job, run: Run, name: str = "") -> T:
     cleared: set[str] = set()
     while True:
         try:
-            return do()
+            return _told_of_damage(do, work)
         except DamagedError as error:
             if error.path in cleared:
                 raise
@@ -35,6 +36,20 @@ def mending(do: Callable[[], T], work: Job, run: Run, name: str = "") -> T:
             printing.err(f"{error.path} is damaged, and is made again")
         if maker in before:
             do = partial(_after, partial(run, maker, work), do)
+
+
+def _told_of_damage(do: Callable[[], T], work: Job) -> T:
+    """Do something; where it stumbles, look whether it is over a table that says what anidata never writes.
+
+    Raises: DamagedError: so it is. What it raises.
+    """
+    try:
+        return do()
+    except STUMBLES:
+        from anidata.catalog import soundness  # noqa: PLC0415  in this case alone
+
+        soundness.check(work.workspace)
+        raise
 
 
 def _after(first: Callable[[], object], do: Callable[[], T]) -> T:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/labs"))
 import foreign_lab
+import watched
 from web_lab import Web
 
 EVERY = 300  # seconds between counts
@@ -27,7 +28,7 @@ EVERY = 300  # seconds between counts
 
 def main() -> None:
     asked = _asked()
-    trace = bool(shutil.which("strace")) and not asked.plain
+    trace = watched.can_trace() and not asked.plain
     made, amiss = Counter[str](), Counter[str]()
     begun = shown = time.monotonic()
     os.environ["ANIDATA_QUIET"] = "1"

@@ -6,6 +6,8 @@ below a command. Needs Linux.
 
 import os
 import re
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +21,13 @@ WRITES = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|^creat")
 REACHED = re.compile(r'(?:inet_addr\(|inet_pton\(AF_INET6, |sun_path=)"([^"]*)"')
 NAMED = re.compile(r'(?:(AT_FDCWD|\d+)<((?:[^>\\]|\\.)*)>, )?"((?:[^"\\]|\\.)*)"')
 PEEK = 0.02  # seconds
+
+
+def can_trace() -> bool:
+    """Whether there is a strace that may watch processes here."""
+    program = shutil.which("strace")
+    words = [str(program), "-f", "--seccomp-bpf", "-qq", "-e", "trace=execve", "-o", os.devnull, "true"]
+    return bool(program) and subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 def prefix(folder: Path) -> list[str]:

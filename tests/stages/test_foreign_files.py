@@ -4,7 +4,6 @@ A sample of the cases of benchmarks/fuzz_foreign.py.
 """
 
 import os
-import shutil
 import sys
 
 import pytest
@@ -22,9 +21,7 @@ def lane(tmp_path_factory):
     environment = dict(os.environ)
     with Web() as web:
         web.ways |= dict.fromkeys(("foreign", "robots.txt", ".well-known"), foreign_lab.answer)
-        made = foreign_lab.Lane(
-            tmp_path_factory.mktemp("foreign").resolve(), web, trace=bool(shutil.which("strace"))
-        )
+        made = foreign_lab.Lane(tmp_path_factory.mktemp("foreign").resolve(), web, watched.can_trace())
         yield made
         made.nursery.close()
     os.environ.clear()

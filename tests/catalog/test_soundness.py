@@ -7,6 +7,7 @@ import pytest
 from anidata.catalog import soundness, tables
 from anidata.errors import AnidataError, DamagedError
 from anidata.workspace import open_workspace
+from drawings import drawing, save
 
 
 @pytest.fixture
@@ -16,6 +17,26 @@ def work(command, inline, tmp_path):
 
 
 def test_what_a_run_writes_is_sound(work):
+    soundness.check(open_workspace(work))
+
+
+def test_pictures_that_fail_are_sound_too(command, inline, tmp_path):
+    whole = save(tmp_path / "pile/whole.png", drawing(1))
+    (tmp_path / "pile/empty.png").touch()
+    (tmp_path / "pile/cut.png").write_bytes(whole.read_bytes()[:200])
+    (tmp_path / "pile/text.png").write_text("no picture")
+    (tmp_path / "pile/broken.zip").write_bytes(b"PK\3\4 and no more")
+    command("run", "quickstart", tmp_path / "work", tmp_path / "pile")
+    workspace = open_workspace(tmp_path / "work")
+    errors = [pq.read_table(path)["error"].null_count for path in tables.files(workspace.folder("images"))]
+    assert errors == [1]  # the others failed
+    soundness.check(workspace)
+
+
+def test_a_column_that_an_earlier_version_had_not_is_no_damage(work):
+    (path,) = tables.files(work / "images")[:1]
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns(["sharpness", "content"]), path)
     soundness.check(open_workspace(work))
 
 

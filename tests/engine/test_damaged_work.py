@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import damage_lab as lab
-from anidata.catalog import arrays, connections, damage, tables
+from anidata.catalog import arrays, connections, damage, soundness, tables
 from anidata.errors import DamagedError, RecipeError
 from anidata.sources import Options
 from anidata.sources.archives import archive
 from anidata.sources.listing import blobs
 from anidata.tar import writer
+from anidata.workspace import open_workspace
 from drawings import drawing, save
 from finished import Restored
 from web_lab import Web, picture
@@ -43,6 +44,10 @@ def place(done):
 
 def manifest(place):
     return (place.work / "dataset/manifest.json").read_bytes()
+
+
+def test_what_is_taken_in_from_every_kind_of_source_is_sound(place):
+    soundness.check(open_workspace(place.work))
 
 
 def by_kind(work):

@@ -247,6 +247,20 @@ def test_what_an_archive_held_is_unpacked_anew_where_it_is_damaged_or_anothers(t
     assert lab.outcome("query", tmp_path / "work", "SELECT uri, key FROM records ORDER BY 1, 2") == keys
 
 
+@pytest.mark.parametrize("astray", ["file:///etc/hostname", "blobs/archive-of-another.tar", "../../x.png"])
+def test_a_listing_that_refers_to_another_file_is_damaged(tmp_path, astray):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as packed:
+        packed.writestr("a.png", picture(1, 64))
+    options = Options(base=tmp_path / "work")
+    archive.members(tmp_path / "x.zip", options)
+    (listing,) = (tmp_path / "work/blobs").glob("*.jsonl")
+    head, row = map(json.loads, listing.read_text().splitlines())
+    row[1][0] = astray
+    listing.write_text(f"{json.dumps(head)}\n{json.dumps(row)}\n")
+    with pytest.raises(DamagedError, match="it refers to"):
+        archive.known_members(tmp_path / "x.zip", options)
+
+
 def test_the_listing_of_an_older_version_notes_no_name(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("a.png", picture(1, 64))

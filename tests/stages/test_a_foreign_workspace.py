@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from anidata import registry, storage, workspace
+from anidata.catalog import tables
 from anidata.catalog.pairs import pair_file
+from anidata.catalog.schemas import FETCHED
 from anidata.errors import BadImage, DamagedError, Untrusted, WorkspaceError
 from anidata.imaging import admission
 from anidata.imaging.reopen import Reader
@@ -91,9 +93,11 @@ def test_a_workspace_that_names_nothing_outside_needs_no_answer(command, tmp_pat
     command("run", "quickstart", tmp_path / "work", "--limit", "4")
 
 
-@pytest.mark.parametrize("table", ["plan/00000.parquet", "records"])
+@pytest.mark.parametrize("table", ["plan/00000.parquet", "records", "fetched"])
 def test_a_reference_planted_in_any_table_is_seen(command, tmp_path, elsewhere, monkeypatch, table):
     command("run", "quickstart", tmp_path / "work", "sample:", "--limit", "3")
+    fetched = {"record": "x", "generation": 0, "url": "http://a.example/1", "at_uri": "blobs/a.tar"}
+    tables.write(tmp_path / "work/fetched/part-00000-00000.parquet", tables.table([fetched], FETCHED))
     path = tmp_path / "work" / table
     path = path if path.is_file() else next(path.glob("*.parquet"))
     climbing = f"{admission.BUNDLED}../../../../etc/hostname"

@@ -17,7 +17,7 @@ from anidata.workspace import Workspace
 
 KIND = "workspaces"  # by that name trusted ones are remembered
 URIS = ("at_uri", "line_uri")  # the columns of references
-TABLES = ("plan/*.parquet", "records/*.parquet", "gathered/records.parquet")
+TABLES = ("plan/*.parquet", "records/*.parquet", "fetched/*.parquet", "gathered/*.parquet")
 BUNDLED = storage.uri_of(registry.PACKAGE) + "/"  # anidata's own files, such as the art of `sample:`
 
 _admitted: set[str] = set()  # in this process, also where there is no home to remember it in

@@ -102,7 +102,7 @@ def members(path: Path, options: Options, uri: str | None = None) -> list[Listed
     except OSError as error:
         return [ListedFile(path="", error="unreadable", message=error.strerror)]
     uri, stamp, listing, blob = _identity(path, status, options, uri)
-    if (known := _known(listing, blob)) is not None:
+    if (known := _known(listing, blob, uri)) is not None:
         return known
     with Unpacking(options=options, size=status.st_size, uri=uri, stamp=stamp, blob=blob) as unpacking:
         try:
@@ -120,7 +120,8 @@ def members(path: Path, options: Options, uri: str | None = None) -> list[Listed
 def known_members(path: Path, options: Options, uri: str | None = None) -> list[ListedFile] | None:
     """The members of an archive as an earlier look has written them down; None: nothing is known of it."""
     try:
-        return _known(*_identity(path, path.stat(), options, uri)[2:])
+        at, _, listing, blob = _identity(path, path.stat(), options, uri)
+        return _known(listing, blob, at)
     except OSError:
         return None
 
@@ -144,7 +145,7 @@ def streamed(
     Raises: StorageError: the workspace can't be written. What `opened` raises but OSError.
     """
     listing, blob = _listing_and_blob(uri, stamp, options)
-    if (known := _known(listing, blob)) is not None:
+    if (known := _known(listing, blob, uri)) is not None:
         return known
     kind = next((kind for ending, kind in ENDING_KINDS.items() if uri.lower().endswith(ending)), None)
     with Unpacking(options=options, size=size, uri=uri, stamp=stamp, blob=blob) as unpacking:
@@ -162,14 +163,16 @@ def _words(error: OSError) -> str:
     return opening.why(error) if error.errno else str(error) or type(error).__name__
 
 
-def _known(listing: Path, blob: Path) -> list[ListedFile] | None:
+def _known(listing: Path, blob: Path, uri: str) -> list[ListedFile] | None:
     """The members of an archive that has been looked at before, if its copies are there.
 
-    Raises: DamagedError: listing or copies are another archive's, or cut short.
+    Raises: DamagedError: listing or copies are another archive's, or cut short; they refer elsewhere.
     """
     if not listing.is_file() or not listing.stat().st_size:
         return None
     files = _load(listing)
+    if astray := {file.at.uri for file in files if file.at} - {uri, f"{blob.parent.name}/{blob.name}"}:
+        raise damaged(listing, f"it refers to {min(astray)}")
     if blob.is_file():
         blobs.check_end(blob)
         return files

@@ -262,25 +262,30 @@ MODULES = {  # what is pressed while it is imported
 }
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_ctrl_c_waits_for_the_end_of_an_import(tmp_path, module):
-    (tmp_path / "pressed.py").write_text(MODULES[module])
+def command_of(*lines):
+    """A command that does these lines of Python, in a process of its own."""
+    body = "\n    ".join(lines)
     program = f"""
-import signal, sys, time
+import atexit, os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import anidata.cli.entry
+from anidata.errors import RecipeError
 def command():
-    sys.path.append({str(tmp_path)!r})
-    import pressed
-    time.sleep(30)
+    {body}
 command.registered_commands = []
 anidata.cli.entry.app = command
 sys.argv = ["anidata", "clean"]
 anidata.cli.entry.main()
 """
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=25, check=False
     )
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_ctrl_c_waits_for_the_end_of_an_import(tmp_path, module):
+    (tmp_path / "pressed.py").write_text(MODULES[module])
+    done = command_of(f"sys.path.append({str(tmp_path)!r})", "import pressed", "time.sleep(30)")
     assert (done.returncode, done.stderr) == (
         130,
         "Interrupted: stopped at once. The same command goes on.\n",
@@ -292,20 +297,5 @@ anidata.cli.entry.main()
     ("end", "code"), [("raise KeyboardInterrupt", 130), ("raise RecipeError('no')", 2), ("sys.exit(0)", 0)]
 )
 def test_ctrl_c_after_the_end_of_a_command_changes_nothing(end, code):
-    program = f"""
-import atexit, os, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-import anidata.cli.entry
-from anidata.errors import RecipeError
-def command():
-    {end}
-atexit.register(os.kill, os.getpid(), signal.SIGINT)
-command.registered_commands = []
-anidata.cli.entry.app = command
-sys.argv = ["anidata", "clean"]
-anidata.cli.entry.main()
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=25, check=False
-    )
+    done = command_of("atexit.register(os.kill, os.getpid(), signal.SIGINT)", end)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False)

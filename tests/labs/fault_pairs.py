@@ -23,14 +23,6 @@ def both(yard: Yard, dice: random.Random, first: list[object], second: list[obje
     return troubles
 
 
-def one_run(yard: Yard, dice: random.Random) -> list[str]:
-    task = task_of(yard, "train")
-    yard.restore(*task.state)
-    watch = yard.watch(*task.roots)
-    troubles = both(yard, dice, task.words, task.words)
-    return troubles + yard.again(task) + watch.troubles()
-
-
 def one_work(yard: Yard, dice: random.Random) -> list[str]:
     """One that is new to both."""
     yard.restore()
@@ -57,8 +49,8 @@ def one_data_set(yard: Yard, dice: random.Random) -> list[str]:
     return troubles + audit(yard.set) + leftovers(yard.set) + watch.troubles()
 
 
-def same_pictures(name: str, yard: Yard, dice: random.Random) -> list[str]:
-    """Two commands make the same outputs."""
+def same_task(name: str, yard: Yard, dice: random.Random) -> list[str]:
+    """Two commands make the same RUN, or the same outputs."""
     task = task_of(yard, name)
     yard.restore(*task.state)
     watch = yard.watch(*task.roots)
@@ -92,9 +84,9 @@ def other_pictures(yard: Yard, dice: random.Random) -> list[str]:
 
 def trials(times: int) -> Iterator[Trial]:
     for _ in range(times):
-        yield Trial("two at once", "RUN", one_run, "yard")
+        yield Trial("two at once", "RUN", partial(same_task, "train"), "yard")
         yield Trial("two at once", "new WORK", one_work, "yard")
         yield Trial("two at once", "DATASET", one_data_set, "yard")
         for name in ("draw", "compare", "colorize"):
-            yield Trial("two at once", f"outputs, {name}", partial(same_pictures, name), "yard")
+            yield Trial("two at once", f"outputs, {name}", partial(same_task, name), "yard")
         yield Trial("two at once", "outputs of other pictures", other_pictures, "yard")

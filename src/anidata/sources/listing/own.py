@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from anidata import workspace
+from anidata import ownership
 from anidata.dataset.description import MARK as DATASET
 from anidata.tar import opening, untrusted
 
@@ -37,7 +37,8 @@ def files_below(top: Path, passed_by: set[Path] | None = None) -> Iterator[Path]
 
 
 def _is_workspace(folder: Path) -> bool:
-    return isinstance(_object(folder / workspace.MARK).get("format"), int)
+    mark = ownership.read_mark(folder, ownership.WORKSPACE) or {}
+    return isinstance(mark.get("format"), int)
 
 
 def _is_run(folder: Path) -> bool:

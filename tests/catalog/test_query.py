@@ -370,6 +370,16 @@ def test_the_views_can_be_asked_by_a_query_that_spills(work, sql):
 
 
 @pytest.mark.parametrize(
+    "sql", ["SELECT fil FROM records", "SELECT\n1 +\nFROM records", "SELECT * FROM nothing"]
+)
+def test_what_duckdb_says_is_one_line(work, sql):
+    with Sealed(work) as views, pytest.raises(QueryError) as caught:
+        views.ask(sql)
+    assert "\n" not in str(caught.value)
+    assert "Error: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "sql", ["ATTACH '{}/mine.csv'", "COPY records TO '{}/x.csv'", "EXPORT DATABASE '{}'"]
 )
 def test_no_other_statement_reaches_the_spill_folder(work, views, sql):

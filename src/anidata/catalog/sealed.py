@@ -34,7 +34,7 @@ class Sealed(Catalog):
         try:
             statements = duckdb.extract_statements(sql)
         except duckdb.Error as error:
-            raise QueryError(f"{error}") from error
+            raise _refused(error) from error
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise QueryError(
                 f"one SELECT over the views {', '.join(VIEWS)}, and nothing else, "
@@ -45,7 +45,7 @@ class Sealed(Catalog):
         except duckdb.OutOfMemoryException:
             return self._ask_with_room(sql)
         except duckdb.Error as error:
-            raise QueryError(f"{error}") from error
+            raise _refused(error) from error
 
     def _ask_with_room(self, sql: str) -> pa.Table:
         """The answer with a private folder for what doesn't fit into memory.
@@ -64,7 +64,7 @@ class Sealed(Catalog):
             try:
                 return views.select(sql)
             except duckdb.Error as error:
-                raise QueryError(f"{error}") from error
+                raise _refused(error) from error
 
     def _strangers(self, sql: str) -> str:
         """The names in a SELECT that are neither a table's nor a harmless function's."""
@@ -87,6 +87,11 @@ class Sealed(Catalog):
         from pyarrow import dataset  # noqa: PLC0415
 
         self._add(name, dataset.dataset(list(paths), schema=schema))
+
+
+def _refused(error: Exception) -> QueryError:
+    """What DuckDB says, in one line."""
+    return QueryError(" ".join(f"{error}".split()))
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from anidata import ownership, workspace
+from anidata import ownership, storage, workspace
 from anidata.errors import SourceError, StorageError
 from anidata.imaging import encode
 from anidata.imaging.loose import job, marks, pictures, targets, writing
@@ -469,6 +469,7 @@ def test_a_file_is_its_owners_alone_until_it_is_whole(tmp_path, monkeypatch):
         change(handle, mode)
 
     monkeypatch.setattr(os, "fchmod", watching)
+    monkeypatch.setattr(storage, "MODE", 0o640)  # as a process has it that is started under this umask
     before = os.umask(0o027)
     try:
         writing.put(tmp_path, tmp_path / "x.png", b"ours", None)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import anidata.cli.entry
 from anidata import workspace
-from anidata.dataset.description import MARK
+from anidata.ownership import OTHER as MARK
 from anidata.sources import Options, folder, parquet, video, webdataset
 from anidata.sources.listing.own import is_own
 from drawings import drawing, save

@@ -15,7 +15,6 @@ from anidata import registry
 from anidata.errors import DatasetError, FormatError, UnknownPart
 
 FORMAT = 1  # of DATASET: what the shard stage writes, and loaders and the audit read
-MARK = ".anidata"  # its presence makes a folder a data set of anidata
 MANIFEST, INDEX = "manifest.json", "index/shardindex.json"
 MAX_JSON = 1 << 28  # bytes of either
 TAR = re.compile(r"\.\./data/([\w.-]+)\.tar")  # how the index names a tar; nothing that leads elsewhere

@@ -101,7 +101,7 @@ def _drafted(folder: int, name: str, data: bytes) -> Iterator[str]:
             file.flush()
             os.fsync(handle)
             with suppress(PermissionError):  # of file systems without modes
-                os.fchmod(handle, 0o666 & ~_umask())
+                os.fchmod(handle, storage.MODE)
             yield draft
     finally:
         with suppress(OSError):  # it has been renamed; and the first error is the one to tell
@@ -161,12 +161,6 @@ def _sweep_file(folder: int, name: str) -> None:
                 os.unlink(name, dir_fd=folder)
         finally:
             os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)  # it can only be read by setting it
-    os.umask(mask)
-    return mask
 
 
 def _link(folder: int, draft: str, name: str) -> bool:

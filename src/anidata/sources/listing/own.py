@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from anidata import ownership
-from anidata.dataset.description import MARK as DATASET
 from anidata.tar import opening, untrusted
 
 RECIPE, ENVIRONMENT = "recipe.toml", "environment.json"  # of a run; see anidata.training.run.folder
@@ -21,7 +20,7 @@ def is_own(folder: str | Path) -> bool:
     """Whether anidata made a folder: a workspace, a data set or a run."""
     top = Path(folder)
     try:
-        return _is_workspace(top) or (top / DATASET).is_file() or _is_run(top)
+        return _is_workspace(top) or (top / ownership.OTHER).is_file() or _is_run(top)
     except OSError:  # not to be looked into: listing it says so
         return False
 

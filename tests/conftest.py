@@ -1,6 +1,7 @@
 """Fixtures: pictures drawn by code, the command line in this process, and an engine that works in it too."""
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 import anidata.cli.entry
 from drawings import make_pile
 from inline import Inline
+
+WATCHED = (signal.SIGINT, signal.SIGALRM, signal.SIGTERM, signal.SIGCHLD)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,6 +27,17 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANIDATA_QUIET", "1")
+
+
+@pytest.fixture(autouse=True)
+def _handlers_are_given_back() -> Iterator[None]:
+    """No test leaves a signal to another handler: what is ignored here is so in all that is started later."""
+    kept = {number: signal.getsignal(number) for number in WATCHED}
+    yield
+    left = {number: signal.getsignal(number) for number in WATCHED}
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+    assert left == kept
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ Help, version, errors in one line, JSON on stdout and progress on stderr.
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import duckdb
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pytest
 
 import anidata
 from anidata import registry
-from anidata.cli import common, entry
+from anidata.cli import common, ctrl_c, entry
 from anidata.errors import WorkspaceError
 from anidata.workspace import open_workspace
 from drawings import ART
@@ -235,6 +236,7 @@ def test_an_error_that_quotes_a_file_says_no_credential_of_it(where, monkeypatch
 
     monkeypatch.setattr(entry, "app", fail)
     monkeypatch.setattr(entry, "_may_import_pandas", lambda _: True)
+    monkeypatch.setattr(ctrl_c, "after_imports", nullcontext)  # it leaves Ctrl-C ignored: the end
     with pytest.raises(SystemExit) as ended:
         entry.main()
     assert ended.value.code == 3

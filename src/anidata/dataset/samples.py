@@ -124,6 +124,11 @@ class Samples:
         return {suffix: tar.read(member) for suffix, member in tar.members(row).items()}
 
     @property
+    def shard_names(self) -> list[str]:
+        """The names of the split's shards, SPLIT-00000-of-00012 and so on."""
+        return [tar.shard.name for tar in self._tars]
+
+    @property
     def keys(self) -> Sequence[str]:
         """The samples' keys, read as they are asked for."""
         return Keys(self)

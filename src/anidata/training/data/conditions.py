@@ -62,23 +62,35 @@ def planes(names: Sequence[str]) -> int:
 
 
 def extras(
-    names: Sequence[str], color: Pixels, line: Pixels | None, rng: np.random.Generator
+    names: Sequence[str],
+    color: Pixels,
+    line: Pixels | None,
+    rng: np.random.Generator,
+    count: int | None = None,
 ) -> list[Pixels]:
-    """The planes that the conditions take beside the color (h, w, 3), in order: (h, w) or (h, w, 3) each."""
+    """The planes that the conditions take beside the color (h, w, 3), in order: (h, w) or (h, w, 3) each.
+
+    count: of hints; None: by chance.
+    """
     made: list[Pixels] = []
     for name in names:
         if name == "lineart":
             made.append(cast("Pixels", line))
         elif name == "hints":
-            made.append(points(color, rng))
+            made.append(points(color, rng, count))
         elif name == "reference":
             made.append(bent(color, rng))
     return made
 
 
-def points(color: Pixels, rng: np.random.Generator) -> Pixels:
-    """A mask of hints, (h, w): 255 in small squares where the picture (h, w, 3) is flat, 0 elsewhere."""
-    count = math.floor(math.log(1 - rng.random()) / math.log(MEAN_POINTS / (MEAN_POINTS + 1)))
+def points(color: Pixels, rng: np.random.Generator, count: int | None = None) -> Pixels:
+    """A mask of hints, (h, w): 255 in small squares where the picture (h, w, 3) is flat, 0 elsewhere.
+
+    count: how many; None: by chance. They may overlap.
+    """
+    drawn = rng.random()  # whether it is asked for or not: what is drawn next stays the same
+    if count is None:
+        count = math.floor(math.log(1 - drawn) / math.log(MEAN_POINTS / (MEAN_POINTS + 1)))
     reach = max(1, round(min(color.shape[:2]) * POINT))
     window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     ranges = cv2.morphologyEx(color, cv2.MORPH_GRADIENT, window)  # of each channel about each pixel

@@ -106,3 +106,9 @@ def paper(picture: Pixels) -> Mask:
         outer[edge] = True
     outer[0] = False  # what isn't white
     return np.asarray(outer[labels], bool)
+
+
+def disc(radius: int) -> Pixels:
+    """What lies within `radius` px of a pixel, as a window for cv2's dilate."""
+    steps = np.arange(-radius, radius + 1) ** 2
+    return np.asarray(steps[:, None] + steps <= radius**2, np.uint8)

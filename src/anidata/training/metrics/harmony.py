@@ -7,7 +7,7 @@ X (two of 93.6° opposite to each other) or T (180°), so the nearest is one of 
 degrees, and hues are rounded to them. The weight is max − min of R, G and B, in place of HSV's saturation, by
 which the noise of black ink, (3, 0, 0), would weigh as much as pure red.
 A picture whose mean weight is below 1 level of 255, which is gray, has no value.
-Source: Cohen-Or, Sorkine, Gal, Leyvand, Xu 2006, "Color harmonization"; the templates are those of Tokumaru et
+Source: Cohen-Or, Sorkine, Gal, Leyvand, Xu 2006, "Color harmonization"; templates by Tokumaru et
 al. 2002
 """
 

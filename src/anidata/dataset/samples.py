@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -51,20 +52,45 @@ def load_dataset(
         config. FormatError: of another format number. UnknownPart: no such split, style or config.
         StorageError: no right to read. MissingExtra: a URL, and webdataset isn't installed.
     """
+    root = _folder(place)
+    if root:
+        return Samples(root, split, styles, config)
+    stream: Stream = _streams().open_stream(str(place), split, styles, config)
+    return stream
+
+
+def is_unpaired(place: str | Path) -> bool:
+    """Whether a data set has no pairs, but color in one config and lineart in another.
+
+    Raises: as `load_dataset`.
+    """
+    root = _folder(place)
+    try:
+        description = _described(root) if root else _streams().described(str(place))
+    except OSError as error:
+        raise refused(Path(error.filename or place), error) from error
+    return description.unpaired
+
+
+def _folder(place: str | Path) -> Path | None:
+    """The folder that a place is; None of a URL."""
     text = str(place)
     if text.startswith(storage.FILE):
-        return Samples(storage.path_of(text, Path()), split, styles, config)
-    if "://" not in text:
-        return Samples(Path(place), split, styles, config)
+        return storage.path_of(text, Path())
+    return None if "://" in text else Path(place)
+
+
+def _streams() -> ModuleType:
+    """The module of streams. Raises: MissingExtra: webdataset isn't installed."""
     try:
-        from anidata.dataset.stream import open_stream  # noqa: PLC0415 webdataset, and torch with it
+        from anidata.dataset import stream  # noqa: PLC0415 webdataset, and torch with it
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "webdataset":
             raise
         raise MissingExtra(
             "streaming from a URL needs webdataset. Install it with: pip install 'anidata[train]'"
         ) from error
-    return open_stream(text, split, styles, config)
+    return stream
 
 
 class Samples:

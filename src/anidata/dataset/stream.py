@@ -48,8 +48,13 @@ class StreamPart:
 
 def open_stream(address: str, split: str, styles: Sequence[str] | None, config: str = "") -> "Stream":
     """A split of the data set behind a URL. Raises: as `load_dataset`."""
-    description = describe(address, *(_document(address, name) for name in (MANIFEST, INDEX))).of(config)
+    description = described(address).of(config)
     return Stream(description, split, description.choose(styles))
+
+
+def described(address: str) -> Description:
+    """The data set behind a URL, by its documents. Raises: as `load_dataset`."""
+    return describe(address, *(_document(address, name) for name in (MANIFEST, INDEX)))
 
 
 # The base is torch's class, or webdataset's stand-in; it is Any to mypy, which has no types of webdataset.

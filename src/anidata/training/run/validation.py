@@ -76,6 +76,21 @@ def score(
     return means, grids.grid(condition, output, truth, config.conditions)
 
 
+def look(
+    baseline: Baseline, batches: Sequence[Batch], config: Config, processes: Processes
+) -> tuple[Score, Any]:
+    """No figures, for pictures that have no truth; and the first process's sheet of line and output."""
+    shown: list[tuple[Tensor, Tensor]] = []
+    for number, batch in enumerate(batches if processes.first else ()):
+        if sum(len(o) for _, o in shown) < SHOWN:
+            output = sample(baseline, batch, config, processes.device, number)
+            shown.append((batch.condition.to(processes.device), output))
+    if not shown:
+        return {}, None
+    condition, output = (torch.cat(column)[:SHOWN] for column in zip(*shown, strict=True))
+    return {}, grids.grid(condition, output, None, config.conditions)
+
+
 def best(scores: Sequence[Score], metric: str, count: int) -> list[int]:
     """The images after which the metric was best, the best first; the earlier of equals."""
     sign = -1 if registry.load("metrics", metric).BETTER == "higher" else 1

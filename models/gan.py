@@ -206,7 +206,7 @@ def discriminator_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The discriminator's loss, and how often it is right; now and then with the penalty, the heavier for it.
 
-    When is drawn by chance: a step has no memory but the weights.
+    When is drawn by chance: a step doesn't count.
     """
     game = losses.ADVERSARIAL[config.adversarial]
     scales = [logits.float().chunk(2) for logits in judge(torch.cat([real, fake]))]

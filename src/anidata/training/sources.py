@@ -35,10 +35,10 @@ class Source:
 
     def training(self) -> Opened:
         """The split that is trained on. Raises: as `load_dataset`."""
-        place, split = self.recipe.dataset, self.recipe.train.split
+        dataset, split = self.recipe.dataset, self.recipe.train.split
         if self.unpaired:
-            return load_dataset(place, split, config=COLOR), load_dataset(place, split, config=LINEART)
-        pairs = load_dataset(place, split)
+            return load_dataset(dataset, split, config=COLOR), load_dataset(dataset, split, config=LINEART)
+        pairs = load_dataset(dataset, split)
         return pairs, pairs if self.apart else None
 
     def validation(self) -> Opened:

@@ -167,10 +167,13 @@ def test_a_set_of_pairs_has_the_bytes_that_it_always_had(work, dataset, tmp_path
     before = (dataset / "manifest.json").read_bytes()
     run("shard", copied, copied / "dataset", *options("shard.unpaired=false"))
     assert "unpaired" not in (copied / "dataset/manifest.json").read_text()
-    assert not list((copied / "dataset/data").glob("color-*"))
-    assert {frozenset(f) for f in samples(copied / "dataset", "train", "").values()} <= {
+    run("run", "quickstart", tmp_path / "plain", work.parent / "pile", *options(*SETTINGS))
+    paired, plain = (w / "dataset" for w in (copied, tmp_path / "plain"))
+    assert (paired / "manifest.json").read_bytes() == (plain / "manifest.json").read_bytes()
+    assert {frozenset(files) for files in samples(paired, "train").values()} == {
         frozenset(MEMBERS["color"] | MEMBERS["lineart"])
     }
+    assert not list((paired / "data").glob("color-*"))
     run("shard", copied, copied / "dataset", *options(UNPAIRED))
     assert (copied / "dataset/manifest.json").read_bytes() == before
 

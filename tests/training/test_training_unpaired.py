@@ -255,9 +255,9 @@ def test_a_run_without_pairs_ends_without_figures_and_with_its_newest_weights(wh
 def test_it_says_once_that_there_is_no_truth(dataset, tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("ANIDATA_QUIET", raising=False)
     go(dataset, tmp_path / "RUN", "train.images=4")
-    told = capsys.readouterr().err
-    assert told.count("the data set has no pairs, so no truth") == 1
-    assert "psnr" not in told
+    said = capsys.readouterr().err
+    assert said.count("the data set has no pairs, so no truth") == 1
+    assert "psnr" not in said
 
 
 @pytest.mark.parametrize("stop", [4, 8])

@@ -31,10 +31,11 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from anidata.errors import RecipeError
-from anidata.recipe import Amount, Positive, Share
+from anidata.recipe import Amount, Count, Positive, Share
 from anidata.training import losses, optimizers, watch
 from anidata.training.baseline import Batch, Update
 from anidata.training.models import Widths, check_sides
+from anidata.training.pool import Pools
 
 PAIRED = losses.Weights(l1=100.0)  # as in pix2pix
 
@@ -58,6 +59,7 @@ class Config:
     norm: Literal["spectral", "instance"] = "spectral"
     adversarial: Literal["hinge", "vanilla", "lsgan"] = "hinge"  # what the two play for
     adversarial_weight: Amount = 1.0  # in the generator's loss; 0: off
+    pool: Count = 0  # past pictures, shown to a discriminator half of the time, with `cycle`; 0: none
     loss: losses.Weights = PAIRED  # of the picture beside its truth; all 0 for unpaired sets
     cycle: Amount = 0.0  # of L1 there and back again, for unpaired sets; 0: off, the pictures are pairs
     # of L1 between a color picture and itself painted, a line and itself drawn, with `cycle`; 0: off
@@ -92,10 +94,8 @@ PIX2PIX = Config(
     discriminator_lr=2e-4,
     discriminator_weight=0.5,
 )
-UNPAIRED = losses.Weights()
-CYCLEGAN = replace(
-    PIX2PIX, generator="resnet", blocks=9, adversarial="lsgan", loss=UNPAIRED, cycle=10.0, identity=5.0
-)
+UNPAIRED: dict[str, Any] = {"loss": losses.Weights(), "cycle": 10.0, "identity": 5.0, "pool": 50}
+CYCLEGAN = replace(PIX2PIX, generator="resnet", blocks=9, adversarial="lsgan", **UNPAIRED)
 PRESETS = {
     "default": DEFAULT,
     "large": LARGE,
@@ -114,6 +114,8 @@ TRAIN: dict[str, dict[str, Any]] = {
 
 def build(config: Config) -> "Paired | Unpaired":
     """Raises: RecipeError: a size that doesn't suit the networks, or losses that ask for other data."""
+    if config.pool and not config.cycle:
+        raise RecipeError("model.pool: past pictures are shown with model.cycle alone. Set model.pool=0.")
     return Unpaired(config) if config.cycle else Paired(config)
 
 
@@ -152,23 +154,19 @@ class Paired:
 
 
 class Unpaired:
-    """Lines and colors that know nothing of each other, as far as the losses go.
+    """Lines and colors of other pictures: each is translated, judged beside past ones, translated back."""
 
-    Each is translated, judged, and translated back.
-    The paper's pool of past pictures is left out: a step has no memory but the weights.
-    """
-
-    sampled = ("painter",)
+    sampled, unpaired = ("painter",), True
 
     def __init__(self, config: Config) -> None:
         check_unpaired(config)
         check(config, (config.size, config.size))
         self.config = config
         painter, drawer = generator_of(config, 3), generator_of(config, 3)
-        color_judge, line_judge = Discriminator(config, 3), Discriminator(config, 3)
         generators: dict[str, nn.Module] = {"painter": painter, "drawer": drawer}
-        judges: dict[str, nn.Module] = {"color_judge": color_judge, "line_judge": line_judge}
-        self.networks = generators | judges
+        judges: dict[str, nn.Module] = {k: Discriminator(config, 3) for k in ("color_judge", "line_judge")}
+        self.pools = Pools(len(judges), config.pool, config.size)
+        self.networks = generators | judges | {"pools": self.pools}
         self.optimizers = optimizers_of(config, list(generators.values()), list(judges.values()))
         self.diversity = watch.Diversity()
 
@@ -177,13 +175,15 @@ class Unpaired:
         config, line, color = self.config, as_picture(batch.condition), batch.color
         paint, draw = (partial(self.networks[name], generator=generator) for name in ("painter", "drawer"))
         painted, drawn = paint(line), draw(color)
-        sides = [(self.networks["color_judge"], color, painted), (self.networks["line_judge"], line, drawn)]
-        games = [
-            discriminator_loss(config, judge, real, fake.detach(), generator) for judge, real, fake in sides
-        ]
+        judges = self.networks["color_judge"], self.networks["line_judge"]
+        past = self.pools([painted.detach(), drawn.detach()], generator)
+        sides = zip(judges, (color, line), past, strict=True)
+        games = [discriminator_loss(config, *side, generator) for side in sides]
         judged = games[0][0] + games[1][0]
-        update(judged, "discriminator")
-        fooled = sum(generator_loss(config, judge, fake) for judge, _, fake in sides)
+        if update(judged, "discriminator") is not False:
+            self.pools.keep()
+        fakes = zip(judges, (painted, drawn), strict=True)
+        fooled = sum(generator_loss(config, judge, fake) for judge, fake in fakes)
         cycle = losses.l1(draw(painted), line) + losses.l1(paint(drawn), color)
         identity = torch.zeros_like(cycle)
         if config.identity:
@@ -206,7 +206,7 @@ def discriminator_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The discriminator's loss, and how often it is right; now and then with the penalty, the heavier for it.
 
-    When is drawn by chance: a step has no memory but the weights.
+    When is drawn by chance: a step doesn't count.
     """
     game = losses.ADVERSARIAL[config.adversarial]
     scales = [logits.float().chunk(2) for logits in judge(torch.cat([real, fake]))]

@@ -150,7 +150,7 @@ def test_validation_is_of_the_averaged_weights_on_fixed_pictures(trained, datase
     baseline.painter.load_state_dict(exported)
     baseline.painter.eval()
     chosen = resolve(train.models.load(str(TINY)), (str(TINY), "default", str(dataset)), SETTINGS)
-    _, loader = train._data(chosen, train.distributed.join("cpu"))
+    _, loader = train._data(chosen, train.distributed.join("cpu"), train.sources.of(chosen, baseline))
     values = []
     for batch in loader.validation(3):
         with torch.no_grad():

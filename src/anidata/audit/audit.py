@@ -7,7 +7,8 @@ back. Then the codes of each split are joined with those of the others. What fin
     tar scattered repeated unsafe_name   how a tar is built
     suffixes json index metadata         samples unlike the others, tables unlike the tars
     corrupt size polarity                pictures
-    leak_exact leak_near leak_key        what two splits share
+    leak_exact leak_near leak_key        what two splits share, or the two configs of an unpaired set
+    leak_cluster                         a cluster that they share, by the metadata
 
 Beside them it tells how much of the color the gray of each style's lines gives away (see probe): no defect,
 but good to know.
@@ -19,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from anidata.audit import contents, files, headers
+from anidata.audit import clusters, contents, files, headers
 from anidata.audit.config import Config
 from anidata.audit.files import Dataset
 from anidata.audit.headers import ScannedTar
@@ -43,7 +44,7 @@ class Finding:
 class Report:
     """Result of an audit."""
 
-    samples: dict[str, int]  # by split
+    samples: dict[str, int]  # by split; of an unpaired set by CONFIG-SPLIT
     shards: int
     findings: list[Finding]  # the first of each code
     counts: dict[str, int]  # all of each code
@@ -71,8 +72,9 @@ def run(datasets: Sequence[Path], config: Config, engine: Engine) -> Report:
     splits, tars = headers.scan(opened, notes, config, engine)
     for number, dataset in enumerate(opened):
         own = [tar for tar in tars if tar.dataset == number]
-        headers.check_suffixes(own, notes)
+        headers.check_suffixes(own, splits, notes)
         files.check_tables(dataset, {tar.tar.path: tar.scan.samples for tar in own}, notes, engine)
+        clusters.check(dataset, own, splits, notes, config, engine)
     headers.check_keys(tars, splits, notes)
     color_leaks = contents.check(tars, splits, notes, config, engine)
     return Report(
@@ -91,5 +93,5 @@ def run(datasets: Sequence[Path], config: Config, engine: Engine) -> Report:
 def _count_samples(datasets: list[Dataset], splits: list[Split], tars: list[ScannedTar]) -> dict[str, int]:
     samples: Counter[str] = Counter()
     for tar in tars:
-        samples[datasets[tar.dataset].prefix + splits[tar.split].name] += tar.scan.samples
+        samples[datasets[tar.dataset].prefix + splits[tar.split].label] += tar.scan.samples
     return dict(samples)

@@ -25,14 +25,14 @@ def check(
     """Look into the samples. How much of the color their lines give away, as `Report.told` has it."""
     spool, seen = Spool(), dict[Chunk, Seen]()
     number = {tar.tar: n for n, tar in enumerate(tars)}
-    for chunk, contents in _look(tars, config, engine):
+    for chunk, contents in _look(tars, splits, config, engine):
         spool.add(number[chunk.tar], contents.pictures)
         seen[chunk] = replace(contents, pictures=[])
     done = sorted(seen, key=lambda chunk: (number[chunk.tar], chunk.start))
-    schemas: dict[int, list[Schemas]] = defaultdict(list)
+    schemas: dict[tuple[int, str], list[Schemas]] = defaultdict(list)
     for chunk in done:
         notes.take(seen[chunk].notes)
-        schemas[tars[number[chunk.tar]].dataset].append(seen[chunk].schemas)
+        schemas[tars[number[chunk.tar]].dataset, chunk.config].append(seen[chunk].schemas)
     for of_dataset in schemas.values():
         _check_schemas(of_dataset, notes)
     pictures = spool.pictures()
@@ -41,9 +41,12 @@ def check(
     return _color_leaks([seen[chunk].color_sums for chunk in done])
 
 
-def _look(tars: list[ScannedTar], config: Config, engine: Engine) -> Iterator[tuple[Chunk, Seen]]:
+def _look(
+    tars: list[ScannedTar], splits: list[Split], config: Config, engine: Engine
+) -> Iterator[tuple[Chunk, Seen]]:
+    limits = (config.max_pixels, config.max_bytes)
     chunks = [
-        Chunk(tar.tar, start, start + CHUNK, config.max_pixels, config.max_bytes)
+        Chunk(tar.tar, start, start + CHUNK, *limits, splits[tar.split].config)
         for tar in tars
         for start in range(0, len(tar.scan.runs), CHUNK)
     ]

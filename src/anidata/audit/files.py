@@ -11,14 +11,15 @@ from typing import Any
 
 from anidata.audit.tar import Notes
 from anidata.catalog import tables as catalog_tables
-from anidata.dataset.description import FORMAT
+from anidata.dataset.description import CONFIGS, FORMAT
 from anidata.engine.engine import Engine, Limits, Watch
 from anidata.errors import FormatError, StorageError, WorkspaceError
 from anidata.tar import opening, untrusted
 
 ROLES = {"train": "train", "training": "train", "test": "test", "testing": "test", "eval": "eval"}
 ROLES |= dict.fromkeys(("val", "valid", "validation", "dev"), "val")
-OURS = re.compile(r"(?P<split>.+)-\d{5}-of-\d{5}")  # a tar's name, without .tar
+# a tar's name, without .tar; a config is one of an unpaired set
+OURS = re.compile(rf"((?P<config>{'|'.join(CONFIGS)})-)?(?P<split>.+)-\d{{5}}-of-\d{{5}}")
 SLOWEST = 2 << 20  # bytes of a file read in a second at the least: who is slower hangs
 MAX_JSON = 1 << 28  # bytes of a manifest or index
 
@@ -106,6 +107,12 @@ def split_of(tar: Path, root: Path) -> str:
     folders = [part.lower() for part in reversed((root.name, *tar.relative_to(root).parts[:-1]))]
     words = [*re.split(r"[^a-z]+", tar.stem.lower()), *folders]
     return next((word for word in words if word in ROLES), "all")
+
+
+def config_of(tar: Path) -> str:
+    """The config that a tar of an unpaired set is of, by its name; empty: of none."""
+    named = OURS.fullmatch(tar.stem)
+    return (named["config"] if named else None) or ""
 
 
 def limits(paths: Iterable[Path]) -> Limits:

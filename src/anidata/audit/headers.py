@@ -39,7 +39,7 @@ def scan(
     done = engine.map(audit_tar.scan, tars, limits=given, label="headers", total=len(tars), unit="tars")
     scans = dict(done)
     split_of = {tar: _split(datasets[number], number, tar) for number, tar in numbered}
-    splits = sorted(set(split_of.values()), key=lambda s: (s.role != "train", s.dataset, s.name))
+    splits = sorted(set(split_of.values()), key=lambda s: (s.role != "train", s.dataset, s.label))
     for tar in tars:
         notes.take(scans[tar].notes)
     return splits, [ScannedTar(tar, n, splits.index(split_of[tar]), scans[tar]) for n, tar in numbered]
@@ -56,14 +56,19 @@ def _readable(dataset: Dataset, notes: Notes, config: Config) -> Iterator[Tar]:
 
 def _split(dataset: Dataset, number: int, tar: Tar) -> Split:
     name = files.split_of(tar.path, dataset.root)
-    return Split(number, name, files.ROLES.get(name, name))
+    return Split(number, name, files.ROLES.get(name, name), files.config_of(tar.path))
 
 
-def check_suffixes(tars: list[ScannedTar], notes: Notes) -> None:
-    """Note samples whose files are unlike those of most samples of their data set.
+def check_suffixes(tars: list[ScannedTar], splits: list[Split], notes: Notes) -> None:
+    """Note samples whose files are unlike those of most samples of their data set, or config of it.
 
     Between two equally frequent answers, the one with more files.
     """
+    for config in sorted({splits[tar.split].config for tar in tars}):
+        _check_suffixes([tar for tar in tars if splits[tar.split].config == config], notes)
+
+
+def _check_suffixes(tars: list[ScannedTar], notes: Notes) -> None:
     counts: Counter[Layout] = Counter()
     for tar in tars:
         counts.update({layout: tally.count for layout, tally in tar.scan.layouts.items()})
@@ -93,8 +98,8 @@ def check_keys(tars: list[ScannedTar], splits: list[Split], notes: Notes) -> Non
             if met & bit:
                 notes.add("repeated", f"{tar.tar.name}/{key}", "another tar has a sample of this name")
             if met & (within | (across if HASH.fullmatch(key) else 0)):
-                others = [s.name for n, s in enumerate(splits) if met >> n & 1 and apart(s, here)]
-                text = f"{', '.join(others)} and {here.name} have a sample of this name"
+                others = [s.label for n, s in enumerate(splits) if met >> n & 1 and apart(s, here)]
+                text = f"{', '.join(others)} and {here.label} have a sample of this name"
                 notes.add("leak_key", f"{tar.tar.name}/{key}", text)
 
 

@@ -34,11 +34,19 @@ class Split:
     dataset: int
     name: str
     role: str  # train, val or test by whatever name: splits of one role in two data sets are one
+    config: str = ""  # color or lineart of an unpaired set
+
+    @property
+    def label(self) -> str:
+        """Its name, led by the config's."""
+        return f"{self.config}-{self.name}" if self.config else self.name
 
 
 def apart(a: Split, b: Split) -> bool:
     """Whether a picture must not be in both."""
-    return a.name != b.name if a.dataset == b.dataset else a.role != b.role
+    if a.dataset == b.dataset:
+        return (a.name, a.config) != (b.name, b.config)
+    return a.role != b.role
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,6 +55,7 @@ class Chunk:
     stop: int
     max_pixels: int
     max_bytes: int
+    config: str = ""  # of an unpaired set
 
 
 class Picture(NamedTuple):
@@ -142,13 +143,15 @@ class _Sample:
         return data, decoded.rgb
 
     @property
-    def _is_pair(self) -> bool:
+    def _is_ours(self) -> bool:
         """Whether this is our own layout."""
+        if self.chunk.config:
+            return True
         has_color = any(suffix.startswith("color.") for suffix in self.members)
         return has_color and any(suffix.startswith("lineart.") for suffix in self.members)
 
     def _is_line(self, suffix: str) -> bool:
-        return self._is_pair and suffix.startswith("lineart.")
+        return self._is_ours and suffix.startswith("lineart.")
 
     def _check_shapes(self, shapes: dict[str, tuple[int, ...]]) -> None:
         color = next((shape for suffix, shape in shapes.items() if suffix.startswith("color.")), None)
@@ -207,7 +210,7 @@ class _Sample:
         except (ValueError, RecursionError, BadImage) as error:
             self._add("json", member, f"can't be parsed: {error}")
             return
-        if self._is_pair and (empty := [name for name, kind in schema if kind in UNTYPED]):
+        if self._is_ours and (empty := [name for name, kind in schema if kind in UNTYPED]):
             text = f"{', '.join(empty)}: null or an empty list, whose type a loader has to guess"
             self._add("json", member, text)
         tally = self.seen.schemas.get((suffix, schema), Tally())

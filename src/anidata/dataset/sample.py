@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import msgspec
 import numpy as np
@@ -22,10 +22,10 @@ INVERTED = "white_on_black"  # a polarity, as a sample's JSON states it
 
 
 class Sample(TypedDict):
-    """A pair with what is known of it."""
+    """A pair with what is known of it; of an unpaired set's config its color or its lines alone."""
 
     key: str
-    color: Pixels  # (h, w, 3), RGB, 0..255
+    color: NotRequired[Pixels]  # (h, w, 3), RGB, 0..255
     # Style → (h, w): black ink (0) on white paper (255), whatever the polarity they are stored in.
     lineart: dict[str, Pixels]
     meta: dict[str, Any]  # the sample's JSON
@@ -41,32 +41,37 @@ def color_suffix(there: Iterable[str]) -> str:
     return next((suffix for suffix in there if suffix.startswith(COLOR)), f"{COLOR}*")
 
 
-def decode(address: str, name: str, files: Mapping[str, bytes], lines: Mapping[str, str]) -> Sample:
+def wanted(there: Iterable[str], lines: Iterable[str], *, color: bool = True) -> list[str]:
+    """The suffixes of the files that `decode` takes, among those there are."""
+    return [*([color_suffix(there)] if color else []), META, *lines]
+
+
+def decode(
+    address: str, name: str, files: Mapping[str, bytes], lines: Mapping[str, str], *, color: bool = True
+) -> Sample:
     """The sample of some files.
 
     files: suffix → bytes. lines: style → suffix. name: of the sample, with its tar, below the data set's
-    address.
+    address. color: whether to decode that too.
 
     Raises: DatasetError: a file is missing or damaged, or a line has another size than its color.
     """
-    suffixes = [color_suffix(files), META, *lines.values()]
+    suffixes = wanted(files, lines.values(), color=color)
     if lacking := [suffix for suffix in suffixes if suffix not in files]:
         damaged(address, name, f"the sample has no {', no '.join(lacking)}")
-    color = _picture(address, f"{name}.{suffixes[0]}", files[suffixes[0]]).rgb
     lineart = {style: _line(address, f"{name}.{suffix}", files[suffix]) for style, suffix in lines.items()}
-    for style, line in lineart.items():
-        if line.shape != color.shape[:2]:
-            text = f"{line.shape[::-1]} px, its color picture {color.shape[1::-1]}"
-            damaged(address, f"{name}.{lines[style]}", text)
     meta = _meta(address, name, files[META])
-    if meta.get("polarity") == INVERTED:
-        lineart = {style: 255 - line for style, line in lineart.items()}
-    return Sample(
-        key=name.rpartition("/")[2],
-        color=_own(color),
-        lineart={s: _own(line) for s, line in lineart.items()},
-        meta=meta,
-    )
+    sample = Sample(key=name.rpartition("/")[2], lineart=lineart, meta=meta)
+    if color:
+        rgb = _picture(address, f"{name}.{suffixes[0]}", files[suffixes[0]]).rgb
+        for style, line in lineart.items():
+            if line.shape != rgb.shape[:2]:
+                text = f"{line.shape[::-1]} px, its color picture {rgb.shape[1::-1]}"
+                damaged(address, f"{name}.{lines[style]}", text)
+        sample["color"] = _own(rgb)
+    inverted = meta.get("polarity") == INVERTED
+    sample["lineart"] = {s: _own(255 - line if inverted else line) for s, line in lineart.items()}
+    return sample
 
 
 def _picture(address: str, name: str, data: bytes) -> image.Image:

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -27,7 +28,7 @@ from anidata.dataset.description import (
     unknown_style,
 )
 from anidata.dataset.indexed_tar import Files, IndexedTar, key_of, missing, refused
-from anidata.dataset.sample import META, Sample, color_suffix, decode, line_suffix
+from anidata.dataset.sample import Sample, decode, line_suffix, wanted
 from anidata.errors import DatasetError, MissingExtra, UnknownPart
 from anidata.tar import opening
 
@@ -38,48 +39,76 @@ __all__ = ["Sample", "Samples", "load_dataset"]
 
 
 def load_dataset(
-    place: str | Path, split: str = "train", *, styles: Sequence[str] | None = None
+    place: str | Path, split: str = "train", *, styles: Sequence[str] | None = None, config: str = ""
 ) -> "Samples | Stream":
     """A split of a data set: `Samples` of a folder, a `Stream` of a URL.
 
     Pictures are uint8, 0..255: color (h, w, 3) in sRGB, lineart (h, w), ink 0 on paper 255. Training has them
     as float32 in [-1, 1]: see anidata.training.data.loader.
-    styles: the lineart to decode; the first style where none is named.
+    styles: the lineart to decode; the first style where none is named. config: color or lineart of an
+    unpaired set, whose samples have nothing else.
 
-    Raises: DatasetError: no data set, an empty split, missing or damaged files. FormatError: of another
-        format
-        number. UnknownPart: no such split or style. StorageError: no right to read. MissingExtra: a URL, and
-        webdataset isn't installed.
+    Raises: DatasetError: no data set, an empty split, missing or damaged files, an unpaired set without a
+        config. FormatError: of another format number. UnknownPart: no such split, style or config.
+        StorageError: no right to read. MissingExtra: a URL, and webdataset isn't installed.
     """
+    root = _folder(place)
+    if root:
+        return Samples(root, split, styles, config)
+    stream: Stream = _streams().open_stream(str(place), split, styles, config)
+    return stream
+
+
+def is_unpaired(place: str | Path) -> bool:
+    """Whether a data set has no pairs, but color in one config and lineart in another.
+
+    Raises: as `load_dataset`.
+    """
+    root = _folder(place)
+    try:
+        description = _described(root) if root else _streams().described(str(place))
+    except OSError as error:
+        raise refused(Path(error.filename or place), error) from error
+    return description.unpaired
+
+
+def _folder(place: str | Path) -> Path | None:
+    """The folder that a place is; None of a URL."""
     text = str(place)
     if text.startswith(storage.FILE):
-        return Samples(storage.path_of(text, Path()), split, styles)
-    if "://" not in text:
-        return Samples(Path(place), split, styles)
+        return storage.path_of(text, Path())
+    return None if "://" in text else Path(place)
+
+
+def _streams() -> ModuleType:
+    """The module of streams. Raises: MissingExtra: webdataset isn't installed."""
     try:
-        from anidata.dataset.stream import open_stream  # noqa: PLC0415 webdataset, and torch with it
+        from anidata.dataset import stream  # noqa: PLC0415 webdataset, and torch with it
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "webdataset":
             raise
         raise MissingExtra(
             "streaming from a URL needs webdataset. Install it with: pip install 'anidata[train]'"
         ) from error
-    return open_stream(text, split, styles)
+    return stream
 
 
 class Samples:
     """The samples of a split in a folder, by number: shard after shard, sorted by key within each."""
 
-    def __init__(self, root: Path, split: str = "train", styles: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, root: Path, split: str = "train", styles: Sequence[str] | None = None, config: str = ""
+    ) -> None:
         root = root.absolute()  # a worker may be started elsewhere
         try:
-            description = _described(root)
+            description = _described(root).of(config)
             shards = description.shards(split)
             _check_files(root, shards)
         except OSError as error:
             raise refused(Path(error.filename or root), error) from error
         files = Files()
         self.root, self.split, self.styles = root, split, description.styles
+        self.config, self._has_color = description.config, description.has_color
         self._chosen = description.choose(styles)
         self._tars = [IndexedTar(root, shard, files) for shard in shards]
         self._ends = list(accumulate(shard.samples for shard in shards))
@@ -103,20 +132,22 @@ class Samples:
         return (self[index] for index in range(len(self)))
 
     def __repr__(self) -> str:
-        styles = ", ".join(self.styles)
-        return f"Samples({str(self.root)!r}, {self.split!r}): {len(self):,} samples, styles {styles}"
+        styles = ", ".join(self.styles) or "none"
+        config = f", config={self.config!r}" if self.config else ""
+        return f"Samples({str(self.root)!r}, {self.split!r}{config}): {len(self):,} samples, styles {styles}"
 
-    def read(self, index: int, styles: Sequence[str]) -> Sample:
-        """A sample with other styles than the chosen ones: those drawn for it, or none.
+    def read(self, index: int, styles: Sequence[str], *, color: bool = True) -> Sample:
+        """A sample with other styles than the chosen ones, or none; its color too unless told otherwise.
 
         Raises: as for samples[index]. UnknownPart: the data set has no such style.
         """
         tar, row = self._locate(index)
         lines = self._lines(styles)
         members = tar.members(row)
-        wanted = [color_suffix(members), META, *lines.values()]
-        files = {suffix: tar.read(members[suffix]) for suffix in wanted if suffix in members}
-        return decode(str(self.root), f"{tar.shard.tar}/{key_of(members)}", files, lines)
+        has_color = color and self._has_color
+        suffixes = wanted(members, lines.values(), color=has_color)
+        files = {suffix: tar.read(members[suffix]) for suffix in suffixes if suffix in members}
+        return decode(str(self.root), f"{tar.shard.tar}/{key_of(members)}", files, lines, color=has_color)
 
     def files(self, index: int) -> dict[str, bytes]:
         """The files of a sample as they are, by suffix: color.jpg, json, lineart.png …"""

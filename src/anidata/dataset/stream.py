@@ -46,10 +46,15 @@ class StreamPart:
     start: int = 0  # samples already seen, of those a loader gives
 
 
-def open_stream(address: str, split: str, styles: Sequence[str] | None) -> "Stream":
+def open_stream(address: str, split: str, styles: Sequence[str] | None, config: str = "") -> "Stream":
     """A split of the data set behind a URL. Raises: as `load_dataset`."""
-    description = describe(address, *(_document(address, name) for name in (MANIFEST, INDEX)))
+    description = described(address).of(config)
     return Stream(description, split, description.choose(styles))
+
+
+def described(address: str) -> Description:
+    """The data set behind a URL, by its documents. Raises: as `load_dataset`."""
+    return describe(address, *(_document(address, name) for name in (MANIFEST, INDEX)))
 
 
 # The base is torch's class, or webdataset's stand-in; it is Any to mypy, which has no types of webdataset.
@@ -61,6 +66,7 @@ class Stream(IterableDataset):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.url, self.split, self.styles = description.address, split, description.styles
+        self.config = description.config
         self._description, self._chosen, self._part = description, chosen, part or StreamPart()
         self._shards = description.shards(split)
 
@@ -92,7 +98,8 @@ class Stream(IterableDataset):  # type: ignore[misc]
             own = f"{self._part.seed}:{self._part.epoch}:{self._part.rank}:{worker}"
             raws = shuffle(BUFFER, rng=random.Random(own))(raws)  # noqa: S311 no secret is drawn
         for raw in islice(raws, self._part.start, None):
-            yield decode(self.url, f"{raw['__url__']}/{raw['__key__']}", raw, lines)
+            name, color = f"{raw['__url__']}/{raw['__key__']}", self._description.has_color
+            yield decode(self.url, name, raw, lines, color=color)
 
     def shards(self, worker: int = 0, workers: int = 1) -> list[ShardFile]:
         """The shards that a worker of this rank reads.

@@ -29,7 +29,8 @@ and may have
     pinned(config: Config) -> Config
         the config with what lies outside the recipe pinned in it
     portable(table) -> table
-        the table without paths of this machine and addresses of people, for a manifest
+        the table without paths of this machine and addresses of people, nor switches that are off and that
+        earlier versions didn't have, for a manifest
 The command is the folder's name with dashes; where cli doesn't have it, it is made from the face. The
 docstring says what it does.
 """

@@ -14,8 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-Update = Callable[[Tensor, str], None]
-"""`update(loss, optimizer_name)`: takes the loss's gradient into that optimizer's parameters and steps it."""
+Update = Callable[[Tensor, str], bool | None]
+"""`update(loss, optimizer_name)`: takes the loss's gradient into that optimizer's parameters and steps it.
+
+False: the same step comes again, and this loss counts there: what a step remembers isn't to change yet.
+"""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,11 @@ class Batch:
 
 
 class Baseline(Protocol):
-    """A model with what trains it. `sampled` names the networks that `sample` runs: those the EMA follows."""
+    """A model with what trains it. `sampled` names the networks that `sample` runs: those the EMA follows.
+
+    A network without parameters is a memory: checkpoints have its buffers. One that learns without pairs has
+    `unpaired = True`: its batches have the color of one picture and the line of another.
+    """
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]

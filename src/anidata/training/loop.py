@@ -67,10 +67,10 @@ class Updater:
     calls: int = 0  # of this part so far
     broken: set[str] = field(default_factory=set)  # optimizers that stood still in this step
 
-    def __call__(self, loss: Tensor, name: str) -> None:
+    def __call__(self, loss: Tensor, name: str) -> bool:
         self.calls += 1
         if self.config.accumulate > 1 and self.calls - 1 != self.turn:
-            return
+            return False
         parameters = _parameters(self.baseline.optimizers[name])
         # backward takes each forward's own precision
         with torch.autocast(self.processes.device.type, enabled=False):
@@ -80,6 +80,7 @@ class Updater:
         spoiled += loss.detach() * 0
         if self.last:
             self._step(name)
+        return True
 
     def _step(self, name: str) -> None:
         optimizer = self.baseline.optimizers[name]

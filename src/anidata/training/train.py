@@ -11,9 +11,8 @@ from types import ModuleType
 import torch
 
 from anidata import recipe, registry
-from anidata.dataset import samples
 from anidata.engine import progress
-from anidata.training import config, distributed, figures, models, optimizers
+from anidata.training import config, distributed, figures, models, optimizers, sources
 from anidata.training.baseline import Baseline
 from anidata.training.data.loader import Loader, LoaderConfig
 from anidata.training.run import folder
@@ -42,12 +41,15 @@ def run(order: Order) -> Outcome:
     team = distributed.join(order.device)
     module = models.load(order.baseline)
     chosen = config.resolve(module, (order.baseline, order.preset, order.dataset), order.settings)
+    baseline = _baseline(module, chosen)
+    source = sources.of(chosen, baseline)
     session = Session(
         run=folder.Run(order.run.absolute()),
         recipe=chosen,
         team=team,
-        baseline=_baseline(module, chosen),
-        loaders=_data(chosen, team),
+        baseline=baseline,
+        loaders=_data(chosen, team, source),
+        notes=source.notes,
     )
     with folder.held(session.run, team):
         defaults = recipe.document_of(module.PRESETS[chosen.preset])
@@ -67,18 +69,22 @@ def _baseline(module: ModuleType, chosen: config.Recipe) -> Baseline:
     return baseline
 
 
-def _data(chosen: config.Recipe, team: distributed.Processes) -> tuple[Loader, Loader | None]:
+def _data(
+    chosen: config.Recipe, team: distributed.Processes, source: sources.Source
+) -> tuple[Loader, Loader | None]:
     """The loaders of the split that is trained on, and of that of validation where there is one."""
     train_config = chosen.train
     figures.check_validated(train_config.metric)  # a wrong name fails now
-    training = _loader(chosen, train_config.split, team, team.device)
+    training = _loader(chosen, source.training(), team, team.device)
     if not train_config.validate_every:
         return training, None
     # on the CPU, for many wait there for their turn
-    return training, _loader(chosen, train_config.validation, team, torch.device("cpu"))
+    return training, _loader(chosen, source.validation(), team, torch.device("cpu"))
 
 
-def _loader(chosen: config.Recipe, split: str, team: distributed.Processes, device: torch.device) -> Loader:
+def _loader(
+    chosen: config.Recipe, opened: sources.Opened, team: distributed.Processes, device: torch.device
+) -> Loader:
     train_config = chosen.train
     settings = LoaderConfig(
         batch=config.check_batch(train_config, team.ranks),
@@ -89,14 +95,15 @@ def _loader(chosen: config.Recipe, split: str, team: distributed.Processes, devi
         workers=train_config.workers,
         augment=train_config.augment,
     )
-    return Loader(samples.load_dataset(chosen.dataset, split), settings, team.rank, team.ranks, device)
+    samples, lines = opened
+    return Loader(samples, settings, team.rank, team.ranks, device, lines=lines)
 
 
 def _surroundings(session: Session) -> folder.Surroundings:
     """The data set by its manifest, with its styles of line, and the model file by its text."""
     chosen = session.recipe
     return {
-        "styles": list(session.loaders[0].samples.styles),
+        "styles": list(session.loaders[0].styles),
         "dataset": folder.digest_of(Path(chosen.dataset) / "manifest.json") or chosen.dataset,
         "model_file": folder.digest_of(registry.find("models", chosen.baseline)),
     }

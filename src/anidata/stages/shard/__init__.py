@@ -12,5 +12,6 @@ __getattr__ = face(
         "is_up_to_date": "plan",
         "has_run": "plan",
         "spelled": "config",
+        "portable": "config",
     },
 )

@@ -5,7 +5,7 @@ The card, with YAML configs for the Hub, the shard index, and Croissant metadata
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from importlib.metadata import version
 from typing import TypedDict
@@ -16,10 +16,19 @@ from anidata.catalog import schemas
 from anidata.lineart import postprocess, selection
 from anidata.recipe import Document
 from anidata.stages.extract_lineart import drawing
+from anidata.stages.shard import configs, samples
 from anidata.stages.shard import croissant as croissant_file
-from anidata.stages.shard import samples
-from anidata.stages.shard.card_text import CARD, FORMS, OPT_OUT, PAGES
-from anidata.stages.shard.markers import Marker
+from anidata.stages.shard.card_text import (
+    CARD,
+    FORMS,
+    INTRO,
+    OPT_OUT,
+    PAGES,
+    READING,
+    READING_APART,
+    UNPAIRED,
+)
+from anidata.stages.shard.markers import Marker, group_of
 
 # their versions can change bytes
 MADE_BY = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")
@@ -27,6 +36,7 @@ POLARITIES = {
     "black_on_white": "black ink (0) on white paper (255)",
     "white_on_black": "white ink (255) on black paper (0)",
 }
+USUAL = ("train", "val", "validation", "test")  # splits, in the order of their use
 LICENSES = 50  # rows of the card's table; where licenses are free text there can be one a picture
 
 
@@ -39,7 +49,7 @@ class IndexedTar(TypedDict):
     """A tar in the shard index."""
 
     url: str  # relative to the index
-    dataset: str  # its split
+    dataset: str  # its split; of an unpaired set CONFIG-SPLIT
     nsamples: int
     filesize: int
 
@@ -55,7 +65,8 @@ class ShardIndex(TypedDict):
 def documents(name: str, packed: list[Marker], resolved: Document) -> dict[str, str]:
     """Path → text of README.md, croissant.json and index/shardindex.json."""
     members = list(_members(resolved["lineart"]))
-    croissant = croissant_file.describe(name, packed, members, samples.metadata_schema())
+    columns = samples.metadata_schema()
+    croissant = croissant_file.describe(name, packed, members, columns, unpaired=is_unpaired(resolved))
     return {
         "README.md": card(name, packed, resolved),
         "croissant.json": _json(croissant),
@@ -72,7 +83,7 @@ def _indexed(marker: Marker) -> IndexedTar:
     path = f"data/{marker['name']}.tar"
     return {
         "url": f"../{path}",
-        "dataset": marker["split"],
+        "dataset": group_of(marker["name"]),
         "nsamples": marker["samples"],
         "filesize": marker["files"][path]["bytes"],
     }
@@ -80,33 +91,47 @@ def _indexed(marker: Marker) -> IndexedTar:
 
 def card(name: str, packed: list[Marker], resolved: Document) -> str:
     """The data set's card: splits in YAML (empty ones left out), fields, how to read it, licenses, recipe."""
-    counts = _by_split(packed)
+    counts = _by_group(packed)
     total = sum(counts.values())
     members = _members(resolved["lineart"])
     toml = recipe.dump(resolved).strip()
+    unpaired = is_unpaired(resolved)
+    intro, reading = (UNPAIRED, READING_APART) if unpaired else (INTRO, READING)
     return CARD.format(
         configs=_configs(counts),
+        intro=intro.format(total=f"{total:,}", version=anidata.__version__),
+        reading=reading.format(first=_first(counts), color=next(iter(members))),
+        each=" of a config" if unpaired else "",
+        thing="picture" if unpaired else "pair",
         size=next((word for limit, word in SIZES if total < limit), "n>1T"),
         name=_plain(name),
-        total=f"{total:,}",
         splits=_splits(packed, counts),
         members=_table((f"`KEY.{suffix}`", text) for suffix, text in members.items()),
-        first=next(iter(counts), "train"),
-        color=next(iter(members)),
         speck=postprocess.SPECK,
         measures=_measures(),
         licenses=_licenses(packed),
         opt_out=OPT_OUT if resolved["ingest"]["fetch"]["ignore_opt_out"] else "",
         fence=_fence(toml),
         recipe=toml,
-        version=anidata.__version__,
     )
 
 
+def is_unpaired(resolved: Document) -> bool:
+    """Whether a recipe's data set has no pairs."""
+    return bool(resolved["shard"].get("unpaired"))
+
+
+def _first(counts: dict[str, int]) -> str:
+    """The split to read in the examples: the first that all configs have, else the first of one."""
+    splits = Counter(configs.split_of(group) for group in counts)
+    return max(splits, key=lambda split: splits[split], default="train")
+
+
 def _splits(packed: list[Marker], counts: dict[str, int]) -> str:
-    """The splits with their samples and tars."""
-    tars = Counter(marker["split"] for marker in packed)
-    return _table((split, f"{count:,}", str(tars[split])) for split, count in counts.items())
+    """The splits, of each config where there are some, with their samples and tars."""
+    tars = Counter(group_of(marker["name"]) for marker in packed)
+    words = {group: " ".join(group.split("-")) for group in counts}
+    return _table((words[group], f"{count:,}", str(tars[group])) for group, count in counts.items())
 
 
 def _measures() -> str:
@@ -146,10 +171,12 @@ def _style(name: str, lineart: Document) -> str:
 
 def _configs(counts: dict[str, int]) -> str:
     """The YAML that tells loaders which tars make a split. Quoted: a split named `on` is no boolean."""
-    if not counts:
-        return ""
-    files = "".join(f'  - split: "{split}"\n    path: "data/{split}-*.tar"\n' for split in counts)
-    return f"configs:\n- config_name: default\n  data_files:\n{files}"
+    files: dict[str, str] = defaultdict(str)
+    for group in counts:
+        split = configs.split_of(group)
+        files[configs.config_of(group)] += f'  - split: "{split}"\n    path: "data/{group}-*.tar"\n'
+    named = (f"- config_name: {name or 'default'}\n  data_files:\n{text}" for name, text in files.items())
+    return "configs:\n" + "".join(named) if counts else ""
 
 
 def _licenses(packed: list[Marker]) -> str:
@@ -173,13 +200,18 @@ def _plain(text: str) -> str:
     return re.sub(r"[\\`*_~\[\]<>|&#]", lambda mark: f"&#{ord(mark[0])};", " ".join(visible.split()))
 
 
-def _by_split(packed: list[Marker]) -> dict[str, int]:
-    """Split → samples: the usual ones in their order, then others by name."""
+def _by_group(packed: list[Marker]) -> dict[str, int]:
+    """Group → samples: by config, in it the usual splits in their order, then others by name."""
     counts: Counter[str] = Counter()
     for marker in packed:
-        counts[marker["split"]] += marker["samples"]
-    order = [split for split in ("train", "val", "validation", "test") if split in counts]
-    return {split: counts[split] for split in [*order, *sorted(counts.keys() - set(order))]}
+        counts[group_of(marker["name"])] += marker["samples"]
+    return {group: counts[group] for group in sorted(counts, key=_rank)}
+
+
+def _rank(group: str) -> tuple[str, int, str]:
+    split = configs.split_of(group)
+    usual = USUAL.index(split) if split in USUAL else len(USUAL)
+    return configs.config_of(group), usual, split
 
 
 def _json(document: object) -> str:

@@ -12,29 +12,16 @@ Pictures were fetched by URL with `ignore_opt_out`: those too whose hosts forbid
 a TDM reservation or Content-Usage.
 """
 
-CARD = """---
-{configs}license: other
-size_categories:
-- {size}
-task_categories:
-- image-to-image
-tags:
-- anime
-- colorization
-- lineart
-- webdataset
----
-# {name}
-
+INTRO = """\
 {total} pairs of lineart and color, made by anidata {version}. Near-duplicates are grouped, and no group \
-is cut by a split.
+is cut by a split."""
 
-| split | samples | tars |
-|---|--:|--:|
-{splits}
+UNPAIRED = """\
+{total} pictures to learn from without pairs, made by anidata {version}: the config `color` has color \
+pictures, `lineart` has lines of others. Near-duplicates are grouped, no group is cut by a split, and none \
+is in both configs: nothing here has its line and its color."""
 
-## Reading it
-
+READING = """\
 With [webdataset](https://github.com/webdataset/webdataset), in the data set's folder:
 
 ```python
@@ -61,25 +48,80 @@ from datasets import load_dataset
 pairs = load_dataset(str(Path.cwd()), split="{first}", streaming=True)
 for pair in pairs:
     lineart, color, about = pair["lineart.png"], pair["{color}"], pair["json"]
+```"""
+
+READING_APART = """\
+With [webdataset](https://github.com/webdataset/webdataset), in the data set's folder:
+
+```python
+from glob import glob
+
+import webdataset as wds
+
+members = {{"color": "{color}", "lineart": "lineart.png"}}
+for config, member in members.items():
+    tars = sorted(glob(f"data/{{config}}-{first}-*.tar"))
+    # empty_check: there may be more workers than tars
+    pictures = wds.WebDataset(tars, shardshuffle=False, empty_check=False)
+    for picture, about in pictures.decode("pil").to_tuple(member, "json"):
+        print(config, about["key"], picture.size)  # webdataset decodes all as RGB; lines are gray
 ```
+
+With [datasets](https://huggingface.co/docs/datasets), which takes the folder's path or the name of a \
+repository on the Hub:
+
+```python
+from pathlib import Path
+
+from datasets import load_dataset
+
+members = {{"color": "{color}", "lineart": "lineart.png"}}
+for config, member in members.items():
+    for row in load_dataset(str(Path.cwd()), config, split="{first}", streaming=True):
+        picture, about = row[member], row["json"]
+```"""
+
+CARD = """---
+{configs}license: other
+size_categories:
+- {size}
+task_categories:
+- image-to-image
+tags:
+- anime
+- colorization
+- lineart
+- webdataset
+---
+# {name}
+
+{intro}
+
+| split | samples | tars |
+|---|--:|--:|
+{splits}
+
+## Reading it
+
+{reading}
 
 ## What is in it
 
-Every sample has the same files, one after the other in its tar; `KEY` is the first 24 hex digits of the \
-SHA-256 of the original file.
+Every sample{each} has the same files, one after the other in its tar; `KEY` is the first 24 hex digits \
+of the SHA-256 of the original file.
 
 | file | what |
 |---|---|
 {members}
-| `KEY.json` | what is known of the pair |
+| `KEY.json` | what is known of the {thing} |
 
-The JSON has the same fields in every sample. A text is empty where nothing is known.
+The JSON has the same fields in every sample{each}. A text is empty where nothing is known.
 
 | field | what |
 |---|---|
 | `key`, `file`, `format`, `source_width`, `source_height` | the original: its key, name, format, and size \
 in px |
-| `width`, `height` | of the pair, in px |
+| `width`, `height` | of the {thing}, in px |
 | `style`, `polarity` | of `lineart.png`: the style that it was drawn in, and `black_on_white` or \
 `white_on_black` |
 | `ink`, `stroke_width`, `components`, `specks` | of `lineart.png`: the share of ink, 0 to 1; px, the \

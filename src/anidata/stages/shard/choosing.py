@@ -11,25 +11,27 @@ from anidata import storage
 from anidata.catalog import schemas, tables
 from anidata.catalog.catalog import Catalog
 from anidata.catalog.damage import read_json
+from anidata.dataset.description import COLOR
 from anidata.stages.extract_lineart.state import fingerprints
-from anidata.stages.shard import packing, samples
+from anidata.stages.shard import configs, packing, samples
 from anidata.stages.shard.markers import split_of
 from anidata.stages.shard.packing import ShardPart
 from anidata.stages.shard.plan import Plan
 
-SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-(?P<count>\d{5})\.tar")
+SHARD = re.compile(r"(?P<group>.+)-\d{5}-of-(?P<count>\d{5})\.tar")
 Keys = dict[str, pa.Array]  # shard → the keys of its samples, both in their order
 
 SIZES = """
-SELECT split, sum(size)::BIGINT AS size, count(DISTINCT key) AS samples FROM _pairs JOIN _splits USING (key)
-GROUP BY split ORDER BY split
+SELECT name, sum(size)::BIGINT AS size, count(DISTINCT key) AS samples FROM _pairs JOIN ($groups) USING (key)
+WHERE $has GROUP BY name ORDER BY name
 """
-# the keys by shard: of the kept pictures that have a split and files that are up to date
+# of an unpaired set: whether a stored file goes into its group
+HAS = f"(style = '{schemas.COLOR}') = starts_with(name, '{COLOR}-')"
+# the keys by shard: of the kept pictures that have a split, and so a group, and files that are up to date
 CHOSEN = """
 SELECT key, shard FROM (
-    SELECT key, split,
-        printf('%s-%05d-of-%05d', split, ('0x' || key[9:24])::UBIGINT % n.count, n.count) AS shard
-    FROM _splits JOIN (VALUES $counts) n(split, count) USING (split)
+    SELECT key, printf('%s-%05d-of-%05d', name, ('0x' || key[9:24])::UBIGINT % n.count, n.count) AS shard
+    FROM ($groups) JOIN (VALUES $counts) n(name, count) USING (name)
 )
 WHERE key IN (SELECT key FROM _decided WHERE keep) AND key IN (SELECT key FROM _pairs WHERE $up_to_date)
 ORDER BY shard, key
@@ -48,18 +50,20 @@ ORDER BY shard, key, style, tar, "offset"
 
 
 def shard_counts(plan: Plan, *, reshard: bool) -> dict[str, int]:
-    """Shards of each split: chosen once, by the bytes there are, and kept."""
+    """Shards of each group: chosen once, by the bytes there are, and kept."""
     path = plan.workspace.folder("plan") / "shards.json"
     kept = read_json(path, dict[str, int]) if path.exists() and not reshard else {}
     with Catalog(plan.workspace) as views:
-        sizes = views.select(SIZES).to_pylist()
+        has = HAS if plan.config.unpaired else "true"
+        sql = Template(SIZES).substitute(groups=configs.groups(plan.config), has=has)
+        sizes = views.select(sql).to_pylist()
         if not kept and not reshard:
             kept = _counts_of_last_build(views)
     counts = {}
     for row in sizes:
         by_size = -(-row["size"] // plan.config.shard_bytes)
         by_samples = -(-row["samples"] // plan.config.shard_samples)
-        counts[row["split"]] = max(by_size, by_samples)
+        counts[row["name"]] = max(by_size, by_samples)
     counts |= kept
     if counts != kept or not path.exists():
         storage.publish_json(path, counts)
@@ -67,16 +71,17 @@ def shard_counts(plan: Plan, *, reshard: bool) -> dict[str, int]:
 
 
 def _counts_of_last_build(views: Catalog) -> dict[str, int]:
-    """Shards of each split, by the names of the shards in the table of samples."""
+    """Shards of each group, by the names of the shards in the table of samples."""
     shards = views.select("SELECT DISTINCT shard FROM _samples").column("shard").to_pylist()
     named = (SHARD.fullmatch(shard) for shard in shards)
-    return {match["split"]: int(match["count"]) for match in named if match}
+    return {match["group"]: int(match["count"]) for match in named if match}
 
 
 def choose(plan: Plan, counts: dict[str, int]) -> Keys:
     """The keys of each shard's samples: the kept pictures that have a split and files that are up to date."""
-    pairs = ", ".join(f"('{split}', {count})" for split, count in counts.items()) or "('', 1)"
-    sql = Template(CHOSEN).substitute(counts=pairs, up_to_date=_is_up_to_date(plan))
+    pairs = ", ".join(f"('{group}', {count})" for group, count in counts.items()) or "('', 1)"
+    chosen = configs.groups(plan.config)
+    sql = Template(CHOSEN).substitute(counts=pairs, groups=chosen, up_to_date=_is_up_to_date(plan))
     with Catalog(plan.workspace) as views:
         return {shard: rows.column("key").combine_chunks() for shard, rows in views.grouped(sql, "shard")}
 

@@ -19,6 +19,8 @@ class Config:
     seed: Count = 0  # of the split: another seed, other clusters in test; splits once written stay
     shard_bytes: Positive = 268_435_456  # aimed at when the number of shards is first chosen
     shard_samples: Positive = 10_000  # likewise, where that makes more shards
+    # no pairs, but two configs for the Hub, color and lineart, each with half of the clusters
+    unpaired: bool = False
 
     def __post_init__(self) -> None:
         if not self.splits or abs(sum(self.splits.values()) - 1) > SUM or min(self.splits.values()) < 0:
@@ -30,6 +32,11 @@ class Config:
             raise RecipeError(
                 f"[shard] splits: {', '.join(self.splits)}: a split's name is letters, digits and _"
             )
+
+
+def portable(table: Document) -> Document:
+    """The table without `unpaired` where that is off: data sets of pairs keep their bytes."""
+    return table if table["unpaired"] else {name: table[name] for name in table if name != "unpaired"}
 
 
 def spelled(table: Document, settings: Sequence[str]) -> Document:

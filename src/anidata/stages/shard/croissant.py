@@ -10,27 +10,34 @@ from typing import Any
 
 import pyarrow as pa
 
-from anidata.stages.shard.markers import FileEntry, Marker
+from anidata.stages.shard import configs
+from anidata.stages.shard.markers import FileEntry, Marker, group_of
 
 Node = dict[str, Any]  # of JSON-LD
 FORMATS = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}  # of a member, by its suffix
 
 
-def describe(name: str, packed: list[Marker], members: list[str], columns: pa.Schema) -> Node:
+def describe(
+    name: str, packed: list[Marker], members: list[str], columns: pa.Schema, *, unpaired: bool = False
+) -> Node:
     """The description as JSON-LD.
 
-    members: what follows the key in the names of a sample's pictures, such as color.jpg.
+    members: what follows the key in the names of a sample's pictures, such as color.jpg. unpaired: each
+    sample has color or lines, in tars of their own.
 
     A date of publication, which the specification recommends, is left out: no byte of a data set depends on
     the clock.
     """
-    samples = f"each sample has {', '.join(members)} and json."
+    files = f"{', '.join(members)} and json."
+    about = f"Pairs of lineart and color in WebDataset tars; each sample has {files}"
+    if unpaired:
+        about = f"Color, and lineart of other pictures, in WebDataset tars of their own; among them {files}"
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": name,
-        "description": f"Pairs of lineart and color in WebDataset tars; {samples}",
+        "description": about,
         "license": sorted({text or "not stated" for p in packed for text in p["licenses"]}),
         "version": "1.0.0",
         "distribution": list(_distribution(packed, members)),
@@ -48,9 +55,11 @@ def _distribution(packed: list[Marker], members: list[str]) -> Iterator[Node]:
         "encodingFormat": "application/x-parquet",
         "includes": "metadata/*.parquet",
     }
-    tars = [{"@id": path} for path in files if path.endswith(".tar")]
-    for member in members if tars else ():
-        form = FORMATS[member.rsplit(".", 1)[-1]]
+    for member in members:
+        kind, form = member.split(".", 1)[0], FORMATS[member.rsplit(".", 1)[-1]]
+        tars = [{"@id": f"data/{p['name']}.tar"} for p in packed if configs.has(_config(p), kind)]
+        if not tars:
+            continue
         yield {
             "@type": "cr:FileSet",
             "@id": member,
@@ -58,6 +67,10 @@ def _distribution(packed: list[Marker], members: list[str]) -> Iterator[Node]:
             "encodingFormat": form,
             "includes": f"*.{member}",
         }
+
+
+def _config(marker: Marker) -> str:
+    return configs.config_of(group_of(marker["name"]))
 
 
 def _file(path: str, entry: FileEntry) -> Node:

@@ -6,6 +6,7 @@ from typing import TypedDict
 from anidata import storage
 from anidata.catalog.damage import damaged, read_json
 from anidata.errors import DamagedError
+from anidata.stages.shard import configs
 
 
 class FileEntry(TypedDict):
@@ -28,7 +29,7 @@ class Fingerprints(TypedDict):
 class Marker(Fingerprints):
     """A packed shard. That of one that was begun and not finished has no more than the names of its files."""
 
-    name: str  # SPLIT-00000-of-00012
+    name: str  # GROUP-00000-of-00012
     split: str
     samples: int
     files: Files
@@ -67,6 +68,11 @@ def marker_path(markers: Path, name: str) -> Path:
     return markers / f"{name}.json"
 
 
+def group_of(name: str) -> str:
+    """The group of a shard by its name."""
+    return name.rsplit("-", 3)[0]
+
+
 def split_of(name: str) -> str:
     """The split of a shard by its name."""
-    return name.rsplit("-", 3)[0]
+    return configs.split_of(group_of(name))

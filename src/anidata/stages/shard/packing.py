@@ -20,12 +20,14 @@ from anidata.catalog.pairs import pair_file
 from anidata.engine.engine import Watch
 from anidata.errors import DamagedError
 from anidata.imaging.headers import sniff
+from anidata.stages.shard import configs
 from anidata.stages.shard.markers import (
     FileEntry,
     Files,
     Fingerprints,
     Marker,
     begin,
+    group_of,
     marker_path,
     read_marker,
     split_of,
@@ -83,7 +85,7 @@ class ShardPart:
     workspace: Workspace
     dataset: Path
     markers: Path
-    name: str  # SPLIT-00000-of-00012
+    name: str  # GROUP-00000-of-00012
     table: pa.Table  # its samples, sorted by key: the columns `known`
     files: (
         pa.Table
@@ -97,7 +99,8 @@ class ShardPart:
         samples: list[Row] = self.table.to_pylist()
         files: dict[str, dict[str, StoredFile]] = {row["key"]: {} for row in samples}
         for entry in cast("list[StoredFile]", self.files.to_pylist()):
-            files[entry["key"]].setdefault(entry["style"], entry)
+            if configs.has(self.config, entry["style"]):
+                files[entry["key"]].setdefault(entry["style"], entry)
         for row in samples:
             _add_files(row, files[row["key"]], self.styles[0])
         return samples
@@ -107,10 +110,15 @@ class ShardPart:
         return split_of(self.name)
 
     @property
+    def config(self) -> str:
+        """COLOR or LINEART of an unpaired set: the samples have no other pictures. Empty: they are pairs."""
+        return configs.config_of(group_of(self.name))
+
+    @property
     def fingerprints(self) -> Fingerprints:
         """Two, so that a new measure rewrites the table alone."""
         sources = [_sources(row["files"]) for row in self.rows]
-        texts = [about(row, self.polarity) for row in self.rows]
+        texts = [about(row, self.config, self.polarity) for row in self.rows]
         return {
             "tar": recipe.fingerprint(VERSION, texts, sources, self.styles),
             "table": recipe.fingerprint(VERSION, [metadata(row) for row in self.rows]),
@@ -119,10 +127,10 @@ class ShardPart:
 
 def _add_files(row: Row, stored: dict[str, StoredFile], first: str) -> None:
     """Complete a sample by its files. stored: by style; first: the style of lineart.png."""
-    color = cast("Row", stored.get(schemas.COLOR, {}))
     line = cast("Row", stored.get(first, {}))
+    page = cast("Row", stored.get(schemas.COLOR, line))
     row["files"] = [*stored.values()]
-    row["fitted_width"], row["fitted_height"] = color.get("width"), color.get("height")
+    row["fitted_width"], row["fitted_height"] = page.get("width"), page.get("height")
     row |= {name: line.get(name) for name in ("drawn", *MARKS)}
 
 
@@ -221,7 +229,7 @@ def sample(shard: ShardPart, row: Row) -> list[tuple[str, bytes]]:
     KEY.color.EXT, KEY.json, KEY.lineart.png, and KEY.lineart.STYLE.png for further styles.
     """
     key = row["key"]
-    text = json.dumps(about(row, shard.polarity), ensure_ascii=False, sort_keys=True)
+    text = json.dumps(about(row, shard.config, shard.polarity), ensure_ascii=False, sort_keys=True)
     members = {f"{key}.json": text.encode()}
     for entry in row["files"]:
         data = pair_file(shard.workspace, entry)

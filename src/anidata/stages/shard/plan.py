@@ -13,7 +13,7 @@ from anidata.errors import DamagedError, WorkspaceError
 from anidata.recipe import Document
 from anidata.stages.extract_lineart.config import Config as LineartConfig
 from anidata.stages.extract_lineart.state import fingerprints
-from anidata.stages.shard.config import Config
+from anidata.stages.shard.config import Config, portable
 from anidata.stages.shard.markers import Files
 from anidata.storage import refuse_bytes
 from anidata.workspace import Workspace
@@ -74,7 +74,8 @@ def state(plan: Plan) -> str:
     """Changes with anything that the data set depends on."""
     folders = [plan.workspace.folder(name) for name in ("images", "records", "pairs")]
     seen = tables.state_of(*folders, *decisions.paths(plan.workspace, before="shard"))
-    return recipe.fingerprint(VERSION, FORMAT, seen, plan.config, fingerprints(plan.lineart), plan.recipe)
+    settings = portable(recipe.document_of(plan.config))
+    return recipe.fingerprint(VERSION, FORMAT, seen, settings, fingerprints(plan.lineart), plan.recipe)
 
 
 def is_made(plan: Plan) -> bool:

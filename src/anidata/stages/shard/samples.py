@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from anidata.catalog import schemas
+from anidata.catalog.schemas import COLOR
 
 MARKS = ("ink", "stroke_width", "components", "specks")  # of the first style's line
 FITTED = ("fitted_width", "fitted_height")  # px of the pair
@@ -31,22 +32,27 @@ Row = dict[
 ]  # of a sample: the columns `known`, with FITTED, MARKS, `drawn` and `files` once it is packed
 
 
-def about(row: Row, polarity: str) -> Row:
-    """The JSON of a sample: the same names and types in every one, without nulls or empty lists."""
+def about(row: Row, config: str, polarity: str) -> Row:
+    """The JSON of a sample: the same names and types in every one, without nulls or empty lists.
+
+    config: of an unpaired set; what is of lines isn't said of color.
+    """
     stated = {name: row[name] or "" for name in STATED}
-    marks = {name: round(row[name], 6) for name in MARKS}
+    line = {} if config == COLOR else _of_line(row, polarity)
     return {
         **stated,
         "width": row["fitted_width"],
         "height": row["fitted_height"],
         "source_width": row["width"],
         "source_height": row["height"],
-        "style": row["drawn"],
-        "polarity": polarity,
-        **marks,
+        **line,
         "key": row["key"],
         "tags": _listed(row["tags"] or []),
     }
+
+
+def _of_line(row: Row, polarity: str) -> Row:
+    return {"style": row["drawn"], "polarity": polarity} | {name: round(row[name], 6) for name in MARKS}
 
 
 def _listed(tags: list[str]) -> str:

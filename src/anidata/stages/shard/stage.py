@@ -7,17 +7,18 @@ alone.
 
 from collections import Counter
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from anidata import storage
 from anidata.catalog import tables
-from anidata.dataset.description import FORMAT
+from anidata.dataset.description import CONFIGS, FORMAT
 from anidata.engine.engine import Limits
 from anidata.engine.job import Job
 from anidata.recipe import Document
 from anidata.stages.shard import card, choosing, claim, packing
 from anidata.stages.shard.choosing import Keys
-from anidata.stages.shard.markers import Files, listed, read_marker, split_of
+from anidata.stages.shard.configs import config_of
+from anidata.stages.shard.markers import Files, group_of, listed, read_marker, split_of
 from anidata.stages.shard.plan import Plan, plan_of, samples_path, state
 from anidata.stages.shard.splits import assign_splits
 
@@ -30,6 +31,7 @@ class Manifest(TypedDict):
     versions: dict[str, str]
     files: Files
     splits: dict[str, int]  # split → samples
+    configs: NotRequired[dict[str, dict[str, int]]]  # of an unpaired set: config → split → samples
 
 
 def run(job: Job) -> Counter[str]:
@@ -70,6 +72,8 @@ def _finish(plan: Plan, keys: Keys) -> None:
         "files": files,
         "splits": _samples_by_split(keys),
     }
+    if plan.config.unpaired:
+        manifest["configs"] = _samples_by_config(keys)
     storage.publish_json(plan.dataset / "manifest.json", manifest)
     tables.write(samples_path(plan.workspace), choosing.samples_table(keys).sort_by("key"))
     storage.publish_json(plan.state_file, {"dataset": str(plan.dataset), "state": state(plan)})
@@ -80,6 +84,11 @@ def _samples_by_split(keys: Keys) -> dict[str, int]:
     for shard, shard_keys in keys.items():
         counts[split_of(shard)] += len(shard_keys)
     return dict(counts)
+
+
+def _samples_by_config(keys: Keys) -> dict[str, dict[str, int]]:
+    of = {name: {s: k for s, k in keys.items() if config_of(group_of(s)) == name} for name in CONFIGS}
+    return {name: _samples_by_split(of_config) for name, of_config in of.items()}
 
 
 def _delete_leftovers(plan: Plan, wanted: set[str]) -> None:

@@ -18,7 +18,7 @@ from anidata.dataset.samples import Sample, Samples
 from anidata.errors import AnidataError, DatasetError
 from anidata.recipe import Count, Positive
 from anidata.training.data import augment, conditions
-from anidata.training.data.augment import WHOLE, Augment
+from anidata.training.data.augment import WHOLE, Augment, View
 
 if TYPE_CHECKING:
     from anidata.dataset.stream import Stream
@@ -70,13 +70,47 @@ class Chance:
 
     def planes(self, sample: Sample) -> Pixels:
         """The pair as it is viewed, and what the conditions take of it: uint8 (planes, size, size)."""
-        config = self._config
-        view = augment.draw(config.augment, self.rng) if self._training else WHOLE
-        color = augment.recolor(augment.warp(sample["color"], view, config.size), view)
+        config, view = self._config, self._view()
+        color = self._colored(sample, view) if "color" in sample else self._white()
         styles = self.styles(list(sample["lineart"]))
         lines = [augment.warp(sample["lineart"][style], view, config.size) for style in styles]
         extras = conditions.extras(config.conditions, color, lines[0] if lines else None, self.rng)
         return np.concatenate([np.atleast_3d(p).transpose(2, 0, 1) for p in (color, *extras)])
+
+    def color(self, sample: Sample) -> Pixels:
+        """The color alone, as it is viewed: (size, size, 3)."""
+        return self._colored(sample, self._view())
+
+    def line(self, sample: Sample) -> Pixels:
+        """A line alone, as it is viewed: (size, size)."""
+        (style,) = self.styles(list(sample["lineart"]))
+        return augment.warp(sample["lineart"][style], self._view(), self._config.size)
+
+    def _view(self) -> View:
+        return augment.draw(self._config.augment, self.rng) if self._training else WHOLE
+
+    def _colored(self, sample: Sample, view: View) -> Pixels:
+        return augment.recolor(augment.warp(sample["color"], view, self._config.size), view)
+
+    def _white(self) -> Pixels:
+        """The page of a line that has no color: no truth, and nothing is compared with it."""
+        return np.full((self._config.size, self._config.size, 3), 255, np.uint8)
+
+
+class Order:
+    """The position of each image of a training in a set on disk: epoch after epoch, each shuffled anew."""
+
+    def __init__(self, samples: Samples, seed: int, *, ahead: int = 0) -> None:
+        """ahead: by how many places of an epoch's order, which ends where it began."""
+        self._samples, self._seed, self._ahead = samples, seed, ahead
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def at(self, image: int) -> Position:
+        """The position of the image that comes after so many."""
+        epoch, rank = divmod(image, len(self._samples))
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self._samples.order(self._seed, epoch)
+        return epoch, int(self._order[(rank + self._ahead) % len(self._samples)])
 
 
 class Pictures(Dataset[Packed | AnidataError]):
@@ -112,7 +146,7 @@ class Streamed(IterableDataset[Packed | AnidataError]):
     def __init__(self, stream: "Stream", config: LoaderConfig, rank: int, ranks: int, first: int) -> None:
         super().__init__()
         self._stream, self._config, self._rank, self._ranks, self._first = stream, config, rank, ranks, first
-        self._lanes = lanes(stream, ranks)
+        self.lanes = lanes(stream, ranks)
 
     def __iter__(self) -> Iterator[Packed | AnidataError]:
         info = get_worker_info()
@@ -120,7 +154,7 @@ class Streamed(IterableDataset[Packed | AnidataError]):
         readers: dict[int, Iterator[tuple[str, Pixels]]] = {}
         try:
             for number in count(self._first + worker, workers):
-                turn, lane = divmod(number, self._lanes)
+                turn, lane = divmod(number, self.lanes)
                 if lane not in readers:
                     readers[lane] = self._read(lane, turn * self._config.batch)
                 yield packed(list(islice(readers[lane], self._config.batch)))
@@ -129,13 +163,17 @@ class Streamed(IterableDataset[Packed | AnidataError]):
 
     def _read(self, lane: int, seen: int) -> Iterator[tuple[str, Pixels]]:
         """A lane's pictures with their keys, after those `seen`."""
+        for epoch, sample in self._samples(self._stream, self._config.seed, lane, seen):
+            yield sample["key"], Chance(self._config, epoch, sample["key"]).planes(sample)
+
+    def _samples(self, stream: "Stream", seed: int, lane: int, seen: int) -> Iterator[tuple[Epoch, Sample]]:
+        """A lane's samples with their epochs, after those `seen`."""
         for epoch in count():
-            whole = self._stream.shuffled(self._config.seed, epoch, self._rank, self._ranks)
-            of_epoch = sum(shard.samples for shard in whole.shards(lane, self._lanes))
+            whole = stream.shuffled(seed, epoch, self._rank, self._ranks)
+            of_epoch = sum(shard.samples for shard in whole.shards(lane, self.lanes))
             if seen < of_epoch:
-                remaining = self._stream.shuffled(self._config.seed, epoch, self._rank, self._ranks, seen)
-                for sample in remaining.read(lane, self._lanes):
-                    yield sample["key"], Chance(self._config, epoch, sample["key"]).planes(sample)
+                remaining = stream.shuffled(seed, epoch, self._rank, self._ranks, seen)
+                yield from ((epoch, sample) for sample in remaining.read(lane, self.lanes))
             seen = max(0, seen - of_epoch)
 
 

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count, islice
 from multiprocessing.context import BaseContext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
@@ -27,19 +27,20 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from anidata.dataset.description import LINEART
 from anidata.dataset.samples import Sample, Samples
 from anidata.errors import AnidataError, DatasetError, WorkerError
 from anidata.training.baseline import Batch
-from anidata.training.data import conditions
+from anidata.training.data import apart, conditions
 from anidata.training.data.batches import (
     Chance,
     LoaderConfig,
+    Order,
     Packed,
     Pictures,
     Pixels,
     Position,
     Streamed,
-    lanes,
     packed,
 )
 
@@ -80,18 +81,30 @@ class Loader:
         rank: int = 0,
         ranks: int = 1,
         device: torch.device | str = "cpu",
+        *,
+        lines: "Samples | Stream | None" = None,
     ) -> None:
+        """Batches of pairs, or, where `lines` are given, of colors and lines that know nothing of each other.
+
+        lines: where those are from. It may be `samples` itself, whose pictures then have each other's lines.
+        """
         conditions.channels(config.conditions)  # a wrong name fails before the first picture
-        if "lineart" in config.conditions and not samples.styles:
+        self.styles = (lines or samples).styles
+        if "lineart" in config.conditions and not self.styles:
             raise DatasetError(
                 "the data set has no lineart. "
                 "Draw it with: anidata extract-lineart WORK, then anidata shard WORK"
             )
-        self.samples, self.config, self.device = samples, config, torch.device(device)
+        self.samples, self.lines, self.config, self.device = samples, lines, config, torch.device(device)
         self.rank, self.ranks = rank, ranks
 
     def __iter__(self) -> Iterator[Batch]:
         return self.batches()
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether a batch's colors are those of its lines."""
+        return self.lines is None and self.samples.config != LINEART
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         """Batches without end, as if `start` images had been seen by all processes together.
@@ -100,13 +113,20 @@ class Loader:
         Raises: DatasetError: a sample can't be read. StorageError: the disk fails. WorkerError: a worker
             died.
         """
-        samples, workers = self.samples, self.config.workers
+        samples, lines, config = self.samples, self.lines, self.config
         if isinstance(samples, Samples):
-            positions = _Positions(self, samples, start)
-            return self._batches(Pictures(samples, self.config), workers, positions)
-        first = start // (self.ranks * self.config.batch)
-        streamed = Streamed(samples, self.config, self.rank, self.ranks, first)
-        return self._batches(streamed, _even_workers(workers, lanes(samples, self.ranks)))
+            if lines is not None:
+                of_lines = cast("Samples", lines)  # from the same place
+                positions = _Positions(self, apart.orders(samples, of_lines, config.seed), start)
+                return self._batches(apart.Apart(samples, of_lines, config), config.workers, positions)
+            positions = _Positions(self, (Order(samples, config.seed),), start)
+            return self._batches(Pictures(samples, config), config.workers, positions)
+        first = start // (self.ranks * config.batch)
+        streamed = Streamed(samples, config, self.rank, self.ranks, first)
+        if lines is not None:
+            of_stream = cast("Stream", lines)
+            streamed = apart.StreamedApart(samples, of_stream, config, self.rank, self.ranks, first)
+        return self._batches(streamed, _even_workers(config.workers, streamed.lanes))
 
     def validation(self, count: int) -> list[Batch]:
         """The first `count` samples by key (of a stream: as they come), whole, in the first style.
@@ -152,27 +172,21 @@ class Loader:
         return Batch(color, conditions.build(self.config.conditions, color, extra), packed.keys)
 
 
-class _Positions(Sampler[list[Position]]):
-    """The positions of a process's batches without end.
+class _Positions(Sampler[list[Any]]):
+    """The positions of a process's batches without end: of a picture each, or of a color and a line.
 
     Of all processes' images, one after another, it takes every `ranks`-th.
     """
 
-    def __init__(self, loader: Loader, samples: Samples, start: int) -> None:
-        self._loader, self._samples, self._start = loader, samples, start
+    def __init__(self, loader: Loader, orders: tuple[Order, ...], start: int) -> None:
+        self._loader, self._orders, self._start = loader, orders, start
 
-    def __iter__(self) -> Iterator[list[Position]]:
-        positions = self._of(count(self._start + self._loader.rank, self._loader.ranks))
+    def __iter__(self) -> Iterator[list[Any]]:
+        images = count(self._start + self._loader.rank, self._loader.ranks)
         while True:
-            yield list(islice(positions, self._loader.config.batch))
-
-    def _of(self, images: Iterator[int]) -> Iterator[Position]:
-        seed, known, order = self._loader.config.seed, -1, np.empty(0, np.int64)
-        for image in images:
-            epoch, rank = divmod(image, len(self._samples))
-            if epoch != known:
-                known, order = epoch, self._samples.order(seed, epoch)
-            yield epoch, int(order[rank])
+            batch = list(islice(images, self._loader.config.batch))
+            positions = [tuple(order.at(image) for order in self._orders) for image in batch]
+            yield positions if len(self._orders) > 1 else [position for (position,) in positions]
 
 
 def _even_workers(workers: int, lanes: int) -> int:

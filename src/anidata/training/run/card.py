@@ -38,6 +38,8 @@ def write(run: Run, chosen: Recipe, parameters: dict[str, int], scores: Sequence
 
 def _figures(chosen: Recipe, scores: Sequence[Score], images: int) -> list[str]:
     """A table of the validations; the row of the weights is marked."""
+    if not scores and chosen.train.validate_every:
+        return ["The data set has no pairs, so there is no truth and are no figures; see `samples/`.", ""]
     if not scores:
         return ["No validation was asked for (`train.validate_every = 0`): there are no figures.", ""]
     train = chosen.train

@@ -58,7 +58,7 @@ def save(path: Path, baseline: Baseline, averages: ema.Tensors, facts: Facts) ->
 def load(path: Path, baseline: Baseline, averages: ema.Tensors) -> Facts:
     """Bring a baseline and its averages to where a checkpoint has them; return its facts.
 
-    Nothing is changed unless all of it fits.
+    Nothing is changed unless all of it fits. A memory that an earlier version didn't have stays empty.
     Raises: RunError: the file is damaged, or of another model. FormatError: of another format number.
     """
     tensors, about_file = read(path, ours=True)
@@ -66,7 +66,12 @@ def load(path: Path, baseline: Baseline, averages: ema.Tensors) -> Facts:
     images = header["facts"].get("images", 0)
     if path.stem.isdecimal() and images != int(path.stem):
         raise _damaged(path, f"is that of {images:,} images", ours=True)
-    own = {**_named("networks", ema.tensors(trained(baseline))), **_named("ema", averages)}
+    known = {
+        name: network
+        for name, network in trained(baseline).items()
+        if not is_memory(network) or below(f"networks.{name}.", tensors)
+    }
+    own = {**_named("networks", ema.tensors(known)), **_named("ema", averages)}
     _check_tensors(path, own, {n: t for n, t in tensors.items() if not n.startswith("optimizers.")})
     _check_optimizers(path, baseline, tensors, header["groups"])
     with torch.no_grad():
@@ -231,8 +236,13 @@ def trained(baseline: Baseline) -> dict[str, nn.Module]:
     return {
         name: network
         for name, network in baseline.networks.items()
-        if any(p.requires_grad for p in network.parameters())
+        if is_memory(network) or any(p.requires_grad for p in network.parameters())
     }
+
+
+def is_memory(network: nn.Module) -> bool:
+    """Whether a network has buffers alone, which its steps fill."""
+    return not any(True for _ in network.parameters())
 
 
 def _optimizers(baseline: Baseline) -> tuple[dict[str, Tensor], dict[str, Kept]]:

@@ -15,13 +15,13 @@ GAP = 2  # px of white between pictures
 
 
 def grid(
-    condition: Tensor, output: Tensor, truth: Tensor, names: Sequence[str] = ("lineart",)
+    condition: Tensor, output: Tensor, truth: Tensor | None, names: Sequence[str] = ("lineart",)
 ) -> npt.NDArray[np.uint8]:
-    """Line | output | truth, a row for each picture, uint8 (rows, columns, 3).
+    """Line | output | truth where there is one, a row for each picture, uint8 (rows, columns, 3).
 
     condition: (b, c, h, w) of the conditions `names`; output, truth: (b, 3, h, w); all in [-1, 1].
     """
-    columns = [*shown(names, condition), output, truth]
+    columns = [*shown(names, condition), output, *([] if truth is None else [truth])]
     framed = [F.pad(c.detach().float().cpu(), (0, GAP, 0, GAP), value=1.0) for c in columns]
     rows = torch.cat(framed, dim=3)  # (b, 3, h, width of a row)
     return to_uint8(torch.cat(rows.unbind(0), dim=1)[:, :-GAP, :-GAP])

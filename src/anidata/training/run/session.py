@@ -167,15 +167,17 @@ class Session:
         loader, train_config, images = self.loaders[1], self.recipe.train, self.state.images
         if not self.batches and loader:
             self.batches = loader.validation(train_config.validate_images)
+        judged = validation.score if loader and loader.has_truth else validation.look
         with validation.sampling(self.baseline, self.state.ema):
-            means, sheet = validation.score(self.baseline, self.batches, train_config, self.team)
-        self.scores.append({"images": images, **means})
+            means, sheet = judged(self.baseline, self.batches, train_config, self.team)
+        self.scores += [{"images": images, **means}] if means else []
         if log:
             log.add(images, {f"val/{name}": value for name, value in means.items()})
             log.picture(images, sheet)
             storage.publish(self.run.sample(images), encode.encode_png(sheet))
         figures = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
-        show.note(f"{images:,} images: {figures}")
+        if figures:
+            show.note(f"{images:,} images: {figures}")
 
     def _write(self, log: Log | None) -> None:
         """Log a row for each figure of the window, and begin another."""

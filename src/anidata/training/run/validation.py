@@ -100,6 +100,21 @@ def _sums(compared: Compared, names: Sequence[str]) -> Tensor:
     return torch.stack([chosen.where(counted, 0).sum(dim=0), counted.double().sum(dim=0)])
 
 
+def look(
+    baseline: Baseline, batches: Sequence[Batch], config: Config, processes: Processes
+) -> tuple[Score, Any]:
+    """No figures, for pictures that have no truth; and the first process's sheet of line and output."""
+    shown: list[tuple[Tensor, Tensor]] = []
+    for number, batch in enumerate(batches if processes.first else ()):
+        if sum(len(o) for _, o in shown) < SHOWN:
+            output = sample(baseline, batch, config, processes.device, number)
+            shown.append((batch.condition.to(processes.device), output))
+    if not shown:
+        return {}, None
+    condition, output = (torch.cat(column)[:SHOWN] for column in zip(*shown, strict=True))
+    return {}, grids.grid(condition, output, None, config.conditions)
+
+
 def best(scores: Sequence[Score], metric: str, count: int) -> list[int]:
     """The images after which the metric was best, the best first; the earlier of equals."""
     figure = figures.figure(metric)

@@ -79,7 +79,8 @@ def start_from(run_or_file: Path, baseline: Baseline, networks: tuple[str, ...] 
     Raises: RunError: no such file, no safetensors, nothing in it fits, or what fits can't be weights.
     """
     source = _source(run_or_file, baseline)
-    chosen = baseline.networks if networks is None else {n: baseline.networks[n] for n in networks}
+    learning = {n: net for n, net in baseline.networks.items() if not checkpoints.is_memory(net)}
+    chosen = learning if networks is None else {n: baseline.networks[n] for n in networks}
     own = {f"{name}.{key}": t for name, below in ema.tensors(chosen).items() for key, t in below.items()}
     fit = _compared(own, source)
     if not fit.fitted:

@@ -277,6 +277,8 @@ def _check_linear(weights: Mapping[str, Tensor], widths: list[int]) -> None:
     for name, width in zip(given, widths, strict=False):
         if weights[name].shape != (width,):
             raise ValueError(f"{name} is {list(weights[name].shape)}, where this VGG has [{width}]")
+    if wrong := foreign.unlike(weights, given):
+        raise ValueError(wrong)
     if others := sorted({*given} ^ {*asked}):
         raise ValueError(f"{others[0]}: {'none of this VGG' if others[0] in given else 'missing'}")
 

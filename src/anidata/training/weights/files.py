@@ -61,6 +61,12 @@ def listing() -> list[Listed]:
     return [_listed(name) for name in registry.names("extractors")]
 
 
+def is_known(digest: str) -> bool:
+    """Whether a file of this SHA-256 is one that weights are converted from."""
+    modules = (registry.load("extractors", name) for name in registry.names("extractors"))
+    return any(source.sha256 == digest for module in modules for source in module.SOURCES)
+
+
 def _listed(name: str) -> Listed:
     module = registry.load("extractors", name)
     source = module.SOURCES[0]

@@ -135,7 +135,7 @@ def pack(arrays: Mapping[str, Array], source: str) -> bytes:
         end = offset + array.nbytes
         header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [offset, end]}
         offset = end
-    blocks = [array.tobytes() for array in ordered.values()]
+    blocks = [array.reshape(-1).view("u1").data for array in ordered.values()]
     about = {"format": FORMAT, "source": source, "tensors": _digest(header, *blocks)}
     text = _json({NAME: {ABOUT: _json(about)}, **header}).encode()
     text += b" " * (-len(text) % 8)
@@ -146,7 +146,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _digest(header: Mapping[str, Any], *blocks: "bytes | memoryview") -> str:
+def _digest(header: Mapping[str, Any], *blocks: memoryview) -> str:
     digest = hashlib.sha256(_json(header).encode())
     for block in blocks:
         digest.update(block)

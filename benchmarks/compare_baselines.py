@@ -24,6 +24,8 @@ import torch
 
 from anidata import registry
 from anidata.dataset.samples import load_dataset
+from anidata.training import figures
+from anidata.training.compared import Compared
 from anidata.training.data.loader import Loader, LoaderConfig
 from anidata.training.run.folder import Run
 from anidata.training.train import Order, run
@@ -177,12 +179,12 @@ def floor(dataset: Path, name: str) -> Row:
 def _mean(metric: str, pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> float:
     """Over all pictures of batches of (output, truth)."""
     measured = registry.load("metrics", metric).metric
-    return float(torch.cat([measured(output, truth) for output, truth in pairs]).mean())
+    return float(torch.cat([measured(Compared(*pair))[metric] for pair in pairs]).mean())
 
 
 def _column(metric: str) -> str:
     """A metric with its way up."""
-    return f"{metric} {'↑' if registry.load('metrics', metric).BETTER == 'higher' else '↓'}"
+    return f"{metric} {'↑' if figures.figure(metric).better == 'higher' else '↓'}"
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -14,14 +14,15 @@ from pathlib import Path
 
 import torch
 
-from anidata import registry
 from anidata.dataset.samples import load_dataset
 from anidata.training import models
 from anidata.training.baseline import Baseline, Batch
+from anidata.training.compared import Compared
 from anidata.training.config import Config
 from anidata.training.data.loader import Loader, LoaderConfig
 from anidata.training.ema import Ema
 from anidata.training.loop import State, prepare, train
+from anidata.training.metrics import psnr
 from anidata.training.run.validation import sampling
 from bench import ANIDATA, line, scratch, took
 
@@ -112,7 +113,7 @@ def accuracy(baseline: Baseline, averages: Ema, pairs: Batch) -> float:
     """Mean PSNR of samples, dB."""
     with sampling(baseline, averages):
         sample = baseline.sample(pairs, torch.Generator().manual_seed(0))
-    return float(registry.load("metrics", "psnr").metric(sample, pairs.color).mean())
+    return float(psnr.metric(Compared(sample, pairs.color))["psnr"].mean())
 
 
 def rise(baseline: Baseline, averages: Ema, pairs: Batch, seed: int) -> float:

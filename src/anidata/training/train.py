@@ -13,7 +13,7 @@ import torch
 from anidata import recipe, registry
 from anidata.dataset import samples
 from anidata.engine import progress
-from anidata.training import config, distributed, models, optimizers
+from anidata.training import config, distributed, figures, models, optimizers
 from anidata.training.baseline import Baseline
 from anidata.training.data.loader import Loader, LoaderConfig
 from anidata.training.run import folder
@@ -70,7 +70,7 @@ def _baseline(module: ModuleType, chosen: config.Recipe) -> Baseline:
 def _data(chosen: config.Recipe, team: distributed.Processes) -> tuple[Loader, Loader | None]:
     """The loaders of the split that is trained on, and of that of validation where there is one."""
     train_config = chosen.train
-    registry.load("metrics", train_config.metric)  # a wrong name fails now
+    figures.check_validated(train_config.metric)  # a wrong name fails now
     training = _loader(chosen, train_config.split, team, team.device)
     if not train_config.validate_every:
         return training, None

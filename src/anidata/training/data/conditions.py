@@ -121,6 +121,14 @@ def build(names: Sequence[str], color: Tensor, extra: Tensor) -> Tensor:
     return made[0] if len(made) == 1 else torch.cat(made, dim=1)
 
 
+def line(names: Sequence[str], condition: Tensor) -> Tensor | None:
+    """The lineart (b, 1, h, w) among the conditions' channels (b, c, h, w), if it is one of them."""
+    if "lineart" not in names:
+        return None
+    first = sum(CONDITIONS[name] for name in names[: list(names).index("lineart")])
+    return condition[:, first : first + CONDITIONS["lineart"]]
+
+
 def _channels(name: str, color: Tensor, given: Mapping[str, Tensor]) -> Tensor:
     match name:
         case "gray":

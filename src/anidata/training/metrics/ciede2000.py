@@ -1,42 +1,55 @@
-"""Mean color difference ΔE00 as the eye has it: \
+"""Color difference ΔE00 as the eye has it: \
 0 (the same), 1 (just noticeable side by side), 100 (black for white).
 
     ΔE00² = (ΔL'/S_L)² + (ΔC'/S_C)² + (ΔH'/S_H)² + R_T·(ΔC'/S_C)·(ΔH'/S_H)
 
+The figures are its mean over the pixels, median, 95th percentile (the values between two ranks on a straight
+line), and the shares of pixels above 5 and above 10.
 This is in CIE Lab under D65, with k_L = k_C = k_H = 1.
 Source: Sharma, Wu, Dalal 2005, "The CIEDE2000 color-difference formula: implementation notes, supplementary
 test data, and mathematical observations", eq. 2 to 22; IEC 61966-2-1 for sRGB, CIE 15 for Lab
 """
 
+import math
+
 import torch
 from torch import Tensor
 
-VERSION, BETTER = 1, "lower"
-# of linear sRGB, D65
-TO_XYZ = (
-    (0.412453, 0.357580, 0.180423),
-    (0.212671, 0.715160, 0.072169),
-    (0.019334, 0.119193, 0.950227),
-)
-WHITE = (0.95047, 1.0, 1.08883)  # of D65, 2° observer
-EPSILON = 0.008856  # where Lab's cube root becomes a line
-KAPPA = 7.787  # slope of that line
+from anidata.training.compared import Compared
+from anidata.training.metrics import Figure
+
+VERSION = 1
+QUICK, EXTRACTOR = True, ""
 FAR = 25.0**7  # of chroma: what eq. 4 and 21 weigh against
+SEEN, PLAIN = 5, 10  # ΔE00 above which a color is seen to be another, and plainly is another
+MOST = 120  # no two colors of sRGB are farther apart
+FIGURES = {
+    "ciede2000": Figure("lower", "ΔE00", 0, MOST, "mean difference of color"),
+    "ciede2000_median": Figure("lower", "ΔE00", 0, MOST, "what half of the pixels stay below"),
+    "ciede2000_p95": Figure("lower", "ΔE00", 0, MOST, "what 95 of 100 pixels stay below"),
+    "ciede2000_above_5": Figure("lower", "", 0, 1, "share of pixels more than 5 ΔE00 off"),
+    "ciede2000_above_10": Figure("lower", "", 0, 1, "share of pixels more than 10 ΔE00 off"),
+}
 
 
-def metric(output: Tensor, truth: Tensor) -> Tensor:
-    """(b, 3, h, w) in [-1, 1], twice → (b,)."""
-    return difference(lab(output), lab(truth)).mean(dim=(1, 2))
+def metric(compared: Compared) -> dict[str, Tensor]:
+    """Five values a picture."""
+    apart = difference(compared.output_lab, compared.truth_lab).flatten(1)
+    ranked = apart.sort(dim=1).values
+    return {
+        "ciede2000": apart.mean(dim=1),
+        "ciede2000_median": _at(ranked, 0.5),
+        "ciede2000_p95": _at(ranked, 0.95),
+        "ciede2000_above_5": (apart > SEEN).to(apart).mean(dim=1),
+        "ciede2000_above_10": (apart > PLAIN).to(apart).mean(dim=1),
+    }
 
 
-def lab(pictures: Tensor) -> Tensor:
-    """L in [0, 100], a and b in about [-128, 127]: of sRGB (b, 3, h, w) in [-1, 1], else clipped."""
-    value = (pictures.clamp(-1, 1) + 1) / 2
-    linear = torch.where(value > 0.04045, ((value + 0.055) / 1.055) ** 2.4, value / 12.92)
-    relative = linear.new_tensor(TO_XYZ) / linear.new_tensor(WHITE)[:, None]
-    xyz = torch.einsum("ij,bjhw->bihw", relative, linear)
-    x, y, z = torch.where(xyz > EPSILON, xyz.clamp(min=EPSILON) ** (1 / 3), KAPPA * xyz + 16 / 116).unbind(1)
-    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
+def _at(ranked: Tensor, share: float) -> Tensor:
+    """The quantile of values in order, (b, n) → (b,), on the straight line between two neighbors."""
+    rank = share * (ranked.shape[1] - 1)
+    low, high = math.floor(rank), math.ceil(rank)
+    return torch.lerp(ranked[:, low], ranked[:, high], rank - low)
 
 
 def difference(one: Tensor, other: Tensor) -> Tensor:

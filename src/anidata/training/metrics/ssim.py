@@ -10,6 +10,7 @@ over pixels and channels is the picture's value.
 The formula holds for values that begin at 0 for black, for it weighs means by their size: pictures are
 brought from [-1, 1] to [0, 1] first, and the value is that of uint8 pictures with L = 255. Version 1 took
 them as they were: gray 118 against 137 was -.93 in place of .99.
+Pictures with a side below 6 px have no value.
 Source: Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to structural
 similarity", eq. 13
 """
@@ -18,27 +19,43 @@ import torch
 import torch.nn.functional as F  # noqa: N812 its usual name
 from torch import Tensor
 
-VERSION, BETTER = 2, "higher"
+from anidata.training.compared import Compared
+from anidata.training.metrics import Figure
+
+VERSION = 2
+QUICK, EXTRACTOR = True, ""
 WINDOW, SIGMA = 11, 1.5  # px
 RANGE = 1  # of values from 0 to 1
 C1, C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
+FIGURES = {"ssim": Figure("higher", "", -1, 1, "likeness of structure")}
 
 
-def metric(output: Tensor, truth: Tensor) -> Tensor:
-    """(b, 3, h, w) in [-1, 1], twice → (b,). Sides of at least 6 px."""
-    one, other = (output + 1) / 2, (truth + 1) / 2
+def metric(compared: Compared) -> dict[str, Tensor]:
+    """One value a picture."""
+    if min(compared.output.shape[2:]) <= WINDOW // 2:
+        return {"ssim": compared.output.new_full((len(compared.output),), torch.nan)}
+    light, structure = terms(compared.output_rgb, compared.truth_rgb)
+    return {"ssim": torch.mean(light * structure, dim=(1, 2, 3))}
+
+
+def terms(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """The formula's two factors for each pixel and channel of (b, c, h, w) in [0, 1], twice."""
     x, y, xx, yy, xy = _blurred(torch.stack([one, other, one * one, other * other, one * other]))
     means, variances = x * x + y * y, xx + yy - x * x - y * y
-    similar = (2 * x * y + C1) * (2 * (xy - x * y) + C2) / ((means + C1) * (variances + C2))
-    return torch.mean(similar, dim=(1, 2, 3))
+    return (2 * x * y + C1) / (means + C1), (2 * (xy - x * y) + C2) / (variances + C2)
 
 
 def _blurred(pictures: Tensor) -> Tensor:
-    """(n, b, c, h, w), each channel under the window."""
-    steps = torch.arange(WINDOW, dtype=pictures.dtype, device=pictures.device) - WINDOW // 2
+    """(n, b, c, h, w), each channel under the window: by shifts, for a convolution of one channel is slow."""
+    height, width = pictures.shape[3:]
+    steps = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
     weights = torch.exp(-0.5 * (steps / SIGMA) ** 2)
-    weights /= weights.sum()
+    shares = (weights / weights.sum()).tolist()
     padded = F.pad(pictures.flatten(0, 1), [WINDOW // 2] * 4, mode="reflect")
-    planes = padded.flatten(0, 1)[:, None]  # of one channel each
-    down = F.conv2d(planes, weights[None, None, :, None])
-    return F.conv2d(down, weights[None, None, None, :]).view(pictures.shape)
+    down = padded[..., :height, :] * shares[0]
+    for n, share in enumerate(shares[1:], 1):
+        down.add_(padded[..., n : n + height, :], alpha=share)
+    across = down[..., :width] * shares[0]
+    for n, share in enumerate(shares[1:], 1):
+        across.add_(down[..., n : n + width], alpha=share)
+    return across.view(pictures.shape)

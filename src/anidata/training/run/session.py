@@ -229,7 +229,7 @@ class Session:
             skipped=self.state.skipped,
             running=self.state.running,
             scores=self.scores,
-            versions=validation.versions(),
+            versions=validation.versions(self.recipe.train.metric),
         )
 
     def _restore(self) -> None:
@@ -249,7 +249,7 @@ class Session:
             facts = forms.BEGINNING | checkpoints.load(
                 latest, self.baseline, self.state.ema.tensors if self.state.ema else {}
             )
-            self.scores = validation.comparable(facts["scores"], facts["versions"])
+            self.scores = validation.comparable(facts["scores"], facts["versions"], train_config.metric)
             self.state = State(
                 images=facts["images"],
                 seconds=facts["seconds"],

@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 
 from anidata import registry
+from anidata.training import figures
 from anidata.training.baseline import Baseline, Batch
+from anidata.training.compared import Compared
 from anidata.training.config import Config
+from anidata.training.data.conditions import line
 from anidata.training.distributed import Processes
 from anidata.training.ema import Ema
 from anidata.training.loop import autocast, placed, seed
@@ -22,7 +25,7 @@ from anidata.training.run import grids
 SHOWN = 8  # pictures in a sample grid
 SEED = 0  # of what is random in sampling: the same in every run
 
-Score = dict[str, float]  # images, and each metric's mean
+Score = dict[str, float]  # images, and each figure's mean
 
 
 @contextmanager
@@ -54,44 +57,65 @@ def sample(baseline: Baseline, batch: Batch, config: Config, device: torch.devic
 def score(
     baseline: Baseline, batches: Sequence[Batch], config: Config, processes: Processes
 ) -> tuple[Score, Any]:
-    """The means of all metrics over the batches, which the processes share out; and a sheet.
+    """The means of the figures over the batches, which the processes share out; and a sheet.
 
     The sheet (h, w, 3) is of this process's first pictures.
     """
-    metrics = {name: registry.load("metrics", name).metric for name in registry.names("metrics")}
-    sums = torch.zeros(len(metrics) + 1, dtype=torch.float64, device=processes.device)
+    names = validated(config.metric)
+    sums = torch.zeros(2, len(names), dtype=torch.float64, device=processes.device)
     shown: list[tuple[Tensor, Tensor, Tensor]] = []
     for number in range(processes.rank, len(batches), processes.ranks):
         batch = batches[number].to(processes.device)
         output = sample(baseline, batch, config, processes.device, number)
-        values = [metric(output, batch.color).double().sum() for metric in metrics.values()]
-        sums += torch.stack([*values, torch.full_like(values[0], len(output))])
+        sums += _sums(Compared(output, batch.color, line(config.conditions, batch.condition)), names)
         if processes.first and sum(len(o) for _, o, _ in shown) < SHOWN:
             shown.append((batch.condition, output, batch.color))
-    *totals, count = processes.total(sums).tolist()
-    means = {name: total / count for name, total in zip(metrics, totals, strict=True)}
+    totals, counts = processes.total(sums)
+    means = dict(zip(names, (totals / counts).tolist(), strict=True))
     if not shown:
         return means, None
     condition, output, truth = (torch.cat(column)[:SHOWN] for column in zip(*shown, strict=True))
     return means, grids.grid(condition, output, truth, config.conditions)
 
 
+def validated(metric: str) -> list[str]:
+    """The figures that a validation takes: the quick metrics' first ones, and train.metric."""
+    modules = (registry.load("metrics", name) for name in registry.names("metrics"))
+    quick = [next(iter(module.FIGURES)) for module in modules if module.QUICK]
+    return quick if metric in quick else [*quick, metric]
+
+
+def _sums(compared: Compared, names: Sequence[str]) -> Tensor:
+    """Sums of the figures over the pictures, and of how many pictures each is: float64 (2, figures).
+
+    A picture for which a figure isn't defined doesn't count, unless it is the output that is no number.
+    """
+    values: dict[str, Tensor] = {}
+    for name in names:
+        if name not in values:
+            values |= figures.home(name).metric(compared)
+    chosen = torch.stack([values[name] for name in names], dim=1).double()
+    broken = ~compared.output.isfinite().flatten(1).all(dim=1, keepdim=True)
+    counted = broken | ~chosen.isnan()
+    return torch.stack([chosen.where(counted, 0).sum(dim=0), counted.double().sum(dim=0)])
+
+
 def best(scores: Sequence[Score], metric: str, count: int) -> list[int]:
     """The images after which the metric was best, the best first; the earlier of equals."""
-    sign = -1 if registry.load("metrics", metric).BETTER == "higher" else 1
-    values = {int(s["images"]): sign * s.get(metric, math.nan) for s in scores}
-    ranked = sorted(values, key=lambda images: (math.isnan(values[images]), values[images], images))
+    figure = figures.figure(metric)
+    losses = {int(s["images"]): figure.loss(s.get(metric, math.nan)) for s in scores}
+    ranked = sorted(losses, key=lambda images: (math.isnan(losses[images]), losses[images], images))
     return ranked[:count]
 
 
-def versions() -> dict[str, int]:
-    """By metric: the number that changes when the same pictures get another value."""
-    return {name: registry.load("metrics", name).VERSION for name in registry.names("metrics")}
+def versions(metric: str) -> dict[str, int]:
+    """By figure that a validation takes: the number that changes when the same pictures get another value."""
+    return {name: figures.home(name).VERSION for name in validated(metric)}
 
 
-def comparable(scores: Sequence[Score], of: Mapping[str, int]) -> list[Score]:
+def comparable(scores: Sequence[Score], of: Mapping[str, int], metric: str) -> list[Score]:
     """Scores of an earlier session, without the metrics that were of another version then."""
-    gone = {name for name, version in versions().items() if of.get(name, 1) != version}
+    gone = {name for name, version in versions(metric).items() if of.get(name, 1) != version}
     return [{name: value for name, value in score.items() if name not in gone} for score in scores]
 
 

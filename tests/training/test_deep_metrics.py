@@ -136,6 +136,19 @@ def test_the_gram_distance_is_blind_to_where_things_are_and_sees_what_they_are_l
     assert values[2] < 1
 
 
+def test_a_network_looks_once_at_a_picture_for_all_metrics_that_ask():
+    network, looks = network_of("lpips_vgg"), []
+    network.register_forward_hook(lambda *_: looks.append(1))
+    both = compared(eight_bit(1), eight_bit(2))
+    together = [registry.load("metrics", name).metric(both, network)[name] for name in ("lpips_vgg", "gram")]
+    assert len(looks) == 2  # the output and the truth
+    apart = [
+        registry.load("metrics", name).metric(compared(eight_bit(1), eight_bit(2)), network)[name]
+        for name in ("lpips_vgg", "gram")
+    ]
+    assert all(torch.equal(one, other) for one, other in zip(together, apart, strict=True))
+
+
 # --- FID ---------------------------------------------------------------------------------------------
 
 

@@ -27,7 +27,7 @@ def metric(compared: Compared, network: Network) -> dict[str, Tensor]:
     """(b,). Sides of at least 16 px."""
     if min(compared.output.shape[2:]) < network.smallest:
         return {"gram": compared.output.new_full((len(compared.output),), math.nan)}
-    stages = zip(network(compared.output), network(compared.truth), strict=True)
+    stages = zip(*compared.seen_by(network), strict=True)
     return {"gram": torch.stack([_distance(gram(one), gram(other)) for one, other in stages]).mean(dim=0)}
 
 

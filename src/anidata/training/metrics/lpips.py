@@ -31,7 +31,7 @@ def distance(compared: Compared, network: Network) -> Tensor:
     """LPIPS in the eye of either network, (b,); nan: the pictures are too small for it."""
     if min(compared.output.shape[2:]) < network.smallest:
         return compared.output.new_full((len(compared.output),), math.nan)
-    stages = zip(network.linear, network(compared.output), network(compared.truth), strict=True)
+    stages = zip(network.linear, *compared.seen_by(network), strict=True)
     means = [_weighed(weight, _unit(one), _unit(other)) for weight, one, other in stages]
     return torch.stack(means).sum(dim=0)
 

@@ -18,8 +18,9 @@ WATCHED = (signal.SIGINT, signal.SIGALRM, signal.SIGTERM, signal.SIGCHLD)
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What is trusted here is remembered in a folder of the tests' own."""
+    """What is trusted here is remembered in a folder of the tests' own, and nobody's weights are found."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
 

@@ -5,6 +5,8 @@
     ├── UnknownPart         2   no such source, style, measure, recipe …
     ├── SourceError         2   a source that isn't there, or that no source kind takes
     ├── QueryError          2   SQL that is no single SELECT over the views
+    ├── WeightsError        2   a network's weights that aren't what they should be
+    │   └── NoWeights       2   or aren't here: what needs them is skipped
     ├── WorkspaceError      3   the folder isn't a workspace, or a stage before this one hasn't run
     │   ├── FormatError     3   a workspace or data set of another format number
     │   ├── DatasetError    3   a data set that lacks what is asked of it, or is damaged
@@ -43,6 +45,14 @@ class SourceError(AnidataError):
 
 class QueryError(AnidataError):
     exit_code = 2
+
+
+class WeightsError(AnidataError):
+    exit_code = 2
+
+
+class NoWeights(WeightsError):
+    pass
 
 
 class WorkspaceError(AnidataError):

@@ -28,7 +28,11 @@ from anidata.errors import StorageError, UnknownPart
 PACKAGE = Path(__file__).resolve().parent
 FOLDERS = {"models": ".py", "pipelines": ".toml"}  # registries of files beside the package, by their ending
 # Registries that lie deeper; a metric may need an extra.
-DEEPER = {"styles": "lineart/styles", "metrics": "training/metrics"}
+DEEPER = {
+    "styles": "lineart/styles",
+    "metrics": "training/metrics",
+    "extractors": "training/extractors",
+}
 # Folders below stages, in the order in which they run.
 STAGES = (
     "ingest",
@@ -141,12 +145,20 @@ def state() -> Path:
 
     Raises: StorageError: there is no home.
     """
-    given = os.environ.get("XDG_STATE_HOME", "")
+    return home("XDG_STATE_HOME", ".local/state")
+
+
+def home(variable: str, otherwise: str) -> Path:
+    """The user's own folder of anidata that a variable of XDG names, or one below the home.
+
+    Raises: StorageError: there is no home.
+    """
+    given = os.environ.get(variable, "")
     try:
-        base = Path(given) if os.path.isabs(given) else Path.home() / ".local" / "state"  # noqa: PTH117
+        base = Path(given) if os.path.isabs(given) else Path.home() / otherwise  # noqa: PTH117
     except RuntimeError as error:
         raise StorageError(
-            "there is no home to remember in what you trust. Set XDG_STATE_HOME to a folder that stays."
+            f"there is no home to keep anything of yours in. Set {variable} to a folder that stays."
         ) from error
     return base / "anidata"
 

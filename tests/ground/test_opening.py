@@ -108,6 +108,7 @@ MAY_RUN = {
     ("__init__.py", "import_module"): "names of a table",
     ("engine/worker.py", "import_module"): "the modules of the functions that the main process sends",
     ("engine/worker.py", "pickle.loads"): "from the main process, by a pipe",
+    ("training/weights/conversion.py", "torch.load"): "of a known digest, and tensors alone (weights_only)",
     ("engine/ongoing.py", "pickle.loads"): "from a worker of ours, by a pipe",
     ("engine/limited.py", "pickle.loads"): "from a worker of ours, by a pipe",
 }

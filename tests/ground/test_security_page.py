@@ -9,6 +9,7 @@ import pytest
 from anidata.fetch import Config as Fetch
 from anidata.stages.ingest.config import Config as Ingest
 from anidata.tar import opening, untrusted
+from anidata.training.weights import conversion, files, pickled
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
@@ -64,6 +65,18 @@ def row(word):
         ("MOST_COLUMNS", [untrusted.MOST_COLUMNS, untrusted.MOST_ROWS]),
         ("MOST_TAGS", [untrusted.MOST_TAGS, untrusted.LONGEST_TEXT, untrusted.MOST_EXTRA]),
         ("MOST_MEMBERS", [untrusted.MOST_MEMBERS, untrusted.LONGEST_DIRECTORY >> 20]),
+        (
+            "MOST_OPERATIONS",
+            [
+                files.MOST >> 30,
+                files.MOST_HEADER >> 20,
+                conversion.UNPACKED >> 20,
+                pickled.MOST_OPERATIONS,
+                pickled.MOST_VALUES,
+                pickled.DEEPEST,
+                pickled.MOST_SIDES,
+            ],
+        ),
         ("MOST_TEXT", [opening.MOST >> 30, opening.MOST_TEXT >> 20]),
     ],
 )

@@ -13,11 +13,13 @@ from safetensors.torch import load_file, save_file
 from test_losses import picture, vgg
 from torch import nn
 
+import weights_lab
 from anidata.errors import RecipeError, RunError
-from anidata.training import foreign
+from anidata.training import foreign, losses, weights
+from anidata.training.extractors import lpips_vgg16
 from anidata.training.losses import Comparison, Features, Weights
 from anidata.training.run import weights as run_weights
-from training_lab import tiny
+from training_lab import run, tiny
 
 DELETION = re.compile(r"\b(delete|remove|erase)\b", re.IGNORECASE)
 
@@ -186,3 +188,83 @@ def test_a_file_of_nothing_known_has_no_kind(tmp_path):
     (tmp_path / "w").write_bytes(b"")
     assert foreign.kind(tmp_path / "w") == ""
     assert foreign.kind(tmp_path / "nowhere") == ""
+
+
+# --- LPIPS's VGG16 as it is converted ----------------------------------------------------------------
+
+
+@pytest.fixture
+def lpips_vgg(tmp_path, monkeypatch):
+    """A small one's converted file, and the same tensors without its linear layers."""
+    data = weights_lab.pickled(weights_lab.vgg16())
+    weights_lab.pin(monkeypatch, "lpips_vgg16", ("a.ckpt", data, "pickle", ""))
+    (tmp_path / "a.ckpt").write_bytes(data)
+    (done,) = weights.convert(tmp_path / "a.ckpt", tmp_path / "converted")
+    return done.path, {k: t for k, t in load_file(done.path).items() if k.startswith("features.")}
+
+
+def test_lpips_vgg_serves_the_perceptual_loss_and_its_linear_layers_are_left_aside(lpips_vgg):
+    path, own = lpips_vgg
+    features = Features(load_file(path))
+    for one, other in zip(features(picture(1)), Features(own)(picture(1)), strict=True):
+        assert torch.equal(one, other)
+    chosen = {"features": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    total, terms = Comparison(Weights(perceptual=1, style=1, **chosen))(picture(1), picture(2))
+    assert total > 0
+    assert set(terms) == {"perceptual", "style"}
+
+
+def test_the_loss_and_the_metric_look_through_the_same_activations(lpips_vgg):
+    path, _ = lpips_vgg
+    network = lpips_vgg16.build(load_file(path))
+    # ImageNet's mean and deviation, which LPIPS rounds to three digits
+    for one, other in zip(Features(load_file(path))(picture(1)), network(picture(1)), strict=False):
+        assert (one - other).norm() < 0.01 * other.norm()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"linear.2.weight": None}, r"linear\.2\.weight: missing"),
+        ({"linear.0.weight": torch.ones(5)}, r"linear\.0\.weight is \[5\], where this VGG has \[4\]"),
+        ({"linear.0.weight": torch.ones(1, 4, 1, 1)}, r"linear\.0\.weight is \[1, 4, 1, 1\], where"),
+        ({"linear.5.weight": torch.ones(8)}, r"linear\.5\.weight: none of a VGG"),
+        (
+            {"linear.4.weight": torch.full((8,), torch.nan)},
+            r"linear\.4\.weight has values that aren't finite",
+        ),
+    ],
+)
+def test_linear_layers_that_arent_its_own_are_refused_by_name(lpips_vgg, change, why):
+    changed = {k: t for k, t in {**load_file(lpips_vgg[0]), **change}.items() if t is not None}
+    with pytest.raises(ValueError, match=why):
+        Features(changed)
+
+
+@pytest.mark.parametrize("form", ["a.ckpt", "a.tar.gz"])
+def test_a_known_file_that_isnt_converted_is_told_the_command(tmp_path, monkeypatch, form):
+    data = weights_lab.pickled(weights_lab.vgg16())
+    data = data if form == "a.ckpt" else weights_lab.package({"vgg16.ckpt": data})
+    weights_lab.pin(monkeypatch, "lpips_vgg16", (form, data, "pickle", ""))
+    (tmp_path / form).write_bytes(data)
+    with pytest.raises(
+        RecipeError, match=rf"anidata weights convert \S+{form}; then set model.loss.features"
+    ):
+        losses.load_features(str(tmp_path / form), "")
+    assert (tmp_path / form).read_bytes() == data
+
+
+def test_a_training_goes_by_lpips_vgg(lpips_vgg, dataset, tmp_path, one_thread):
+    path, _ = lpips_vgg
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    settings = ["train.images=16", "train.batch=4", "train.size=32", "train.workers=0", "train.log_every=8"]
+    settings += ["model.channels=[4,8]", "model.loss.l1=0", "model.loss.perceptual=1"]
+    settings += [f"model.loss.features={path}", f"model.loss.sha256={digest}"]
+    run(dataset, tmp_path / "run", settings, model="autoencoder", preset="smoke")
+    rows = [line.split(",") for line in (tmp_path / "run/metrics.csv").read_text().splitlines()]
+    values = [float(value) for _, name, value in rows[1:] if name == "loss/perceptual"]
+    assert values
+    assert all(0 < value < np.inf for value in values)
+    wrong = [one.replace(digest, "0" * 64) for one in settings]
+    with pytest.raises(RecipeError, match=f"its SHA-256 is {digest}, not {'0' * 64}"):
+        run(dataset, tmp_path / "other", wrong, model="autoencoder", preset="smoke")

@@ -140,8 +140,8 @@ def test_equal_pictures_have_no_loss(weights):
 
 
 def test_without_weights_it_is_said_what_to_bring():
-    message = r"perceptual and style compare features of a VGG, whose weights you bring\. Save vgg16"
-    with pytest.raises(RecipeError, match=rf"{message}.*model\.loss\.features=FILE"):
+    message = r"perceptual and style compare features of a VGG, whose weights you bring\. Convert LPIPS's"
+    with pytest.raises(RecipeError, match=rf"{message} VGG16 .*model\.loss\.features=FILE"):
         Comparison(Weights(perceptual=1.0))
 
 

@@ -91,6 +91,7 @@ class Shelf(StrEnum):
     MEASURES = "measures"
     STYLES = "styles"
     METRICS = "metrics"
+    EXTRACTORS = "extractors"
     MODELS = "models"
     PIPELINES = "pipelines"
 

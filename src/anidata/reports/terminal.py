@@ -146,12 +146,12 @@ def _costs_table(costs: "Sequence[Cost]") -> Table:
 def plugins(name: str) -> dict[str, str]:
     """Plugin of a registry → its one line; a recipe's is its first comment.
 
-    Models and metrics aren't imported: they may need an extra.
+    Models, metrics and extractors aren't imported: they may need an extra.
     """
     names = registry.names(name)
     if name in registry.FOLDERS:
         return {plugin: _first_line(registry.find(name, plugin)) for plugin in names}
-    if name == "metrics":
+    if name in ("metrics", "extractors"):
         folder = registry.PACKAGE / registry.DEEPER[name]
         return {plugin: _first_line(folder / f"{plugin}.py") for plugin in names}
     return {plugin: registry.title(registry.load(name, plugin)) for plugin in names}

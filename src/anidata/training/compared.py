@@ -14,6 +14,7 @@ from anidata.training.data.loader import to_uint8
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
+Eye = Callable[[Tensor], list[Tensor]]  # a network that pictures are looked at through
 
 # of linear sRGB, D65
 TO_XYZ = (
@@ -75,6 +76,16 @@ class Compared:
     def drawn(self) -> Mask:
         """(b, h, w): where the truth isn't paper."""
         return np.stack([~paper(picture) for picture in self.truth_levels])
+
+    @cached_property
+    def _seen(self) -> dict[Eye, tuple[list[Tensor], list[Tensor]]]:
+        return {}
+
+    def seen_by(self, network: Eye) -> tuple[list[Tensor], list[Tensor]]:
+        """Activations of output and truth in a network, which looks once, however many metrics ask."""
+        if network not in self._seen:
+            self._seen[network] = network(self.output), network(self.truth)
+        return self._seen[network]
 
     def gathered(self, measured: Callable[[int], Mapping[str, float]]) -> dict[str, Tensor]:
         """What a function gives of each picture by its number, each figure's values side by side: (b,)."""

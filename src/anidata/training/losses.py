@@ -6,6 +6,7 @@ perceptual and style. Of a discriminator's logits: vanilla (minimax), lsgan (lea
 
 import hashlib
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +20,18 @@ from anidata.errors import RecipeError
 from anidata.recipe import Amount
 from anidata.tar import opening
 from anidata.training import foreign, watch
+from anidata.training.weights import files
 
 STAGES = 4  # of a VGG, up to relu4_3: what Johnson et al. compare
 IMAGENET_MEAN = [0.485, 0.456, 0.406]  # of red, green and blue in [0, 1]: what a VGG was trained on
 IMAGENET_STD = [0.229, 0.224, 0.225]
 MOST = 1 << 31  # bytes of a VGG's weights: the largest has 0.6 GB
 GUIDE = (
-    "Save vgg16(…).features.state_dict() of torchvision with safetensors.torch.save_file, "
-    "and set model.loss.features=FILE"
+    "Convert LPIPS's VGG16 (anidata weights says how), or save vgg16(…).features.state_dict() of torchvision "
+    "with safetensors.torch.save_file; then set model.loss.features=FILE"
 )
+# Of LPIPS's VGG16 the weight of each channel, behind each of its five stages: known, and left aside.
+LINEAR = tuple(f"linear.{n}.weight" for n in range(5))
 
 
 def l1(output: Tensor, truth: Tensor) -> Tensor:
@@ -54,7 +58,8 @@ class Features(nn.Module):
 
     (b, 3, h, w) in [-1, 1] → (b, c, h, w) for each stage. Widths and depth are read off the weights, which
     are named as in torchvision: `features.N.weight`, N skipping one number for each ReLU and one for each
-    pooling. Every tensor has its place, those of the fifth stage too, which isn't looked through.
+    pooling. Every tensor has its place, those of the fifth stage too, which isn't looked through, and LPIPS's
+    linear layers (c,) behind each of five stages.
     Raises: ValueError: a tensor that is none of a VGG's without batch norm, or none that could be weights.
     Source: Simonyan, Zisserman 2015, arXiv 1409.1556
     """
@@ -64,7 +69,9 @@ class Features(nn.Module):
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
-        stages = _stages({name.removeprefix("features."): weight for name, weight in weights.items()})
+        own = {name: weight for name, weight in weights.items() if name not in LINEAR}
+        stages = _stages({name.removeprefix("features."): weight for name, weight in own.items()})
+        _check_linear(weights, [len(stage[-1][1]) for stage in stages])
         self.stages = nn.ModuleList(
             nn.ModuleList(_conv(*both) for both in stage) for stage in stages[:STAGES]
         )
@@ -118,10 +125,15 @@ def load_features(path: str, sha256: str) -> Features:
     from safetensors.torch import load  # noqa: PLC0415
 
     data = _data_of(path)
+    digest = hashlib.sha256(data).hexdigest()
+    if files.is_known(digest):
+        raise RecipeError(
+            f"{path}: a file of others' weights as it was fetched. Type: anidata weights convert "
+            f"{shlex.quote(path)}; then set model.loss.features to the file that it writes."
+        )
     if foreign.kind(Path(path).expanduser()):
         remedy = foreign.remedy(Path(path).expanduser())
         raise RecipeError(f"{path}: not the weights of a VGG in safetensors. {remedy}")
-    digest = hashlib.sha256(data).hexdigest()
     if digest != sha256.lower():
         raise RecipeError(
             f"{path}: its SHA-256 is {digest}, not {sha256 or 'given'}. "
@@ -263,6 +275,19 @@ def _check_names(weights: Mapping[str, Tensor], numbers: list[int]) -> None:
             raise ValueError(f"{number}.weight: no convolution of a VGG has this number")
     if wrong := foreign.unlike(weights, sorted(weights)):
         raise ValueError(wrong)
+
+
+def _check_linear(weights: Mapping[str, Tensor], widths: list[int]) -> None:
+    """Raises: ValueError: LPIPS's linear layers aren't of these stages, or some are missing."""
+    given = [name for name in LINEAR if name in weights]
+    asked = list(LINEAR[: len(widths)]) if given else []
+    for name, width in zip(given, widths, strict=False):
+        if weights[name].shape != (width,):
+            raise ValueError(f"{name} is {list(weights[name].shape)}, where this VGG has [{width}]")
+    if wrong := foreign.unlike(weights, given):
+        raise ValueError(wrong)
+    if others := sorted({*given} ^ {*asked}):
+        raise ValueError(f"{others[0]}: {'none of this VGG' if others[0] in given else 'missing'}")
 
 
 def _conv(weight: Tensor, bias: Tensor) -> nn.Conv2d:

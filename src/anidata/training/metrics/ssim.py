@@ -55,7 +55,7 @@ def _blurred(pictures: Tensor) -> Tensor:
     down = padded[..., :height, :] * shares[0]
     for n, share in enumerate(shares[1:], 1):
         down.add_(padded[..., n : n + height, :], alpha=share)
-    across = down[..., :width] * shares[0]
+    across: Tensor = down[..., :width] * shares[0]
     for n, share in enumerate(shares[1:], 1):
         across.add_(down[..., n : n + width], alpha=share)
     return across.view(pictures.shape)

@@ -7,9 +7,10 @@ import torch
 
 from anidata.errors import RecipeError, UnknownPart
 from anidata.imaging import decode, fit
+from anidata.imaging.lines import is_lineart
 from anidata.lineart import draw
 from anidata.training.data import conditions
-from anidata.training.inference.colorize import colorize, is_lineart, lay, line_of
+from anidata.training.inference.colorize import colorize, lay, line_of
 from anidata.training.run.grids import grid
 from drawings import ART, drawing
 

@@ -82,6 +82,23 @@ ColorReference = Annotated[
         help="A picture whose colors to take, for models trained with references.",
     ),
 ]
+ColorHints = Annotated[
+    Path | None,
+    typer.Option(
+        "--hints",
+        metavar="FILE|DIR",
+        help="Points or strokes of color on transparency (an RGBA PNG, of the picture's size or shape), for "
+        "models trained with hints; a folder has those of each picture as STEM.png.",
+    ),
+]
+Invert = Annotated[
+    bool | None,
+    typer.Option(
+        "--invert/--no-invert",
+        help="White lines become black ones; unless told, where they are on black or on transparency.",
+        show_default=False,
+    ),
+]
 LineStyle = Annotated[
     str,
     typer.Option(
@@ -102,6 +119,11 @@ ModelFile = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of what is random in sampling.")]
 
 
+INVERTED = (
+    "seen as white lines, and inverted: {} picture(s), such as {}; --no-invert takes pictures as they are"
+)
+
+
 @app.command()
 def draw(
     images: DrawnImages,
@@ -110,6 +132,7 @@ def draw(
     size: DrawingSize = 0,
     compare: Compare = False,
     settings: Settings = None,
+    invert: Invert = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -120,7 +143,7 @@ def draw(
 
     nothing: recipe.Document = {}
     document = reduce(recipe.assigned, settings or (), nothing)
-    job = Job(drawing.COMMAND, output, overwrite)
+    job = Job(drawing.COMMAND, output, overwrite, invert=invert)
     if compare:
         done = drawing.compare_files(images, size, document, job)
     else:
@@ -165,6 +188,8 @@ def colorize(
     images: ColorizedImages,
     output: ColorFolder,
     reference: ColorReference = None,
+    hints: ColorHints = None,
+    invert: Invert = None,
     style: LineStyle = "",
     seed: Seed = 0,
     model: ModelFile = None,
@@ -178,8 +203,10 @@ def colorize(
     with training_imports():
         from anidata.training.inference import files
 
-    request = files.ColorRequest(seed, style, reference, device.value, model)
-    job = Job(files.COMMAND, output, overwrite, (reference,) if reference else ())
+    request = files.ColorRequest(
+        seed=seed, style=style, reference=reference, hints=hints, device=device.value, model=model
+    )
+    job = Job(files.COMMAND, output, overwrite, (reference,) if reference else (), invert)
     _show_done(files.color_files(run_folder, images, request, job), "colored", output, as_json=as_json)
 
 
@@ -189,6 +216,8 @@ def _show_done(done: "Done", what: str, output: Path, *, as_json: bool) -> None:
 
     where = storage.readable(str(output))
     show(done.to_json(), as_json, lambda: printing.out(_summary(done, f"{what} into {where}")))
+    if done.inverted:
+        printing.err(INVERTED.format(len(done.inverted), storage.readable(done.inverted[0])))
     for path, why in done.failed.items():
         printing.err(f"{path}: {why}")
     for path, why in done.kept.items():

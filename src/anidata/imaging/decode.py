@@ -66,11 +66,7 @@ def decode(data: bytes, max_pixels: int, side: int = 0) -> Image:
     Raises: BadImage: `empty`, `not_an_image`, `truncated`, `corrupt`, or `too_large` where the file announces
     more than `max_pixels`.
     """
-    if not data:
-        raise BadImage("empty", "the file has no bytes")
-    form = headers.sniff(data)
-    if form is None:
-        raise BadImage("not_an_image", f"begins with {data[:8]!r}: none of {', '.join(pillow.OPENERS)}")
+    form = _form(data)
     decoded = _decoded(data, form, max_pixels, side)
     rgb, transparency = on_white(decoded.pixels)
     return Image(
@@ -81,6 +77,24 @@ def decode(data: bytes, max_pixels: int, side: int = 0) -> Image:
         quality=decoded.quality,
         note=decoded.note,
     )
+
+
+def layers(data: bytes, max_pixels: int) -> Pixels:
+    """The same picture before it is laid on white: (h, w) gray, (h, w, 3) RGB or (h, w, 4) RGBA.
+
+    Raises: BadImage: as `decode`.
+    """
+    decoded = _decoded(data, _form(data), max_pixels, 0)
+    return np.ascontiguousarray(orientation.upright(decoded.pixels, decoded.exif))
+
+
+def _form(data: bytes) -> str:
+    if not data:
+        raise BadImage("empty", "the file has no bytes")
+    form = headers.sniff(data)
+    if form is None:
+        raise BadImage("not_an_image", f"begins with {data[:8]!r}: none of {', '.join(pillow.OPENERS)}")
+    return form
 
 
 def _decoded(data: bytes, form: str, limit: int, side: int) -> Decoded:
@@ -191,19 +205,8 @@ def _other(data: bytes, form: str, limit: int) -> Decoded:
     )  # Pillow has turned a TIFF already
     pixels, note = _channels(opened, opened.info.get("icc_profile", b""))
     if form == "gif":
-        pixels = _framed(pixels, *opened.dispose_extent)
+        pixels = pillow.framed(pixels, *opened.dispose_extent)
     return Decoded(pixels, frames, exif, note=note)
-
-
-def _framed(pixels: Pixels, left: int, top: int, right: int, bottom: int) -> Pixels:
-    """A GIF's frame on its canvas, transparent around it."""
-    height, width = pixels.shape[:2]
-    if (left, top, right, bottom) == (0, 0, width, height):
-        return pixels
-    box = np.s_[top:bottom, left:right]
-    canvas = np.zeros((height, width, 4), np.uint8)
-    canvas[box] = np.asarray(PIL.Image.fromarray(np.ascontiguousarray(pixels[box])).convert("RGBA"))
-    return canvas
 
 
 # Color

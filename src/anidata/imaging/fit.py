@@ -122,6 +122,13 @@ def resize(
     return np.asarray(PIL.Image.fromarray(rgb).resize((width, height), RESAMPLING[filter]))
 
 
+def at_most(picture: Pixels, size: int) -> Pixels:
+    """A picture by area, with the long side of at most `size` px."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, size / max(height, width))
+    return resize(picture, max(1, round(width * scale)), max(1, round(height * scale)), "area")
+
+
 def shrink(rgb: Pixels, width: int, height: int) -> Pixels:
     """A smaller picture, by area."""
     while rgb.shape[1] >= 2 * width and rgb.shape[0] >= 2 * height:

@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import PIL.Image
 from PIL import (
     AvifImagePlugin,
@@ -24,6 +25,7 @@ from PIL import (
 
 from anidata.errors import BadImage
 from anidata.imaging import foreign
+from anidata.imaging.fit import Pixels
 from anidata.imaging.headers import check_size
 
 WEBP_KIND = 16  # bytes of a WebP that say what it is; its size stands behind them
@@ -89,6 +91,17 @@ def load(data: bytes, form: str, limit: int) -> PIL.Image.Image:
 def cropped(opened: PIL.Image.Image, box: tuple[int, int, int, int]) -> PIL.Image.Image:
     """A part of a loaded picture; Image.crop would ask Pillow's limit."""
     return opened._new(opened.im.crop(box))  # noqa: SLF001
+
+
+def framed(pixels: Pixels, left: int, top: int, right: int, bottom: int) -> Pixels:
+    """A GIF's frame on its canvas, transparent around it."""
+    height, width = pixels.shape[:2]
+    if (left, top, right, bottom) == (0, 0, width, height):
+        return pixels
+    box = np.s_[top:bottom, left:right]
+    canvas = np.zeros((height, width, 4), np.uint8)
+    canvas[box] = np.asarray(PIL.Image.fromarray(np.ascontiguousarray(pixels[box])).convert("RGBA"))
+    return canvas
 
 
 def _check_strips(opened: Any, size: int) -> None:

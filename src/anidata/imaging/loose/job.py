@@ -4,8 +4,9 @@ What stands where a picture should go is kept, unless it is our own (its mark sa
 command of the same picture: then it is done before, or, made with other settings or of other bytes, replaced.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from anidata import __version__, recipe, storage
 from anidata.errors import BadImage, SourceError
-from anidata.imaging import decode
+from anidata.imaging import decode, lines
 from anidata.imaging.loose import marks, pictures, targets, writing
 from anidata.imaging.loose.marks import Mark
 from anidata.imaging.loose.pictures import Picture
@@ -39,6 +40,7 @@ class Job:
     output: Path
     overwrite: bool = False  # also files of the user's; never one that is read
     reads: tuple[Path, ...] = ()  # files beside the pictures
+    invert: bool | None = None  # pictures are white lines; None: as each is seen
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Done:
     kept: dict[str, str] = field(default_factory=dict)  # path → why nothing was written there
     failed: dict[str, str] = field(default_factory=dict)  # picture's path → code and message
     left_out: int = 0  # our own outputs among the inputs
+    inverted: list[str] = field(default_factory=list)  # pictures that were seen to be white lines
 
     @property
     def is_whole(self) -> bool:
@@ -76,16 +79,48 @@ class Work:
 
     def each(self, settings: Sequence[Any], made: Callable[[Pixels], bytes]) -> Done:
         """Make a PNG of each picture. settings: all else that it depends on."""
+        return self.each_of(lambda _: settings, lambda _, rgb: made(rgb))
+
+    def each_of(
+        self, settings: Callable[[Picture], Sequence[Any]], made: Callable[[Picture, Pixels], bytes]
+    ) -> Done:
+        """Make a PNG of each picture, where that and the settings depend on which it is."""
         for picture, target in self._targets():
             try:
                 data = _bytes_of(picture.path)
-                things = (__version__, self.job.command, storage.key_of(data), list(settings))
-                source = marks.way(picture.path, target.path.parent)
-                mark = Mark(self.job.command, source, recipe.fingerprint(*things))
-                self._write(target, mark, lambda data=data: made(_pixels_of(data)))  # type: ignore[misc]
+                mark = Mark(
+                    self.job.command,
+                    marks.way(picture.path, target.path.parent),
+                    self._fingerprint(storage.key_of(data), settings(picture)),
+                )
+                self._write(target, mark, lambda p=picture, d=data: made(p, self._pixels_of(p, d)))  # type: ignore[misc]
             except BadImage as error:
                 self.done.failed[str(picture.path)] = str(error)
         return self.done
+
+    def beside(self, paths: Collection[Path]) -> "Work":
+        """The same work, with other files that are read, which are none of its pictures."""
+        read = {os.path.realpath(path) for path in paths}
+        left = [picture for picture in self.pictures if os.path.realpath(picture.path) not in read]
+        return replace(
+            self, guard=Guard([*(p.path for p in self.pictures), *self.job.reads, *paths]), pictures=left
+        )
+
+    def _fingerprint(self, key: str, settings: Sequence[Any]) -> str:
+        return recipe.fingerprint(__version__, self.job.command, key, self._told(settings))
+
+    def _told(self, settings: Sequence[Any]) -> list[Any]:
+        """The settings, with what the job says itself."""
+        return [*settings, *([] if self.job.invert is None else [{"invert": self.job.invert}])]
+
+    def _pixels_of(self, picture: Picture, data: bytes) -> Pixels:
+        invert = self.job.invert
+        if invert is None and marks.read(picture.path):  # what we made is black on white
+            invert = False
+        rgb, inverted = lines.black_on_white(decode.layers(data, MAX_PIXELS), invert)
+        if inverted and invert is None:
+            self.done.inverted.append(str(picture.path))
+        return rgb
 
     def sheet(
         self, name: str, paths: Sequence[Path], settings: Sequence[Any], shown: Callable[[Pixels], Pixels],
@@ -103,7 +138,7 @@ class Work:
         writing.sweep(target.top, target.path.parent)
         source = recipe.fingerprint(sorted(marks.way(path, target.path.parent) for path in paths))
         keys = [[picture.relative.name, key] for picture, key, _ in read]
-        mark = Mark(pictures.SHEET, source, recipe.fingerprint(__version__, keys, list(settings)))
+        mark = Mark(pictures.SHEET, source, recipe.fingerprint(__version__, keys, self._told(settings)))
         self._write(target, mark, lambda: made([(picture, rgb) for picture, _, rgb in read]))
         return self.done
 
@@ -125,7 +160,7 @@ class Work:
         for picture in self.pictures:
             try:
                 data = _bytes_of(picture.path)
-                rgb = shown(_pixels_of(data))
+                rgb = shown(self._pixels_of(picture, data))
             except BadImage as error:
                 self.done.failed[str(picture.path)] = str(error)
             else:
@@ -179,12 +214,13 @@ def plan(paths: Sequence[Path], job: Job) -> Work:
 
 def read(path: Path) -> Pixels:
     """The pixels of a loose picture, (h, w, 3). Raises: BadImage: it can't be read."""
-    return _pixels_of(_bytes_of(path))
+    return decode.decode(_bytes_of(path), MAX_PIXELS).rgb
+
+
+def read_layers(path: Path) -> Pixels:
+    """The same before it is laid on white, with its alpha. Raises: BadImage: it can't be read."""
+    return decode.layers(_bytes_of(path), MAX_PIXELS)
 
 
 def _bytes_of(path: Path) -> bytes:
     return storage.read(storage.Reference(storage.uri_of(path)), Path(), MAX_BYTES, links=True)
-
-
-def _pixels_of(data: bytes) -> Pixels:
-    return decode.decode(data, MAX_PIXELS).rgb

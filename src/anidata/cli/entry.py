@@ -11,7 +11,14 @@ import typer.core
 
 import anidata
 from anidata import registry
-from anidata.cli import ctrl_c, curate, inspect, pictures, weights  # noqa: F401  those add their commands
+from anidata.cli import (  # noqa: F401  those add their commands
+    ctrl_c,
+    curate,
+    evaluate,
+    inspect,
+    pictures,
+    weights,
+)
 from anidata.cli.common import GOES_ON, MayImportPandas, app
 from anidata.engine import printing
 from anidata.engine.startup import slim

@@ -17,6 +17,7 @@ from anidata.training.compared import Compared
 from anidata.training.metrics import Figure
 from anidata.training.metrics.ssim import WINDOW, terms
 
+SKIPPED = "too small"  # why no picture has it
 VERSION = 1
 QUICK, EXTRACTOR = False, ""
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)

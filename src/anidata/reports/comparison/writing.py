@@ -1,0 +1,65 @@
+"""Writes a report into a folder of its own: index.html, README.md, JSON, CSV and the pictures."""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from anidata import ownership, storage, workspace
+from anidata.errors import WorkspaceError
+from anidata.reports.comparison import tables
+from anidata.reports.comparison.page import page
+
+Document = dict[str, Any]
+
+FORMAT, KIND = 1, "evaluation"  # of the mark
+PAGE = "index.html"
+
+
+def write(folder: Path, document: Document, rows: Sequence[Document], files: Mapping[str, bytes]) -> Path:
+    """Write all of it; what an earlier evaluation has left there is written over. Returns: the page's path.
+
+    Raises: WorkspaceError: a folder with other things in it. Locked: another one writes there.
+        StorageError: it can't be written.
+    """
+    folder = folder.absolute()
+    check(folder)
+    with workspace.held(folder, lambda: None):
+        if ownership.read_mark(folder, ownership.OTHER) is None:
+            mark = {"format": FORMAT, "kind": KIND, "id": secrets.token_hex(8)}
+            storage.publish_json(folder / ownership.OTHER, mark)
+        for name, data in _contents(document, rows).items():
+            storage.publish(folder / name, data)
+        for name, data in files.items():
+            storage.publish(folder / name, data)
+        storage.publish(folder / PAGE, page(document, files).encode())
+    return folder / PAGE
+
+
+def _contents(document: Document, rows: Sequence[Document]) -> dict[str, bytes]:
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    return {
+        "evaluation.json": text.encode("utf-8", "surrogatepass"),
+        "figures.csv": tables.figures_csv(document).encode(),
+        "pictures.csv": tables.pictures_csv(rows).encode(),
+        "README.md": tables.markdown(document).encode(),
+    }
+
+
+def check(folder: Path) -> None:
+    """See that a report may be written there.
+
+    Raises: WorkspaceError: it isn't new, empty, or an earlier report's.
+    """
+    folder = folder.absolute()
+    storage.refuse_bytes(folder, WorkspaceError)
+    if folder.exists() and not folder.is_dir():
+        raise WorkspaceError(f"{folder} is a file; a report is a folder. Name another one: -o DIR")
+    mark = ownership.read_mark(folder, ownership.OTHER) if folder.is_dir() else None
+    begun = (ownership.LOCK, ownership.HOLDER)
+    strangers = (
+        mark is None and folder.is_dir() and any(below.name not in begun for below in folder.iterdir())
+    )
+    if strangers or (mark is not None and mark.get("kind") != KIND):
+        raise WorkspaceError(f"{folder} has other files in it and is no report. Name another folder: -o DIR")

@@ -1,0 +1,116 @@
+"""Compare trained baselines on a data set's split: `evaluate` puts together what a command asks for."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+from anidata import recipe
+from anidata.dataset.samples import Samples, load_dataset
+from anidata.errors import DatasetError, RecipeError
+from anidata.training.evaluation import contestants, document, protocols, scoring, touched
+from anidata.training.evaluation.colorizers import TRIVIAL, Colorizer, TrainingPictures, Trivial
+from anidata.training.evaluation.contestants import Model, runs_of
+from anidata.training.evaluation.document import Config, Evaluation
+from anidata.training.evaluation.pages import Pages, open_pages
+from anidata.training.evaluation.protocols import Protocol
+from anidata.training.run.folder import digest_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a command asks for."""
+
+    runs: Sequence[Path]
+    dataset: Path
+    split: str = "val"
+    settings: Sequence[str] = ()  # as --set gives them, evaluate.KEY=VALUE
+    device: str = "auto"
+    model: Path | None = None  # the runs' own model file, where it is none of the registry, nor trusted
+
+
+def evaluate(order: Order) -> Evaluation:
+    """Compare runs, and the trivial colorizers, on a split.
+
+    Raises: RecipeError: a wrong setting, or runs that can't be compared. RunError: no run, or without
+        weights. DatasetError: no data set, an empty split. UnknownPart: no such split or style.
+    """
+    chosen = configured(order.settings)
+    models = contestants.open_all(order.runs, order.device, order.model)
+    dataset, digest = order.dataset.absolute(), digest_of(order.dataset / "manifest.json")
+    size = models[0].runs[0].chosen.train.size
+    pages = open_pages(dataset, order.split, chosen.styles, size, chosen.pictures)
+    _check_clusters(pages)
+    if not chosen.other:
+        contestants.check_dataset(models, dataset, digest)
+    contestants.check_shared(models, pages.styles, chosen.hints)
+    models = contestants.seen_by_chance(models, pages, chosen.hints)
+    shelf = scoring.open_shelf(models[0].runs[0].device)
+    meeting = _colorizers(models, pages, chosen, size)
+    tables = scoring.score(pages, meeting, shelf, batch=chosen.batch, samples=chosen.samples)
+    found = document.Found(
+        chosen=chosen,
+        split=order.split,
+        digest=digest,
+        models=models,
+        pages=pages,
+        shelf=shelf,
+        tables=tables,
+        meeting=meeting,
+        looks=_looks(models, order.split, digest),
+    )
+    return document.document_of(found)
+
+
+def configured(settings: Sequence[str]) -> Config:
+    """The config of `--set evaluate.KEY=VALUE`. Raises: RecipeError: another table, or no such setting."""
+    nothing: recipe.Document = {}
+    tables = reduce(recipe.assigned, settings, nothing)
+    if others := sorted(tables.keys() - {"evaluate"}):
+        raise RecipeError(f"--set {others[0]}.…: no such table here. Write evaluate.KEY=VALUE.")
+    return recipe.build(Config, tables.get("evaluate", {}), "--set, [evaluate]")
+
+
+def _check_clusters(pages: Pages) -> None:
+    """Raises: DatasetError: a split of one cluster."""
+    if len({pages.clusters[pages.samples.key(number)] for number in pages.numbers}) == 1:
+        raise DatasetError(
+            f"{pages.samples.root}: all pictures of the split '{pages.samples.split}' are of one cluster: "
+            "nothing tells how far another would differ. Take another split, more pictures, or a larger "
+            "share: anidata shard WORK --set 'shard.splits={…}'"
+        )
+
+
+def _colorizers(
+    models: Sequence[Model], pages: Pages, chosen: Config, size: int
+) -> dict[Protocol, list[Colorizer]]:
+    """Who meets under each protocol: runs, and always the trivial ones."""
+    samples = load_dataset(pages.samples.root, models[0].runs[0].chosen.train.split)
+    assert isinstance(samples, Samples)
+    training = TrainingPictures(samples, size, chosen.training)
+    meeting: dict[Protocol, list[Colorizer]] = defaultdict(list)
+    for model in models:
+        for protocol in protocols.of(model.conditions, pages.styles, chosen.hints):
+            meeting[protocol] += model.runs
+    return {
+        protocol: [*of, *(Trivial(name, training) for name in TRIVIAL)] for protocol, of in meeting.items()
+    }
+
+
+def _looks(models: Sequence[Model], split: str, digest: str) -> list[str]:
+    """Record that the runs were looked at, where the split is one to be kept; sentences on earlier looks."""
+    notes = []
+    for trained in runs_of(models):
+        train = trained.chosen.train
+        if split in (train.split, train.validation):
+            continue
+        look = touched.Touch(digest, split, digest_of(trained.run.weights))
+        before = [one for one in touched.touches(trained.run, digest, split) if one != look]
+        touched.record(trained.run, look)
+        if before:
+            notes.append(
+                f"{trained.name} was measured on {split} before, with {len(before)} other weights: "
+                "what is chosen by these figures is no longer unseen."
+            )
+    return notes

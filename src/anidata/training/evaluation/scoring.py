@@ -1,0 +1,194 @@
+"""Figures of every picture, colorizer and protocol: pictures are read once, and forgotten batch by batch."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from anidata import registry
+from anidata.engine import progress
+from anidata.training import weights
+from anidata.training.compared import Compared
+from anidata.training.data.loader import floats
+from anidata.training.evaluation.colorizers import Colorizer
+from anidata.training.evaluation.pages import Page, Pages
+from anidata.training.evaluation.protocols import Protocol
+from anidata.training.metrics import Figure, ciede2000
+
+Pixels = npt.NDArray[np.uint8]
+Row = npt.NDArray[np.float64]  # (pictures,)
+
+NO_WEIGHTS = "no weights"  # why a figure is skipped
+DIVERSITY = Figure("higher", "ΔE00", 0, 100, "mean difference between samples of one page")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The metrics that can be taken here."""
+
+    modules: Mapping[str, ModuleType]
+    networks: Mapping[str, Any]  # extractor → network
+    skipped: Mapping[str, str]  # metric → why not
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        return {name: figure for module in self.modules.values() for name, figure in module.FIGURES.items()}
+
+    def of_pictures(self, compared: Compared) -> dict[str, Row]:
+        """All figures of single pictures."""
+        values: dict[str, Row] = {}
+        for module in self.modules.values():
+            if not is_of_sets(module):
+                network = [self.networks[module.EXTRACTOR]] if module.EXTRACTOR else []
+                of_module = module.metric(compared, *network)
+                values |= {name: figure.double().cpu().numpy() for name, figure in of_module.items()}
+        return values
+
+    def features(self, pictures: Tensor) -> dict[str, Tensor]:
+        """By metric of sets: what it takes of pictures (b, 3, h, w), float64 (b, d)."""
+        seen: dict[str, Tensor] = {}
+        for name, module in self.modules.items():
+            if is_of_sets(module):
+                network = self.networks[module.EXTRACTOR] if module.EXTRACTOR else module.features
+                seen[name] = network(pictures).double().cpu()
+        return seen
+
+
+@dataclass
+class Scores:
+    """Of one colorizer under one protocol."""
+
+    figures: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    best: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))  # of several samples
+    diversity: list[Row] = field(default_factory=list)
+    features: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+
+    def row(self, name: str) -> Row:
+        return np.concatenate(self.figures[name])
+
+    def best_row(self, name: str) -> Row:
+        return np.concatenate(self.best[name])
+
+
+@dataclass
+class Table:
+    """Of one protocol: the scores by colorizer, and the truths' features."""
+
+    protocol: Protocol
+    scores: dict[str, Scores] = field(default_factory=lambda: defaultdict(Scores))
+    truths: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+
+
+def is_of_sets(module: ModuleType) -> bool:
+    """Whether a metric is of a whole set's features, not of each picture."""
+    return bool(getattr(module, "SET", False))
+
+
+def open_shelf(device: torch.device) -> Shelf:
+    """All metrics whose weights are here."""
+    every = {name: registry.load("metrics", name) for name in registry.names("metrics")}
+    wanted = sorted({module.EXTRACTOR for module in every.values() if module.EXTRACTOR})
+    networks = {name: weights.load(name, device) for name in wanted if weights.available(name)}
+    there = {name: m for name, m in every.items() if not m.EXTRACTOR or m.EXTRACTOR in networks}
+    return Shelf(there, networks, {name: NO_WEIGHTS for name in every if name not in there})
+
+
+def score(
+    pages: Pages,
+    colorizers: Mapping[Protocol, Sequence[Colorizer]],
+    shelf: Shelf,
+    *,
+    batch: int,
+    samples: int,
+) -> list[Table]:
+    """The tables of all protocols. samples: of each page, by colorizers that draw by chance."""
+    tables = [Table(protocol) for protocol in sorted(colorizers)]
+    shown = progress.display("evaluate", len(pages))
+    done = 0
+    for number, group in enumerate(pages.batches(batch)):
+        for table in tables:
+            _add(table, group, number, colorizers[table.protocol], shelf, samples)
+        done += len(group)
+        shown.update(done)
+    shown.close()
+    return tables
+
+
+@torch.no_grad()
+def _add(
+    table: Table,
+    group: Sequence[Page],
+    number: int,
+    colorizers: Sequence[Colorizer],
+    shelf: Shelf,
+    samples: int,
+) -> None:
+    """One batch of pages under one protocol, by all its colorizers."""
+    truth = tensor(np.stack([page.color for page in group]))
+    for name, features in shelf.features(truth).items():
+        table.truths[name].append(features)
+    for colorizer in colorizers:
+        scores = table.scores[colorizer.name]
+        outputs = (
+            tensor(colorizer.color(group, table.protocol, number, again))
+            for again in range(samples if colorizer.is_random else 1)
+        )
+        _add_outputs(scores, outputs, truth, lines(group, table.protocol), shelf)
+
+
+def _add_outputs(
+    scores: Scores, outputs: Iterator[Tensor], truth: Tensor, line: Tensor | None, shelf: Shelf
+) -> None:
+    """The figures of the first output, and what further samples add to them."""
+    seen: list[Tensor] = []
+    best: dict[str, Row] = {}
+    for output in outputs:
+        values = shelf.of_pictures(Compared(output, truth, line))
+        if not seen:
+            for name, row in values.items():
+                scores.figures[name].append(row)
+            for name, features in shelf.features(output).items():
+                scores.features[name].append(features)
+        best = {name: _better(shelf.figures[name], best.get(name, row), row) for name, row in values.items()}
+        seen.append(output)
+    if len(seen) > 1:
+        for name, row in best.items():
+            scores.best[name].append(row)
+        scores.diversity.append(_diversity(seen))
+
+
+def _better(figure: Figure, one: Row, other: Row) -> Row:
+    return np.where(loss(figure, other) < loss(figure, one), other, one)
+
+
+def loss(figure: Figure, values: Row) -> Row:
+    """The less, the better each value is."""
+    signs = {"higher": -values, "lower": values, "one": np.abs(values - 1)}
+    return signs[figure.better]
+
+
+def _diversity(samples: Sequence[Tensor]) -> Row:
+    """The mean difference between the samples of each page: of all pairs, ΔE00."""
+    apart = [
+        ciede2000.metric(Compared(one, other, None))["ciede2000"] for one, other in combinations(samples, 2)
+    ]
+    return torch.stack(apart).mean(dim=0).double().cpu().numpy()
+
+
+def lines(group: Sequence[Page], protocol: Protocol) -> Tensor | None:
+    """The lines that colorizers were told: (b, 1, h, w) in [-1, 1]; None where none were."""
+    if not protocol.style:
+        return None
+    return floats(torch.from_numpy(np.stack([page.lines[protocol.style] for page in group])[:, None]))
+
+
+def tensor(pictures: Pixels) -> Tensor:
+    """uint8 (b, h, w, 3) → float32 (b, 3, h, w) in [-1, 1]."""
+    return floats(torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy()))

@@ -1,0 +1,185 @@
+"""Pictures for the report: where the leading model is best, middling and worst, and where figures disagree.
+
+Each row is one page: what was told, the truth, and each model's picture with its map of differences.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from anidata.imaging import encode
+from anidata.training.compared import Compared
+from anidata.training.evaluation import protocols
+from anidata.training.evaluation.colorizers import Colorizer
+from anidata.training.evaluation.pages import Page, Pages
+from anidata.training.evaluation.protocols import Protocol
+from anidata.training.evaluation.scoring import loss, tensor
+from anidata.training.evaluation.summary import Document, Measured, number
+from anidata.training.metrics import ciede2000
+from anidata.training.run import grids
+
+Pixels = npt.NDArray[np.uint8]
+
+BY = "ciede2000"  # the figure that best and worst are chosen by
+PERCEPTUAL = ("lpips", "lpips_vgg", "msssim", "ssim")  # the first that is known is held against PSNR
+COLUMNS = 6  # models in a row
+HOTTEST = 40.0  # ΔE00 that is drawn as the lightest
+QUALITY = 92  # of the JPEGs
+KINDS = ("best", "median", "worst", "disagreement")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The sheets of each table, and their pictures' bytes by path."""
+
+    sheets: list[list[Document]]
+    files: dict[str, bytes]
+
+
+def make(
+    measured: Sequence[Measured],
+    tables: Sequence[Document],
+    meeting: Mapping[Protocol, Sequence[Colorizer]],
+    pages: Pages,
+    batch: int,
+    count: int,
+) -> Shown:
+    """The sheets of all tables. count: pictures in each; batch: as for the figures, for the same chance."""
+    shown = Shown([], {})
+    for number_, (one, table) in enumerate(zip(measured, tables, strict=True)):
+        painters = _painters(one, meeting[one.table.protocol])
+        chosen = _chosen(one, _leader(one, table), count)
+        places = sorted({place for places in chosen.values() for place in places})
+        rows = {place: _row(one.table.protocol, painters, pages, place, batch) for place in places}
+        for place, row in rows.items():
+            shown.files[_path(number_, place)] = encode.encode_color(row, "jpeg", QUALITY)
+        columns = [
+            *_told(one.table.protocol),
+            "truth",
+            *(c for p in painters for c in (p.name, "difference")),
+        ]
+        shown.sheets.append(
+            [
+                {
+                    "kind": kind,
+                    "note": _note(kind, one),
+                    "columns": columns,
+                    "rows": [_caption(one, pages, number_, place) for place in of],
+                }
+                for kind, of in chosen.items()
+            ]
+        )
+    return shown
+
+
+def _painters(one: Measured, there: Sequence[Colorizer]) -> list[Colorizer]:
+    """The first run of each model, as many as a row has room for."""
+    first = [names[0] for who, names in one.members.items() if who not in one.trivial]
+    return [colorizer for colorizer in there if colorizer.name in first][:COLUMNS]
+
+
+def _leader(one: Measured, table: Document) -> str:
+    """The trained model that stands first in the ranking, or the first there is."""
+    trained = [who for who in one.members if who not in one.trivial]
+    return next((row["name"] for row in table["ranking"] if row["name"] in trained), trained[0])
+
+
+def _chosen(one: Measured, leader: str, count: int) -> dict[str, list[int]]:
+    """By kind the places of the pages that are shown, the foremost first."""
+    order = _order(one, BY, leader)
+    middle = max(0, (len(order) - count) // 2)
+    perceptual = _perceptual(one)
+    apart = np.abs(_ranks(one, "psnr", leader) - _ranks(one, perceptual, leader))
+    return {
+        "best": order[:count],
+        "median": order[middle : middle + count],
+        "worst": order[::-1][:count],
+        "disagreement": np.argsort(-apart, kind="stable")[:count].tolist(),
+    }
+
+
+def _perceptual(one: Measured) -> str:
+    """The first of PERCEPTUAL that has a value here."""
+    who = next(iter(one.members))
+    there = (name for name in PERCEPTUAL if name in one.figures)
+    return next(name for name in there if not np.isnan(one.values(name, who)).all())
+
+
+def _order(one: Measured, name: str, who: str) -> list[int]:
+    """The places of the pages, that with the best value first."""
+    values = loss(one.shelf.figures[name], one.values(name, who)).mean(axis=0)
+    places: list[int] = np.argsort(np.nan_to_num(values, nan=np.inf), kind="stable").tolist()
+    return places
+
+
+def _ranks(one: Measured, name: str, who: str) -> npt.NDArray[np.int64]:
+    return np.argsort(np.asarray(_order(one, name, who)))
+
+
+def _row(protocol: Protocol, painters: Sequence[Colorizer], pages: Pages, place: int, batch: int) -> Pixels:
+    """(size, width, 3): the columns beside each other."""
+    number_, within = divmod(place, batch)
+    group = [pages.page(n) for n in range(number_ * batch, min(len(pages), (number_ + 1) * batch))]
+    page = group[within]
+    columns = [*_told_pictures(page, protocol), page.color]
+    for painter in painters:
+        output = painter.color(group, protocol, number_)[within]
+        columns += [output, difference_map(output, page.color)]
+    return np.concatenate(
+        [np.pad(c, ((0, 0), (0, grids.GAP), (0, 0)), constant_values=255) for c in columns], axis=1
+    )
+
+
+def _names(protocol: Protocol) -> list[str]:
+    return [*protocol.conditions, *(["hints"] if protocol.hints else [])]
+
+
+def _told(protocol: Protocol) -> list[str]:
+    return [name for name in _names(protocol) if name != "none"]
+
+
+def _told_pictures(page: Page, protocol: Protocol) -> list[Pixels]:
+    """A picture of each condition that was told."""
+    names = _names(protocol)
+    told = protocols.batch([page], names, protocol, torch.device("cpu"))
+    made = zip(names, grids.shown(names, told.condition), strict=True)
+    return [to_picture(picture) for name, picture in made if name != "none"]
+
+
+def to_picture(picture: torch.Tensor) -> Pixels:
+    """float32 (1, 3, h, w) in [-1, 1] → uint8 (h, w, 3)."""
+    levels = ((picture[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return np.ascontiguousarray(levels.permute(1, 2, 0).numpy())
+
+
+def difference_map(output: Pixels, truth: Pixels) -> Pixels:
+    """ΔE00 of each pixel as a color, from black (none) to light yellow (HOTTEST or more)."""
+    compared = Compared(tensor(output[None]), tensor(truth[None]), None)
+    apart = ciede2000.difference(compared.output_lab, compared.truth_lab)[0].numpy()
+    levels = np.rint(np.clip(apart / HOTTEST, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1], np.uint8)
+
+
+def _note(kind: str, one: Measured) -> str:
+    if kind != "disagreement":
+        return f"by {BY}"
+    return f"where psnr and {_perceptual(one)} rank the pages the most unlike"
+
+
+def _caption(one: Measured, pages: Pages, table: int, place: int) -> Document:
+    """What stands beside a row: the page's key and each model's figures."""
+    shown: dict[str, Any] = {}
+    for who in one.members:
+        if who not in one.trivial:
+            names = [BY, "psnr", _perceptual(one)]
+            shown[who] = {name: number(float(one.values(name, who)[:, place].mean())) for name in names}
+    return {"key": pages.samples.key(pages.numbers[place]), "file": _path(table, place), "figures": shown}
+
+
+def _path(table: int, place: int) -> str:
+    return f"pictures/{table}-{place:06d}.jpg"

@@ -133,7 +133,7 @@ def _grouped(opened: Sequence[Trained]) -> list[Model]:
         groups[next(alike, len(groups))].append(trained)
     names: list[str] = []
     for group in groups.values():
-        name = _common([trained.name for trained in group])
+        name = common_name([trained.name for trained in group])
         names.append(name if name and name not in (*names, *colorizers.TRIVIAL) else _numbered(group, names))
     return [Model(name, tuple(group)) for name, group in zip(names, groups.values(), strict=True)]
 
@@ -144,7 +144,7 @@ def _is_sibling(group: Sequence[Trained], trained: Trained) -> bool:
     return differing in ([], ["train.seed"]) and trained.chosen.train.seed not in seeds
 
 
-def _common(names: Sequence[str]) -> str:
+def common_name(names: Sequence[str]) -> str:
     """What the names of a recipe's runs begin with, without what counts them."""
     if len(names) == 1:
         return names[0]

@@ -50,9 +50,9 @@ def _blurred(pictures: Tensor) -> Tensor:
     height, width = pictures.shape[3:]
     steps = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
     weights = torch.exp(-0.5 * (steps / SIGMA) ** 2)
-    shares = (weights / weights.sum()).tolist()
+    shares: list[float] = (weights / weights.sum()).tolist()
     padded = F.pad(pictures.flatten(0, 1), [WINDOW // 2] * 4, mode="reflect")
-    down = padded[..., :height, :] * shares[0]
+    down: Tensor = padded[..., :height, :] * shares[0]
     for n, share in enumerate(shares[1:], 1):
         down.add_(padded[..., n : n + height, :], alpha=share)
     across: Tensor = down[..., :width] * shares[0]

@@ -1,7 +1,7 @@
 # In this order on a fresh clone: make demo, make test, make check.
 #
 # make demo      the quickstart recipe over the bundled art
-# make demo-train   a minute's training of each family on what that made: to see that all works
+# make demo-train   a minute's training of each family on what that made, compared: to see that all works
 # make test      every test but those marked slow
 # make test-slow every test, as CI runs them
 # make torture   hundreds of kills, full disks, Ctrl-Cs and links: an hour or more; disks take root
@@ -25,6 +25,7 @@ demo-train: demo
 	for family in $(FAMILIES); do \
 		$(BIN)/anidata train-baseline $$family demo/dataset demo/runs/$$family --preset smoke || exit; \
 	done
+	$(BIN)/anidata evaluate $(FAMILIES:%=demo/runs/%) --data demo/dataset -o demo/report
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not slow"

@@ -134,7 +134,10 @@ def test_hints_lie_where_the_picture_lies_on_its_page():
         (paper()[..., 0], "it has no transparency"),
         (np.dstack([paper(), paper()[..., 0]]), "it is opaque all over. Leave out the picture"),
         (np.zeros((1024, 1024, 4), np.uint8), "nothing in it is half opaque or more. Paint with an opaque"),
-        (layer((5, 5, RED), width=1000), "it is 1000 x 1024 px, and the picture 1024 x 1024.*Save it at 1024"),
+        (
+            layer((5, 5, RED), width=1000),
+            "it is 1000 x 1024 px, and the picture 1024 x 1024.*Save it at 1024",
+        ),
         (layer((0, 0, RED), height=2, width=4), "it is 4 x 2 px, and the picture 1024 x 1024"),
     ],
 )
@@ -144,7 +147,9 @@ def test_hints_that_are_none_are_refused_with_the_remedy(given, refused):
 
 
 def test_a_model_without_hints_refuses_them():
-    with pytest.raises(RecipeError, match=r"--hints: this model was trained with lineart, and would ignore it"):
+    with pytest.raises(
+        RecipeError, match=r"--hints: this model was trained with lineart, and would ignore it"
+    ):
         seen(paper(), layer((5, 5, RED)), ("lineart",))
 
 

@@ -23,7 +23,7 @@ class Listener:
 
     def step(self, batch, generator, update): ...
 
-    def sample(self, batch, generator):
+    def sample(self, batch, _generator):
         self.condition = batch.condition[0].numpy()
         return torch.zeros(1, 3, SIZE, SIZE)
 
@@ -134,7 +134,10 @@ def test_hints_lie_where_the_picture_lies_on_its_page():
         (paper()[..., 0], "it has no transparency"),
         (np.dstack([paper(), paper()[..., 0]]), "it is opaque all over. Leave out the picture"),
         (np.zeros((1024, 1024, 4), np.uint8), "nothing in it is half opaque or more. Paint with an opaque"),
-        (layer((5, 5, RED), width=1000), "it is 1000 x 1024 px, and the picture 1024 x 1024.*Save it at 1024"),
+        (
+            layer((5, 5, RED), width=1000),
+            "it is 1000 x 1024 px, and the picture 1024 x 1024.*Save it at 1024",
+        ),
         (layer((0, 0, RED), height=2, width=4), "it is 4 x 2 px, and the picture 1024 x 1024"),
     ],
 )
@@ -144,7 +147,9 @@ def test_hints_that_are_none_are_refused_with_the_remedy(given, refused):
 
 
 def test_a_model_without_hints_refuses_them():
-    with pytest.raises(RecipeError, match=r"--hints: this model was trained with lineart, and would ignore it"):
+    with pytest.raises(
+        RecipeError, match=r"--hints: this model was trained with lineart, and would ignore it"
+    ):
         seen(paper(), layer((5, 5, RED)), ("lineart",))
 
 
@@ -160,7 +165,7 @@ def test_a_file_of_many_painted_pixels_is_read_in_strips():
     given = rng.integers(0, 256, (999, 777, 4), dtype=np.uint8)
     given[..., 3] = 255 * (given[..., 3] > 250)
     color, mask = hints.page(given, SIZE, given.shape)
-    rows, columns = fit.inner_box(given.shape, SIZE, "pad")
+    _, columns = fit.inner_box(given.shape, SIZE, "pad")
     down = ((np.arange(999) + 0.5) * SIZE / 999).astype(int)
     across = ((np.arange(777) + 0.5) * (columns.stop - columns.start) / 777).astype(int)
     for row in range(0, SIZE, 7):

@@ -23,7 +23,7 @@ class Listener:
 
     def step(self, batch, generator, update): ...
 
-    def sample(self, batch, generator):
+    def sample(self, batch, _generator):
         self.condition = batch.condition[0].numpy()
         return torch.zeros(1, 3, SIZE, SIZE)
 
@@ -165,7 +165,7 @@ def test_a_file_of_many_painted_pixels_is_read_in_strips():
     given = rng.integers(0, 256, (999, 777, 4), dtype=np.uint8)
     given[..., 3] = 255 * (given[..., 3] > 250)
     color, mask = hints.page(given, SIZE, given.shape)
-    rows, columns = fit.inner_box(given.shape, SIZE, "pad")
+    _, columns = fit.inner_box(given.shape, SIZE, "pad")
     down = ((np.arange(999) + 0.5) * SIZE / 999).astype(int)
     across = ((np.arange(777) + 0.5) * (columns.stop - columns.start) / 777).astype(int)
     for row in range(0, SIZE, 7):

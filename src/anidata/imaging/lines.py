@@ -7,8 +7,12 @@ others.
 
 White lines on black are the same in negative, and more: what isn't ground is light (96 levels above it),
 has few tones between, is thin, and runs on, so that a moon and stars are none. Of those 180 drawings in
-negative 160 are seen as such, and 20, in which white areas weigh as much, can't be told from a dark picture
-of light things: they are refused. Of those color pictures and others, dark by any factor, none is either.
+negative 157 are seen as such (as JPEG of quality 60: 158; as chalk with noise: 160), 2 aren't, and 21, in
+which white areas weigh as much as lines, can't be told from a dark picture of light things: they are refused.
+None of 280 pictures is taken for white lines, or refused: as they are, without color, or at .5 to .1 of
+their light.
+
+On transparency white lines are those that leave nothing to see on white paper.
 """
 
 from typing import Literal

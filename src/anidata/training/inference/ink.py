@@ -5,10 +5,11 @@ Data sets are drawn at 512 px, with strokes of 3 px, and reduced by area. An art
 darkness: beside the area's mean a that a pixel has, and the darkest level m of it,
 
     a' = min(m, a + (gain − 1) · (a − O(a))), gain = pen · m / w, from 1 to 8
-    O: opening by 3 × 3, so what is wide, or a tone; w: the stroke's width times its level, ∑ a of 3 × 3 / 3
+    O: opening by 5 × 5, so what is wide; w: the stroke's width times its level, ∑ a of 5 × 5 / 5
 
-Ink grows no darker than it is on the drawing itself, strokes as wide as the pen stay as they are, and so do
-screentones. Nothing changes where nothing is reduced.
+at twice the page's size, where it is spread by a pixel. Ink grows no darker than it is on the drawing itself,
+strokes as wide as the pen stay as they are, and so do dots and screentones, which have no paper beside them.
+Nothing changes where nothing is reduced.
 
 Darkness at the middle of strokes (mean of the pixels darkest among their neighbors, of 38 drawings; 0 black,
 255 white), on pages of 256, 128 and 64 px: drawn by `ink` 9, 37, 82, which is what models are trained on.
@@ -31,6 +32,11 @@ MOST = 8.0  # times that a stroke may be thinner than the pen and still be as da
 
 FINE = 2  # times the page's side: where strokes are looked at, so that they are spread by less than a pixel
 LOSS = 4 / 3  # what the spreading takes from the middle of strokes
+WINDOW = np.ones((5, 5), np.uint8)  # in which strokes are looked at
+DARK = 64  # levels below the paper from which on there is a stroke, and no paper
+ABOUT = (9, 9)  # px, of which this much is paper about a tone at most, and about a stroke at least
+TONE, STROKE = 0.4, 0.5
+RUN = 8  # px that a stroke is long; what is shorter is a dot
 SPREAD_BY = np.array([0.25, 0.5, 0.25], np.float32)
 
 CLEAR = 24  # levels below the paper from which on there may be ink
@@ -65,15 +71,23 @@ def reduced(line: Pixels, width: int, height: int) -> Pixels:
 
 def _lacking(line: Pixels, most: Pixels, pen: float) -> Plane:
     """By how much thin strokes are to be darker to be a pen's. most: the darkest that a pixel stands for."""
-    ones = np.ones((3, 3), np.uint8)
     mean = (255 - line).astype(np.float32)
-    deepest = cv2.dilate(np.maximum(255 - most, 255 - line), ones).astype(np.float32)
-    window = np.ones((5, 5), np.uint8)
-    thin = mean - cv2.morphologyEx(mean, cv2.MORPH_OPEN, window)
-    width = cv2.boxFilter(mean, -1, (5, 5), normalize=False, borderType=cv2.BORDER_REPLICATE) / 5
-    gain = np.clip(pen * deepest / np.maximum(width, 1), 1, MOST)
-    more = cv2.sepFilter2D(LOSS * (gain - 1) * thin, -1, SPREAD_BY, SPREAD_BY)
-    return np.asarray(np.clip(more, 0, np.maximum(deepest - mean, 0)), np.float32)
+    deepest = np.maximum(255 - most, 255 - line)
+    spread = cv2.dilate(deepest, np.ones((3, 3), np.uint8)).astype(np.float32)
+    thin = mean - cv2.morphologyEx(mean, cv2.MORPH_OPEN, WINDOW)
+    width = cv2.boxFilter(mean, -1, WINDOW.shape, normalize=False, borderType=cv2.BORDER_REPLICATE) / 5
+    gain = np.clip(pen * spread / np.maximum(width, 1), 1, MOST)
+    more = LOSS * (gain - 1) * thin * _strokes(deepest > DARK)
+    return np.asarray(np.clip(cv2.sepFilter2D(more, -1, SPREAD_BY, SPREAD_BY), 0, spread - mean), np.float32)
+
+
+def _strokes(dark: npt.NDArray[np.bool_]) -> Plane:
+    """How far pixels (h, w) are of strokes, 0 to 1: with paper beside them, and no specks."""
+    plain = dark.astype(np.uint8)
+    _, labels, pieces, _ = cv2.connectedComponentsWithStats(plain, connectivity=8)
+    runs = pieces[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) >= RUN
+    paper = cv2.boxFilter(1 - plain.astype(np.float32), -1, ABOUT, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(np.clip((paper - TONE) / (STROKE - TONE), 0, 1) * runs[labels], np.float32)
 
 
 def page(line: Pixels, size: int) -> Pixels:

@@ -12,8 +12,8 @@ strokes as wide as the pen stay as they are, and so do dots and screentones, whi
 Nothing changes where nothing is reduced.
 
 Levels at the middle of strokes (0 black; the pixels darkest among their neighbors, median over drawings) on
-pages of 256, 128 and 64 px: of 3 px of 512 by area 0, 64, 160; of 4 px of 4096 by area 176, 193, 196, here 11,
-77, 162. The lines that `ink` draws of 38 pictures, thick ones among them, have a mean of 9, 37, 82.
+pages of 256, 128 and 64 px: of 3 px of 512 by area 0, 64, 160; of 4 px of 4096 by area 176, 193, 196, here
+11, 77, 162. The lines that `ink` draws of 38 pictures, thick ones among them, have a mean of 9, 37, 82.
 """
 
 import cv2

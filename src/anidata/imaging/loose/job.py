@@ -7,6 +7,7 @@ command of the same picture: then it is done before, or, made with other setting
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,13 @@ class Work:
                     marks.way(picture.path, target.path.parent),
                     self._fingerprint(storage.key_of(data), settings(picture)),
                 )
-                self._write(target, mark, lambda p=picture, d=data: made(p, self._pixels_of(p, d)))  # type: ignore[misc]
+                self._write(target, mark, partial(self._made, picture, data, made))
             except BadImage as error:
                 self.done.failed[str(picture.path)] = str(error)
         return self.done
+
+    def _made(self, picture: Picture, data: bytes, made: Callable[[Picture, Pixels], bytes]) -> bytes:
+        return made(picture, self._pixels_of(picture, data))
 
     def beside(self, paths: Collection[Path]) -> "Work":
         """The same work, with other files that are read, which are none of its pictures."""
@@ -107,9 +111,9 @@ class Work:
         )
 
     def _fingerprint(self, key: str, settings: Sequence[Any]) -> str:
-        return recipe.fingerprint(__version__, self.job.command, key, self._told(settings))
+        return recipe.fingerprint(__version__, self.job.command, key, self._everything(settings))
 
-    def _told(self, settings: Sequence[Any]) -> list[Any]:
+    def _everything(self, settings: Sequence[Any]) -> list[Any]:
         """The settings, with what the job says itself."""
         return [*settings, *([] if self.job.invert is None else [{"invert": self.job.invert}])]
 
@@ -138,7 +142,7 @@ class Work:
         writing.sweep(target.top, target.path.parent)
         source = recipe.fingerprint(sorted(marks.way(path, target.path.parent) for path in paths))
         keys = [[picture.relative.name, key] for picture, key, _ in read]
-        mark = Mark(pictures.SHEET, source, recipe.fingerprint(__version__, keys, self._told(settings)))
+        mark = Mark(pictures.SHEET, source, recipe.fingerprint(__version__, keys, self._everything(settings)))
         self._write(target, mark, lambda: made([(picture, rgb) for picture, _, rgb in read]))
         return self.done
 

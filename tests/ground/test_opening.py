@@ -58,6 +58,7 @@ ALLOWED = {
     ("sources/archives/zip.py", "open"): "a member of a zip that is open",
     ("sources/web/url_lists.py", "gzip.open"): "a file that is open",
     ("sources/web/url_lists.py", "ParquetFile"): "a file that is open",
+    ("training/evaluation/pages.py", "ParquetFile"): "a file that is open",
     ("sources/listing/shards.py", "open"): "a URL, by fsspec",
     ("dataset/stream.py", "fsspec.open"): "a URL that was typed",
     (

@@ -1,4 +1,4 @@
-"""`anidata evaluate`: two runs and the trivial colorizers in one report; what can't be compared is refused."""
+"""`anidata evaluate`: runs and trivial colorizers in one report; what can't be compared is refused."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Planted colorizers: the order that the report gives them, the figures that catch each, samples by chance."""
+"""Planted colorizers: the order that the report gives them, and the figures that catch each."""
 
 from dataclasses import dataclass
 
@@ -67,7 +67,7 @@ class Planted:
     paint: object
     is_random: bool = False
 
-    def color(self, pages, protocol, number, again=0):
+    def color(self, pages, _protocol, number, again=0):
         made = np.stack([self.paint(page) for page in pages])
         if not self.is_random:
             return made

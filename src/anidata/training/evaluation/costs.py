@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from anidata import storage
 from anidata.catalog.damage import read_json
 from anidata.errors import StorageError
+from anidata.tar import opening
 from anidata.training.evaluation import colorizers
 from anidata.training.evaluation.colorizers import Trained
 from anidata.training.evaluation.pages import Page
@@ -76,8 +77,8 @@ def machine_name(device: torch.device) -> str:
 
 
 def _processor() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+    with suppress(OSError, UnicodeDecodeError):
+        for line in opening.read_text(Path("/proc/cpuinfo")).splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -77,7 +77,7 @@ def _spreads(document: Document, table: Document) -> Iterator[Plot]:
             quantiles = row["figures"][name].get("quantiles") or []
             if len(quantiles) > 1 and None not in quantiles:
                 step = 100 / (len(quantiles) - 1)
-                there[row["name"]] = [[place * step, value] for place, value in enumerate(quantiles)]
+                there[row["name"]] = [[number * step, value] for number, value in enumerate(quantiles)]
         if there:
             yield _plot(name, there)
 
@@ -90,9 +90,9 @@ def _plot(title: str, curves: Mapping[str, Sequence[Sequence[float]]]) -> Plot:
     lines = [
         Line(
             name,
-            COLORS[place % len(COLORS)],
+            COLORS[number % len(COLORS)],
             " ".join(f"{x / far * WIDE:.1f},{HIGH - (y - low) / tall * HIGH:.1f}" for x, y in points),
         )
-        for place, (name, points) in enumerate(curves.items())
+        for number, (name, points) in enumerate(curves.items())
     ]
     return Plot(title, lines, low, high, far)

@@ -59,8 +59,8 @@ def main_figures(document: Document) -> list[str]:
 
 def ordered(table: Document) -> list[Document]:
     """A table's rows, the best first; what wasn't ranked comes last."""
-    places = {entry["name"]: place for place, entry in enumerate(table["ranking"])}
-    rows: list[Document] = sorted(table["rows"], key=lambda row: places.get(row["name"], len(places)))
+    ranks = {entry["name"]: number for number, entry in enumerate(table["ranking"])}
+    rows: list[Document] = sorted(table["rows"], key=lambda row: ranks.get(row["name"], len(ranks)))
     return rows
 
 

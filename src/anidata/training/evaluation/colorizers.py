@@ -84,17 +84,17 @@ class TrainingPictures:
         """The mean color (3,) of all of them where they are drawn on, and the hash of each one's lines."""
         style = self.samples.styles[0]
         sums, codes = np.zeros(4), np.empty(len(self.numbers), np.uint64)
-        for place, number in enumerate(self.numbers):
+        for index, number in enumerate(self.numbers):
             pair = self.samples.read(number, [style])
             color = augment.warp(pair["color"], augment.WHOLE, self.size)
             drawn = color.min(axis=2) < augment.WHITE[0] - NEAR
             sums += [*color[drawn].sum(axis=0, dtype=np.float64), drawn.sum()]
-            codes[place] = line_code(augment.warp(pair["lineart"][style], augment.WHOLE, self.size))
+            codes[index] = line_code(augment.warp(pair["lineart"][style], augment.WHOLE, self.size))
         return sums[:3] / max(1, sums[3]), codes
 
-    def color(self, place: int) -> Pixels:
+    def color(self, index: int) -> Pixels:
         """One of them."""
-        return augment.warp(self.samples.read(self.numbers[place], [])["color"], augment.WHOLE, self.size)
+        return augment.warp(self.samples.read(self.numbers[index], [])["color"], augment.WHOLE, self.size)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,13 @@ class Trivial:
     training: TrainingPictures
     is_random: bool = False
 
-    def color(self, pages: Sequence[Page], protocol: Protocol, number: int, again: int = 0) -> Pixels:  # noqa: ARG002
+    def color(
+        self,
+        pages: Sequence[Page],
+        protocol: Protocol,
+        number: int,  # noqa: ARG002  nothing is drawn by chance
+        again: int = 0,  # noqa: ARG002
+    ) -> Pixels:
         return np.stack([self._page(page, protocol) for page in pages])
 
     def _page(self, page: Page, protocol: Protocol) -> Pixels:

@@ -81,16 +81,16 @@ def check_shared(models: Sequence[Model], styles: Sequence[str], hints: int) -> 
     for name, own in shared.items():
         others = [protocol for other, theirs in shared.items() if other != name for protocol in theirs]
         if others and not own & set(others):
-            told = "; ".join(f"{model.name}: {', '.join(model.conditions)}" for model in models)
+            summary = "; ".join(f"{model.name}: {', '.join(model.conditions)}" for model in models)
             raise RecipeError(
-                f"{name} shares no protocol with the others, for they are told other things ({told}), and "
+                f"{name} shares no protocol with the others, for they are told other things ({summary}), and "
                 "figures of different protocols aren't compared. Evaluate it by itself."
             )
 
 
 def seen_by_chance(models: Sequence[Model], pages: Pages, hints: int) -> list[Model]:
     """The models, each with whether another sample of the same page comes out differently."""
-    few = [pages.page(place) for place in range(min(TRIED, len(pages)))]
+    few = [pages.page(index) for index in range(min(TRIED, len(pages)))]
 
     def tried(trained: Trained) -> Trained:
         protocol = protocols.of(trained.chosen.train.conditions, pages.styles, hints)[0]
@@ -114,13 +114,13 @@ def trained_on(trained: Trained, style: str) -> bool:
 def _check_sizes(opened: Sequence[Trained]) -> None:
     sizes = {trained.chosen.train.size: trained for trained in opened}
     if len(sizes) > 1:
-        told = "; ".join(f"{trained.run.path}: {size} px" for size, trained in sorted(sizes.items()))
+        summary = "; ".join(f"{trained.run.path}: {size} px" for size, trained in sorted(sizes.items()))
         one = min(sizes)
         words = " ".join(
             shlex.quote(str(trained.run.path)) for trained in opened if trained.chosen.train.size == one
         )
         raise RecipeError(
-            f"runs of other sizes see other pictures ({told}). Evaluate those of one size together: "
+            f"runs of other sizes see other pictures ({summary}). Evaluate those of one size together: "
             f"anidata evaluate {words} …"
         )
 

@@ -51,7 +51,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Findings:
     """All that the document is made of."""
 
     chosen: Config
@@ -65,37 +65,37 @@ class Found:
     looks: list[str]  # sentences on earlier looks at this split
 
 
-def document_of(found: Found) -> Evaluation:
+def document_of(findings: Findings) -> Evaluation:
     """The document, the rows and the pictures."""
-    pages, chosen = found.pages, found.chosen
+    pages, chosen = findings.pages, findings.chosen
     keys = [pages.samples.key(number) for number in pages.numbers]
     clusters = [pages.clusters[key] for key in keys]
     draws = intervals.draws(clusters, chosen.repetitions, chosen.seed)
-    measured = [_measured(found, table, draws) for table in found.tables]
+    measured = [_measured(findings, table, draws) for table in findings.tables]
     tables = [summarize(one, chosen.goal) for one in measured]
-    shown = sheets.make(measured, tables, found.meeting, pages, chosen.batch, chosen.shown)
+    shown = sheets.make(measured, tables, findings.meeting, pages, chosen.batch, chosen.shown)
     document = {
         "format": FORMAT,
         "anidata": anidata.__version__,
-        "dataset": {"name": pages.samples.root.name, "manifest": found.digest, "split": found.split},
+        "dataset": {"name": pages.samples.root.name, "manifest": findings.digest, "split": findings.split},
         "pictures": len(keys),
         "clusters": draws.clusters,
         "size": pages.size,
         "settings": recipe.document_of(chosen),
-        "metrics": {name: _described(found.shelf, name) for name in found.shelf.figures},
-        "skipped": dict(found.shelf.skipped),
-        "colorizers": [_colorizer(found, model) for model in found.models],
+        "metrics": {name: _described(findings.shelf, name) for name in findings.shelf.figures},
+        "skipped": dict(findings.shelf.skipped),
+        "colorizers": [_colorizer(findings, model) for model in findings.models],
         "tables": [table | {"sheets": sheet} for table, sheet in zip(tables, shown.sheets, strict=True)],
-        "warnings": [*found.looks, *_warnings(len(keys), draws.clusters, found)],
-        "curves": {trained.name: curves.of(trained.run) for trained in runs_of(found.models)},
+        "warnings": [*findings.looks, *_warnings(len(keys), draws.clusters, findings)],
+        "curves": {trained.name: curves.of(trained.run) for trained in runs_of(findings.models)},
     }
     rows = [row for one in measured for row in _rows(one, keys, clusters)]
     return Evaluation(document, rows, shown.files)
 
 
-def _measured(found: Found, table: Table, draws: intervals.Draws) -> Measured:
-    there = [model for model in found.models if model.runs[0].name in table.scores]
-    return Measured(table, found.shelf, draws, members_of(there, TRIVIAL), TRIVIAL)
+def _measured(findings: Findings, table: Table, draws: intervals.Draws) -> Measured:
+    there = [model for model in findings.models if model.runs[0].name in table.scores]
+    return Measured(table, findings.shelf, draws, members_of(there, TRIVIAL), TRIVIAL)
 
 
 def _described(shelf: Shelf, name: str) -> Document:
@@ -112,10 +112,10 @@ def _described(shelf: Shelf, name: str) -> Document:
     }
 
 
-def _colorizer(found: Found, model: Model) -> Document:
-    """A model beside its figures: what it was told, of which lines it learned, what it costs."""
-    few = [found.pages.page(place) for place in range(min(COSTED, len(found.pages)))]
-    told = protocols.of(model.conditions, found.pages.styles, found.chosen.hints)
+def _colorizer(findings: Findings, model: Model) -> Document:
+    """A model beside its figures: what it is told, of which lines it learned, what it costs."""
+    few = [findings.pages.page(index) for index in range(min(COSTED, len(findings.pages)))]
+    shared = protocols.of(model.conditions, findings.pages.styles, findings.chosen.hints)
     first = model.runs[0]
     return {
         "name": model.name,
@@ -124,8 +124,8 @@ def _colorizer(found: Found, model: Model) -> Document:
         "conditions": list(model.conditions),
         "runs": [_run(trained) for trained in model.runs],
         "random": first.is_random,
-        "trained_on": [style for style in found.pages.styles if contestants.trained_on(first, style)],
-        "cost": vars(costs.of(first, few, told[0])),
+        "trained_on": [style for style in findings.pages.styles if contestants.trained_on(first, style)],
+        "cost": vars(costs.of(first, few, shared[0])),
     }
 
 
@@ -137,14 +137,14 @@ def _run(trained: Trained) -> Document:
     }
 
 
-def _warnings(pictures: int, clusters: int, found: Found) -> list[str]:
+def _warnings(pictures: int, clusters: int, findings: Findings) -> list[str]:
     """Sentences on what a set of this size can't tell."""
     notes = []
     if pictures < LEAST:
         notes.append(f"{pictures} pictures: below {LEAST}, no figure tells much.")
     if clusters < intervals.FEW:
         notes.append(f"{clusters} clusters: below {intervals.FEW}, intervals are rough.")
-    if pictures < LEAST_FID and "fid" in found.shelf.modules:
+    if pictures < LEAST_FID and "fid" in findings.shelf.modules:
         notes.append(f"FID of {pictures} pictures: below {LEAST_FID:,} its bias outweighs what it measures.")
     return notes
 
@@ -154,8 +154,8 @@ def _rows(measured: Measured, keys: Sequence[str], clusters: Sequence[str]) -> l
     rows = []
     for name, scores in measured.table.scores.items():
         columns = {figure: scores.row(figure) for figure in measured.figures}
-        for place, key in enumerate(keys):
+        for index, key in enumerate(keys):
             head = {"protocol": measured.table.protocol.name, "colorizer": name, "key": key}
-            values = {figure: float(column[place]) for figure, column in columns.items()}
-            rows.append(head | {"cluster": clusters[place]} | values)
+            values = {figure: float(column[index]) for figure, column in columns.items()}
+            rows.append(head | {"cluster": clusters[index]} | values)
     return rows

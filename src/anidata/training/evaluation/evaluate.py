@@ -49,7 +49,7 @@ def evaluate(order: Order) -> Evaluation:
     shelf = scoring.open_shelf(models[0].runs[0].device)
     meeting = _colorizers(models, pages, chosen, size)
     tables = scoring.score(pages, meeting, shelf, batch=chosen.batch, samples=chosen.samples)
-    found = document.Found(
+    findings = document.Findings(
         chosen=chosen,
         split=order.split,
         digest=digest,
@@ -60,7 +60,7 @@ def evaluate(order: Order) -> Evaluation:
         meeting=meeting,
         looks=_looks(models, order.split, digest),
     )
-    return document.document_of(found)
+    return document.document_of(findings)
 
 
 def configured(settings: Sequence[str]) -> Config:

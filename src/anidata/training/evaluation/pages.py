@@ -54,10 +54,10 @@ class Pages:
         while batch := list(islice(pages, count)):
             yield batch
 
-    def page(self, place: int) -> Page:
-        """One of them, by its place in the order. Raises: DatasetError: it is damaged."""
+    def page(self, index: int) -> Page:
+        """One of them, by its index in the order. Raises: DatasetError: it is damaged."""
         own = [style for style in self.styles if style in self.samples.styles]
-        sample = self.samples.read(self.numbers[place], own)
+        sample = self.samples.read(self.numbers[index], own)
         lines = {style: sample["lineart"][style] for style in own}
         lines |= {style: draw.draw(sample["color"], style) for style in self.styles if style not in lines}
         return Page(

@@ -35,16 +35,18 @@ class Protocol:
 
 def of(given: Sequence[str], styles: Sequence[str], hints: int) -> list[Protocol]:
     """The protocols that a model of these conditions takes part in. hints: where there are any, so many."""
-    told = tuple(name for name in given if name != "hints") or ("none",)
-    drawn = styles if "lineart" in told else [""]
+    others = tuple(name for name in given if name != "hints") or ("none",)
+    drawn = styles if "lineart" in others else [""]
     counts = sorted({0, hints}) if "hints" in given else [0]
-    return [Protocol(told, style, count) for style in drawn for count in counts]
+    return [Protocol(others, style, count) for style in drawn for count in counts]
 
 
 def batch(pages: Sequence[Page], given: Sequence[str], protocol: Protocol, device: torch.device) -> Batch:
     """What a model of these conditions sees of some pages under a protocol; no color but what is told."""
-    told = torch.stack([_condition(page, given, protocol) for page in pages]).to(device)
-    return Batch(told.new_zeros(len(pages), 3, *told.shape[2:]), told, tuple(page.key for page in pages))
+    condition = torch.stack([_condition(page, given, protocol) for page in pages]).to(device)
+    return Batch(
+        condition.new_zeros(len(pages), 3, *condition.shape[2:]), condition, tuple(page.key for page in pages)
+    )
 
 
 def _condition(page: Page, given: Sequence[str], protocol: Protocol) -> Tensor:

@@ -54,27 +54,28 @@ def make(
     for number_, (one, table) in enumerate(zip(measured, tables, strict=True)):
         painters = _painters(one, meeting[one.table.protocol])
         chosen = _chosen(one, _leader(one, table), count)
-        places = sorted({place for places in chosen.values() for place in places})
-        rows = {place: _row(one.table.protocol, painters, pages, place, batch) for place in places}
-        for place, row in rows.items():
-            shown.files[_path(number_, place)] = encode.encode_color(row, "jpeg", QUALITY)
-        columns = [
-            *_told(one.table.protocol),
-            "truth",
-            *(c for p in painters for c in (p.name, "difference")),
-        ]
+        indices = sorted({index for indices in chosen.values() for index in indices})
+        rows = {index: _row(one.table.protocol, painters, pages, index, batch) for index in indices}
+        for index, row in rows.items():
+            shown.files[_path(number_, index)] = encode.encode_color(row, "jpeg", QUALITY)
+        columns = _columns(one.table.protocol, painters)
         shown.sheets.append(
             [
                 {
                     "kind": kind,
                     "note": _note(kind, one),
                     "columns": columns,
-                    "rows": [_caption(one, pages, number_, place) for place in of],
+                    "rows": [_caption(one, pages, number_, index) for index in of],
                 }
                 for kind, of in chosen.items()
             ]
         )
     return shown
+
+
+def _columns(protocol: Protocol, painters: Sequence[Colorizer]) -> list[str]:
+    """What stands beside each other in a row."""
+    return [*_told(protocol), "truth", *(name for p in painters for name in (p.name, "difference"))]
 
 
 def _painters(one: Measured, there: Sequence[Colorizer]) -> list[Colorizer]:
@@ -90,7 +91,7 @@ def _leader(one: Measured, table: Document) -> str:
 
 
 def _chosen(one: Measured, leader: str, count: int) -> dict[str, list[int]]:
-    """By kind the places of the pages that are shown, the foremost first."""
+    """By kind the indices of the pages that are shown, the foremost first."""
     order = _order(one, BY, leader)
     middle = max(0, (len(order) - count) // 2)
     perceptual = _perceptual(one)
@@ -111,19 +112,19 @@ def _perceptual(one: Measured) -> str:
 
 
 def _order(one: Measured, name: str, who: str) -> list[int]:
-    """The places of the pages, that with the best value first."""
+    """The indices of the pages, that with the best value first."""
     values = loss(one.shelf.figures[name], one.values(name, who)).mean(axis=0)
-    places: list[int] = np.argsort(np.nan_to_num(values, nan=np.inf), kind="stable").tolist()
-    return places
+    indices: list[int] = np.argsort(np.nan_to_num(values, nan=np.inf), kind="stable").tolist()
+    return indices
 
 
 def _ranks(one: Measured, name: str, who: str) -> npt.NDArray[np.int64]:
     return np.argsort(np.asarray(_order(one, name, who)))
 
 
-def _row(protocol: Protocol, painters: Sequence[Colorizer], pages: Pages, place: int, batch: int) -> Pixels:
+def _row(protocol: Protocol, painters: Sequence[Colorizer], pages: Pages, index: int, batch: int) -> Pixels:
     """(size, width, 3): the columns beside each other."""
-    number_, within = divmod(place, batch)
+    number_, within = divmod(index, batch)
     group = [pages.page(n) for n in range(number_ * batch, min(len(pages), (number_ + 1) * batch))]
     page = group[within]
     columns = [*_told_pictures(page, protocol), page.color]
@@ -146,8 +147,8 @@ def _told(protocol: Protocol) -> list[str]:
 def _told_pictures(page: Page, protocol: Protocol) -> list[Pixels]:
     """A picture of each condition that was told."""
     names = _names(protocol)
-    told = protocols.batch([page], names, protocol, torch.device("cpu"))
-    made = zip(names, grids.shown(names, told.condition), strict=True)
+    batch = protocols.batch([page], names, protocol, torch.device("cpu"))
+    made = zip(names, grids.shown(names, batch.condition), strict=True)
     return [to_picture(picture) for name, picture in made if name != "none"]
 
 
@@ -171,15 +172,15 @@ def _note(kind: str, one: Measured) -> str:
     return f"where psnr and {_perceptual(one)} rank the pages the most unlike"
 
 
-def _caption(one: Measured, pages: Pages, table: int, place: int) -> Document:
+def _caption(one: Measured, pages: Pages, table: int, index: int) -> Document:
     """What stands beside a row: the page's key and each model's figures."""
     shown: dict[str, Any] = {}
     for who in one.members:
         if who not in one.trivial:
             names = [BY, "psnr", _perceptual(one)]
-            shown[who] = {name: number(float(one.values(name, who)[:, place].mean())) for name in names}
-    return {"key": pages.samples.key(pages.numbers[place]), "file": _path(table, place), "figures": shown}
+            shown[who] = {name: number(float(one.values(name, who)[:, index].mean())) for name in names}
+    return {"key": pages.samples.key(pages.numbers[index]), "file": _path(table, index), "figures": shown}
 
 
-def _path(table: int, place: int) -> str:
-    return f"pictures/{table}-{place:06d}.jpg"
+def _path(table: int, index: int) -> str:
+    return f"pictures/{table}-{index:06d}.jpg"

@@ -154,8 +154,8 @@ def _of_sets(measured: Measured, module: Any, who: str) -> Document:
 def _drawn_rows(chosen: Draws) -> list[torch.Tensor]:
     """The pictures of the first repetitions, each as often as its cluster was drawn."""
     counts = chosen.counts[:SET_REPETITIONS].astype(np.int64)
-    places = np.arange(len(chosen.number))
-    return [torch.from_numpy(np.repeat(places, of[chosen.number])) for of in counts]
+    indices = np.arange(len(chosen.number))
+    return [torch.from_numpy(np.repeat(indices, of[chosen.number])) for of in counts]
 
 
 def _mean(values: Sequence[Mapping[str, float]]) -> dict[str, float]:

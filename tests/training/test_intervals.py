@@ -67,6 +67,14 @@ def test_pictures_of_one_cluster_are_one_witness():
     assert together.high - together.low > 2.5 * (apart.high - apart.low)
 
 
+def test_p_is_that_of_a_paired_t_test_where_no_picture_hangs_together():
+    rng = np.random.default_rng(4)
+    one, other = rng.normal(0.05, 1, (2, 80))
+    draws = intervals.draws([str(n) for n in range(80)], 8000, 0)
+    found = intervals.difference(one[None], other[None], draws, higher=True)
+    assert found.p == pytest.approx(scipy.stats.ttest_rel(one, other).pvalue, abs=0.02)
+
+
 def test_what_isnt_defined_doesnt_count():
     values = np.array([[1.0, np.nan, 3.0]])
     draws = intervals.draws(["a", "b", "c"], 200, 0)

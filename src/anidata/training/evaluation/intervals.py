@@ -161,19 +161,23 @@ class _Repeated:
         """With a further level, drawn independently."""
         return _Repeated(self.estimate, self.apart + other.apart, self.levels + other.levels)
 
-    def factor(self) -> float:
-        """By how much quantiles are moved away from the estimate."""
+    def freedom(self) -> float:
+        """Degrees of freedom of all levels together."""
         variance = sum(level for level, _ in self.levels)
         below = sum(level**2 / df for level, df in self.levels)
-        df = variance**2 / below if below else self.levels[0][1]
-        return float(scipy.stats.t.ppf(1 - TAIL, df) / scipy.stats.norm.ppf(1 - TAIL))
+        return variance**2 / below if below else float(self.levels[0][1])
+
+    def factor(self) -> float:
+        """By how much quantiles are moved away from the estimate."""
+        return float(scipy.stats.t.ppf(1 - TAIL, self.freedom()) / scipy.stats.norm.ppf(1 - TAIL))
 
     def ends(self) -> tuple[float, float]:
         low, high = self.estimate + np.quantile(self.apart, [TAIL, 1 - TAIL]) * self.factor()
         return float(low), float(high)
 
     def p(self) -> float:
-        """The share of the repetitions on the other side of no difference, on both sides."""
-        widened = self.estimate + self.apart * self.factor()
-        beyond = min((widened <= 0).sum(), (widened >= 0).sum())
-        return float(min(1.0, 2 * (beyond + 1) / (len(widened) + 1)))
+        """Of no difference, two-sided: a t-test by the repetitions' spread, finer than their number."""
+        spread = float(self.apart.std())
+        if not spread:
+            return float(self.estimate == 0)
+        return float(2 * scipy.stats.t.sf(abs(self.estimate) / spread, self.freedom()))

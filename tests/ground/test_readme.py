@@ -60,7 +60,7 @@ def test_the_commands_and_the_python_run(tmp_path):
         for line in block.splitlines()
         if line.startswith("anidata")
     ]
-    assert len(shell) == 16
+    assert len(shell) == 17
     for line in shell:
         words = [w for w in shlex.split(line)[1:] if w != "~/scans.cbz"]
         words = ["sample:" if w == "~/Pictures" else w for w in words]

@@ -3,7 +3,6 @@
 Against cels of which every line is known, the artists' own lines, and paintings that have none.
 """
 
-import sys
 from dataclasses import replace
 
 import cv2
@@ -190,8 +189,8 @@ def test_a_mirrored_picture_gets_nearly_the_mirrored_lines(seed):
 @pytest.mark.parametrize(
     ("condition", "least"), [("clean", 0.96), ("jpeg50", 0.95), ("soft", 0.96), ("brown", 0.9)]
 )
-def test_the_artists_lines_are_found_in_every_condition(condition, least):
-    sys.path.insert(0, str(SHARED / "bench"))
+def test_the_artists_lines_are_found_in_every_condition(condition, least, monkeypatch):
+    monkeypatch.syspath_prepend(SHARED / "bench")
     import lineart_f1 as scorer  # noqa: PLC0415 there only where the pictures are
 
     sets: dict[str, list[float]] = {}

@@ -10,7 +10,8 @@ from anidata.imaging import decode, fit
 from anidata.imaging.lines import is_lineart
 from anidata.lineart import draw
 from anidata.training.data import conditions
-from anidata.training.inference.colorize import colorize, lay, line_of
+from anidata.training.inference import ink
+from anidata.training.inference.colorize import colorize, lay
 from anidata.training.run.grids import grid
 from drawings import ART, drawing
 
@@ -88,7 +89,7 @@ def test_a_scan_on_gray_paper_with_its_noise_is_line_art_and_its_paper_becomes_w
     scan = np.clip(page() * (225 / 255) + noise, 0, 255).astype(np.uint8)
     rgb = np.dstack([scan] * 3)
     assert is_lineart(rgb)
-    line = line_of(rgb, "xdog")
+    line = ink.of_lineart(rgb)
     assert np.median(line) == 255
     assert np.abs(line.astype(int) - page()).mean() < 4
 

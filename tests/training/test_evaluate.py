@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 import anidata.cli.entry
-from anidata.errors import DatasetError, RecipeError, RunError, UnknownPart, WorkspaceError
+from anidata import ownership
+from anidata.errors import DatasetError, Locked, RecipeError, RunError, UnknownPart, WorkspaceError
 from anidata.training.evaluation import contestants, ranking
 from anidata.training.metrics import Figure
 from training_lab import make_dataset
@@ -196,3 +197,35 @@ def test_the_goal_weighs_the_order(goal, first):
 )
 def test_seeds_have_the_name_that_they_share(names, common):
     assert contestants.common_name(names) == common
+
+
+def test_a_model_that_isnt_told_lines_meets_the_trivial_ones_in_any_style(dataset, tmp_path):
+    trained(dataset, tmp_path / "gray", (*SETTINGS, 'train.conditions=["gray"]'))
+    words = ("--data", dataset, "-o", tmp_path / "out", "--set", 'evaluate.styles=["xdog"]')
+    [table] = evaluate(tmp_path / "gray", *words)["tables"]
+    assert table["protocol"] == "gray"
+    assert {row["name"].endswith("/gray") for row in table["rows"] if not row["trivial"]} == {True}
+    [gray] = [row for row in table["rows"] if row["name"] == "gray" and row["trivial"]]
+    assert gray["figures"]["mae_lab"]["value"] > gray["figures"]["mae_lab_l"]["value"]
+
+
+def test_pictures_of_an_earlier_report_go_and_the_users_stay(runs, dataset, tmp_path):
+    words = (runs / "tiny-0", "--data", dataset, "-o", tmp_path / "out")
+    evaluate(*words, "--set", "evaluate.shown=3")
+    mine = tmp_path / "out/pictures/mine.jpg"
+    mine.write_text("mine")
+    shown = set((tmp_path / "out/pictures").glob("*-*.jpg"))
+    evaluate(*words, "--set", 'evaluate.styles=["ink"]')
+    left = set((tmp_path / "out/pictures").glob("*-*.jpg"))
+    assert left < shown
+    assert mine.read_text() == "mine"
+
+
+def test_a_run_in_training_is_not_looked_at_on_test(dataset, tmp_path):
+    other = ("train.validation=test",)
+    trained(dataset, tmp_path / "run", (*SETTINGS, *other))
+    words = (tmp_path / "run", "--data", dataset, "-o", tmp_path / "out")
+    with ownership.locked(tmp_path / "run"), pytest.raises(Locked):
+        evaluate(*words)
+    assert not (tmp_path / "run/touched.json").exists()
+    assert not (tmp_path / "out").exists()

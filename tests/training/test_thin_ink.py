@@ -3,12 +3,27 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from anidata.imaging import fit
+from anidata.imaging import fit, lines
 from anidata.lineart import draw
-from anidata.training.inference import ink
-from anidata.training.inference.colorize import line_of
+from anidata.training.data.loader import to_uint8
+from anidata.training.inference import colorize, ink
 from drawings import ART, drawing
+
+
+def line_of(picture):
+    """The lines of line art, as a model is told them."""
+    assert lines.is_lineart(picture)
+    return ink.of_lineart(picture)
+
+
+class Listener:
+    """A baseline that keeps what it is told."""
+
+    def sample(self, batch, _generator):
+        self.told = batch.condition
+        return batch.color
 
 
 def strokes(side=4096, width=4, gray=0):
@@ -40,7 +55,7 @@ def area(line, size):
 @pytest.mark.parametrize("width", [4, 8, 16])
 def test_thin_strokes_are_as_dark_on_a_page_as_those_of_3_px_of_512(size, width):
     trained = darkness(area(strokes(512, 3), size))
-    line = line_of(rgb(strokes(4096, width)), "ink")
+    line = line_of(rgb(strokes(4096, width)))
     assert darkness(ink.page(line, size)) == pytest.approx(trained, abs=45)
     if width == 4:
         assert darkness(area(line, size)) > trained + 45  # what it is spared
@@ -115,27 +130,27 @@ def scan(line, ink_level, paper_level, noise, seed=0):
 @pytest.mark.parametrize("level", [40, 90, 140, 180])
 @pytest.mark.parametrize("paper", [225, 250])
 def test_gray_ink_becomes_black_and_its_paper_white(level, paper):
-    line = line_of(rgb(scan(strokes(1024, 5), level, paper, 2)), "ink")
+    line = line_of(rgb(scan(strokes(1024, 5), level, paper, 2)))
     drawn = strokes(1024, 5) == 0
     assert np.median(line[drawn]) < 45
     assert np.median(line[~drawn]) == 255
 
 
 def test_black_ink_stays_as_it_is():
-    np.testing.assert_array_equal(line_of(rgb(strokes(1024, 3)), "ink"), strokes(1024, 3))
+    np.testing.assert_array_equal(line_of(rgb(strokes(1024, 3))), strokes(1024, 3))
 
 
 def test_a_speck_of_black_on_a_pencil_drawing_is_not_its_darkest_ink():
     pencil = strokes(1024, 5, gray=150)
     pencil[500:506, 30:36] = 0
-    line = line_of(rgb(pencil), "ink")
+    line = line_of(rgb(pencil))
     assert np.median(line[strokes(1024, 5) == 0]) == 0
 
 
 @pytest.mark.parametrize("noise", [1, 4, 8])
 def test_noise_on_an_empty_page_does_not_become_ink(noise):
     blank = scan(np.full((700, 500), 255, np.uint8), 0, 240, noise)
-    assert np.percentile(line_of(rgb(blank), "ink"), 0.01) > 255 - 7 * noise
+    assert np.percentile(line_of(rgb(blank)), 0.01) > 255 - 7 * noise
 
 
 def test_a_shadow_on_an_empty_page_does_not_become_ink():
@@ -143,16 +158,18 @@ def test_a_shadow_on_an_empty_page_does_not_become_ink():
     blank = np.clip(
         250 - 0.0004 * np.maximum(0, (rows - 300) ** 2 + (columns - 200) ** 2 - 100_000), 180, 250
     )
-    line = line_of(rgb(blank.astype(np.uint8)), "ink")
+    line = line_of(rgb(blank.astype(np.uint8)))
     assert line.min() >= 175
 
 
 @pytest.mark.parametrize("depth", [10, 20, 35])
 def test_what_is_fainter_than_ink_stays_faint(depth):
-    line = line_of(rgb(strokes(1024, 5, gray=255 - depth)), "ink")
+    line = line_of(rgb(strokes(1024, 5, gray=255 - depth)))
     assert line.min() == 255 - depth
 
 
 def test_a_colored_picture_is_drawn_as_before():
-    picture = drawing(2, 300, 200)
-    np.testing.assert_array_equal(line_of(picture, "xdog"), draw.draw(picture, "xdog"))
+    picture, model = drawing(2, 300, 200), Listener()
+    colorize.colorize(model, picture, ["lineart"], 64, torch.Generator(), style="xdog")
+    expected = fit.fit(draw.draw(picture, "xdog"), 64, "pad", "area")
+    np.testing.assert_array_equal(to_uint8(model.told.expand(-1, 3, -1, -1))[0, ..., 0], expected)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anidata.cli.common import MayImportPandas, app, show, training_imports
-from anidata.cli.options import Device, DeviceName, Json
+from anidata.cli.options import Device, DeviceName, Json, ModelFile
 from anidata.engine import printing
 
 if TYPE_CHECKING:
@@ -26,14 +26,6 @@ ReportFolder = Annotated[
 EvaluationSettings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="evaluate.KEY=VALUE", help="Change one setting; may be given many times."),
-]
-ModelFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--model",
-        metavar="PATH",
-        help="The runs' model file, where it is one of your own that this machine doesn't know.",
-    ),
 ]
 
 

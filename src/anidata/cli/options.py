@@ -26,6 +26,14 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="STAGE.KEY=VALUE", help="Change one setting; may be given many times."),
 ]
+ModelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        metavar="PATH",
+        help="The run's model file, where it is one of your own that this machine doesn't know.",
+    ),
+]
 UrlColumn = Annotated[
     str | None,
     typer.Option("--url-column", metavar="NAME", help="The column of a list that holds its URLs."),

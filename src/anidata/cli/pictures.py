@@ -9,7 +9,7 @@ import typer
 import typer.core
 
 from anidata.cli.common import MayImportPandas, app, show, training_imports
-from anidata.cli.options import Device, DeviceName, Json, Overwrite, Settings
+from anidata.cli.options import Device, DeviceName, Json, ModelFile, Overwrite, Settings
 from anidata.engine import printing
 
 if TYPE_CHECKING:
@@ -106,14 +106,6 @@ LineStyle = Annotated[
         metavar="NAME",
         help="Of the lines drawn of colored pictures; unless told, as in training.",
         show_default=False,
-    ),
-]
-ModelFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--model",
-        metavar="PATH",
-        help="The run's model file, where it is one of your own that this machine doesn't know.",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of what is random in sampling.")]

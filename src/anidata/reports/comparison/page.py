@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
+from anidata.reports import templates
 from anidata.reports.comparison import tables
 
 Document = dict[str, Any]
@@ -39,24 +38,21 @@ class Plot:
 
 def page(document: Document, files: Mapping[str, bytes]) -> str:
     """The page's HTML. files: the pictures by their path."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html").render(
-        d=document,
-        main=tables.main_figures(document),
-        ordered=tables.ordered,
-        shown=tables.shown,
-        heading=tables.heading,
-        plots=list(_curves(document["curves"])),
-        spreads=[list(_spreads(document, table)) for table in document["tables"]],
-        uri=lambda path: "data:image/jpeg;base64," + base64.b64encode(files[path]).decode(),
-        wide=WIDE,
-        high=HIGH,
+    return (
+        templates.environment(FOLDER)
+        .get_template("page.html")
+        .render(
+            d=document,
+            main=tables.main_figures(document),
+            ordered=tables.ordered,
+            shown=tables.shown,
+            heading=tables.heading,
+            plots=list(_curves(document["curves"])),
+            spreads=[list(_spreads(document, table)) for table in document["tables"]],
+            uri=lambda path: "data:image/jpeg;base64," + base64.b64encode(files[path]).decode(),
+            wide=WIDE,
+            high=HIGH,
+        )
     )
 
 

@@ -39,16 +39,16 @@ def markdown(document: Document) -> str:
     data = document["dataset"]
     counts = f"{document['pictures']:,} pictures, {document['clusters']:,} clusters, {document['size']} px"
     lines = [
-        f"# {data['name']}, split {data['split']}: {counts}",
+        f"# {_plain(data['name'])}, split {_plain(data['split'])}: {counts}",
         "",
         f"Goal: {document['settings']['goal']}. In brackets: 95 % intervals, by drawing clusters and seeds.",
         STAR,
         "",
-        *(f"- {warning}" for warning in document["warnings"]),
+        *(f"- {_plain(warning)}" for warning in document["warnings"]),
         *(f"- {name}: skipped: {why}" for name, why in document["skipped"].items()),
     ]
     for table in document["tables"]:
-        lines += ["", f"## {table['protocol']}", "", *_table(document, table)]
+        lines += ["", f"## {_plain(table['protocol'])}", "", *_table(document, table)]
     return "\n".join(lines) + "\n"
 
 

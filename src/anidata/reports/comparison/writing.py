@@ -1,6 +1,7 @@
 """Writes a report into a folder of its own: index.html, README.md, JSON, CSV and the pictures."""
 
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ Document = dict[str, Any]
 
 FORMAT, KIND = 1, "evaluation"  # of the mark
 PAGE = "index.html"
+NONE_OLDER = re.compile(r"(?!)")  # no version before wrote reports
+PICTURE = re.compile(r"pictures/\d+-\d{6}\.jpg")  # how the document names its pictures
 
 
 def write(folder: Path, document: Document, rows: Sequence[Document], files: Mapping[str, bytes]) -> Path:
@@ -25,7 +28,7 @@ def write(folder: Path, document: Document, rows: Sequence[Document], files: Map
     """
     folder = folder.absolute()
     check(folder)
-    with workspace.held(folder, lambda: None):
+    with workspace.held(folder, lambda: ownership.sweep(folder, NONE_OLDER, deep=True)):
         if ownership.read_mark(folder, ownership.OTHER) is None:
             mark = {"format": FORMAT, "kind": KIND, "id": secrets.token_hex(8)}
             storage.publish_json(folder / ownership.OTHER, mark)
@@ -34,7 +37,16 @@ def write(folder: Path, document: Document, rows: Sequence[Document], files: Map
         for name, data in files.items():
             storage.publish(folder / name, data)
         storage.publish(folder / PAGE, page(document, files).encode())
+        _delete_earlier(folder, files)
     return folder / PAGE
+
+
+def _delete_earlier(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Delete the pictures of an earlier report that this one hasn't."""
+    for path in (folder / "pictures").glob("*.jpg"):
+        name = path.relative_to(folder).as_posix()
+        if PICTURE.fullmatch(name) and name not in files:
+            storage.delete(path)
 
 
 def _contents(document: Document, rows: Sequence[Document]) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ import jinja2
 
 import anidata
 from anidata import storage
+from anidata.reports import templates
 from anidata.reports.funnel import Funnel
 from anidata.reports.page import histograms
 from anidata.reports.page.choice import Choice, File, by_size
@@ -191,13 +192,7 @@ def _shown(chosen: Choice, opened: Opened) -> dict[str, int]:
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates.environment(FOLDER)
     environment.filters |= {
         "number": number,
         "count": count,

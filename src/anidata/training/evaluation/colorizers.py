@@ -115,7 +115,7 @@ class Trivial:
         return np.stack([self._page(page, protocol) for page in pages])
 
     def _page(self, page: Page, protocol: Protocol) -> Pixels:
-        line = page.lines[protocol.style or self.training.samples.styles[0]]
+        line = page.lines[protocol.style or next(iter(page.lines))]
         match self.name:
             case "line":
                 return np.repeat(line[..., None], 3, axis=2)
@@ -146,9 +146,10 @@ def parameters(baseline: Baseline) -> int:
 
 
 def label(path: Path, others: Sequence[Path]) -> str:
-    """A run's name: its folder's, with as many of those above as tell it from the others."""
+    """A run's name: its folder's, with as many of those above as tell it from the others and TRIVIAL."""
     parts = path.parts
     for count in range(1, len(parts)):
-        if sum(other.parts[-count:] == parts[-count:] for other in others) <= 1:
-            return "/".join(parts[-count:])
+        name = "/".join(parts[-count:])
+        if name not in TRIVIAL and sum(other.parts[-count:] == parts[-count:] for other in others) <= 1:
+            return name
     return str(path)

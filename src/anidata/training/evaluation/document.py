@@ -7,6 +7,7 @@ from pathlib import Path
 import anidata
 from anidata import recipe
 from anidata.recipe import Count, Positive
+from anidata.training import figures
 from anidata.training.evaluation import contestants, costs, curves, intervals, protocols, sheets
 from anidata.training.evaluation.colorizers import TRIVIAL, Colorizer, Trained
 from anidata.training.evaluation.contestants import Model, runs_of
@@ -68,8 +69,7 @@ class Findings:
 def document_of(findings: Findings) -> Evaluation:
     """The document, the rows and the pictures."""
     pages, chosen = findings.pages, findings.chosen
-    keys = [pages.samples.key(number) for number in pages.numbers]
-    clusters = [pages.clusters[key] for key in keys]
+    keys, clusters = pages.keys, [pages.clusters[key] for key in pages.keys]
     draws = intervals.draws(clusters, chosen.repetitions, chosen.seed)
     measured = [_measured(findings, table, draws) for table in findings.tables]
     tables = [summarize(one, chosen.goal) for one in measured]
@@ -101,14 +101,14 @@ def _measured(findings: Findings, table: Table, draws: intervals.Draws) -> Measu
 def _described(shelf: Shelf, name: str) -> Document:
     """What is known of a figure, for the report."""
     figure = shelf.figures[name]
-    version = next(module.VERSION for module in shelf.modules.values() if name in module.FIGURES)
+    module = figures.home(name)
     return {
         "better": figure.better,
         "unit": figure.unit,
         "about": figure.about,
         "side": figure.side,
-        "version": version,
-        "main": any(name == next(iter(module.FIGURES)) for module in shelf.modules.values()),
+        "version": module.VERSION,
+        "main": name == next(iter(module.FIGURES)),
     }
 
 

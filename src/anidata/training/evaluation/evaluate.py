@@ -48,6 +48,7 @@ def evaluate(order: Order) -> Evaluation:
     models = contestants.seen_by_chance(models, pages, chosen.hints)
     shelf = scoring.open_shelf(models[0].runs[0].device)
     meeting = _colorizers(models, pages, chosen, size)
+    looks = _looks(models, order.split, digest)  # before anything is seen: a run that is held fails now
     tables = scoring.score(pages, meeting, shelf, batch=chosen.batch, samples=chosen.samples)
     findings = document.Findings(
         chosen=chosen,
@@ -58,7 +59,7 @@ def evaluate(order: Order) -> Evaluation:
         shelf=shelf,
         tables=tables,
         meeting=meeting,
-        looks=_looks(models, order.split, digest),
+        looks=looks,
     )
     return document.document_of(findings)
 
@@ -74,7 +75,7 @@ def configured(settings: Sequence[str]) -> Config:
 
 def _check_clusters(pages: Pages) -> None:
     """Raises: DatasetError: a split of one cluster."""
-    if len({pages.clusters[pages.samples.key(number)] for number in pages.numbers}) == 1:
+    if len({pages.clusters[key] for key in pages.keys}) == 1:
         raise DatasetError(
             f"{pages.samples.root}: all pictures of the split '{pages.samples.split}' are of one cluster: "
             "nothing tells how far another would differ. Take another split, more pictures, or a larger "

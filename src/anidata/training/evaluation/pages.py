@@ -41,7 +41,8 @@ class Pages:
 
     samples: Samples
     clusters: Mapping[str, str]  # key → cluster
-    numbers: Sequence[int]  # of the samples, in the order of their keys
+    keys: Sequence[str]  # in order
+    numbers: Sequence[int]  # of the samples, in that order
     styles: tuple[str, ...]
     size: int  # px
 
@@ -80,7 +81,8 @@ def open_pages(dataset: Path, split: str, styles: Sequence[str], size: int, most
             draw.chosen(style, {})  # a wrong name fails now
     keys = list(samples.all_keys())
     order = sorted(range(len(keys)), key=keys.__getitem__)[: most or None]
-    return Pages(samples, _clusters(dataset, samples, keys), order, drawn, size)
+    chosen = [keys[number] for number in order]
+    return Pages(samples, _clusters(dataset, samples, keys), chosen, order, drawn, size)
 
 
 def default_styles(there: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 
 from anidata.training.evaluation.intervals import Values
-from anidata.training.evaluation.scoring import loss
 from anidata.training.metrics import Figure
 
 Goal = Literal["color", "style", "balanced"]
@@ -43,7 +42,7 @@ def marked(
     """By figure the trivial colorizer that beats a trained one. means: figure → colorizer → mean."""
     beaten: dict[str, str] = {}
     for name, of in means.items():
-        losses = {who: float(loss(figures[name], np.array(value))) for who, value in of.items()}
+        losses = {who: figures[name].loss(value) for who, value in of.items()}
         worst = max((value for who, value in losses.items() if who not in trivial), default=np.nan)
         better = {who: losses[who] for who in trivial if who in losses and losses[who] < worst}
         if better:
@@ -84,7 +83,7 @@ def rank(
 
 def _votes(values: Mapping[str, Values], figure: Figure) -> dict[str, float]:
     """Of each colorizer the share of pictures on which it is better, over all others; equals count half."""
-    losses = {who: loss(figure, rows).mean(axis=0) for who, rows in values.items()}
+    losses = {who: figure.loss(rows).mean(axis=0) for who, rows in values.items()}
     kept = ~np.isnan(np.stack(list(losses.values()))).any(axis=0) if losses else np.zeros(0, bool)
     if len(losses) < 2 or not kept.any():
         return {}

@@ -1,7 +1,7 @@
 """Figures of every picture, colorizer and protocol: pictures are read once, and forgotten batch by batch."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from types import ModuleType
@@ -16,7 +16,7 @@ from anidata import registry
 from anidata.engine import progress
 from anidata.training import weights
 from anidata.training.compared import Compared
-from anidata.training.data.loader import floats
+from anidata.training.data.loader import to_tensor
 from anidata.training.evaluation.colorizers import Colorizer
 from anidata.training.evaluation.pages import Page, Pages
 from anidata.training.evaluation.protocols import Protocol
@@ -36,6 +36,7 @@ class Shelf:
     modules: Mapping[str, ModuleType]
     networks: Mapping[str, Any]  # extractor → network
     skipped: Mapping[str, str]  # metric → why not
+    device: torch.device  # of the networks, and so of what they look at
 
     @property
     def figures(self) -> dict[str, Figure]:
@@ -82,8 +83,8 @@ class Table:
     """Of one protocol: the scores by colorizer, and the truths' features."""
 
     protocol: Protocol
+    truths: Mapping[str, list[Tensor]]  # the same of every protocol
     scores: dict[str, Scores] = field(default_factory=lambda: defaultdict(Scores))
-    truths: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
 
 
 def is_of_sets(module: ModuleType) -> bool:
@@ -97,7 +98,7 @@ def open_shelf(device: torch.device) -> Shelf:
     wanted = sorted({module.EXTRACTOR for module in every.values() if module.EXTRACTOR})
     networks = {name: weights.load(name, device) for name in wanted if weights.available(name)}
     there = {name: m for name, m in every.items() if not m.EXTRACTOR or m.EXTRACTOR in networks}
-    return Shelf(there, networks, {name: NO_WEIGHTS for name in every if name not in there})
+    return Shelf(there, networks, {name: NO_WEIGHTS for name in every if name not in there}, device)
 
 
 def score(
@@ -109,38 +110,41 @@ def score(
     samples: int,
 ) -> list[Table]:
     """The tables of all protocols. samples: of each page, by colorizers that draw by chance."""
-    tables = [Table(protocol) for protocol in sorted(colorizers)]
+    truths: dict[str, list[Tensor]] = defaultdict(list)
+    tables = [Table(protocol, truths) for protocol in sorted(colorizers)]
     shown = progress.display("evaluate", len(pages))
     done = 0
     for number, group in enumerate(pages.batches(batch)):
-        for table in tables:
-            _add(table, group, number, colorizers[table.protocol], shelf, samples)
+        truth = tensor((page.color for page in group), shelf.device)
+        with torch.no_grad():
+            for name, features in shelf.features(truth).items():
+                truths[name].append(features)
+            for table in tables:
+                _add(table, group, number, truth, colorizers[table.protocol], shelf, samples)
         done += len(group)
         shown.update(done)
     shown.close()
     return tables
 
 
-@torch.no_grad()
 def _add(
     table: Table,
     group: Sequence[Page],
     number: int,
+    truth: Tensor,
     colorizers: Sequence[Colorizer],
     shelf: Shelf,
     samples: int,
 ) -> None:
     """One batch of pages under one protocol, by all its colorizers."""
-    truth = tensor(np.stack([page.color for page in group]))
-    for name, features in shelf.features(truth).items():
-        table.truths[name].append(features)
+    line = lines(group, table.protocol, shelf.device)
     for colorizer in colorizers:
         scores = table.scores[colorizer.name]
         outputs = (
-            tensor(colorizer.color(group, table.protocol, number, again))
+            tensor(colorizer.color(group, table.protocol, number, again), shelf.device)
             for again in range(samples if colorizer.is_random else 1)
         )
-        _add_outputs(scores, outputs, truth, lines(group, table.protocol), shelf)
+        _add_outputs(scores, outputs, truth, line, shelf)
 
 
 def _add_outputs(
@@ -165,13 +169,7 @@ def _add_outputs(
 
 
 def _better(figure: Figure, one: Row, other: Row) -> Row:
-    return np.where(loss(figure, other) < loss(figure, one), other, one)
-
-
-def loss(figure: Figure, values: Row) -> Row:
-    """The less, the better each value is."""
-    signs = {"higher": -values, "lower": values, "one": np.abs(values - 1)}
-    return signs[figure.better]
+    return np.where(figure.loss(other) < figure.loss(one), other, one)
 
 
 def _diversity(samples: Sequence[Tensor]) -> Row:
@@ -182,13 +180,13 @@ def _diversity(samples: Sequence[Tensor]) -> Row:
     return torch.stack(apart).mean(dim=0).double().cpu().numpy()
 
 
-def lines(group: Sequence[Page], protocol: Protocol) -> Tensor | None:
+def lines(group: Sequence[Page], protocol: Protocol, device: torch.device) -> Tensor | None:
     """The lines that colorizers were told: (b, 1, h, w) in [-1, 1]; None where none were."""
     if not protocol.style:
         return None
-    return floats(torch.from_numpy(np.stack([page.lines[protocol.style] for page in group])[:, None]))
+    return tensor([page.lines[protocol.style] for page in group], device)
 
 
-def tensor(pictures: Pixels) -> Tensor:
-    """uint8 (b, h, w, 3) → float32 (b, 3, h, w) in [-1, 1]."""
-    return floats(torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy()))
+def tensor(pictures: Iterable[Pixels], device: torch.device) -> Tensor:
+    """uint8 (h, w, 3) or (h, w) each → float32 (b, 3 or 1, h, w) in [-1, 1], on the device."""
+    return torch.stack([to_tensor(picture) for picture in pictures]).to(device)

@@ -14,11 +14,11 @@ import torch
 
 from anidata.imaging import encode
 from anidata.training.compared import Compared
+from anidata.training.data.loader import to_tensor, to_uint8
 from anidata.training.evaluation import protocols
 from anidata.training.evaluation.colorizers import Colorizer
 from anidata.training.evaluation.pages import Page, Pages
 from anidata.training.evaluation.protocols import Protocol
-from anidata.training.evaluation.scoring import loss, tensor
 from anidata.training.evaluation.summary import Document, Measured, number
 from anidata.training.metrics import ciede2000
 from anidata.training.run import grids
@@ -108,12 +108,12 @@ def _perceptual(one: Measured) -> str:
     """The first of PERCEPTUAL that has a value here."""
     who = next(iter(one.members))
     there = (name for name in PERCEPTUAL if name in one.figures)
-    return next(name for name in there if not np.isnan(one.values(name, who)).all())
+    return next((name for name in there if not np.isnan(one.values(name, who)).all()), BY)
 
 
 def _order(one: Measured, name: str, who: str) -> list[int]:
     """The indices of the pages, that with the best value first."""
-    values = loss(one.shelf.figures[name], one.values(name, who)).mean(axis=0)
+    values = one.shelf.figures[name].loss(one.values(name, who)).mean(axis=0)
     indices: list[int] = np.argsort(np.nan_to_num(values, nan=np.inf), kind="stable").tolist()
     return indices
 
@@ -149,18 +149,12 @@ def _told_pictures(page: Page, protocol: Protocol) -> list[Pixels]:
     names = _names(protocol)
     batch = protocols.batch([page], names, protocol, torch.device("cpu"))
     made = zip(names, grids.shown(names, batch.condition), strict=True)
-    return [to_picture(picture) for name, picture in made if name != "none"]
-
-
-def to_picture(picture: torch.Tensor) -> Pixels:
-    """float32 (1, 3, h, w) in [-1, 1] → uint8 (h, w, 3)."""
-    levels = ((picture[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return np.ascontiguousarray(levels.permute(1, 2, 0).numpy())
+    return [to_uint8(picture)[0] for name, picture in made if name != "none"]
 
 
 def difference_map(output: Pixels, truth: Pixels) -> Pixels:
     """ΔE00 of each pixel as a color, from black (none) to light yellow (HOTTEST or more)."""
-    compared = Compared(tensor(output[None]), tensor(truth[None]), None)
+    compared = Compared(to_tensor(output)[None], to_tensor(truth)[None])
     apart = ciede2000.difference(compared.output_lab, compared.truth_lab)[0].numpy()
     levels = np.rint(np.clip(apart / HOTTEST, 0, 1) * 255).astype(np.uint8)
     return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1], np.uint8)
@@ -179,7 +173,7 @@ def _caption(one: Measured, pages: Pages, table: int, index: int) -> Document:
         if who not in one.trivial:
             names = [BY, "psnr", _perceptual(one)]
             shown[who] = {name: number(float(one.values(name, who)[:, index].mean())) for name in names}
-    return {"key": pages.samples.key(pages.numbers[index]), "file": _path(table, index), "figures": shown}
+    return {"key": pages.keys[index], "file": _path(table, index), "figures": shown}
 
 
 def _path(table: int, index: int) -> str:

@@ -17,7 +17,8 @@ from anidata.training.evaluation import intervals, ranking
 from anidata.training.evaluation.contestants import Model
 from anidata.training.evaluation.intervals import Draws, Values
 from anidata.training.evaluation.ranking import Goal
-from anidata.training.evaluation.scoring import DIVERSITY, NO_WEIGHTS, Scores, Shelf, Table, is_of_sets, loss
+from anidata.training.evaluation.scoring import DIVERSITY, Scores, Shelf, Table, is_of_sets
+from anidata.training.figures import home
 from anidata.training.metrics import Figure
 
 Document = dict[str, Any]
@@ -109,7 +110,7 @@ def _figure(measured: Measured, name: str, who: str) -> Document:
     values = measured.values(name, who)
     value, low, high, pictures = intervals.interval(values, measured.chosen)
     if not pictures:
-        return {"value": None, "skipped": _why_not(measured, name), "pictures": 0}
+        return {"value": None, "skipped": _why_not(name), "pictures": 0}
     known, figure = values.mean(axis=0), measured.shelf.figures[name]
     spread = np.quantile(known[~np.isnan(known)], np.linspace(0, 1, QUANTILES))
     return {
@@ -122,12 +123,9 @@ def _figure(measured: Measured, name: str, who: str) -> Document:
     }
 
 
-def _why_not(measured: Measured, name: str) -> str:
+def _why_not(name: str) -> str:
     """Why no picture has a figure: in the metric's own words, if it has some."""
-    for module in measured.shelf.modules.values():
-        if name in module.FIGURES:
-            return str(getattr(module, "SKIPPED", NOT_DEFINED))
-    return NO_WEIGHTS
+    return str(getattr(home(name), "SKIPPED", NOT_DEFINED))
 
 
 def _of_sets(measured: Measured, module: Any, who: str) -> Document:
@@ -205,7 +203,7 @@ def _comparison(measured: Measured, name: str, one: str, other: str) -> Document
     figure: Figure = measured.shelf.figures[name]
     first, second = (measured.values(name, who) for who in (one, other))
     if figure.better == "one":  # which is nearer to 1 is asked, not which is more
-        first, second = (loss(figure, values) for values in (first, second))
+        first, second = (figure.loss(values) for values in (first, second))
     difference = intervals.difference(first, second, measured.chosen, higher=figure.better == "higher")
     value, low, high, wins, p = (number(one) for one in difference)
     return {

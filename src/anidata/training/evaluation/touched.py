@@ -6,7 +6,7 @@ other weights, so that a report can say so.
 
 from dataclasses import dataclass
 
-from anidata import storage
+from anidata import ownership, storage
 from anidata.catalog.damage import read_json
 from anidata.errors import DamagedError, RunError
 from anidata.training.run.folder import Run
@@ -34,11 +34,13 @@ def touches(run: Run, dataset: str, split: str) -> list[Touch]:
 def record(run: Run, touch: Touch) -> None:
     """Write a look down, unless it was there before.
 
-    Raises: RunError: the list is damaged. StorageError: it can't be written.
+    Raises: RunError: the list is damaged. StorageError: it can't be written. Locked: a training holds the
+        run.
     """
-    known = _read(run)
-    if touch not in known:
-        storage.publish_json(run.path / FILE, [vars(one) for one in (*known, touch)])
+    if touch in _read(run):
+        return
+    with ownership.locked(run.path):
+        storage.publish_json(run.path / FILE, [vars(one) for one in (*_read(run), touch)])
 
 
 def _read(run: Run) -> list[Touch]:

@@ -89,11 +89,12 @@ def paint(
             check_asked(name, name, conditions)
     if given.hints is not None:
         marks.check(given.hints, rgb.shape)
-    stacked = torch.cat([_condition(name, rgb, size, given) for name in conditions])
+    own = ink.of_lineart(rgb) if lines.is_lineart(rgb) else None
+    stacked = torch.cat([_condition(name, rgb, own, size, given) for name in conditions])
     condition = stacked[None].to(generator.device)
     blank = torch.zeros(1, 3, size, size, device=generator.device)
     page: Pixels = to_uint8(baseline.sample(Batch(blank, condition), generator))[0]
-    return bring_back(page[fit.inner_box(rgb.shape, size, "pad")], rgb, conditions, given.style)
+    return _bring_back(page[fit.inner_box(rgb.shape, size, "pad")], rgb, own, conditions, given.style)
 
 
 def check_asked(option: str, condition: str, conditions: Sequence[str]) -> None:
@@ -109,18 +110,10 @@ def check_asked(option: str, condition: str, conditions: Sequence[str]) -> None:
         )
 
 
-def line_of(rgb: Pixels, style: str, size: int = 0) -> Pixels:
-    """The lineart (h, w) of a picture (h, w, 3): itself, black on white paper, or drawn.
-
-    size: px of the long side that it is drawn at, at most; 0: the picture's own.
-    """
-    if lines.is_lineart(rgb):
-        return ink.of_lineart(rgb)
-    return draw.draw(fit.at_most(rgb, size) if size else rgb, style)
-
-
-def bring_back(color: Pixels, rgb: Pixels, conditions: Sequence[str], style: str) -> Pixels:
-    """The color (any size, 3) at the size of the picture (h, w, 3).
+def _bring_back(
+    color: Pixels, rgb: Pixels, own: Pixels | None, conditions: Sequence[str], style: str
+) -> Pixels:
+    """The color (any size, 3) at the size of the picture (h, w, 3); own: its lines, if it is line art.
 
     It has that picture's gray or lines where the model was told them.
     """
@@ -130,9 +123,9 @@ def bring_back(color: Pixels, rgb: Pixels, conditions: Sequence[str], style: str
         planes[..., 0] = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YCrCb2RGB), np.uint8)
     if "lineart" in conditions and max(color.shape[:2]) < max(height, width):
-        line = line_of(rgb, style)
-        seen = ink.reduced(line, color.shape[1], color.shape[0]) if lines.is_lineart(rgb) else None
-        return lay(line, color, seen)
+        if own is None:
+            return lay(draw.draw(rgb, style), color)
+        return lay(own, color, ink.reduced(own, color.shape[1], color.shape[0]))
     return _resized(color, width, height)
 
 
@@ -158,17 +151,17 @@ def lay(line: Pixels, color: Pixels, seen: Pixels | None = None) -> Pixels:
     return np.asarray(cv2.merge(planes), np.uint8)
 
 
-def _condition(name: str, rgb: Pixels, size: int, given: Given) -> Tensor:
-    """One condition of a picture: (channels, size, size)."""
+def _condition(name: str, rgb: Pixels, own: Pixels | None, size: int, given: Given) -> Tensor:
+    """One condition of a picture: (channels, size, size). own: its lines, if it is line art."""
     color, extra = _page(rgb, size), np.empty((size, size, 0), np.uint8)
     if name == "lineart":
-        extra = _line_page(rgb, size, given.style)
+        extra = _line_page(rgb, own, size, given.style)
     elif name == "hints" and given.hints is not None:
         color, extra = marks.page(given.hints, size, rgb.shape)
     elif name == "hints":
         extra = np.zeros((size, size), np.uint8)
     elif name == "reference":
-        if given.reference is None and lines.is_lineart(rgb):
+        if given.reference is None and own is not None:
             raise RecipeError(
                 "this model takes its colors from a reference, and line art has none. "
                 "Name a colored picture: --reference FILE, or reference= in Python."
@@ -177,9 +170,10 @@ def _condition(name: str, rgb: Pixels, size: int, given: Given) -> Tensor:
     return build([name], to_tensor(color)[None], to_tensor(extra)[None])[0]
 
 
-def _line_page(rgb: Pixels, size: int, style: str) -> Pixels:
-    line = line_of(rgb, style, max(DRAWN, size))
-    return ink.page(line, size) if lines.is_lineart(rgb) else _page(line, size)
+def _line_page(rgb: Pixels, own: Pixels | None, size: int, style: str) -> Pixels:
+    if own is None:
+        return _page(draw.draw(fit.at_most(rgb, max(DRAWN, size)), style), size)
+    return ink.page(own, size)
 
 
 def _page(picture: Pixels, size: int) -> Pixels:

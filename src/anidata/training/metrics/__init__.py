@@ -24,7 +24,12 @@ implementation that reads uint8.
 The docstring says what is measured, its unit and range, and its source. Means and intervals are the caller's.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Value = TypeVar("Value", float, NDArray[np.float64])
 
 
 class Figure(NamedTuple):
@@ -37,8 +42,8 @@ class Figure(NamedTuple):
     about: str  # what it is, in a clause
     side: Literal["color", "style"] = "color"  # the goal that it speaks of
 
-    def loss(self, value: float) -> float:
-        """The less, the better the value is."""
+    def loss(self, value: Value) -> Value:
+        """The less, the better the value is; of an array, each."""
         match self.better:
             case "higher":
                 return -value

@@ -8,6 +8,8 @@ samples/IMAGES.png   line | output | truth
 checkpoints/IMAGES.safetensors
 model.safetensors    the weights to use
 README.md            the model card, with its figures
+touched.json         looks at other splits, by `anidata evaluate`
+costs.json           what a picture costs, by machine, as it was measured there
 """
 
 import hashlib

@@ -164,6 +164,17 @@ def test_a_folder_of_the_users_is_no_place_for_a_report(runs, dataset, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_neither_a_data_set_nor_a_run_becomes_a_report(runs, dataset):
+    for folder, said in (
+        (dataset / "report", "lies in a data set"),
+        (dataset, "no report"),
+        (runs / "tiny-0", "no report"),
+    ):
+        with pytest.raises(WorkspaceError, match=said):
+            evaluate(runs / "tiny-0", "--data", dataset, "-o", folder)
+    assert not (dataset / "report").exists()
+
+
 FIGURES = {
     "near": Figure("lower", "", 0, 9, "how far", "color"),
     "line": Figure("higher", "", 0, 1, "how fine", "style"),

@@ -62,12 +62,15 @@ def _contents(document: Document, rows: Sequence[Document]) -> dict[str, bytes]:
 def check(folder: Path) -> None:
     """See that a report may be written there.
 
-    Raises: WorkspaceError: it isn't new, empty, or an earlier report's.
+    Raises: WorkspaceError: it isn't new, empty, or an earlier report's; or it lies in a data set.
     """
     folder = folder.absolute()
     storage.refuse_bytes(folder, WorkspaceError)
     if folder.exists() and not folder.is_dir():
         raise WorkspaceError(f"{folder} is a file; a report is a folder. Name another one: -o DIR")
+    above = ownership.read_mark(ownership.root_of(folder.parent), ownership.OTHER)
+    if above is not None and above.get("kind") == "dataset":
+        raise WorkspaceError(f"{folder} lies in a data set, which holds nothing else. Name another: -o DIR")
     mark = ownership.read_mark(folder, ownership.OTHER) if folder.is_dir() else None
     begun = (ownership.LOCK, ownership.HOLDER)
     strangers = (

@@ -1,5 +1,6 @@
 """Networks in ONNX files: opened with nothing but their own bytes, and run on one picture."""
 
+import os
 import resource
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ RANGES = {  # of R, G, B from 0 to 1: what is taken off, and what the rest is di
     "signed": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
+TELEMETRY_OFF = "ORT_DISABLE_TELEMETRY"
 QUIET = 4  # onnxruntime's own log: fatal errors alone; ours are typed
 # bytes of private memory beyond what the process holds, as of a worker's picture (engine.worker.Limits)
 MEMORY = 4 << 30
@@ -100,13 +102,7 @@ def _free(shape: list[Any]) -> list[Any]:
 
 
 def _session(data: bytes, path: str, provider: str) -> "onnxruntime.InferenceSession":
-    try:
-        import onnxruntime as ort  # noqa: PLC0415 - of an extra, and half a second
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            "the style 'onnx' needs onnxruntime, which isn't installed. "
-            "Install it with: pip install 'anidata[onnx]'"
-        ) from error
+    ort = _runtime()
     wanted = PROVIDERS[provider]
     if wanted not in ort.get_available_providers():
         raise _no_provider(provider)
@@ -120,6 +116,27 @@ def _session(data: bytes, path: str, provider: str) -> "onnxruntime.InferenceSes
     if wanted not in session.get_providers():  # where CUDA's own libraries are missing, it goes on without
         raise _no_provider(provider)
     return session
+
+
+def _runtime() -> Any:
+    """The module onnxruntime, that tells nobody of it.
+
+    1.32 reports to Microsoft on being imported, on Linux too, unless the environment forbids it by then;
+    disable_telemetry_events() comes too late.
+    """
+    given = os.environ.get(TELEMETRY_OFF)
+    os.environ.setdefault(TELEMETRY_OFF, "1")
+    try:
+        import onnxruntime  # noqa: PLC0415 - of an extra, and half a second
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "the style 'onnx' needs onnxruntime, which isn't installed. "
+            "Install it with: pip install 'anidata[onnx]'"
+        ) from error
+    finally:
+        if given is None:
+            del os.environ[TELEMETRY_OFF]
+    return onnxruntime
 
 
 @contextmanager

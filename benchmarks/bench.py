@@ -57,6 +57,8 @@ os.waitpid(child, 0) if child else os._exit(0)
 # As workers have it.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 SCRIPTS = SHARED / "bench"
+EVALUATED = 64, 256  # pictures that evaluate is timed over
+COMPARED = 10  # pictures that it compares with each truth: two styles, of a run and four trivial colorizers
 TIMES = 7  # runs of a start-up; the least counts
 
 
@@ -260,17 +262,51 @@ def measures(folder: Path, _: int) -> None:
         line("measures", figure, limit, "benchmarks/time_measures.py PILE")
 
 
-def metrics(_: Path, __: int) -> None:
-    """Time all metrics without weights over 1,000 pictures of 256 px, beside three of torchmetrics."""
+def timed_metrics(count: int) -> tuple[float, float, float, float, float, str]:
+    """What time_metrics.py prints of so many pictures."""
     pictures = SHARED / "data" if SCRIPTS.exists() else ART
-    words = [sys.executable, str(Path(__file__).with_name("time_metrics.py")), str(pictures)]
+    words = [sys.executable, str(Path(__file__).with_name("time_metrics.py")), str(pictures), str(count)]
     alone = os.environ | {"OMP_NUM_THREADS": "1"}
     table = subprocess.run(words, check=True, capture_output=True, text=True, env=alone).stdout
-    mine, theirs, early, late = map(float, table.split())
+    mine, theirs, early, late, deep, of = table.split()
+    return float(mine), float(theirs), float(early), float(late), float(deep), of
+
+
+def metrics(_: Path, __: int) -> None:
+    """Time all metrics without weights over 1,000 pictures of 256 px, three of torchmetrics, and LPIPS."""
+    mine, theirs, early, late, deep, of = timed_metrics(1000)
     figure = f"{mine / theirs:.2f} × torchmetrics' SSIM, MS-SSIM and PSNR"
     memory = f"{early:.0f} MB after a tenth, {late:.0f} after all"
     beside = f"{mine:.0f} ms of CPU a picture, at most 120; {memory}"
     line("metrics", figure, beside, "benchmarks/time_metrics.py FOLDER")
+    beside = f"{deep:.0f} ms of CPU a picture, {of} weights; at most 3"
+    line(
+        "lpips",
+        f"{deep / mine:.2f} × all metrics without weights",
+        beside,
+        "benchmarks/time_metrics.py FOLDER",
+    )
+
+
+def evaluate(folder: Path, _: int) -> None:
+    """Time the whole command on a tiny run over drawn pictures of 256 px, beside the metrics alone."""
+    script = str(Path(__file__).with_name("time_evaluate.py"))
+    few, many = EVALUATED
+    took([sys.executable, script, str(folder / "evaluated"), str(many)])
+    os.environ["OMP_NUM_THREADS"] = "1"
+    runs = [took([*ANIDATA, *evaluating(folder / "evaluated", count)]) for count in EVALUATED]
+    cost = 1000 * (runs[1].cpu - runs[0].cpu) / (many - few) / COMPARED
+    mine = timed_metrics(100)[0]
+    beside = f"{cost:.0f} ms of CPU a picture and colorizer against {mine:.0f}; at most 1.2"
+    line("evaluate", f"{cost / mine:.2f} × the metrics alone", beside, "anidata evaluate RUN --data DATASET")
+    figure = f"{runs[0].peak:.0f} MB over {few} pictures, {runs[1].peak:.0f} over {many}"
+    line("", figure, "flat within 10 %", "anidata evaluate RUN --data DATASET")
+
+
+def evaluating(folder: Path, count: int) -> list[str]:
+    """The command's words: as many pictures of what time_evaluate.py has made."""
+    words = ["evaluate", str(folder / "run"), "--data", str(folder / "work/dataset"), "--device", "cpu"]
+    return [*words, "-o", str(folder / f"report{count}"), "--set", f"evaluate.pictures={count}"]
 
 
 def million(folder: Path, _: int) -> None:
@@ -298,6 +334,7 @@ BENCHES: dict[str, Callable[[Path, int], None]] = {
     "size": size,
     "measures": measures,
     "metrics": metrics,
+    "evaluate": evaluate,
     "million": million,
 }
 

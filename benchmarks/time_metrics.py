@@ -1,14 +1,18 @@
-"""CPU a picture of all metrics without weights, beside torchmetrics' SSIM, MS-SSIM and PSNR; one thread.
+"""CPU a picture of all metrics without weights, beside torchmetrics' SSIM, MS-SSIM and PSNR, and of LPIPS.
+
+On one thread, each truth compared once.
 
     python benchmarks/time_metrics.py FOLDER [PICTURES]        FOLDER: of pictures; they are taken in turns
 
-Prints: milliseconds of CPU a picture of 256 px, of theirs, and the peak of memory in MB after a tenth and
-after all pictures.
+Prints: milliseconds of CPU a picture of 256 px, of theirs, the peak of memory in MB after a tenth and after
+all pictures, milliseconds of LPIPS (AlexNet), and whether its weights were `real` or `random`, of the same
+form, which take as long.
 """
 
 import resource
 import sys
 import time
+from collections.abc import Callable
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -19,16 +23,22 @@ import torchmetrics.functional.image as reference
 
 from anidata import registry
 from anidata.lineart.draw import draw
+from anidata.training import weights
 from anidata.training.compared import Compared
 from anidata.training.data.loader import to_tensor
+from anidata.training.extractors import _lpips, lpips_alexnet
 from anidata.training.figures import is_of_pictures
+from anidata.training.metrics import lpips
 
 SIDE, BATCH = 256, 8
 ENDINGS = (".jpg", ".png", ".webp")
 DIFFERENT = 64  # pictures of the folder that are taken
+WIDTHS = (64, 192, 384, 256, 256)  # of AlexNet's convolutions
+
+Batches = list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
 
 
-def pictures(folder: Path) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+def pictures(folder: Path) -> Batches:
     """Output, truth and line of batches; the output is the truth, blurred and lighter."""
     paths = [path for path in sorted(folder.rglob("*")) if path.suffix in ENDINGS]
     read = (cv2.imread(str(path)) for path in paths)
@@ -41,11 +51,11 @@ def pictures(folder: Path) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tenso
 
 
 def ours(output: torch.Tensor, truth: torch.Tensor, line: torch.Tensor) -> None:
-    compared = Compared(output, truth, line)
-    for name in registry.names("metrics"):
-        module = registry.load("metrics", name)
-        if is_of_pictures(module):
-            module.metric(compared)
+    modules = [registry.load("metrics", name) for name in registry.names("metrics")]
+    for part in Compared(output, truth, line).parts():
+        for module in modules:
+            if is_of_pictures(module):
+                module.metric(part)
 
 
 def theirs(output: torch.Tensor, truth: torch.Tensor) -> None:
@@ -55,6 +65,31 @@ def theirs(output: torch.Tensor, truth: torch.Tensor) -> None:
     reference.peak_signal_noise_ratio(*levels, data_range=255.0)
 
 
+def alexnet() -> tuple[_lpips.Network, str]:
+    """LPIPS's network; where its weights aren't here, one of the same form."""
+    if weights.available("lpips_alexnet"):
+        return weights.load("lpips_alexnet", torch.device("cpu")), "real"
+    generator = torch.Generator().manual_seed(0)
+    layers = [layer for stage in lpips_alexnet.STAGES for layer in stage.layers]
+    made: dict[str, torch.Tensor] = {}
+    for layer, entering, width in zip(layers, (3, *WIDTHS), WIDTHS, strict=False):
+        shape = (width, entering, layer.kernel, layer.kernel)
+        spread = (entering * layer.kernel**2) ** -0.5
+        made[f"features.{layer.number}.weight"] = torch.randn(shape, generator=generator) * spread
+        made[f"features.{layer.number}.bias"] = torch.zeros(width)
+    made |= {f"linear.{n}.weight": torch.rand(width, generator=generator) for n, width in enumerate(WIDTHS)}
+    return lpips_alexnet.build(made), "random"
+
+
+def apiece(batches: Batches, measured: Callable[..., object]) -> float:
+    """Milliseconds of CPU a picture, all batches once."""
+    begun = time.process_time()
+    for batch in batches:
+        measured(*batch)
+    return 1000 * (time.process_time() - begun) / sum(len(batch[0]) for batch in batches)
+
+
+@torch.no_grad()
 def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -68,10 +103,10 @@ def main() -> None:
         if seen >= count:
             break
     middle, peak = time.process_time(), _peak()
-    for output, truth, _ in batches:
-        theirs(output, truth)
-    other = (time.process_time() - middle) / sum(len(batch[0]) for batch in batches)
-    print(f"{1000 * (middle - begun) / seen:.1f} {1000 * other:.1f} {tenth:.0f} {peak:.0f}")
+    network, of = alexnet()
+    other = apiece(batches, lambda output, truth, _: theirs(output, truth))
+    deep = apiece(batches, lambda output, truth, _: lpips.metric(Compared(output, truth), network))
+    print(f"{1000 * (middle - begun) / seen:.1f} {other:.1f} {tenth:.0f} {peak:.0f} {deep:.1f} {of}")
 
 
 def _peak() -> float:

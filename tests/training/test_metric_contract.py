@@ -7,7 +7,7 @@ import torch
 
 from anidata import registry
 from anidata.lineart.draw import draw
-from anidata.training.compared import Compared
+from anidata.training.compared import Compared, Side
 from anidata.training.data.loader import floats, to_tensor, to_uint8
 from anidata.training.figures import is_of_pictures
 
@@ -64,6 +64,19 @@ def within(module, values):
     for name, figure in module.FIGURES.items():
         defined = values[name][~values[name].isnan()]
         assert ((defined >= figure.low - 1e-4) & (defined <= figure.high + 1e-4)).all(), (name, values[name])
+
+
+def held(value):
+    """The arrays that a side holds, however deep."""
+    if isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, torch.Tensor):
+        return [value.numpy()]
+    if isinstance(value, Side):
+        value = list(vars(value).values())
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [array for one in value for array in held(one)] if isinstance(value, list | tuple) else []
 
 
 def test_a_metric_has_a_title_a_source_a_version_and_figures(module):
@@ -123,18 +136,46 @@ def test_some_figure_of_each_metric_sees_the_noise(measuring, compared):
 def test_a_metric_leaves_its_pictures_and_what_is_shared_alone(measuring, compared):
     fresh = Compared(*(x.clone() for x in (compared.output, compared.truth, compared.line)))
     first = measuring.metric(fresh)
-    shared = {name: value for name, value in vars(fresh).items() if value is not None}
-    before = {
-        name: value.copy() if isinstance(value, np.ndarray) else value.clone()
-        for name, value in shared.items()
-    }
+    sides = (fresh.outputs, fresh.truths, fresh.lines)
+    before = [array.copy() for side in sides for array in held(side)]
+    assert len(before) >= 3
     second = measuring.metric(fresh)
-    for name, value in before.items():
-        assert np.array_equal(np.asarray(value), np.asarray(vars(fresh)[name])), name
+    after = [array for side in sides for array in held(side)]
+    assert all(np.array_equal(*pair, equal_nan=True) for pair in zip(before, after, strict=True))
     for name, value in first.items():
         assert torch.equal(value, second[name]), name
     assert torch.equal(fresh.output, compared.output)
     assert torch.equal(fresh.truth, compared.truth)
+
+
+def test_a_truth_and_a_line_that_outputs_share_change_no_bit(measuring, compared):
+    truth, line = Side(compared.truth), Side(compared.line)
+    for output in (compared.output, compared.truth, -compared.output):
+        shared = measuring.metric(Compared(output, truth, line))
+        for name, value in measuring.metric(Compared(output, compared.truth, compared.line)).items():
+            assert np.array_equal(value, shared[name], equal_nan=True), name
+
+
+def test_a_truth_beside_other_lines_is_seen_by_those(measuring, compared):
+    truth, other = Side(compared.truth), compared.line.flip(3)
+    measuring.metric(Compared(compared.output, truth, compared.line))
+    later = measuring.metric(Compared(compared.output, truth, other))
+    for name, value in measuring.metric(Compared(compared.output, compared.truth, other)).items():
+        assert np.array_equal(value, later[name], equal_nan=True), name
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_parts_are_all_pictures_in_order_and_none_is_alone(count):
+    pictures = torch.arange(count * 48).reshape(count, 3, 4, 4) / 400
+    whole = Compared(pictures, Side(pictures + 0.1), pictures[:, :1])
+    parts = list(whole.parts())
+    assert torch.equal(torch.cat([part.truth for part in parts]), whole.truth)
+    assert torch.equal(torch.cat([part.output for part in parts]), pictures)
+    assert torch.equal(torch.cat([part.line for part in parts]), pictures[:, :1])
+    assert all(len(part.output) > 1 for part in parts) or count == 1
+    assert max(len(part.output) for part in parts) <= 3
+    again = [part.truths for part in whole.parts()]
+    assert all(one is part.truths for one, part in zip(again, parts, strict=True))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (7, 3), (SIDE, SIDE)])

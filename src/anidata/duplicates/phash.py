@@ -59,6 +59,11 @@ def codes(rgb: NDArray[np.uint8]) -> Codes:
     )
 
 
+def alone(rgb: NDArray[np.uint8]) -> int:
+    """The phash without the other codes."""
+    return _sign_bits(_low(luma(rgb)))
+
+
 def warm() -> None:
     """Import what is imported late."""
     import scipy.fftpack  # noqa: F401, PLC0415

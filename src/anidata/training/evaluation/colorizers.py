@@ -21,6 +21,7 @@ from anidata.dataset.samples import Samples
 from anidata.duplicates import phash
 from anidata.training import config
 from anidata.training.baseline import Baseline
+from anidata.training.compared import darkest
 from anidata.training.data import augment, conditions
 from anidata.training.data.loader import to_uint8
 from anidata.training.evaluation import protocols
@@ -87,8 +88,8 @@ class TrainingPictures:
         for index, number in enumerate(self.numbers):
             pair = self.samples.read(number, [style])
             color = augment.warp(pair["color"], augment.WHOLE, self.size)
-            drawn = color.min(axis=2) < augment.WHITE[0] - NEAR
-            sums += [*color[drawn].sum(axis=0, dtype=np.float64), drawn.sum()]
+            drawn = (darkest(color) < augment.WHITE[0] - NEAR).astype(np.uint8)
+            sums += [*cv2.sumElems(cv2.copyTo(color, drawn))[:3], drawn.sum()]
             codes[index] = line_code(augment.warp(pair["lineart"][style], augment.WHOLE, self.size))
         return sums[:3] / max(1, sums[3]), codes
 
@@ -136,7 +137,7 @@ class Trivial:
 
 def line_code(line: Pixels) -> int:
     """The perceptual hash of lines (h, w)."""
-    return phash.codes(np.repeat(line[..., None], 3, axis=2)).phash
+    return phash.alone(np.repeat(line[..., None], 3, axis=2))
 
 
 def parameters(baseline: Baseline) -> int:

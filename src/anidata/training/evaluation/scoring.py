@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
 from types import ModuleType
@@ -15,7 +16,7 @@ from torch import Tensor
 from anidata import registry
 from anidata.engine import progress
 from anidata.training import weights
-from anidata.training.compared import Compared
+from anidata.training.compared import Compared, Side
 from anidata.training.data.loader import to_tensor
 from anidata.training.evaluation.colorizers import Colorizer
 from anidata.training.evaluation.pages import Page, Pages
@@ -43,14 +44,20 @@ class Shelf:
         return {name: figure for module in self.modules.values() for name, figure in module.FIGURES.items()}
 
     def of_pictures(self, compared: Compared) -> dict[str, Row]:
-        """All figures of single pictures."""
-        values: dict[str, Row] = {}
-        for module in self.modules.values():
-            if not is_of_sets(module):
-                network = [self.networks[module.EXTRACTOR]] if module.EXTRACTOR else []
-                of_module = module.metric(compared, *network)
-                values |= {name: figure.double().cpu().numpy() for name, figure in of_module.items()}
-        return values
+        """All figures of single pictures: networks look at all of them at once, formulas at a few."""
+        of_pictures = [module for module in self.modules.values() if not is_of_sets(module)]
+        plain = [module for module in of_pictures if not module.EXTRACTOR]
+        rows: dict[str, list[Tensor]] = defaultdict(list)
+        with _one_thread():
+            for part in compared.parts():
+                for module in plain:
+                    for name, figure in module.metric(part).items():
+                        rows[name].append(figure)
+        for module in of_pictures:
+            if module.EXTRACTOR:
+                of_module = module.metric(compared, self.networks[module.EXTRACTOR])
+                rows |= {name: [figure] for name, figure in of_module.items()}
+        return {name: torch.cat(figures).double().cpu().numpy() for name, figures in rows.items()}
 
     def features(self, pictures: Tensor) -> dict[str, Tensor]:
         """By metric of sets: what it takes of pictures (b, 3, h, w), float64 (b, d)."""
@@ -87,6 +94,17 @@ class Table:
     scores: dict[str, Scores] = field(default_factory=lambda: defaultdict(Scores))
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread within the block: for a few pictures others wait longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def is_of_sets(module: ModuleType) -> bool:
     """Whether a metric is of a whole set's features, not of each picture."""
     return bool(getattr(module, "SET", False))
@@ -115,9 +133,9 @@ def score(
     shown = progress.display("evaluate", len(pages))
     done = 0
     for number, group in enumerate(pages.batches(batch)):
-        truth = tensor((page.color for page in group), shelf.device)
+        truth = Side(tensor((page.color for page in group), shelf.device))
         with torch.no_grad():
-            for name, features in shelf.features(truth).items():
+            for name, features in shelf.features(truth.pictures).items():
                 truths[name].append(features)
             for table in tables:
                 _add(table, group, number, truth, colorizers[table.protocol], shelf, samples)
@@ -131,7 +149,7 @@ def _add(
     table: Table,
     group: Sequence[Page],
     number: int,
-    truth: Tensor,
+    truth: Side,
     colorizers: Sequence[Colorizer],
     shelf: Shelf,
     samples: int,
@@ -148,7 +166,7 @@ def _add(
 
 
 def _add_outputs(
-    scores: Scores, outputs: Iterator[Tensor], truth: Tensor, line: Tensor | None, shelf: Shelf
+    scores: Scores, outputs: Iterator[Tensor], truth: Side, line: Side | None, shelf: Shelf
 ) -> None:
     """The figures of the first output, and what further samples add to them."""
     seen: list[Tensor] = []
@@ -180,11 +198,11 @@ def _diversity(samples: Sequence[Tensor]) -> Row:
     return torch.stack(apart).mean(dim=0).double().cpu().numpy()
 
 
-def lines(group: Sequence[Page], protocol: Protocol, device: torch.device) -> Tensor | None:
+def lines(group: Sequence[Page], protocol: Protocol, device: torch.device) -> Side | None:
     """The lines that colorizers were told: (b, 1, h, w) in [-1, 1]; None where none were."""
     if not protocol.style:
         return None
-    return tensor([page.lines[protocol.style] for page in group], device)
+    return Side(tensor([page.lines[protocol.style] for page in group], device))
 
 
 def tensor(pictures: Iterable[Pixels], device: torch.device) -> Tensor:

@@ -5,6 +5,7 @@ Each row is one page: what was told, the truth, and each model's picture with it
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import cv2
@@ -55,9 +56,10 @@ def make(
         painters = _painters(one, meeting[one.table.protocol])
         chosen = _chosen(one, _leader(one, table), count)
         indices = sorted({index for indices in chosen.values() for index in indices})
-        rows = {index: _row(one.table.protocol, painters, pages, index, batch) for index in indices}
-        for index, row in rows.items():
-            shown.files[_path(number_, index)] = encode.encode_color(row, "jpeg", QUALITY)
+        for of_batch, within in groupby(indices, lambda index: index // batch):
+            rows = _rows(one.table.protocol, painters, pages, of_batch, batch, list(within))
+            for index, row in rows.items():
+                shown.files[_path(number_, index)] = encode.encode_color(row, "jpeg", QUALITY)
         columns = _columns(one.table.protocol, painters)
         shown.sheets.append(
             [
@@ -122,14 +124,28 @@ def _ranks(one: Measured, name: str, who: str) -> npt.NDArray[np.int64]:
     return np.argsort(np.asarray(_order(one, name, who)))
 
 
-def _row(protocol: Protocol, painters: Sequence[Colorizer], pages: Pages, index: int, batch: int) -> Pixels:
-    """(size, width, 3): the columns beside each other."""
-    number_, within = divmod(index, batch)
-    group = [pages.page(n) for n in range(number_ * batch, min(len(pages), (number_ + 1) * batch))]
-    page = group[within]
+def _rows(
+    protocol: Protocol,
+    painters: Sequence[Colorizer],
+    pages: Pages,
+    number_: int,
+    batch: int,
+    indices: Sequence[int],
+) -> dict[int, Pixels]:
+    """Rows of one batch by their pages' indices, which is colored once: the columns beside each other."""
+    first = number_ * batch
+    group = [pages.page(n) for n in range(first, min(len(pages), first + batch))]
+    outputs = [painter.color(group, protocol, number_) for painter in painters]
+    return {
+        index: _row(group[index - first], protocol, [of[index - first] for of in outputs])
+        for index in indices
+    }
+
+
+def _row(page: Page, protocol: Protocol, outputs: Sequence[Pixels]) -> Pixels:
+    """(size, width, 3): what was told of a page, the truth, and what was made of it."""
     columns = [*_told_pictures(page, protocol), page.color]
-    for painter in painters:
-        output = painter.color(group, protocol, number_)[within]
+    for output in outputs:
         columns += [output, difference_map(output, page.color)]
     return np.concatenate(
         [np.pad(c, ((0, 0), (0, grids.GAP), (0, 0)), constant_values=255) for c in columns], axis=1

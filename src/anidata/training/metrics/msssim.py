@@ -10,7 +10,6 @@ Source: Wang, Simoncelli, Bovik 2003, "Multiscale structural similarity for imag
 """
 
 import torch
-import torch.nn.functional as F  # noqa: N812 its usual name
 from torch import Tensor
 
 from anidata.training.compared import Compared
@@ -27,14 +26,12 @@ FIGURES = {"msssim": Figure("higher", "", 0, 1, "likeness of structure, fine and
 
 def metric(compared: Compared) -> dict[str, Tensor]:
     """One value a picture."""
-    one, other = compared.output_rgb, compared.truth_rgb
-    value = one.new_ones(len(one))
-    if min(one.shape[2:]) < LEAST:
+    value = compared.output.new_ones(len(compared.output))
+    if min(compared.output.shape[2:]) < LEAST:
         return {"msssim": value * torch.nan}
     inner = slice(WINDOW // 2, -(WINDOW // 2))
-    for weight in WEIGHTS[:-1]:
-        structure = terms(one, other)[1][..., inner, inner].mean(dim=(1, 2, 3))
+    for halvings, weight in enumerate(WEIGHTS[:-1]):
+        structure = terms(compared, halvings)[1][..., inner, inner].mean(dim=(1, 2, 3))
         value = value * structure.clamp(min=0) ** weight
-        one, other = F.avg_pool2d(one, 2), F.avg_pool2d(other, 2)
-    light, structure = terms(one, other)
+    light, structure = terms(compared, len(WEIGHTS) - 1)
     return {"msssim": value * (light * structure).mean(dim=(1, 2, 3)).clamp(min=0) ** WEIGHTS[-1]}

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anidata.training.compared import Compared
+from anidata.training.compared import Compared, Side
 from anidata.training.metrics import Figure
 
 VERSION = 1
@@ -36,14 +36,13 @@ class Palette(NamedTuple):
 
 def metric(compared: Compared) -> dict[str, Tensor]:
     """One value a picture."""
-    labs = [lab.flatten(2).cpu().double().numpy() for lab in (compared.output_lab, compared.truth_lab)]
-    levels = (compared.output_levels, compared.truth_levels)
+    outputs, truths = compared.outputs.once(palettes), compared.truths.once(palettes)
+    return compared.gathered(lambda number: {"palette": distance(outputs[number], truths[number])})
 
-    def measured(number: int) -> dict[str, float]:
-        one, other = (palette(x[number], lab[number]) for x, lab in zip(levels, labs, strict=True))
-        return {"palette": distance(one, other)}
 
-    return compared.gathered(measured)
+def palettes(side: Side) -> list[Palette]:
+    """Of each picture."""
+    return [palette(levels, lab) for levels, lab in zip(side.levels, side.planes, strict=True)]
 
 
 def palette(levels: NDArray[np.uint8], lab: NDArray[np.float64]) -> Palette:

@@ -18,7 +18,7 @@ quality assessment"
 import torch
 from torch import Tensor
 
-from anidata.training.compared import Compared
+from anidata.training.compared import Compared, drawn
 from anidata.training.metrics import Figure
 
 VERSION = 1
@@ -36,11 +36,11 @@ def metric(compared: Compared) -> dict[str, Tensor]:
     """Three values a picture, in dB."""
     error = (compared.output - compared.truth).square().mean(dim=1) / 4  # of values from 0 to 1
     apart = (compared.output_lab - compared.truth_lab)[:, 1:].square().mean(dim=(1, 2, 3)) / PEAK_AB**2
-    drawn = torch.from_numpy(compared.drawn).to(error)
+    there = torch.from_numpy(compared.truths.once(drawn)).to(error)
     return {
         "psnr": _decibels(error.mean(dim=(1, 2))),
         "psnr_ab": _decibels(apart),
-        "psnr_drawn": _decibels((error * drawn).sum(dim=(1, 2)) / drawn.sum(dim=(1, 2))),
+        "psnr_drawn": _decibels((error * there).sum(dim=(1, 2)) / there.sum(dim=(1, 2))),
     }
 
 

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anidata.training.compared import Compared, Mask
+from anidata.training.compared import Compared, Mask, Side, ink
 from anidata.training.metrics import Figure
 from anidata.training.metrics.ciede2000 import MOST, difference
 
@@ -38,21 +38,28 @@ Colors = NDArray[np.float64]
 
 def metric(compared: Compared) -> dict[str, Tensor]:
     """Three values a picture."""
-    outputs, truths = (x.flatten(2).cpu().double().numpy() for x in (compared.output_lab, compared.truth_lab))
-    ink = compared.ink
+    lines = compared.lines
+    if lines is None:
+        return compared.gathered(lambda _: dict.fromkeys(FIGURES, math.nan))
+    areas = [of for _, of in lines.once(regions)]
+    outputs, truths = _all_moments(compared.outputs, lines), compared.truths.once(_all_moments, lines)
 
     def measured(number: int) -> dict[str, float]:
-        labels, areas = enclosed(ink[number]) if ink is not None else (None, None)
-        if labels is None or areas is None or not len(areas):
+        if not len(areas[number]):
             return dict.fromkeys(FIGURES, math.nan)
-        return _figures(outputs[number], truths[number], labels, areas)
+        return _figures(outputs[number], truths[number], areas[number])
 
     return compared.gathered(measured)
 
 
-def enclosed(ink: Mask) -> tuple[NDArray[np.intp], Colors]:
+def regions(lines: Side) -> list[tuple[NDArray[np.intp], Colors]]:
+    """Of each picture what its lines enclose."""
+    return [enclosed(mask) for mask in lines.once(ink)]
+
+
+def enclosed(mask: Mask) -> tuple[NDArray[np.intp], Colors]:
     """The regions' numbers for each pixel, (h·w,), 0 for none, and their areas, (n,), from number 1 on."""
-    _, labels = cv2.connectedComponents((~ink).astype(np.uint8), connectivity=4)
+    _, labels = cv2.connectedComponents((~mask).astype(np.uint8), connectivity=4)
     areas = np.bincount(labels.ravel())
     large = areas >= LEAST
     large[0] = False  # the ink
@@ -60,10 +67,15 @@ def enclosed(ink: Mask) -> tuple[NDArray[np.intp], Colors]:
     return numbers[labels.ravel()], areas[large].astype(np.float64)
 
 
-def _figures(output: Colors, truth: Colors, labels: NDArray[np.intp], areas: Colors) -> dict[str, float]:
-    """Of two pictures in Lab, (3, h·w)."""
-    one, spread = _moments(output, labels, areas)
-    other, expected = _moments(truth, labels, areas)
+def _all_moments(side: Side, lines: Side) -> list[tuple[Colors, float]]:
+    """Of each picture that has regions; (nothing, 0) of others."""
+    pairs = zip(side.planes, lines.once(regions), strict=True)
+    return [_moments(lab, *of) if len(of[1]) else (np.empty((3, 0)), 0.0) for lab, of in pairs]
+
+
+def _figures(output: tuple[Colors, float], truth: tuple[Colors, float], areas: Colors) -> dict[str, float]:
+    """Of two pictures' moments."""
+    (one, spread), (other, expected) = output, truth
     apart = difference(torch.from_numpy(one)[None], torch.from_numpy(other)[None])[0].numpy()
     return {
         "regions": float(apart.mean()),

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 its usual name
 from torch import Tensor
 
-from anidata.training.compared import Compared
+from anidata.training.compared import Compared, Side
 from anidata.training.metrics import Figure
 
 VERSION = 2
@@ -34,15 +34,31 @@ def metric(compared: Compared) -> dict[str, Tensor]:
     """One value a picture."""
     if min(compared.output.shape[2:]) <= WINDOW // 2:
         return {"ssim": compared.output.new_full((len(compared.output),), torch.nan)}
-    light, structure = terms(compared.output_rgb, compared.truth_rgb)
+    light, structure = terms(compared)
     return {"ssim": torch.mean(light * structure, dim=(1, 2, 3))}
 
 
-def terms(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    """The formula's two factors for each pixel and channel of (b, c, h, w) in [0, 1], twice."""
-    x, y, xx, yy, xy = _blurred(torch.stack([one, other, one * one, other * other, one * other]))
-    means, variances = x * x + y * y, xx + yy - x * x - y * y
-    return (2 * x * y + C1) / (means + C1), (2 * (xy - x * y) + C2) / (variances + C2)
+def terms(compared: Compared, halvings: int = 0) -> tuple[Tensor, Tensor]:
+    """The formula's two factors for each pixel and channel of the pictures, halved so often: (b, c, h, w)."""
+    return compared.outputs.once(_terms, compared.truths, halvings)
+
+
+def _terms(outputs: Side, truths: Side, halvings: int) -> tuple[Tensor, Tensor]:
+    (x, xx), (y, yy) = outputs.once(moments, halvings), truths.once(moments, halvings)
+    (xy,) = _blurred((outputs.once(halved, halvings) * truths.once(halved, halvings))[None])
+    both, of_x, of_y = x * y, x * x, y * y
+    return (2 * both + C1) / (of_x + of_y + C1), (2 * (xy - both) + C2) / (xx + yy - of_x - of_y + C2)
+
+
+def halved(side: Side, halvings: int) -> Tensor:
+    """Pictures in [0, 1], each halving by means of 2 × 2 px."""
+    return F.avg_pool2d(side.once(halved, halvings - 1), 2) if halvings else side.rgb
+
+
+def moments(side: Side, halvings: int) -> Tensor:
+    """Mean and mean square under the window, (2, b, c, h, w)."""
+    pictures = side.once(halved, halvings)
+    return _blurred(torch.stack([pictures, pictures * pictures]))
 
 
 def _blurred(pictures: Tensor) -> Tensor:

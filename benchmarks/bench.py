@@ -57,7 +57,7 @@ os.waitpid(child, 0) if child else os._exit(0)
 # As workers have it.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 SCRIPTS = SHARED / "bench"
-EVALUATED = 64, 256  # pictures that evaluate is timed over
+EVALUATED = 32, 128  # pictures that evaluate is timed over
 COMPARED = 10  # pictures that it compares with each truth: two styles, of a run and four trivial colorizers
 TIMES = 7  # runs of a start-up; the least counts
 

@@ -1,4 +1,4 @@
-"""Makes what `anidata evaluate` is timed on: drawn pictures of 256 px as a data set, and a run of few weights.
+"""Makes what `anidata evaluate` is timed on: drawn pictures of 256 px as a data set, and a tiny run.
 
     python benchmarks/time_evaluate.py FOLDER [PICTURES]       FOLDER: gets work/dataset and run
 

@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 import anidata.cli.entry
-from anidata import ownership
+from anidata import ownership, registry
 from anidata.errors import DatasetError, Locked, RecipeError, RunError, UnknownPart, WorkspaceError
-from anidata.training.evaluation import contestants, ranking
+from anidata.training.evaluation import colorizers, contestants, ranking
+from anidata.training.evaluation import evaluate as evaluation
 from anidata.training.metrics import Figure
 from training_lab import make_dataset
 from training_lab import run as trained
@@ -95,6 +96,21 @@ def test_evaluating_twice_gives_the_same_bytes(report, runs, dataset, tmp_path):
         assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
+def test_a_batch_is_colored_once_for_all_the_rows_that_it_has_in_a_sheet(runs, dataset, monkeypatch):
+    calls = []
+    sample = colorizers.sample
+    monkeypatch.setattr(colorizers, "sample", lambda *of: calls.append(of[-1]) or sample(*of))
+
+    chosen = ("evaluate.repetitions=10", "evaluate.shown=3")
+    order = evaluation.Order(runs=[runs / "tiny-0"], dataset=dataset, settings=chosen, device="cpu")
+    evaluation.evaluate(order)  # what it costs is measured once
+    calls.clear()
+    files = evaluation.evaluate(order).files
+    tried, tables, scored, sheets = 2, 2, 1, 1
+    assert len(files) == tables * 3
+    assert len(calls) == tried + tables * (scored + sheets)
+
+
 def test_the_page_needs_nothing_else_and_escapes_names(report):
     folder, _ = report
     page = (folder / "index.html").read_text()
@@ -109,6 +125,24 @@ def test_a_figure_by_which_a_trivial_one_wins_is_marked_and_has_no_say(report):
     for table in document["tables"]:
         assert not set(table["counted"]) & set(table["marked"])
         assert set(table["marked"].values()) <= {"line", "gray", "mean", "nearest"}
+
+
+def test_a_table_in_which_the_trivial_win_by_all_figures_says_that_it_has_no_order(
+    runs, dataset, monkeypatch
+):
+    order = evaluation.Order(runs=[runs / "tiny-0"], dataset=dataset, device="cpu")
+    beaten = dict.fromkeys(figures_of_pictures(), "line")
+    for marks, said in ((beaten, 2), ({}, 0)):
+        monkeypatch.setattr(ranking, "marked", lambda *_, marks=marks: dict(marks))
+        document = evaluation.evaluate(order).document
+        notes = [note for note in document["warnings"] if "there is no order" in note]
+        assert len(notes) == said
+        assert [bool(table["ranking"]) for table in document["tables"]] == [not said] * 2
+
+
+def figures_of_pictures():
+    modules = [registry.load("metrics", name) for name in registry.names("metrics")]
+    return [name for module in modules for name in module.FIGURES]
 
 
 def test_a_look_at_test_is_recorded_and_the_next_ones_are_told(dataset, tmp_path):

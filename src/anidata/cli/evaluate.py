@@ -60,5 +60,5 @@ def _summary(done: "Evaluation", page: Path) -> str:
     lines = [f"note: {warning}" for warning in done.document["warnings"]]
     for table in done.document["tables"]:
         order = ", ".join(f"{entry['name']} {entry['score']:.3f}" for entry in table["ranking"])
-        lines.append(f"{table['protocol']}: {order or 'no figure tells them apart'}")
+        lines.append(f"{table['protocol']}: {order or 'no order'}")
     return "\n".join([*lines, f"report  {page}"])

@@ -86,7 +86,7 @@ def document_of(findings: Findings) -> Evaluation:
         "skipped": dict(findings.shelf.skipped),
         "colorizers": [_colorizer(findings, model) for model in findings.models],
         "tables": [table | {"sheets": sheet} for table, sheet in zip(tables, shown.sheets, strict=True)],
-        "warnings": [*findings.looks, *_warnings(len(keys), draws.clusters, findings)],
+        "warnings": [*findings.looks, *_warnings(len(keys), draws.clusters, findings), *_unranked(tables)],
         "curves": {trained.name: curves.of(trained.run) for trained in runs_of(findings.models)},
     }
     rows = [row for one in measured for row in _rows(one, keys, clusters)]
@@ -147,6 +147,16 @@ def _warnings(pictures: int, clusters: int, findings: Findings) -> list[str]:
     if pictures < LEAST_FID and "fid" in findings.shelf.modules:
         notes.append(f"FID of {pictures} pictures: below {LEAST_FID:,} its bias outweighs what it measures.")
     return notes
+
+
+def _unranked(tables: Sequence[Document]) -> list[str]:
+    """Sentences on tables without an order."""
+    return [
+        f"{table['protocol']}: there is no order. By each figure that could tell, a colorizer that learned "
+        "nothing beats a trained one; train longer, or with more pictures."
+        for table in tables
+        if table["marked"] and not table["ranking"]
+    ]
 
 
 def _rows(measured: Measured, keys: Sequence[str], clusters: Sequence[str]) -> list[Document]:

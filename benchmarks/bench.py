@@ -297,7 +297,7 @@ def evaluate(folder: Path, _: int) -> None:
     runs = [took([*ANIDATA, *evaluating(folder / "evaluated", count)]) for count in EVALUATED]
     cost = 1000 * (runs[1].cpu - runs[0].cpu) / (many - few) / COMPARED
     mine = timed_metrics(100)[0]
-    beside = f"{cost:.0f} ms of CPU a picture and colorizer against {mine:.0f}; at most 1.2"
+    beside = f"{cost:.0f} ms of CPU a picture and colorizer against {mine:.0f}; at most 1.3"
     line("evaluate", f"{cost / mine:.2f} × the metrics alone", beside, "anidata evaluate RUN --data DATASET")
     figure = f"{runs[0].peak:.0f} MB over {few} pictures, {runs[1].peak:.0f} over {many}"
     line("", figure, "flat within 10 %", "anidata evaluate RUN --data DATASET")

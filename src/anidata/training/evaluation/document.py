@@ -86,7 +86,11 @@ def document_of(findings: Findings) -> Evaluation:
         "skipped": dict(findings.shelf.skipped),
         "colorizers": [_colorizer(findings, model) for model in findings.models],
         "tables": [table | {"sheets": sheet} for table, sheet in zip(tables, shown.sheets, strict=True)],
-        "warnings": [*findings.looks, *_warnings(len(keys), draws.clusters, findings)],
+        "warnings": [
+            *findings.looks,
+            *_warnings(len(keys), draws.clusters, findings),
+            *(_all_marked(table) for table in tables if set(table["counted"]) & set(table["marked"])),
+        ],
         "curves": {trained.name: curves.of(trained.run) for trained in runs_of(findings.models)},
     }
     rows = [row for one in measured for row in _rows(one, keys, clusters)]
@@ -147,6 +151,13 @@ def _warnings(pictures: int, clusters: int, findings: Findings) -> list[str]:
     if pictures < LEAST_FID and "fid" in findings.shelf.modules:
         notes.append(f"FID of {pictures} pictures: below {LEAST_FID:,} its bias outweighs what it measures.")
     return notes
+
+
+def _all_marked(table: Document) -> str:
+    return (
+        f"{table['protocol']}: a colorizer that has learned nothing beats a trained one by every figure that "
+        "tells them apart. The order is by those by which the best trained one is ahead of all of these."
+    )
 
 
 def _rows(measured: Measured, keys: Sequence[str], clusters: Sequence[str]) -> list[Document]:

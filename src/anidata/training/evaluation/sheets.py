@@ -135,12 +135,12 @@ def _row(protocol: Protocol, painters: Sequence[Colorizer], pages: Pages, index:
     number_, within = divmod(index, batch)
     group = [pages.page(n) for n in range(number_ * batch, min(len(pages), (number_ + 1) * batch))]
     page = group[within]
-    told = [*_told_pictures(page, protocol), page.color]
+    leading = [*_told_pictures(page, protocol), page.color]
     bands = []
     for band in _banded(painters):
         outputs = [painter.color(group, protocol, number_)[within] for painter in band]
         shown = [picture for output in outputs for picture in (output, difference_map(output, page.color))]
-        bands.append(_beside([*told, *shown]))
+        bands.append(_beside([*leading, *shown]))
     return _below(bands)
 
 

@@ -3,41 +3,13 @@
 Names are text, every picture is there, nothing is wider than a telephone, and the network is asked nothing.
 """
 
-import html
-import json
-import re
-import shutil
-import subprocess
-
 import pytest
 from test_page import HOSTILE, Page, fill
 from typer.testing import CliRunner
 
 import anidata.cli.entry
+from browser import CHROMIUM, asked, console, dumped, probed
 from inline import Inline
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-default-apps",
-    "--disable-extensions",
-    # Chromium asks its maker's servers all the same: it finds no way to them, and no name is looked up.
-    "--proxy-server=127.0.0.1:9",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-]
-# In a net log, whoever asks in Chromium's own name; a page is an origin, if only "null".
-ITS_OWN = "not an origin"
-PROBE = """<script>addEventListener("load", () => {
-    const pictures = [...document.images], wide = document.documentElement.scrollWidth - innerWidth;
-    const broken = pictures.filter(p => !p.naturalWidth).length;
-    document.title = JSON.stringify({pictures: pictures.length, broken, wide});
-})</script>"""
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here")
 
@@ -57,22 +29,6 @@ def path(tmp_path_factory):
         done = CliRunner().invoke(anidata.cli.entry.app, ["report", str(folder / "work")])
     assert done.exit_code == 0, done.output
     return folder / "work/report.html"
-
-
-def dumped(page, folder, *more):
-    """The document as Chromium has it after loading."""
-    words = [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}", *more, "--dump-dom", page.as_uri()]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout
-
-
-def asked(log):
-    """The URLs that a page asked for, beyond its own file and what it holds itself."""
-    events = [event.get("params", {}) for event in json.loads(log.read_text(encoding="utf-8"))["events"]]
-    asked = [
-        event["url"] for event in events if "url" in event and event.get("initiator", ITS_OWN) != ITS_OWN
-    ]
-    return [url for url in asked if not url.startswith(("file:", "data:"))]
 
 
 def test_the_page_asks_the_network_for_nothing(path, tmp_path):
@@ -105,14 +61,18 @@ def test_hostile_names_are_text(path, tmp_path):
     assert all(attrs["src"].startswith("data:") for attrs in shown.images())
 
 
+def test_the_console_stays_empty(path, tmp_path):
+    assert console(path, tmp_path) == []
+    curious = tmp_path / "curious.html"
+    curious.write_text("<script>console.error('told'); none()</script>")
+    told, thrown = console(curious, tmp_path)  # the log would have told
+    assert "told" in told
+    assert "none is not defined" in thrown
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_picture_is_shown_and_nothing_is_wider_than_the_window(path, tmp_path, width):
-    probed = tmp_path / "probed.html"
-    whole = path.read_text(encoding="utf-8")
-    unguarded = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", whole)
-    probed.write_text(unguarded.replace("</head>", PROBE + "</head>"), encoding="utf-8")
-    document = dumped(probed, tmp_path, f"--window-size={width},900")
-    probe = json.loads(html.unescape(re.search(r"<title>(.*?)</title>", document)[1]))
-    assert probe["pictures"] == whole.count("<img ") > 20
-    assert probe["broken"] == 0
-    assert probe["wide"] <= 0
+    seen = probed(path, tmp_path, width)
+    assert seen["pictures"] == path.read_text(encoding="utf-8").count("<img ") > 20
+    assert seen["broken"] == 0
+    assert seen["wide"] <= 0

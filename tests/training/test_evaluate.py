@@ -124,6 +124,7 @@ def test_a_figure_by_which_a_trivial_one_wins_is_marked_and_has_no_say(report):
     _, document = report
     for table in document["tables"]:
         assert not set(table["counted"]) & set(table["marked"])
+        assert table["counted"]
         assert set(table["marked"].values()) <= {"line", "gray", "mean", "nearest"}
 
 
@@ -232,9 +233,17 @@ def test_the_goal_weighs_the_order(goal, first):
     means = {name: {who: float(v.mean()) for who, v in of.items()} for name, of in values.items()}
     marked = ranking.marked(means, FIGURES, ["gray"])
     assert marked == {"fooled": "gray"}
-    found = ranking.rank(values, FIGURES, list(FIGURES), marked, goal)
+    found = ranking.rank({name: of for name, of in values.items() if name not in marked}, FIGURES, goal)
     assert found.counted == ["near", "line"]
     assert [name for name, _ in found.order] == [first, "inker" if first == "painter" else "painter", "gray"]
+
+
+def test_the_best_one_leads_by_a_figure_or_there_is_no_order():
+    means = {"near": {"painter": 1.0, "inker": 6.0, "gray": 5.0}, "fooled": {"painter": 3.0, "gray": 1.0}}
+    assert ranking.marked(means, FIGURES, ["gray"]) == {"near": "gray", "fooled": "gray"}
+    assert ranking.foremost(means, FIGURES, ["gray"]) == ["near"]
+    assert ranking.foremost({"fooled": means["fooled"], "line": {}}, FIGURES, ["gray"]) == []
+    assert ranking.rank({}, FIGURES, "color").order == []
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,10 @@ def evaluate(
 
 def _summary(done: "Evaluation", page: Path) -> str:
     """The order of each protocol, what is to be known of it, and where the report lies."""
-    lines = [f"note: {warning}" for warning in done.document["warnings"]]
+    lines = [f"note: {printing.visible(warning)}" for warning in done.document["warnings"]]
     for table in done.document["tables"]:
-        order = ", ".join(f"{entry['name']} {entry['score']:.3f}" for entry in table["ranking"])
+        order = ", ".join(
+            f"{printing.visible(entry['name'])} {entry['score']:.3f}" for entry in table["ranking"]
+        )
         lines.append(f"{table['protocol']}: {order or 'no order'}")
     return "\n".join([*lines, f"report  {page}"])

@@ -62,7 +62,12 @@ def out_json(value: Any) -> None:
     """A value as one line of JSON on stdout."""
     is_utf8 = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
     text = json.dumps(value, ensure_ascii=not is_utf8)
-    raw(JSON_ESCAPED.sub(lambda match: json.dumps(match[0])[1:-1], text) + "\n")
+    raw(json_visible(text) + "\n")
+
+
+def json_visible(text: str) -> str:
+    """JSON whose every character can be seen, and encoded: escapes of its own for the others."""
+    return JSON_ESCAPED.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def show_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from anidata.engine import spreadsheet
+from anidata.engine import printing, spreadsheet
 
 Document = dict[str, Any]
 
 STAR = (
-    "* : a colorizer that has learned nothing beats a trained one by this figure; it has no say in the order."
+    "* : a colorizer that has learned nothing beats a trained one by this figure; "
+    "it has no say in the order unless a note gives it one."
 )
 ARROWS = {"higher": "↑", "lower": "↓", "one": "→ 1"}
 FIGURE_COLUMNS = ("protocol", "colorizer", "figure", "value", "low", "high", "pictures", "skipped")
@@ -93,8 +94,8 @@ def _table(document: Document, table: Document) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """A name that breaks no table."""
-    return "".join(f"\\{c}" if c in "|\\`*_[]<>" else c for c in text)
+    """A name that breaks no table, with every character visible."""
+    return "".join(f"\\{c}" if c in "|\\`*_[]<>" else c for c in printing.visible(text))
 
 
 def _csv(header: Sequence[str], rows: Iterator[list[Any]]) -> str:

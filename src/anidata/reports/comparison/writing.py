@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anidata import ownership, storage, workspace
+from anidata.engine import printing
 from anidata.errors import WorkspaceError
 from anidata.reports.comparison import tables
 from anidata.reports.comparison.page import page
@@ -52,7 +53,7 @@ def _delete_earlier(folder: Path, files: Mapping[str, bytes]) -> None:
 def _contents(document: Document, rows: Sequence[Document]) -> dict[str, bytes]:
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
     return {
-        "evaluation.json": text.encode("utf-8", "surrogatepass"),
+        "evaluation.json": printing.json_visible(text).encode(),
         "figures.csv": tables.figures_csv(document).encode(),
         "pictures.csv": tables.pictures_csv(rows).encode(),
         "README.md": tables.markdown(document).encode(),

@@ -60,10 +60,17 @@ def _opened(path: Path, others: Sequence[Path], where: torch.device, typed: Path
 def check_dataset(models: Sequence[Model], dataset: Path, digest: str) -> None:
     """See that all runs were trained on the data set whose split is looked at.
 
-    Raises: RecipeError: one was trained on another, which may hold this one's pictures.
+    Raises: RecipeError: one was trained on another, which may hold this one's pictures. RunError: it isn't
+        known on which.
     """
     for trained in runs_of(models):
         own = trained.run.surroundings().get("dataset")
+        if own is None:
+            raise RunError(
+                f"{trained.run.environment} isn't there, or names no data set: which pictures the run has "
+                "learned isn't known. The command that trained it writes it anew: type it again. Or, if you "
+                "know that it was trained on none of these: --set evaluate.other=true"
+            )
         if own != digest:
             raise RecipeError(
                 f"{trained.run.path} was trained on another data set ({trained.chosen.dataset}), which may "

@@ -86,7 +86,12 @@ def document_of(findings: Findings) -> Evaluation:
         "skipped": dict(findings.shelf.skipped),
         "colorizers": [_colorizer(findings, model) for model in findings.models],
         "tables": [table | {"sheets": sheet} for table, sheet in zip(tables, shown.sheets, strict=True)],
-        "warnings": [*findings.looks, *_warnings(len(keys), draws.clusters, findings), *_unranked(tables)],
+        "warnings": [
+            *findings.looks,
+            *_warnings(len(keys), draws.clusters, findings),
+            *_unranked(tables),
+            *(_all_marked(table) for table in tables if set(table["counted"]) & set(table["marked"])),
+        ],
         "curves": {trained.name: curves.of(trained.run) for trained in runs_of(findings.models)},
     }
     rows = [row for one in measured for row in _rows(one, keys, clusters)]
@@ -157,6 +162,13 @@ def _unranked(tables: Sequence[Document]) -> list[str]:
         for table in tables
         if table["marked"] and not table["ranking"]
     ]
+
+
+def _all_marked(table: Document) -> str:
+    return (
+        f"{table['protocol']}: a colorizer that has learned nothing beats a trained one by every figure that "
+        "tells them apart. The order is by those by which the best trained one is ahead of all of these."
+    )
 
 
 def _rows(measured: Measured, keys: Sequence[str], clusters: Sequence[str]) -> list[Document]:

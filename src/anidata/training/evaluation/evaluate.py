@@ -40,8 +40,9 @@ def evaluate(order: Order) -> Evaluation:
     models = contestants.open_all(order.runs, order.device, order.model)
     dataset, digest = order.dataset.absolute(), digest_of(order.dataset / "manifest.json")
     size = models[0].runs[0].chosen.train.size
+    _check_hints(chosen, size)
     pages = open_pages(dataset, order.split, chosen.styles, size, chosen.pictures)
-    _check_clusters(pages)
+    _check_clusters(pages, chosen)
     if not chosen.other:
         contestants.check_dataset(models, dataset, digest)
     contestants.check_shared(models, pages.styles, chosen.hints)
@@ -73,14 +74,30 @@ def configured(settings: Sequence[str]) -> Config:
     return recipe.build(Config, tables.get("evaluate", {}), "--set, [evaluate]")
 
 
-def _check_clusters(pages: Pages) -> None:
-    """Raises: DatasetError: a split of one cluster."""
-    if len({pages.clusters[key] for key in pages.keys}) == 1:
-        raise DatasetError(
-            f"{pages.samples.root}: all pictures of the split '{pages.samples.split}' are of one cluster: "
-            "nothing tells how far another would differ. Take another split, more pictures, or a larger "
-            "share: anidata shard WORK --set 'shard.splits={…}'"
+def _check_hints(chosen: Config, size: int) -> None:
+    """Raises: RecipeError: more hints than a picture has pixels."""
+    if chosen.hints > size * size:
+        raise RecipeError(
+            f"evaluate.hints = {chosen.hints}: a picture of {size} px has {size * size:,} pixels to hint "
+            "at. Give fewer, as --set evaluate.hints=10"
         )
+
+
+def _check_clusters(pages: Pages, chosen: Config) -> None:
+    """Raises: DatasetError: a split of one cluster. RecipeError: that few pictures of it."""
+    if len({pages.clusters[key] for key in pages.keys}) > 1:
+        return
+    if chosen.pictures and len(pages.samples) > chosen.pictures:
+        raise RecipeError(
+            f"evaluate.pictures = {chosen.pictures}: they are of one cluster, and nothing tells how far "
+            f"another would differ. Take more of the {len(pages.samples):,}, or all: "
+            "--set evaluate.pictures=0"
+        )
+    raise DatasetError(
+        f"{pages.samples.root}: all pictures of the split '{pages.samples.split}' are of one cluster: "
+        "nothing tells how far another would differ. Take another split, more pictures, or a larger "
+        "share: anidata shard WORK --set 'shard.splits={…}'"
+    )
 
 
 def _colorizers(

@@ -75,7 +75,7 @@ def open_pages(dataset: Path, split: str, styles: Sequence[str], size: int, most
     Raises: DatasetError: no data set, an empty split, or damaged. UnknownPart: no such split or style.
     """
     samples = _in_a_folder(dataset, split)
-    drawn = tuple(styles) or default_styles(samples.styles)
+    drawn = tuple(dict.fromkeys(styles)) or default_styles(samples.styles)
     for style in drawn:
         if style not in samples.styles:
             draw.chosen(style, {})  # a wrong name fails now

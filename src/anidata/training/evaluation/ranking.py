@@ -1,9 +1,11 @@
 """Which colorizer comes first, and which figures have no say in it.
 
 A figure by which a colorizer that has learned nothing beats a trained one isn't to be trusted with a ranking:
-it is marked, and left out. A colorizer's score is the share of pictures on which it is better than another
-one, averaged over the others, over the figures of a side, and over both sides by the goal: .5 says that it is
-as good as the others. Of a metric with several figures the first alone counts, so that none has two votes;
+it is marked, and left out. Where that leaves no order, as one failed run among good ones does, those figures
+count by which the best trained one is ahead of all that have learned nothing, and the report says so.
+A colorizer's score is the share of pictures on which it is better than another one, averaged over the others,
+over the figures of a side, and over both sides by the goal: .5 says that it is as good as the others. Of a
+metric with several figures the first alone counts, so that none has two votes;
 of sets, that have no pictures, none.
 """
 
@@ -31,7 +33,6 @@ class Ranking:
 
     order: list[tuple[str, float]]
     counted: list[str]  # figures that had a say
-    marked: dict[str, str]  # figure → the trivial colorizer that beats a trained one by it
 
 
 def marked(
@@ -50,21 +51,31 @@ def marked(
     return beaten
 
 
+def foremost(
+    means: Mapping[str, Mapping[str, float]],
+    figures: Mapping[str, Figure],
+    trivial: Sequence[str],
+) -> list[str]:
+    """The figures by which the best trained colorizer is ahead of all trivial ones. means: as of `marked`."""
+    ahead = []
+    for name, of in means.items():
+        losses = {who: figures[name].loss(value) for who, value in of.items()}
+        trained = [value for who, value in losses.items() if who not in trivial]
+        others = [value for who, value in losses.items() if who in trivial]
+        if trained and others and min(trained) < min(others):
+            ahead.append(name)
+    return ahead
+
+
 def rank(
     values: Mapping[str, Mapping[str, Values]],
     figures: Mapping[str, Figure],
-    main: Sequence[str],
-    beaten: Mapping[str, str],
     goal: Goal,
 ) -> Ranking:
-    """Rank by figures of pictures.
-
-    values: figure → colorizer → (seeds, pictures). main: figures that vote.
-    """
-    counted = [name for name in main if name in values and name not in beaten]
-    names = sorted({who for name in counted for who in values[name]})
+    """Rank by the figures that vote. values: figure → colorizer → (seeds, pictures)."""
+    names = sorted({who for of in values.values() for who in of})
     sides: dict[Side, list[dict[str, float]]] = {"color": [], "style": []}
-    for name in counted:
+    for name in values:
         if votes := _votes(values[name], figures[name]):
             sides[figures[name].side].append(votes)
     weights = {side: weight for side, weight in WEIGHTS[goal].items() if sides[side]}
@@ -78,7 +89,7 @@ def rank(
         for who in (names if whole else ())
     }
     order = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
-    return Ranking(order, counted, dict(beaten))
+    return Ranking(order, list(values))
 
 
 def _votes(values: Mapping[str, Values], figure: Figure) -> dict[str, float]:

@@ -1,12 +1,13 @@
 """Pictures for the report: where the leading model is best, middling and worst, and where figures disagree.
 
-Each row is one page: what was told, the truth, and each model's picture with its map of differences.
+Each row is one page: what was told, the truth, and each model's picture with its map of differences. More
+models than COLUMNS go on in further bands below, each beginning with what was told and the truth.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -28,10 +29,12 @@ Pixels = npt.NDArray[np.uint8]
 
 BY = "ciede2000"  # the figure that best and worst are chosen by
 PERCEPTUAL = ("lpips", "lpips_vgg", "msssim", "ssim")  # the first that is known is held against PSNR
-COLUMNS = 6  # models in a row
+COLUMNS = 6  # models in a band; further ones go on in the next
 HOTTEST = 40.0  # ΔE00 that is drawn as the lightest
 QUALITY = 92  # of the JPEGs
 KINDS = ("best", "median", "worst", "disagreement")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,13 @@ def make(
             rows = _rows(one.table.protocol, painters, pages, of_batch, batch, list(within))
             for index, row in rows.items():
                 shown.files[_path(number_, index)] = encode.encode_color(row, "jpeg", QUALITY)
-        columns = _columns(one.table.protocol, painters)
+        bands = _bands(one.table.protocol, painters)
         shown.sheets.append(
             [
                 {
                     "kind": kind,
                     "note": _note(kind, one),
-                    "columns": columns,
+                    "bands": bands,
                     "rows": [_caption(one, pages, number_, index) for index in of],
                 }
                 for kind, of in chosen.items()
@@ -75,15 +78,22 @@ def make(
     return shown
 
 
-def _columns(protocol: Protocol, painters: Sequence[Colorizer]) -> list[str]:
-    """What stands beside each other in a row."""
-    return [*_told(protocol), "truth", *(name for p in painters for name in (p.name, "difference"))]
+def _bands(protocol: Protocol, painters: Sequence[Colorizer]) -> list[list[str]]:
+    """What stands beside each other, in each band of a row."""
+    return [
+        [*_told(protocol), "truth", *(name for p in band for name in (p.name, "difference"))]
+        for band in _banded(painters)
+    ]
+
+
+def _banded(columns: Sequence[T]) -> list[Sequence[T]]:
+    return [columns[start : start + COLUMNS] for start in range(0, len(columns), COLUMNS)]
 
 
 def _painters(one: Measured, there: Sequence[Colorizer]) -> list[Colorizer]:
-    """The first run of each model, as many as a row has room for."""
+    """The first run of each model."""
     first = [names[0] for who, names in one.members.items() if who not in one.trivial]
-    return [colorizer for colorizer in there if colorizer.name in first][:COLUMNS]
+    return [colorizer for colorizer in there if colorizer.name in first]
 
 
 def _leader(one: Measured, table: Document) -> str:
@@ -132,7 +142,7 @@ def _rows(
     batch: int,
     indices: Sequence[int],
 ) -> dict[int, Pixels]:
-    """Rows of one batch by their pages' indices, which is colored once: the columns beside each other."""
+    """Rows of one batch by their pages' indices, which is colored once."""
     first = number_ * batch
     group = [pages.page(n) for n in range(first, min(len(pages), first + batch))]
     outputs = [painter.color(group, protocol, number_) for painter in painters]
@@ -143,13 +153,28 @@ def _rows(
 
 
 def _row(page: Page, protocol: Protocol, outputs: Sequence[Pixels]) -> Pixels:
-    """(size, width, 3): what was told of a page, the truth, and what was made of it."""
-    columns = [*_told_pictures(page, protocol), page.color]
-    for output in outputs:
-        columns += [output, difference_map(output, page.color)]
-    return np.concatenate(
-        [np.pad(c, ((0, 0), (0, grids.GAP), (0, 0)), constant_values=255) for c in columns], axis=1
-    )
+    """(height, width, 3): the bands below each other, each with its columns beside each other."""
+    leading = [*_told_pictures(page, protocol), page.color]
+    bands = []
+    for band in _banded(outputs):
+        shown = [picture for output in band for picture in (output, difference_map(output, page.color))]
+        bands.append(_beside([*leading, *shown]))
+    return _below(bands)
+
+
+def _beside(pictures: Sequence[Pixels]) -> Pixels:
+    return np.concatenate([_framed(picture, right=grids.GAP) for picture in pictures], axis=1)
+
+
+def _below(bands: Sequence[Pixels]) -> Pixels:
+    """Bands of several widths below each other, on white."""
+    wide = max(band.shape[1] for band in bands)
+    framed = [_framed(band, right=wide - band.shape[1], below=grids.GAP) for band in bands[:-1]]
+    return np.concatenate([*framed, _framed(bands[-1], right=wide - bands[-1].shape[1])])
+
+
+def _framed(picture: Pixels, *, right: int, below: int = 0) -> Pixels:
+    return np.pad(picture, ((0, below), (0, right), (0, 0)), constant_values=255)
 
 
 def _names(protocol: Protocol) -> list[str]:

@@ -4,7 +4,7 @@ Documents are plain values, as JSON has them: what isn't a number is None, with 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -68,11 +68,9 @@ def summarize(measured: Measured, goal: Goal) -> Document:
         for name in figures
     }
     beaten = ranking.marked(means, figures, measured.trivial)
-    values = {
-        name: {who: measured.values(name, who) for who in measured.members} for name in measured.figures
-    }
-    main = [next(iter(module.FIGURES)) for module in measured.shelf.modules.values()]
-    ranked = ranking.rank(values, figures, main, beaten, goal)
+    ranked = _ranked(measured, goal, set(figures) - set(beaten))
+    if not ranked.order:
+        ranked = _ranked(measured, goal, ranking.foremost(means, figures, measured.trivial))
     protocol = measured.table.protocol
     return {
         "protocol": protocol.name,
@@ -82,9 +80,20 @@ def summarize(measured: Measured, goal: Goal) -> Document:
         "rows": list(rows.values()),
         "ranking": [{"name": who, "score": number(score)} for who, score in ranked.order],
         "counted": ranked.counted,
-        "marked": ranked.marked,
+        "marked": beaten,
         "comparisons": _comparisons(measured),
     }
+
+
+def _ranked(measured: Measured, goal: Goal, trusted: Container[str]) -> ranking.Ranking:
+    """The order by the first figure of each metric, of those that are trusted."""
+    main = [next(iter(module.FIGURES)) for module in measured.shelf.modules.values()]
+    values = {
+        name: {who: measured.values(name, who) for who in measured.members}
+        for name in measured.figures
+        if name in main and name in trusted
+    }
+    return ranking.rank(values, measured.shelf.figures, goal)
 
 
 def number(value: float) -> float | None:

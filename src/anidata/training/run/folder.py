@@ -31,7 +31,7 @@ import torch
 import anidata
 from anidata import ownership, recipe, storage, workspace
 from anidata.catalog.damage import read_json
-from anidata.errors import DamagedError, RunError
+from anidata.errors import DamagedError, RecipeError, RunError
 from anidata.tar import opening
 from anidata.training.config import FREE, TOLD, Recipe, consequences, differences
 from anidata.training.distributed import Processes
@@ -140,7 +140,13 @@ class Run:
             raise RunError(
                 f"{self.path} is no run. Make one with: anidata train-baseline NAME DATASET {folder}"
             )
-        return recipe.build(Recipe, recipe.read(self.recipe_file), str(self.recipe_file))
+        try:
+            return recipe.build(Recipe, recipe.read(self.recipe_file), str(self.recipe_file))
+        except RecipeError as error:
+            raise RecipeError(
+                f"{error} It is a run's own recipe: put it back from a copy, or train anew into another "
+                "folder: anidata train-baseline NAME DATASET RUN"
+            ) from error
 
 
 @contextmanager

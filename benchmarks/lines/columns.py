@@ -99,7 +99,11 @@ def _silhouette_cells(rows: Sequence[Any]) -> list[Cell]:
     checked = [row for row in rows if row["half"] == "check"] or rows
     means = {name: float(np.mean([row[name] for row in checked])) for name in (*silhouettes.GROUNDS, "ink")}
     least = float(np.percentile([row["white"] for row in checked], 10))
-    return [(means["white"], 3), (least, 3), *((means[name], 3) for name in (*silhouettes.GROUNDS[1:], "ink"))]
+    return [
+        (means["white"], 3),
+        (least, 3),
+        *((means[name], 3) for name in (*silhouettes.GROUNDS[1:], "ink")),
+    ]
 
 
 def _filled(draw: Draw, path: Path) -> float:
@@ -162,7 +166,5 @@ COLUMNS = {
     ),
     "scribble": Column(("scribble", "photos", "specks"), pictures.lineless, _lineless, _means(1, 3, 3)),
     "ms": Column(("ms",), lambda _: pictures.timed(), _milliseconds, _means(1), is_alone=True),
-    "leak": Column(
-        ("leak", "binarized"), lambda _: list(enumerate(pictures.bundled())), _tally, _leak_cells
-    ),
+    "leak": Column(("leak", "binarized"), lambda _: list(enumerate(pictures.bundled())), _tally, _leak_cells),
 }

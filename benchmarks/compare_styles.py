@@ -12,8 +12,8 @@ inked at 65 % of the fill's own tone; at 80 %, softened, as JPEG 75. `cels`: the
 on white (mean, 10th percentile), mid-gray, a flat color, a painted ground, and on white blurred by 1.5 px;
 share of ink on white; the packages to check with count. `blots`: of the ink on the sprites that lies deep
 inside areas that are not black. `filled`: the same by lightness and chroma, over pictures of every kind:
-mean and worst picture. `scribble`: short pieces for 1,000 px of ink on photos and paintings, share of ink
-there, and share of that in specks. `ms`: least of 30 on 512 × 512, mean of three pictures, one thread.
+mean and worst picture. `scribble`: on photos and paintings the share of ink in short pieces, the share of
+ink, and of that the share in specks. `ms`: least of 30 on 512 × 512, mean of three pictures, one thread.
 `leak`: R² at which the gray of lines predicts color (the worst of L*, a*, b*) over the bundled art, as drawn
 and binarized.
 """

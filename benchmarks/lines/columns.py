@@ -164,7 +164,7 @@ COLUMNS = {
     "filled": Column(
         ("filled", "worst"), pictures.mixed, _filled, lambda rows: [(float(np.mean(rows)), 4), (max(rows), 3)]
     ),
-    "scribble": Column(("scribble", "photos", "specks"), pictures.lineless, _lineless, _means(1, 3, 3)),
+    "scribble": Column(("scribble", "photos", "specks"), pictures.lineless, _lineless, _means(3, 3, 3)),
     "ms": Column(("ms",), lambda _: pictures.timed(), _milliseconds, _means(1), is_alone=True),
     "leak": Column(("leak", "binarized"), lambda _: list(enumerate(pictures.bundled())), _tally, _leak_cells),
 }

@@ -1,8 +1,12 @@
-"""How much of a scribble a line picture is: its short pieces for the ink that it has.
+"""How much of a scribble a line picture is: the share of its ink that lies in short pieces.
 
-A drawing's ink hangs together in few long pieces; what a style makes of a painted texture is many short
-ones. `pieces` counts what hangs together (by sides and corners) and measures each piece by the longer side
-of its box.
+A drawing's ink hangs together in few long pieces; what a style makes of a painted texture or a photo is many
+short ones. `pieces` counts what hangs together (by sides and corners) and measures each piece by the longer
+side of its box; short is below 24 px where the picture has 512. AUC of that share between 202 good line
+pictures (true lines, `ink` on pairs, on portraits and on clean backdrops) and 30 scribbles (`ink` on photos
+and paintings, chosen by eye): .999; a limit of .25 takes 29 of the 30 and none of the good. The number of
+short pieces for the ink comes to .997; the ink in pieces of less than 80 px, without their boxes, to .9995
+at half the time.
 """
 
 from typing import NamedTuple
@@ -12,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 INK = 160  # grey level: what is darker is ink
-SHORT = 24  # px of a piece's box, at 512 px of the picture's long side
+SHORT = 24 / 512  # of the picture's long side: a piece's box
 SPECK = 24  # px of ink: what is smaller is a speck
 
 
@@ -36,9 +40,9 @@ def pieces(line: NDArray[np.uint8]) -> Pieces:
 
 
 def scribble(line: NDArray[np.uint8]) -> float:
-    """Short pieces for each 1,000 px of ink; 0 where there is no ink."""
+    """Share of the ink that lies in short pieces, 0 (no ink, or all in long ones) to 1."""
     of = pieces(line)
-    return 1000 * float((of.lengths < SHORT).sum()) / of.ink if of.ink else 0.0
+    return float(of.areas[of.lengths < SHORT * max(line.shape)].sum()) / max(1, of.ink)
 
 
 def specks(line: NDArray[np.uint8]) -> float:

@@ -197,12 +197,15 @@ def test_pieces_are_counted_with_their_lengths_and_ink():
 
 
 @pytest.mark.parametrize("count", [1, 5, 40])
-def test_scribble_counts_short_pieces_for_the_ink(count):
-    line = paper()
-    line[0, :] = 0  # a long one
+@pytest.mark.parametrize("times", [1, 3])
+def test_scribble_is_the_share_of_ink_in_short_pieces_at_every_size(count, times):
+    line = paper(512)
+    line[0, :200] = 0  # a long one
     for k in range(count):
-        line[4 + 4 * k, 10:20] = 0
-    assert scribble.scribble(line) == pytest.approx(1000 * count / (200 + 10 * count))
+        line[4 + 4 * k, 10:20] = 0  # 10 px: short
+        line[4 + 4 * k, 40:64] = 0  # 24 px: no more
+    line = line.repeat(times, axis=0).repeat(times, axis=1)
+    assert scribble.scribble(line) == pytest.approx(10 * count / (200 + 34 * count))
 
 
 def test_a_page_without_ink_is_no_scribble():

@@ -83,13 +83,13 @@ def _silhouette(draw: Draw, sprite: pictures.Sprite) -> dict[str, float] | None:
     if rgba is None:
         return None
     row: dict[str, Any] = {"half": sprite.half, "name": f"{sprite.path.parent.name}/{sprite.path.stem}"}
-    for ground in silhouettes.GROUNDS:
+    for ground in silhouettes.GROUNDS[:-1]:
         rgb = silhouettes.on(rgba, ground)
-        line = draw(rgb)
-        clear = silhouettes.on(rgba, "white") if ground == "soft" else rgb
-        row[ground] = silhouettes.share(line, silhouettes.rim(rgba, clear, ground))
+        edge, line = silhouettes.rim(rgba, rgb, ground), draw(rgb)
+        row[ground] = silhouettes.share(line, edge)
         if ground == "white":
             row["ink"] = float((line < silhouettes.INK).mean())
+            row["soft"] = silhouettes.share(draw(silhouettes.softened(rgb)), edge)
     return row
 
 

@@ -45,7 +45,12 @@ def on(rgba: np.ndarray, ground: str) -> np.ndarray:
     page = Image.fromarray(np.dstack([plain(ground, rgba.shape[:2]), np.full(rgba.shape[:2], 255, np.uint8)]))
     page.alpha_composite(Image.fromarray(rgba))
     rgb = np.asarray(page.convert("RGB"))
-    return cv2.GaussianBlur(rgb, (0, 0), SOFT) if ground == "soft" else rgb
+    return softened(rgb) if ground == "soft" else rgb
+
+
+def softened(rgb: np.ndarray) -> np.ndarray:
+    """A picture softened by 1.5 px."""
+    return cv2.GaussianBlur(rgb, (0, 0), SOFT)
 
 
 def plain(ground: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -90,8 +95,8 @@ def _like(rgb: np.ndarray, ground: str) -> np.ndarray:
     window = np.ones((5, 5), np.uint8)
     if ground in {"white", "soft"}:
         return cv2.erode(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), window) > 255 - LIKE
-    away = np.abs(rgb.astype(np.int16) - plain(ground, rgb.shape)).max(axis=2).astype(np.uint8)
-    return cv2.dilate(away, window) < LIKE
+    red, green, blue = cv2.split(cv2.absdiff(rgb, np.ascontiguousarray(plain(ground, rgb.shape))))
+    return cv2.dilate(cv2.max(cv2.max(red, green), blue), window) < LIKE
 
 
 def share(line: np.ndarray, edge: np.ndarray) -> float:

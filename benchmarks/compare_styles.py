@@ -40,7 +40,9 @@ def main() -> None:
     parser.add_argument("--styles", nargs="*", default=selection.plain())
     parser.add_argument("--only", nargs="*", choices=list(COLUMNS), default=list(COLUMNS), metavar="COLUMN")
     parser.add_argument("--every", type=int, default=1, help="take each n-th picture only")
-    parser.add_argument("--worst", type=int, default=0, help="name so many sprites of the worst")
+    parser.add_argument(
+        "--worst", type=int, default=0, help="name so many pictures of the worst in each column"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     args = parser.parse_args()
     cv2.setNumThreads(1)
@@ -51,20 +53,20 @@ def main() -> None:
     with multiprocessing.Pool(args.processes, cv2.setNumThreads, (1,)) as pool:
         for style in args.styles:
             cells = []
-            for name in columns:
-                rows = _measured(pool, name, style, args.every)
-                cells += [_cell(*cell) for cell in COLUMNS[name].cells(rows)]
-                notes += _halves(style, rows, args.worst) if name == "silhouettes" else []
+            for name, column in columns.items():
+                items = list(column.items(args.every))
+                rows = _measured(pool, name, style, items)
+                cells += [_cell(*cell) for cell in column.cells(rows)]
+                notes += _halves(style, rows) if name == "silhouettes" else []
+                notes += _worst(name, style, items, rows)[: args.worst]
             print(f"| `{style}` | {' | '.join(cells)} |", flush=True)
     print("\n".join(notes))
 
 
-def _measured(pool: Any, name: str, style: str, every: int) -> list[Any]:
-    column = COLUMNS[name]
-    items = list(column.items(every))
+def _measured(pool: Any, name: str, style: str, items: Sequence[Any]) -> list[Any]:
     if not items:
         raise SystemExit(f"{name}: no pictures. Set ANIDATA_SHARED and ANIDATA_ART (see lines/pictures.py).")
-    if column.is_alone:
+    if COLUMNS[name].is_alone:
         return [_score(name, style, item) for item in items]
     return pool.map(functools.partial(_score, name, style), items, chunksize=4)
 
@@ -83,16 +85,27 @@ def _cell(value: float, digits: int) -> str:
     return text[1:] if text.startswith("0.") and digits else text
 
 
-def _halves(style: str, rows: Sequence[Any], worst: int) -> list[str]:
-    """Silhouettes by half, a line for each, and the worst on white."""
+def _halves(style: str, rows: Sequence[Any]) -> list[str]:
+    """Silhouettes by half, mean and 10th percentile on each ground; on white by package."""
     rows = [row for row in rows if row]
     notes = []
     for half in sorted({row["half"] for row in rows}, reverse=True):
         those = [row for row in rows if row["half"] == half]
         parts = [f"{name} {_spread([row[name] for row in those])}" for name in (*GROUNDS, "ink")]
         notes.append(f"{style} silhouettes, {half or 'all'} ({len(those)}): {', '.join(parts)}")
-    listed = sorted((row["white"], row["name"], row["half"]) for row in rows)[:worst]
-    return notes + [f"  {value:.3f} {name} ({half})" for value, name, half in listed]
+        packages = sorted({row["package"] for row in those})
+        shares = {name: [row["white"] for row in those if row["package"] == name] for name in packages}
+        notes.append("  " + ", ".join(f"{name} {np.mean(share):.3f}" for name, share in shares.items()))
+    return notes
+
+
+def _worst(name: str, style: str, items: Sequence[Any], rows: Sequence[Any]) -> list[str]:
+    """The pictures of a column, the worst first."""
+    badness = COLUMNS[name].badness
+    if badness is None:
+        return []
+    ranked = sorted(zip(map(badness, rows), items, strict=True), key=lambda pair: -pair[0])
+    return [f"  {style} {name} {bad:.3f} {getattr(item, 'path', item)}" for bad, item in ranked]
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -33,6 +33,7 @@ class Column:
     score: Callable[[Draw, Any], Any]
     cells: Callable[[Sequence[Any]], list[Cell]]
     is_alone: bool = False  # measured in one process, for its time
+    badness: Callable[[Any], float] | None = None  # of a picture's answer: the greater, the worse
 
 
 def _pair(draw: Draw, path: Path) -> tuple[str, list[tuple[float, ...]]]:
@@ -82,7 +83,7 @@ def _silhouette(draw: Draw, sprite: pictures.Sprite) -> dict[str, float] | None:
     rgba = pictures.opened_sprite(sprite.path)
     if rgba is None:
         return None
-    row: dict[str, Any] = {"half": sprite.half, "name": f"{sprite.path.parent.name}/{sprite.path.stem}"}
+    row: dict[str, Any] = {"half": sprite.half, "package": sprite.path.parent.name}
     for ground in silhouettes.GROUNDS[:-1]:
         rgb = silhouettes.on(rgba, ground)
         edge, line = silhouettes.rim(rgba, rgb, ground), draw(rgb)
@@ -151,20 +152,41 @@ def _means(*digits: int) -> Callable[[Sequence[Any]], list[Cell]]:
 
 
 COLUMNS = {
-    "pairs": Column(("clean", "JPEG 50", "soft", "brown", "length"), pictures.pairs, _pair, _pair_cells),
-    "tinted": Column(("65 %", "80 %"), pictures.pairs, _tinted, _tinted_cells),
+    "pairs": Column(
+        ("clean", "JPEG 50", "soft", "brown", "length"),
+        pictures.pairs,
+        _pair,
+        _pair_cells,
+        badness=lambda row: 1 - row[1][0][2],
+    ),
+    "tinted": Column(
+        ("65 %", "80 %"), pictures.pairs, _tinted, _tinted_cells, badness=lambda row: 1 - row[1]
+    ),
     "cels": Column(("cels", "bare"), lambda every: range(0, CELS, every), _cel, _means(3, 3)),
     "silhouettes": Column(
         ("white", "p10", "gray", "flat", "painted", "blurred", "ink"),
         pictures.sprites,
         _silhouette,
         _silhouette_cells,
+        badness=lambda row: 1 - row["white"] if row else 0.0,
     ),
-    "blots": Column(("blots",), lambda every: pictures.negatives()[::every], _blots, _means(4)),
+    "blots": Column(
+        ("blots",), lambda every: pictures.negatives()[::every], _blots, _means(4), badness=float
+    ),
     "filled": Column(
-        ("filled", "worst"), pictures.mixed, _filled, lambda rows: [(float(np.mean(rows)), 4), (max(rows), 3)]
+        ("filled", "worst"),
+        pictures.mixed,
+        _filled,
+        lambda rows: [(float(np.mean(rows)), 4), (max(rows), 3)],
+        badness=float,
     ),
-    "scribble": Column(("scribble", "photos", "specks"), pictures.lineless, _lineless, _means(3, 3, 3)),
+    "scribble": Column(
+        ("scribble", "photos", "specks"),
+        pictures.lineless,
+        _lineless,
+        _means(3, 3, 3),
+        badness=lambda row: row[0],
+    ),
     "ms": Column(("ms",), lambda _: pictures.timed(), _milliseconds, _means(1), is_alone=True),
     "leak": Column(("leak", "binarized"), lambda _: list(enumerate(pictures.bundled())), _tally, _leak_cells),
 }

@@ -28,6 +28,8 @@ BUNDLED = registry.PACKAGE / "art"
 CACHE = Path(tempfile.gettempdir()) / "anidata-lines"
 PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
+if not (SHARED / "bench/lineart_f1.py").is_file():
+    raise SystemExit(f"{SHARED} has no bench/lineart_f1.py. Say in ANIDATA_SHARED where the collection lies.")
 sys.path[:0] = [str(SHARED / "bench"), str(Path(__file__).resolve().parents[2] / "tests/labs")]
 scorer, cels = importlib.import_module("lineart_f1"), importlib.import_module("cels")
 

@@ -1,12 +1,17 @@
 """The yardsticks of lineart, in benchmarks/lines: each against what can be counted by hand."""
 
 import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+import anidata
 from lines import filled, scribble, silhouettes, tinted
 from shared import SHARED, needs_shared
 
@@ -211,3 +216,39 @@ def test_scribble_is_the_share_of_ink_in_short_pieces_at_every_size(count, times
 def test_a_page_without_ink_is_no_scribble():
     assert scribble.scribble(paper()) == 0
     assert scribble.specks(paper()) == 0
+
+
+@needs_shared
+def test_one_command_measures_every_style_by_half(tmp_path):
+    (tmp_path / "sprites").mkdir()
+    (tmp_path / "sprites/split.csv").write_text("package,half\nred,fit\nblue,check\n")
+    for name, color in (("red", (200, 40, 40)), ("blue", (40, 40, 200))):
+        (tmp_path / "sprites" / name).mkdir()
+        Image.fromarray(sprite(color)).save(tmp_path / "sprites" / name / "a.png")
+        Image.fromarray(page(color)).save(tmp_path / "sprites" / name / "opaque.png")
+    done = compare("--styles", "canny", "gray", "--only", "silhouettes", "--worst", "1", art=tmp_path)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "| style | white | p10 | gray | flat | painted | blurred | ink |"
+    assert lines[2].startswith("| `canny` | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 |")
+    assert lines[3].startswith("| `gray` | 1.000 |")
+    assert "canny silhouettes, fit (1): white 1.000/1.000" in done.stdout
+    assert "canny silhouettes, check (1): white 1.000/1.000" in done.stdout
+
+
+@needs_shared
+def test_a_yardstick_without_pictures_says_where_they_go(tmp_path):
+    done = compare("--styles", "canny", "--only", "silhouettes", shared=tmp_path / "none", art=tmp_path)
+    assert done.returncode == 1
+    assert "Say in ANIDATA_SHARED where the collection lies." in done.stderr
+    done = compare("--only", "nonsense", art=tmp_path)
+    assert done.returncode == 2
+    assert "silhouettes" in done.stderr
+
+
+def compare(*words, art, shared=SHARED):
+    script = Path(silhouettes.__file__).parents[1] / "compare_styles.py"
+    paths = os.pathsep.join([str(Path(anidata.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    where = {"ANIDATA_ART": str(art), "ANIDATA_SHARED": str(shared), "PYTHONPATH": paths}
+    return subprocess.run(
+        [sys.executable, script, *words], env=os.environ | where, capture_output=True, text=True, check=False
+    )

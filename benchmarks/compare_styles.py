@@ -13,9 +13,10 @@ on white (mean, 10th percentile), mid-gray, a flat color, a painted ground, and 
 share of ink on white; the packages to check with count. `blots`: of the ink on the sprites that lies deep
 inside areas that are not black. `filled`: the same by lightness and chroma, over pictures of every kind:
 mean and worst picture. `scribble`: on photos and paintings the share of ink in short pieces, the share of
-ink, and of that the share in specks. `ms`: least of 30 on 512 × 512, mean of three pictures, one thread.
-`leak`: R² at which the gray of lines predicts color (the worst of L*, a*, b*) over the bundled art, as drawn
-and binarized.
+ink, and of that the share in specks. `steady`: F1 between a picture's lines and those of the same under
+noise of sigma 2, over pictures of every kind. `ms`: least of 30 on 512 × 512, mean of three pictures, one
+thread. `leak`: R² at which the gray of lines predicts color (the worst of L*, a*, b*) over the bundled art,
+as drawn and binarized.
 """
 
 import argparse

@@ -22,6 +22,7 @@ Draw = Callable[[np.ndarray], np.ndarray]
 Cell = tuple[float, int]  # a figure and its digits
 CONDITIONS = ("clean", "jpeg50", "soft", "brown")
 CELS, TIMES = 16, 30
+NOISE = 2.0  # grey levels of sigma, under which lines should stay
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,15 @@ def _lineless(draw: Draw, path: Path) -> tuple[float, float, float]:
     return scribble.scribble(line), float((line < scorer.INK).mean()), scribble.specks(line)
 
 
+def _steady(draw: Draw, path: Path) -> float:
+    """F1 between the lines of a picture and of the same under noise: 1 where nothing moves."""
+    rgb = pictures.opened(path)
+    noise = np.random.default_rng(0).normal(0, NOISE, rgb.shape)
+    moved = np.clip(np.round(rgb + noise), 0, 255).astype(np.uint8)
+    before, after = draw(rgb), draw(moved)
+    return scorer.score(after, before)[2] if (before < scorer.INK).any() else 1.0
+
+
 def _blots(draw: Draw, path: Path) -> float:
     rgb = pictures.opened(path)
     return scorer.blots(draw(rgb), rgb[..., ::-1])
@@ -187,6 +197,7 @@ COLUMNS = {
         _means(3, 3, 3),
         badness=lambda row: row[0],
     ),
+    "steady": Column(("steady",), pictures.mixed, _steady, _means(3), badness=lambda f1: 1 - f1),
     "ms": Column(("ms",), lambda _: pictures.timed(), _milliseconds, _means(1), is_alone=True),
     "leak": Column(("leak", "binarized"), lambda _: list(enumerate(pictures.bundled())), _tally, _leak_cells),
 }

@@ -60,10 +60,11 @@ def lineless(every: int) -> list[Path]:
 
 
 def mixed(every: int) -> list[Path]:
-    """Pictures of every kind."""
+    """Pictures of every kind, a quarter of the sprites among them."""
     kinds = ("comics", "cartoons", "paintings", "flags_maps", "portraits")
     folders = [SHARED / "data" / name for name in ("dups/negatives", "dups/originals", "photos")]
-    return (looks(*kinds) + [path for folder in folders for path in _files(folder)])[::every]
+    quarter = [sprite.path for sprite in sprites(4)]
+    return (looks(*kinds) + quarter + [path for folder in folders for path in _files(folder)])[::every]
 
 
 def pairs(every: int) -> list[Path]:

@@ -1,128 +1,116 @@
-"""The table of styles in the README.
+"""The table of styles in the README: how well each draws what is known, what it costs, what it gives away.
 
-How well each finds the artists' own lines, what it costs, and what its gray gives away.
+    python benchmarks/compare_styles.py [--styles ink xdog …] [--only silhouettes …] [--every 1] [--worst 0]
 
-    python benchmarks/compare_styles.py [--styles ink xdog …] [--every 1]
+The collection of measuring scripts and artwork (SHARED: ../shared, or ANIDATA_SHARED) is needed, and
+sprites and other pictures beside it (ANIDATA_ART; benchmarks/lines/pictures.py says in what folders).
 
-F1 (mean over sets; skeletons matched one to one within 2 px) and the median length ratio
-by the scorer of the collection of measuring scripts and artwork (SHARED: ../shared, or ANIDATA_SHARED)
-over its true pairs: clean, as JPEG of quality 50 with noise, in soft focus, and inked in brown.
-`cels`: the tests' synthetic ones. `bare`: share of their ink on borders that have no line. `blots`:
-of the ink on the sprites that lies deep inside areas that are not black. `ms`: least of 30 on 512 × 512,
-mean of three pictures, one thread. `leak`: R² at which the gray of lines predicts color (the worst of L*, a*,
-b*) over the bundled art, as drawn and binarized.
+`pairs`: F1 (mean over sets; skeletons matched one to one within 2 px) and the median length ratio over true
+pairs: clean, as JPEG of quality 50 with noise, in soft focus, and inked in brown. `tinted`: F1 of the same,
+inked at 65 % of the fill's own tone; at 80 %, softened, as JPEG 75. `cels`: the tests' synthetic ones, and
+`bare`: share of their ink on borders that have no line. `silhouettes`: share of sprites' silhouettes drawn
+on white (mean, 10th percentile), mid-gray, a flat color, a painted ground, and on white blurred by 1.5 px;
+share of ink on white; the packages to check with count. `blots`: of the ink on the sprites that lies deep
+inside areas that are not black. `filled`: the same by lightness and chroma, over pictures of every kind:
+mean and worst picture. `scribble`: on photos and paintings the share of ink in short pieces, the share of
+ink, and of that the share in specks. `steady`: F1 between a picture's lines and those of the same under
+noise of sigma 2, over pictures of every kind. `ms`: least of 30 on 512 × 512, mean of three pictures, one
+thread. `leak`: R² at which the gray of lines predicts color (the worst of L*, a*, b*) over the bundled art,
+as drawn and binarized.
 """
 
 import argparse
-import importlib
-import sys
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import functools
+import multiprocessing
+import os
+from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 
-from anidata import registry
-from anidata.lineart import color_leak, selection
 from anidata.lineart import draw as drawing
-from bench import SHARED
-
-sys.path[:0] = [str(SHARED / "bench"), str(Path(__file__).resolve().parents[1] / "tests/labs")]
-scorer, cels = importlib.import_module("lineart_f1"), importlib.import_module("cels")
-ART = registry.PACKAGE / "art"
-CONDITIONS = ("clean", "jpeg50", "soft", "brown")
-CELS, TIMES = 16, 30
-
-Draw = Callable[[np.ndarray], np.ndarray]
-Pair = tuple[str, dict[str, np.ndarray], np.ndarray]  # set; condition → RGB; true lines
+from anidata.lineart import selection
+from lines.columns import COLUMNS
+from lines.silhouettes import GROUNDS
 
 
 def main() -> None:
+    """Print the table, a row as soon as it is measured."""
     parser = argparse.ArgumentParser(description="The table of styles.")
     parser.add_argument("--styles", nargs="*", default=selection.plain())
-    parser.add_argument("--every", type=int, default=1, help="take each n-th pair only")
+    parser.add_argument("--only", nargs="*", choices=list(COLUMNS), default=list(COLUMNS), metavar="COLUMN")
+    parser.add_argument("--every", type=int, default=1, help="take each n-th picture only")
+    parser.add_argument(
+        "--worst", type=int, default=0, help="name so many pictures of the worst in each column"
+    )
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    pairs, painted = list(_pairs(args.every)), [cels.paint(seed) for seed in range(CELS)]
-    print("| style | clean | JPEG 50 | soft | brown | length | cels | bare | blots | ms | leak | binarized |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
-    for name in args.styles:
-        figures = _figures(drawing.pen(*drawing.chosen(name, {})), pairs, painted)
-        cells = [f"{value:.{digits}f}".removeprefix("0") for value, digits in figures]
-        print(f"| `{name}` | {' | '.join(cells)} |", flush=True)
+    columns = {name: COLUMNS[name] for name in COLUMNS if name in args.only}
+    heads = [head for column in columns.values() for head in column.heads]
+    print(f"| style | {' | '.join(heads)} |\n|{'---|' * (1 + len(heads))}", flush=True)
+    notes = []
+    with multiprocessing.Pool(args.processes, cv2.setNumThreads, (1,)) as pool:
+        for style in args.styles:
+            cells = []
+            for name, column in columns.items():
+                items = list(column.items(args.every))
+                rows = _measured(pool, name, style, items)
+                cells += [_cell(*cell) for cell in column.cells(rows)]
+                notes += _halves(style, rows) if name == "silhouettes" else []
+                notes += _worst(name, style, items, rows)[: args.worst]
+            print(f"| `{style}` | {' | '.join(cells)} |", flush=True)
+    print("\n".join(notes))
 
 
-def _figures(draw: Draw, pairs: list[Pair], painted: list[cels.Painted]) -> Iterator[tuple[float, int]]:
-    """The figures of a row, each with its digits."""
-    lengths = 1.0
-    for condition in CONDITIONS:
-        scores = defaultdict(list)
-        for group, pictures, true in pairs:
-            scores[group].append(scorer.score(draw(pictures[condition]), true))
-        yield float(np.mean([np.mean([s[2] for s in group_scores]) for group_scores in scores.values()])), 3
-        if condition == "clean":
-            lengths = float(np.median([s[3] for group_scores in scores.values() for s in group_scores]))
-    yield lengths, 2
-    drawn = [draw(cel.rgb) for cel in painted]
-    yield (
-        float(np.mean([scorer.score(line, cel.line)[2] for line, cel in zip(drawn, painted, strict=True)])),
-        3,
-    )
-    bare = [
-        ((line < scorer.INK) & cel.bare).sum() / max(1, (line < scorer.INK).sum())
-        for line, cel in zip(drawn, painted, strict=True)
-    ]
-    yield float(np.mean(bare)), 3
-    sprites = [_picture(path) for path in sorted((SHARED / "data/dups/negatives").iterdir())]
-    yield float(np.mean([scorer.blots(draw(rgb), rgb[..., ::-1]) for rgb in sprites])), 4
-    yield _milliseconds(draw), 1
-    yield from ((value, 2) for value in _leaks(draw))
+def _measured(pool: Any, name: str, style: str, items: Sequence[Any]) -> list[Any]:
+    if not items:
+        raise SystemExit(f"{name}: no pictures. Set ANIDATA_SHARED and ANIDATA_ART (see lines/pictures.py).")
+    if COLUMNS[name].is_alone:
+        return [_score(name, style, item) for item in items]
+    return pool.map(functools.partial(_score, name, style), items, chunksize=4)
 
 
-def _milliseconds(draw: Draw) -> float:
-    pictures = [
-        cv2.resize(_picture(ART / name), (512, 512))
-        for name in ("pair_adventurer_01_color.png", "vn_sylvie_01.png", "comic_02.jpg")
-    ]
-    return 1000 * float(np.mean([min(_seconds(draw, rgb) for _ in range(TIMES)) for rgb in pictures]))
+def _score(name: str, style: str, item: Any) -> Any:
+    return COLUMNS[name].score(_pen(style), item)
 
 
-def _seconds(draw: Draw, rgb: np.ndarray) -> float:
-    begun = time.perf_counter()
-    draw(rgb)
-    return time.perf_counter() - begun
+@functools.cache
+def _pen(style: str) -> drawing.Pen:
+    return drawing.pen(*drawing.chosen(style, {}))
 
 
-def _leaks(draw: Draw) -> tuple[float, float]:
-    sums = 0
-    pictures = (
-        p
-        for p in sorted(ART.iterdir())
-        if p.suffix in {".png", ".jpg", ".webp"} and not p.stem.endswith("_line")
-    )
-    for number, path in enumerate(pictures):
-        rgb = _picture(path)
-        sums += color_leak.tally(draw(rgb), rgb, number)
-    gray, binarized = (color_leak.leak(part).worst for part in sums)
-    return gray, binarized
+def _cell(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return text[1:] if text.startswith("0.") and digits else text
 
 
-def _pairs(every: int) -> Iterator[Pair]:
-    for path in sorted((SHARED / "data/lineart").glob("**/*_line.png"))[::every]:
-        color = scorer.fit(scorer.on_white(path.with_name(path.name.replace("_line", "_color"))))
-        true = scorer.fit(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
-        pictures = dict(scorer.conditions(color)) | {"brown": scorer.reink(color, true)}
-        yield (
-            path.parent.name,
-            {name: np.ascontiguousarray(bgr[..., ::-1]) for name, bgr in pictures.items()},
-            true,
-        )
+def _halves(style: str, rows: Sequence[Any]) -> list[str]:
+    """Silhouettes by half, mean and 10th percentile on each ground; on white by package."""
+    rows = [row for row in rows if row]
+    notes = []
+    for half in sorted({row["half"] for row in rows}, reverse=True):
+        those = [row for row in rows if row["half"] == half]
+        parts = [f"{name} {_spread([row[name] for row in those])}" for name in (*GROUNDS, "ink")]
+        notes.append(f"{style} silhouettes, {half or 'all'} ({len(those)}): {', '.join(parts)}")
+        packages = sorted({row["package"] for row in those})
+        shares = {name: [row["white"] for row in those if row["package"] == name] for name in packages}
+        notes.append("  " + ", ".join(f"{name} {np.mean(share):.3f}" for name, share in shares.items()))
+    return notes
 
 
-def _picture(path: Path) -> np.ndarray:
-    return np.ascontiguousarray(scorer.fit(scorer.on_white(path))[..., ::-1])
+def _worst(name: str, style: str, items: Sequence[Any], rows: Sequence[Any]) -> list[str]:
+    """The pictures of a column, the worst first."""
+    badness = COLUMNS[name].badness
+    if badness is None:
+        return []
+    ranked = sorted(zip(map(badness, rows), items, strict=True), key=lambda pair: -pair[0])
+    return [f"  {style} {name} {bad:.3f} {getattr(item, 'path', item)}" for bad, item in ranked]
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.3f}/{np.percentile(values, 10):.3f}"
 
 
 if __name__ == "__main__":

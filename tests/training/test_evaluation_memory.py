@@ -5,6 +5,7 @@ import gc
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,14 +17,14 @@ from anidata.training.evaluation import heap, intervals, scoring
 from anidata.training.metrics import fid, kid, psnr
 from planted import SIDE, TOLD, Drawings, Planted, blurred, faint
 
-BATCHES, BATCH = 12, 4
+BATCHES, BATCH = 24, 4
 PICTURES = BATCH * SIDE * SIDE * 3  # bytes of a batch as uint8
 CPU = torch.device("cpu")
 torch.set_num_threads(1)
 
 
 class Long(Drawings):
-    """The same drawings again and again, and at each batch what is held at that moment."""
+    """Copies of the same drawings again and again, and what is held at the third batch and at the last."""
 
     def __init__(self):
         super().__init__()
@@ -34,13 +35,14 @@ class Long(Drawings):
 
     def batches(self, _):
         for number in range(BATCHES):
-            self.held.append(held())
-            yield [self.page(n % 8) for n in range(number * BATCH, (number + 1) * BATCH)]
+            if number in (2, BATCHES - 1):
+                self.held.append(held())
+            yield [replace(page, color=page.color.copy()) for page in self.pages[:BATCH]]
 
     @property
     def growth(self):
         """Bytes from the third batch to the last."""
-        return self.held[-1] - self.held[2]
+        return self.held[1] - self.held[0]
 
 
 def held():
@@ -69,12 +71,10 @@ def pages():
 
 
 def test_what_is_held_at_a_batch_does_not_grow(pages):
-    formulas = {
-        name: registry.load("metrics", name) for name in ("ssim", "style", "line_fidelity", "ciede2000")
-    }
+    formulas = {name: registry.load("metrics", name) for name in ("ssim", "ciede2000", "style")}
     every = scoring.Shelf(formulas | dict(shelf().modules), shelf().networks, {}, CPU)
     scored(pages, [Planted("faint", faint), Planted("chance", faint, is_random=True)], every)
-    assert pages.growth < 2 * PICTURES
+    assert pages.growth < 4 * PICTURES
 
 
 def test_whatever_keeps_pictures_is_seen_to_grow(pages):
@@ -85,7 +85,7 @@ def test_whatever_keeps_pictures_is_seen_to_grow(pages):
         return faint(page)
 
     scored(pages, [Planted("keeps", paint)], shelf())
-    assert pages.growth > 5 * PICTURES
+    assert pages.growth > 10 * PICTURES
 
 
 def test_a_metric_that_keeps_what_it_compared_is_seen_to_grow(pages):
@@ -96,7 +96,7 @@ def test_a_metric_that_keeps_what_it_compared_is_seen_to_grow(pages):
         return psnr.metric(compared)
 
     scored(pages, [Planted("faint", faint)], shelf(metric))
-    assert pages.growth > 5 * PICTURES
+    assert pages.growth > 10 * PICTURES
 
 
 def test_a_network_that_keeps_what_it_saw_is_seen_to_grow(pages):
@@ -107,7 +107,7 @@ def test_a_network_that_keeps_what_it_saw_is_seen_to_grow(pages):
         return pictures.flatten(1)[:, :8]
 
     scored(pages, [Planted("faint", faint)], shelf(network=network))
-    assert pages.growth > 5 * PICTURES
+    assert pages.growth > 10 * PICTURES
 
 
 def test_a_network_looks_once_for_all_metrics_of_sets_and_their_features_are_in_order():

@@ -151,7 +151,7 @@ class Batch:
     first: int  # the number of the first one among all pages
     colored: Sequence[Colored]
 
-    def place(self, part: slice) -> slice:
+    def rows(self, part: slice) -> slice:
         """Where a part of this batch stands among all pages."""
         return slice(self.first + part.start, self.first + part.stop)
 
@@ -237,10 +237,10 @@ def _add(batch: Batch, truths: Features, shelf: Shelf) -> None:
     """One batch: networks look at all of its pages at once, formulas at a few."""
     whole = slice(0, len(batch.group))
     if shelf.of_sets:
-        truths.put(batch.place(whole), shelf.features(batch.truth(whole, shelf.device)))
+        truths.put(batch.rows(whole), shelf.features(batch.truth(whole, shelf.device)))
         for one in batch.colored:
             seen = shelf.features(tensor(one.samples[0], shelf.device))
-            one.scores.features.put(batch.place(whole), seen)
+            one.scores.features.put(batch.rows(whole), seen)
     if shelf.deep:
         _add_part(batch, whole, shelf, shelf.deep)
     with _one_thread():
@@ -252,20 +252,20 @@ def _add(batch: Batch, truths: Features, shelf: Shelf) -> None:
 def _add_part(batch: Batch, part: slice, shelf: Shelf, modules: Sequence[ModuleType]) -> None:
     """The figures of a part of a batch by some metrics, of all colorizers."""
     truth, known = Side(batch.truth(part, shelf.device)), shelf.figures
-    told = {one.protocol: lines(batch.group[part], one.protocol, shelf.device) for one in batch.colored}
+    sides = {one.protocol: lines(batch.group[part], one.protocol, shelf.device) for one in batch.colored}
     for one in batch.colored:
         outputs = (tensor(pictures[part], shelf.device) for pictures in one.samples)
         values = [
-            shelf.of_pictures(modules, Compared(output, truth, told[one.protocol])) for output in outputs
+            shelf.of_pictures(modules, Compared(output, truth, sides[one.protocol])) for output in outputs
         ]
-        one.scores.put(batch.place(part), values, known)
+        one.scores.put(batch.rows(part), values, known)
 
 
 def _add_diversity(batch: Batch, part: slice, shelf: Shelf) -> None:
     for one in batch.colored:
         if len(one.samples) > 1:
             outputs = [tensor(pictures[part], shelf.device) for pictures in one.samples]
-            one.scores.put_diversity(batch.place(part), outputs)
+            one.scores.put_diversity(batch.rows(part), outputs)
 
 
 def _better(figure: Figure, one: Row, other: Row) -> Row:

@@ -300,7 +300,7 @@ def evaluate(folder: Path, _: int) -> None:
     beside = f"{cost:.0f} ms of CPU a picture and colorizer against {mine:.0f}; at most 1.3"
     line("evaluate", f"{cost / mine:.2f} × the metrics alone", beside, "anidata evaluate RUN --data DATASET")
     figure = f"{runs[0].peak:.0f} MB over {few} pictures, {runs[1].peak:.0f} over {many}"
-    line("", figure, "flat within 10 %", "anidata evaluate RUN --data DATASET")
+    line("", figure, "flat within 5 %", "anidata evaluate RUN --data DATASET")
 
 
 def evaluating(folder: Path, count: int) -> list[str]:

@@ -24,7 +24,7 @@ import torchmetrics.functional.image as reference
 from anidata import registry
 from anidata.lineart.draw import draw
 from anidata.training import weights
-from anidata.training.compared import Compared
+from anidata.training.compared import Compared, parts
 from anidata.training.data.loader import to_tensor
 from anidata.training.extractors import _lpips, lpips_alexnet
 from anidata.training.figures import is_of_pictures
@@ -52,10 +52,11 @@ def pictures(folder: Path) -> Batches:
 
 def ours(output: torch.Tensor, truth: torch.Tensor, line: torch.Tensor) -> None:
     modules = [registry.load("metrics", name) for name in registry.names("metrics")]
-    for part in Compared(output, truth, line).parts():
+    for part in parts(len(output)):
+        compared = Compared(output[part], truth[part], line[part])
         for module in modules:
             if is_of_pictures(module):
-                module.metric(part)
+                module.metric(compared)
 
 
 def theirs(output: torch.Tensor, truth: torch.Tensor) -> None:

@@ -1,6 +1,6 @@
 """Pictures beside their truths, as metrics compare them, with what several metrics share computed once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -71,11 +71,6 @@ class Side:
         """uint8 (b, h, w, c), on the CPU."""
         return to_uint8(self.pictures)
 
-    @cached_property
-    def parts(self) -> "list[Side]":
-        """The same pictures, a few at a time."""
-        return [Side(part) for part in split(self.pictures)]
-
 
 class Compared:
     """Pictures beside their truths. What is taken of a side belongs to all metrics: none may write into it.
@@ -131,13 +126,6 @@ class Compared:
         """(b, h, w): where the line has ink; None without a line."""
         return None if self.lines is None else self.lines.once(ink)
 
-    def parts(self) -> "Iterator[Compared]":
-        """The same, a few pictures at a time; what is taken of truths and lines stays for the next output."""
-        truths = self.truths.parts
-        lines = self.lines.parts if self.lines else [None] * len(truths)
-        for output, truth, line in zip(split(self.output), truths, lines, strict=True):
-            yield Compared(output, truth, line)
-
     def seen_by(self, network: Eye) -> tuple[list[Tensor], list[Tensor]]:
         """Activations of output and truth in a network, which looks once, however many metrics ask."""
         return self.outputs.once(_seen, network), self.truths.once(_seen, network)
@@ -148,13 +136,14 @@ class Compared:
         return {name: self.output.new_tensor([row[name] for row in rows]) for name in rows[0]}
 
 
-def split(pictures: Tensor) -> Sequence[Tensor]:
-    """So few at a time that what metrics make of them stays in a core's cache.
+def parts(count: int) -> list[slice]:
+    """So few of `count` pictures at a time that what metrics make of them stays in a core's cache.
 
     Never one alone where there are others: torch would share its sums out to threads, and their last bits
     would hang on the number of those.
     """
-    return pictures.tensor_split(max(1, len(pictures) // PART))
+    groups = max(1, count // PART)
+    return [slice(count * n // groups, count * (n + 1) // groups) for n in range(groups)]
 
 
 def ink(lines: Side) -> Mask:

@@ -175,7 +175,7 @@ def _rows(measured: Measured, keys: Sequence[str], clusters: Sequence[str]) -> l
     """A row for each picture and colorizer: its figures."""
     rows = []
     for name, scores in measured.table.scores.items():
-        columns = {figure: scores.row(figure) for figure in measured.figures}
+        columns = {figure: scores.figures[figure] for figure in measured.figures}
         for index, key in enumerate(keys):
             head = {"protocol": measured.table.protocol.name, "colorizer": name, "key": key}
             values = {figure: float(column[index]) for figure, column in columns.items()}

@@ -121,10 +121,10 @@ def _known(values: Values) -> NDArray[np.bool_]:
 def _drawn(bits: np.random.PCG64, repetitions: int, things: int) -> NDArray[np.float64]:
     """How often each of `things` comes up in as many draws, in each repetition."""
     # `random` alone is asked of numpy's generators: its stream doesn't change between versions
-    chosen = (np.random.Generator(bits).random((repetitions, things)) * things).astype(np.int64)
-    flat = chosen + things * np.arange(repetitions)[:, None]
-    counts = np.bincount(flat.ravel(), minlength=repetitions * things)
-    return counts.reshape(repetitions, things).astype(np.float64)
+    generator, counts = np.random.Generator(bits), np.empty((repetitions, things))
+    for row in counts:
+        row[:] = np.bincount((generator.random(things) * things).astype(np.int64), minlength=things)
+    return counts
 
 
 def _clusters(values: NDArray[np.float64], kept: NDArray[np.bool_], chosen: Draws) -> "_Repeated":

@@ -1,9 +1,14 @@
-"""Figures of every picture, colorizer and protocol: pictures are read once, and forgotten batch by batch."""
+"""Figures of every picture, colorizer and protocol: pictures are read once, and forgotten batch by batch.
 
-from collections import defaultdict
+Of a batch all colorizers' pictures are held as bytes, and formulas look at a few pages of it at a time, by
+all of them: so what is taken of a truth and its lines is small, and no longer needed when the next ones
+come. Figures have their place from the first batch on, and what a batch has freed is given back.
+"""
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial, reduce
 from itertools import combinations
 from types import ModuleType
 from typing import Any
@@ -15,9 +20,10 @@ from torch import Tensor
 
 from anidata import registry
 from anidata.engine import progress
-from anidata.training import weights
+from anidata.training import compared, weights
 from anidata.training.compared import Compared, Side
 from anidata.training.data.loader import to_tensor
+from anidata.training.evaluation import heap
 from anidata.training.evaluation.colorizers import Colorizer
 from anidata.training.evaluation.pages import Page, Pages
 from anidata.training.evaluation.protocols import Protocol
@@ -43,46 +49,80 @@ class Shelf:
     def figures(self) -> dict[str, Figure]:
         return {name: figure for module in self.modules.values() for name, figure in module.FIGURES.items()}
 
-    def of_pictures(self, compared: Compared) -> dict[str, Row]:
-        """All figures of single pictures: networks look at all of them at once, formulas at a few."""
-        of_pictures = [module for module in self.modules.values() if not is_of_sets(module)]
-        plain = [module for module in of_pictures if not module.EXTRACTOR]
-        rows: dict[str, list[Tensor]] = defaultdict(list)
-        with _one_thread():
-            for part in compared.parts():
-                for module in plain:
-                    for name, figure in module.metric(part).items():
-                        rows[name].append(figure)
-        for module in of_pictures:
-            if module.EXTRACTOR:
-                of_module = module.metric(compared, self.networks[module.EXTRACTOR])
-                rows |= {name: [figure] for name, figure in of_module.items()}
-        return {name: torch.cat(figures).double().cpu().numpy() for name, figures in rows.items()}
+    @property
+    def formulas(self) -> list[ModuleType]:
+        """The metrics of single pictures that need no network."""
+        return [module for module in self.modules.values() if not (is_of_sets(module) or module.EXTRACTOR)]
+
+    @property
+    def deep(self) -> list[ModuleType]:
+        """The metrics of single pictures that look through a network."""
+        return [module for module in self.modules.values() if not is_of_sets(module) and module.EXTRACTOR]
+
+    @property
+    def of_sets(self) -> dict[str, ModuleType]:
+        """The metrics of whole sets, one for each kind of features; see seen_through."""
+        return {seen_through(module): module for module in self.modules.values() if is_of_sets(module)}
+
+    def of_pictures(self, modules: Sequence[ModuleType], compared: Compared) -> dict[str, Row]:
+        """All figures of single pictures by some metrics."""
+        rows: dict[str, Tensor] = {}
+        for module in modules:
+            network = [self.networks[module.EXTRACTOR]] if module.EXTRACTOR else []
+            rows |= module.metric(compared, *network)
+        return {name: figure.double().cpu().numpy() for name, figure in rows.items()}
 
     def features(self, pictures: Tensor) -> dict[str, Tensor]:
-        """By metric of sets: what it takes of pictures (b, 3, h, w), float64 (b, d)."""
-        seen: dict[str, Tensor] = {}
-        for name, module in self.modules.items():
-            if is_of_sets(module):
-                network = self.networks[module.EXTRACTOR] if module.EXTRACTOR else module.features
-                seen[name] = network(pictures).double().cpu()
-        return seen
+        """What metrics of sets take of pictures (b, 3, h, w), by kind: (b, d)."""
+        return {
+            kind: (self.networks[module.EXTRACTOR] if module.EXTRACTOR else module.features)(pictures).cpu()
+            for kind, module in self.of_sets.items()
+        }
+
+
+@dataclass
+class Features:
+    """Of a set of pictures, by kind: (pictures, d)."""
+
+    pictures: int
+    of: dict[str, Tensor] = field(default_factory=dict)
+
+    def put(self, where: slice, seen: Mapping[str, Tensor]) -> None:
+        """Those of some pictures."""
+        for kind, features in seen.items():
+            if kind not in self.of:
+                self.of[kind] = features.new_empty(self.pictures, features.shape[1])
+            self.of[kind][where] = features
 
 
 @dataclass
 class Scores:
-    """Of one colorizer under one protocol."""
+    """Of one colorizer under one protocol: of each figure a row, which has a place for all pictures."""
 
-    figures: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
-    best: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))  # of several samples
-    diversity: list[Row] = field(default_factory=list)
-    features: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+    features: Features
+    figures: dict[str, Row] = field(default_factory=dict)
+    best: dict[str, Row] = field(default_factory=dict)  # of several samples
+    diversity: dict[str, Row] = field(default_factory=dict)  # of those, if there are: DIVERSITY's row
 
-    def row(self, name: str) -> Row:
-        return np.concatenate(self.figures[name])
+    def put(self, where: slice, samples: Sequence[Mapping[str, Row]], known: Mapping[str, Figure]) -> None:
+        """Figures of some pictures: the first sample's, and the best of several."""
+        self._keep(self.figures, where, samples[0])
+        if len(samples) > 1:
+            best = {
+                name: reduce(partial(_better, known[name]), (values[name] for values in samples))
+                for name in samples[0]
+            }
+            self._keep(self.best, where, best)
 
-    def best_row(self, name: str) -> Row:
-        return np.concatenate(self.best[name])
+    def put_diversity(self, where: slice, samples: Sequence[Tensor]) -> None:
+        """How much the samples of some pictures differ."""
+        self._keep(self.diversity, where, {"diversity": _diversity(samples)})
+
+    def _keep(self, rows: dict[str, Row], where: slice, values: Mapping[str, Row]) -> None:
+        for name, row in values.items():
+            if name not in rows:
+                rows[name] = np.full(self.features.pictures, np.nan)
+            rows[name][where] = row
 
 
 @dataclass
@@ -90,8 +130,33 @@ class Table:
     """Of one protocol: the scores by colorizer, and the truths' features."""
 
     protocol: Protocol
-    truths: Mapping[str, list[Tensor]]  # the same of every protocol
-    scores: dict[str, Scores] = field(default_factory=lambda: defaultdict(Scores))
+    truths: Features  # the same of every protocol
+    scores: dict[str, Scores]
+
+
+@dataclass(frozen=True)
+class Colored:
+    """One colorizer's pictures of a batch: several samples of each page, if it draws by chance."""
+
+    protocol: Protocol
+    scores: Scores
+    samples: list[Pixels]  # (b, h, w, 3) each
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some pages, and what all colorizers of all protocols have made of them."""
+
+    group: Sequence[Page]
+    first: int  # the number of the first one among all pages
+    colored: Sequence[Colored]
+
+    def rows(self, part: slice) -> slice:
+        """Where a part of this batch stands among all pages."""
+        return slice(self.first + part.start, self.first + part.stop)
+
+    def truth(self, part: slice, device: torch.device) -> Tensor:
+        return tensor((page.color for page in self.group[part]), device)
 
 
 @contextmanager
@@ -108,6 +173,11 @@ def _one_thread() -> Iterator[None]:
 def is_of_sets(module: ModuleType) -> bool:
     """Whether a metric is of a whole set's features, not of each picture."""
     return bool(getattr(module, "SET", False))
+
+
+def seen_through(module: ModuleType) -> str:
+    """The kind of features that a metric of sets takes; those of one network are taken once for all."""
+    return str(module.EXTRACTOR or next(iter(module.FIGURES)))
 
 
 def open_shelf(device: torch.device) -> Shelf:
@@ -128,62 +198,74 @@ def score(
     samples: int,
 ) -> list[Table]:
     """The tables of all protocols. samples: of each page, by colorizers that draw by chance."""
-    truths: dict[str, list[Tensor]] = defaultdict(list)
-    tables = [Table(protocol, truths) for protocol in sorted(colorizers)]
+    truths = Features(len(pages))
+    tables = [
+        Table(protocol, truths, {one.name: Scores(Features(len(pages))) for one in colorizers[protocol]})
+        for protocol in sorted(colorizers)
+    ]
     shown = progress.display("evaluate", len(pages))
     done = 0
     for number, group in enumerate(pages.batches(batch)):
-        truth = Side(tensor((page.color for page in group), shelf.device))
         with torch.no_grad():
-            for name, features in shelf.features(truth.pictures).items():
-                truths[name].append(features)
-            for table in tables:
-                _add(table, group, number, truth, colorizers[table.protocol], shelf, samples)
+            _add(Batch(group, done, _colored(tables, colorizers, group, number, samples)), truths, shelf)
+        heap.give_back()
         done += len(group)
         shown.update(done)
     shown.close()
     return tables
 
 
-def _add(
-    table: Table,
+def _colored(
+    tables: Sequence[Table],
+    colorizers: Mapping[Protocol, Sequence[Colorizer]],
     group: Sequence[Page],
     number: int,
-    truth: Side,
-    colorizers: Sequence[Colorizer],
-    shelf: Shelf,
     samples: int,
-) -> None:
-    """One batch of pages under one protocol, by all its colorizers."""
-    line = lines(group, table.protocol, shelf.device)
-    for colorizer in colorizers:
-        scores = table.scores[colorizer.name]
-        outputs = (
-            tensor(colorizer.color(group, table.protocol, number, again), shelf.device)
-            for again in range(samples if colorizer.is_random else 1)
-        )
-        _add_outputs(scores, outputs, truth, line, shelf)
+) -> list[Colored]:
+    """A batch by all colorizers under all protocols."""
+    colored = []
+    for table in tables:
+        for one in colorizers[table.protocol]:
+            tries = range(samples if one.is_random else 1)
+            pictures = [one.color(group, table.protocol, number, again) for again in tries]
+            colored.append(Colored(table.protocol, table.scores[one.name], pictures))
+        heap.give_back()  # what networks have taken
+    return colored
 
 
-def _add_outputs(
-    scores: Scores, outputs: Iterator[Tensor], truth: Side, line: Side | None, shelf: Shelf
-) -> None:
-    """The figures of the first output, and what further samples add to them."""
-    seen: list[Tensor] = []
-    best: dict[str, Row] = {}
-    for output in outputs:
-        values = shelf.of_pictures(Compared(output, truth, line))
-        if not seen:
-            for name, row in values.items():
-                scores.figures[name].append(row)
-            for name, features in shelf.features(output).items():
-                scores.features[name].append(features)
-        best = {name: _better(shelf.figures[name], best.get(name, row), row) for name, row in values.items()}
-        seen.append(output)
-    if len(seen) > 1:
-        for name, row in best.items():
-            scores.best[name].append(row)
-        scores.diversity.append(_diversity(seen))
+def _add(batch: Batch, truths: Features, shelf: Shelf) -> None:
+    """One batch: networks look at all of its pages at once, formulas at a few."""
+    whole = slice(0, len(batch.group))
+    if shelf.of_sets:
+        truths.put(batch.rows(whole), shelf.features(batch.truth(whole, shelf.device)))
+        for one in batch.colored:
+            seen = shelf.features(tensor(one.samples[0], shelf.device))
+            one.scores.features.put(batch.rows(whole), seen)
+    if shelf.deep:
+        _add_part(batch, whole, shelf, shelf.deep)
+    with _one_thread():
+        for part in compared.parts(len(batch.group)):
+            _add_part(batch, part, shelf, shelf.formulas)
+            _add_diversity(batch, part, shelf)
+
+
+def _add_part(batch: Batch, part: slice, shelf: Shelf, modules: Sequence[ModuleType]) -> None:
+    """The figures of a part of a batch by some metrics, of all colorizers."""
+    truth, known = Side(batch.truth(part, shelf.device)), shelf.figures
+    sides = {one.protocol: lines(batch.group[part], one.protocol, shelf.device) for one in batch.colored}
+    for one in batch.colored:
+        outputs = (tensor(pictures[part], shelf.device) for pictures in one.samples)
+        values = [
+            shelf.of_pictures(modules, Compared(output, truth, sides[one.protocol])) for output in outputs
+        ]
+        one.scores.put(batch.rows(part), values, known)
+
+
+def _add_diversity(batch: Batch, part: slice, shelf: Shelf) -> None:
+    for one in batch.colored:
+        if len(one.samples) > 1:
+            outputs = [tensor(pictures[part], shelf.device) for pictures in one.samples]
+            one.scores.put_diversity(batch.rows(part), outputs)
 
 
 def _better(figure: Figure, one: Row, other: Row) -> Row:

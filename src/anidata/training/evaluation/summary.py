@@ -17,7 +17,7 @@ from anidata.training.evaluation import intervals, ranking
 from anidata.training.evaluation.contestants import Model
 from anidata.training.evaluation.intervals import Draws, Values
 from anidata.training.evaluation.ranking import Goal
-from anidata.training.evaluation.scoring import DIVERSITY, Scores, Shelf, Table, is_of_sets
+from anidata.training.evaluation.scoring import DIVERSITY, Scores, Shelf, Table, is_of_sets, seen_through
 from anidata.training.figures import home
 from anidata.training.metrics import Figure
 
@@ -41,7 +41,7 @@ class Measured:
 
     def values(self, figure: str, who: str) -> Values:
         """(seeds, pictures) of a figure."""
-        return np.stack([self.table.scores[name].row(figure) for name in self.members[who]])
+        return np.stack([self.table.scores[name].figures[figure] for name in self.members[who]])
 
     def scores(self, who: str) -> list[Scores]:
         return [self.table.scores[name] for name in self.members[who]]
@@ -142,9 +142,9 @@ def _of_sets(measured: Measured, module: Any, who: str) -> Document:
 
     Repetitions hold some pictures twice, by which distances of sets grow: so their spread counts alone.
     """
-    name = next(iter(module.FIGURES))
-    truths = torch.cat(measured.table.truths[name])
-    outputs = [torch.cat(scores.features[name]) for scores in measured.scores(who)]
+    kind = seen_through(module)
+    truths = measured.table.truths.of[kind].double()
+    outputs = [scores.features.of[kind].double() for scores in measured.scores(who)]
     if len(truths) < 2:
         why = {"value": None, "skipped": "too few pictures", "pictures": len(truths)}
         return dict.fromkeys(module.FIGURES, why)
@@ -183,9 +183,9 @@ def _samples(measured: Measured, who: str) -> Document:
     scores = measured.scores(who)
     if not all(score.diversity for score in scores):
         return {}
-    apart = np.stack([np.concatenate(score.diversity) for score in scores])
+    apart = np.stack([score.diversity["diversity"] for score in scores])
     best = {
-        name: _interval(np.stack([score.best_row(name) for score in scores]), measured.chosen)
+        name: _interval(np.stack([score.best[name] for score in scores]), measured.chosen)
         for name in measured.figures
     }
     return {"best": best, "diversity": _interval(apart, measured.chosen) | {"unit": DIVERSITY.unit}}

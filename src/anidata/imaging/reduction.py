@@ -3,7 +3,7 @@
 By area a stroke of 4 px of 4096 is half a pixel wide on a page of 512, and gray. So what a stroke lacks in
 width it is given in darkness: beside the area's mean a that a pixel has, and the darkest level m of it,
 
-    a' = min(m, a + (gain − 1) · (a − O(a))), gain = pen · m / w, from 1 to 8
+    a' = min(m, a + (gain − 1) · (a − O(a))), gain = pen · m / w, from 1 to 16
     O: opening by 5 × 5, so what is wide; w: the stroke's width times its level, ∑ a of 5 × 5 / 5
 
 at twice the page's size, where it is spread by a pixel. Ink grows no darker than it is on the drawing itself,
@@ -27,7 +27,7 @@ Whole = npt.NDArray[np.int32]
 
 VERSION = 1  # raised when the same lines would be reduced otherwise
 PEN = 1.5  # px of the page: strokes that are thinner are as dark as one of this width
-MOST = 8  # times that a stroke may be thinner than the pen and still be as dark
+MOST = 16  # times that a stroke may be thinner than the pen and still be as dark
 
 FINE = 2  # times the page's side: where strokes are looked at, so that they are spread by less than a pixel
 LOSS = 4, 3  # what the spreading takes from the middle of strokes

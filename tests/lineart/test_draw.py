@@ -41,6 +41,17 @@ def test_a_picture_keeps_its_own_size_unless_told(tmp_path, command):
     assert max(PIL.Image.open(tmp_path / "comic_01.png").size) == 300
 
 
+@pytest.mark.parametrize("style", ["ink", "xdog", "gray"])
+def test_thin_strokes_of_line_art_are_drawn_on_a_small_page(tmp_path, command, style):
+    page = np.full((2048, 2048), 255, np.uint8)
+    page[300:1700, 200:1900:340] = page[300:1700, 201:1900:340] = 0
+    PIL.Image.fromarray(page).save(tmp_path / "thin.png")
+    command("draw", tmp_path / "thin.png", "-o", tmp_path / "out", "--size", 256, "--style", style)
+    drawn = np.asarray(PIL.Image.open(tmp_path / "out/thin.png"))
+    for x in range(25, 196, 42):  # 340 px are 42.5 here
+        assert drawn[60:190, x - 2 : x + 6].min(axis=1).max() < 60
+
+
 def test_two_files_with_one_stem_do_not_overwrite_each_other(tmp_path, command):
     paths = [save(tmp_path / "a.png", drawing(1)), save(tmp_path / "a.jpg", drawing(2))]
     command("draw", *paths, "-o", tmp_path / "out")

@@ -6,6 +6,7 @@ And a reason for each picture that has no whole pair.
 import io
 import json
 import shutil
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ import anidata
 from anidata.catalog.catalog import Catalog
 from anidata.errors import RecipeError, UnknownPart
 from anidata.imaging import fit as fitting
+from anidata.imaging import reduction
 from anidata.workspace import open_workspace
 from drawings import ART, drawing, save
 
@@ -158,6 +160,53 @@ def test_the_artists_lines_are_cut_where_their_color_picture_is(tmp_path, comman
         np.abs(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY).astype(int) - line).max() <= 12
     )  # bicubic overshoots in each channel apart
     assert (line < 128).mean() > 0.02
+
+
+def thin_pair(pile):
+    """A large picture with thin strokes on flat color, and its lines; the shares of the width they lie at."""
+    color, line = np.full((2048, 2048, 3), 255, np.uint8), np.full((2048, 2048), 255, np.uint8)
+    at = [0.2, 0.35, 0.5, 0.65, 0.8]
+    for n, (left, right) in enumerate(pairwise(at)):
+        color[400:1600, round(left * 2048) : round(right * 2048)] = (250 - 40 * n, 120 + 30 * n, 200 - 30 * n)
+    for share in at:
+        color[400:1600, round(share * 2048) : round(share * 2048) + 2] = 0
+        line[400:1600, round(share * 2048) : round(share * 2048) + 2] = 0
+    save(pile / "a_color.png", color)
+    save(pile / "a_line.png", line)
+    return at
+
+
+@pytest.mark.parametrize("resampling", ["area", "lanczos"])
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+def test_thin_true_lines_of_a_large_picture_stay_dark(tmp_path, command, inline, fit, resampling):
+    at = thin_pair(tmp_path / "pile")
+    words = ("--style", "artist", "--fit", fit, "--size", "256", "--set", f"lineart.filter={resampling}")
+    prepared(command, tmp_path / "work", tmp_path / "pile", *words)
+    line = stored(tmp_path / "work", "a_color.png", "artist")
+    for share in at:
+        about = line[60:190, round(share * 256) - 2 : round(share * 256) + 3]
+        assert about.min(axis=1).max() < 60  # by area: 190
+        assert (255.0 - about).sum(axis=1).max() < 255 * 2
+
+
+def test_true_lines_alone_are_redrawn_where_they_would_be_reduced_otherwise(
+    tmp_path, command, inline, monkeypatch
+):
+    thin_pair(tmp_path / "pile")
+    words = ("--style", "xdog", "--style", "artist", "--size", "256")
+    prepared(command, tmp_path / "work", tmp_path / "pile", *words)
+    before = where(tmp_path / "work")
+    monkeypatch.setattr(reduction, "VERSION", reduction.VERSION + 1)
+    command("extract-lineart", tmp_path / "work", *words)
+    after = where(tmp_path / "work")
+    assert {style for style in before if after[style] != before[style]} == {"artist"}
+
+
+def where(work):
+    """Style of a stored file → its tar and offset."""
+    with Catalog(open_workspace(work)) as views:
+        rows = views.select('SELECT style, tar, "offset" AS at, fingerprint FROM _pairs').to_pylist()
+    return {r["style"]: (r["tar"], r["at"], r["fingerprint"]) for r in rows}
 
 
 def test_a_picture_without_ink_and_a_blot_are_rejected(tmp_path, command, inline):

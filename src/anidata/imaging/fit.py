@@ -45,16 +45,25 @@ def fit(
     bucket: the page of about size² px whose shape is nearest, covered, the rest cut off.
     at: share of what is cut off that is cut above or left of the page; 0.5: as much as below or right.
     """
-    height, width = rgb.shape[:2]
-    page = page_of(rgb.shape, size, how)
+    return laid(resize(rgb, *scaled(rgb.shape, size, how), filter), page_of(rgb.shape, size, how), how, at)
+
+
+def scaled(shape: tuple[int, ...], size: int, how: Fit) -> tuple[int, int]:
+    """Width and height that a picture of this shape has on its page, before it is cut."""
+    height, width = shape[:2]
+    page = page_of(shape, size, how)
     ratios = page[0] / width, page[1] / height
     scale = min(ratios) if how == "pad" else max(ratios)
     limit = min if how == "pad" else max  # rounding may neither leave the page nor fail to cover it
     wide, high = (
         max(1, limit(most, round(side * scale))) for most, side in zip(page, (width, height), strict=True)
     )
-    resized = resize(rgb, wide, high, filter)
-    return _pad(resized, *page) if how == "pad" else _crop(resized, *page, at)
+    return wide, high
+
+
+def laid(scaled: Pixels, page: tuple[int, int], how: Fit, at: float = 0.5) -> Pixels:
+    """A picture so scaled, on its page: padded, or cut as `fit` says."""
+    return _pad(scaled, *page) if how == "pad" else _crop(scaled, *page, at)
 
 
 def page_of(shape: tuple[int, ...], size: int, how: Fit) -> tuple[int, int]:

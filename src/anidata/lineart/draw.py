@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from anidata import registry
-from anidata.imaging import encode, fit, sheet, sheet_layout
+from anidata.imaging import encode, fit, lines, reduction, sheet, sheet_layout
 from anidata.imaging.loose.job import Done, Job, plan
 from anidata.imaging.loose.pictures import Picture
 from anidata.lineart import selection
@@ -62,7 +63,8 @@ def draw_files(paths: Sequence[Path], style: str, size: int, settings: Mapping[s
     name, config = settled(style, settings.get(style.partition(":")[0], {}))  # before the first picture
     drawn = pen(name, config)
     return plan(paths, job).each(
-        [selection.fingerprint(name, config), size], lambda rgb: encode.encode_line(drawn(_sized(rgb, size)))
+        [selection.fingerprint(name, config), *_size_seen(size)],
+        lambda rgb: encode.encode_line(drawn(_sized(rgb, size))),
     )
 
 
@@ -80,7 +82,9 @@ def compare_files(paths: Sequence[Path], size: int, settings: Mapping[str, Any],
 
     prints = [selection.fingerprint(name, config) for name, config in chosen_styles]
     work = plan(paths, job)
-    return work.sheet(SHEET, paths, [prints, size], lambda rgb: _sized(rgb, size or SHOWN), page)
+    return work.sheet(
+        SHEET, paths, [prints, *_size_seen(size or SHOWN)], lambda rgb: _sized(rgb, size or SHOWN), page
+    )
 
 
 def _cells(rgb: np.ndarray, pens: Mapping[str, Pen]) -> list[sheet_layout.Cell]:
@@ -90,10 +94,18 @@ def _cells(rgb: np.ndarray, pens: Mapping[str, Pen]) -> list[sheet_layout.Cell]:
     ]
 
 
+def _size_seen(size: int) -> list[int]:
+    """What a file depends on through the size that its picture is brought to."""
+    return [size, reduction.VERSION] if size else [size]
+
+
 def _sized(rgb: np.ndarray, size: int) -> np.ndarray:
-    """The picture with a long side of `size` px; 0: as it is."""
+    """The picture with a long side of `size` px; 0: as it is. Of line art thin strokes stay dark."""
     scale = size / max(rgb.shape[:2]) if size else 1
     if scale == 1:
         return rgb
     height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
+    if scale < 1 and lines.is_lineart(rgb):
+        gray = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+        return np.dstack([reduction.reduced(gray, width, height)] * 3)
     return fit.resize(rgb, width, height, "area")

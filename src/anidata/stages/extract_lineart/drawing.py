@@ -18,7 +18,7 @@ from anidata.catalog import schemas, tables
 from anidata.engine.engine import Failure, Watch
 from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
-from anidata.imaging import encode
+from anidata.imaging import encode, reduction
 from anidata.imaging import fit as fitting
 from anidata.imaging.reopen import Reader
 from anidata.lineart import postprocess, selection
@@ -178,12 +178,17 @@ class _Page:
         return name, line
 
     def artist(self) -> np.ndarray:
-        """The artist's own lines, scaled to the color picture's size first, so that both are fitted alike."""
+        """The artist's own lines, scaled to the color picture's size first, so that both are fitted alike.
+
+        Thin strokes stay dark.
+        """
         locations, key = self._picture["lines"] or [], str(self._picture["line_key"])
-        decoded = self._part.reader.decode(locations, key)
-        rgb = fitting.resize(decoded.rgb, self._picture["width"], self._picture["height"], self._frame.filter)
-        fitted = fitting.fit(rgb, self._frame.size, self._frame.fit, self._frame.filter, self._at)
-        return np.asarray(cv2.cvtColor(fitted, cv2.COLOR_RGB2GRAY))
+        gray = cv2.cvtColor(self._part.reader.decode(locations, key).rgb, cv2.COLOR_RGB2GRAY)
+        shape, frame = (self._picture["height"], self._picture["width"]), self._frame
+        line = np.asarray(gray, np.uint8)
+        for size in (shape[::-1], fitting.scaled(shape, frame.size, frame.fit)):
+            line = reduction.reduced(line, *size, frame.filter)
+        return fitting.laid(line, fitting.page_of(shape, frame.size, frame.fit), frame.fit, self._at)
 
 
 def anchored(rgb: np.ndarray, page: tuple[int, int]) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 from anidata import recipe
 from anidata.catalog import decisions, schemas, tables
 from anidata.engine.job import Job
-from anidata.imaging import decode
+from anidata.imaging import decode, reduction
 from anidata.lineart import postprocess, selection
 from anidata.stages.extract_lineart.config import Config, style_config
 from anidata.stages.extract_lineart.decision import DECISION
@@ -33,7 +33,7 @@ def fingerprints(config: Config) -> dict[str, str]:
 def _drawn_from(name: str, config: Config) -> list[Any]:
     """All that lines of a style depend on, besides the fitted picture."""
     if name == selection.ARTIST:
-        return [name, config.finish.polarity]
+        return [name, config.finish.polarity, reduction.VERSION]
     named = {n: w for n, w in config.mix.items() if w > 0} if name == selection.MIX else {name: 1.0}
     drawn = [selection.fingerprint(n, style_config(n, config)) for n in sorted(named)]
     by_chance = [config.seed, config.jitter, named] if name == selection.MIX or config.jitter else []

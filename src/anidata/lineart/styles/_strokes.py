@@ -3,6 +3,8 @@
 Masks are uint8, 0 or 255.
 """
 
+from functools import cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,7 @@ TWICE = np.minimum(2 * np.arange(256), FULL).astype(np.uint8)
 HALF = np.array([(n + 1) // 2 for n in range(256)], np.uint8)  # of the peak: what a stroke is as wide as
 
 
+@cache
 def octagon(radius: int) -> Mask:
     """The kernel of all within about `radius` px, 0 or 1."""
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
@@ -66,3 +69,11 @@ def worthy(ink: Mask, strength: Gray, mass: float, specks: int) -> Mask:
     strengths = strength.ravel()[pieces.indices]
     strong = np.bincount(pieces.labels, weights=strengths, minlength=pieces.end) >= FULL * mass
     return components.kept(ink, pieces, strong & (components.sizes(pieces) >= specks))
+
+
+def bold(ink: Mask) -> float:
+    """Share of the rims of all strokes that those have that are wider than about 5 px."""
+    few = ink[::2, ::2]
+    wide = cv2.morphologyEx(few, cv2.MORPH_OPEN, SQUARE)
+    bolds, every = (cv2.countNonZero(part & ~cv2.erode(part, SQUARE)) for part in (wide, few))
+    return bolds / max(1, every)

@@ -11,7 +11,7 @@ the product with I in place of the bare response takes away the halo of noise th
 response has on bright paper.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -34,16 +34,30 @@ class Config:
     phi: float = 0.0  # steepness of a soft edge, 10 to 200 for gray rims; 0: hard, black and white only
 
 
+INK = Config()
+
+
 def draw(rgb: npt.NDArray[np.uint8], config: Config) -> npt.NDArray[np.uint8]:
     """(h, w, 3) → (h, w): black ink (0) on white (255)."""
     luma = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+    return _threshold(_response(luma, config), config)
+
+
+def below(luma: npt.NDArray[np.uint8], epsilon: float) -> npt.NDArray[np.uint8]:
+    """Mask of the hard ink in a picture (h, w), 0 or 255, for another style to draw with."""
+    return np.asarray(
+        cv2.bitwise_not(_threshold(_response(luma, INK), replace(INK, epsilon=epsilon))), np.uint8
+    )
+
+
+def _response(luma: npt.NDArray[np.uint8], config: Config) -> npt.NDArray[np.float32]:
     response = blur(luma, config.sigma)
     response *= np.float32(1 + config.p)
     wide = blur(luma, config.k * config.sigma)
     wide *= np.float32(config.p)
     response -= wide
     response *= luma
-    return _threshold(response, config)
+    return response
 
 
 def _threshold(response: npt.NDArray[np.float32], config: Config) -> npt.NDArray[np.uint8]:

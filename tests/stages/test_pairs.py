@@ -22,6 +22,7 @@ from anidata.workspace import open_workspace
 from drawings import ART, drawing, save
 
 ALL_IN = ("--set", "clean.max_noise=1")
+SCRIBBLES = (1, 2, 3)  # seeds
 
 
 def stored(work, file, style):
@@ -197,14 +198,21 @@ def _direction(rng):
 
 def test_scribbles_are_rejected_and_none_where_the_limit_is_one(tmp_path, command, inline):
     pile, work = tmp_path / "pile", tmp_path / "work"
-    for seed in range(3):
+    for seed in SCRIBBLES:
         save(pile / f"scribble{seed}.png", strokes(seed))
     save(pile / "good.png", drawing(2))
     report = prepared(command, work, pile, *ALL_IN)
-    assert reasons(command, work) == {f"scribble{seed}.png": ["scribble"] for seed in range(3)}
+    assert reasons(command, work) == {f"scribble{seed}.png": ["scribble"] for seed in SCRIBBLES}
     assert report["funnel"]["rejected"] == {"scribble": 3}
     report = command("extract-lineart", work, "--set", "lineart.max_scribble=1", "--json")
     assert reasons(command, work) == {}
+
+
+@pytest.mark.parametrize("style", ["canny", "dog", "ridge"])
+def test_lines_of_other_styles_are_never_scribble(tmp_path, command, inline, style):
+    save(tmp_path / "pile/a.png", strokes(1))
+    words = (*ALL_IN, "--style", style, "--set", "lineart.max_scribble=0")
+    assert prepared(command, tmp_path / "work", tmp_path / "pile", *words)["funnel"]["rejected"] == {}
 
 
 def test_what_is_a_blot_too_is_told_to_be_that(tmp_path, command, inline):
@@ -217,7 +225,7 @@ def test_lines_of_an_earlier_version_are_read_and_drawn_anew_without_the_colors(
     tmp_path, command, inline, monkeypatch
 ):
     pile, work = tmp_path / "pile", tmp_path / "work"
-    save(pile / "scribble.png", strokes(4))
+    save(pile / "scribble.png", strokes(2))
     save(pile / "good.png", drawing(2))
     with monkeypatch.context() as earlier:
         earlier.setattr(postprocess, "VERSION", postprocess.VERSION - 1)
@@ -228,7 +236,7 @@ def test_lines_of_an_earlier_version_are_read_and_drawn_anew_without_the_colors(
     marked = "SELECT style, fingerprint, count(scribble) AS n FROM pairs GROUP BY ALL ORDER BY n, style"
     before = json.loads(command("query", work, marked, "--format", "json"))
     assert [(row["style"], row["n"]) for row in before] == [("color", 0), ("ink", 0)]
-    report = command("extract-lineart", work, "--set", "lineart.max_scribble=0.45", "--json")
+    report = command("extract-lineart", work, "--set", "lineart.max_scribble=0.6", "--json")
     assert report["funnel"]["rejected"] == {"scribble": 1}
     after = json.loads(command("query", work, marked, "--format", "json"))
     assert after[:2] == before

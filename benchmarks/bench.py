@@ -30,7 +30,7 @@ SHARED = Path(os.environ.get("ANIDATA_SHARED", Path(__file__).resolve().parents[
 ANIDATA = [sys.executable, "-m", "anidata"]
 ART = registry.PACKAGE / "art"
 OFF = [f"clean.{rule.setting}={rule.off:g}" for rule in RULES]
-OFF += ["lineart.min_ink=0", "lineart.max_ink=1"]
+OFF += ["lineart.min_ink=0", "lineart.max_ink=1", "lineart.max_scribble=1"]
 XDOG = ["--set", "lineart.styles=['xdog']"]  # as cheap a style as the script's own
 ALL_KEPT = [word for setting in OFF for word in ("--set", setting)]
 COMMAND = "anidata run quickstart WORK PILE --workers 2 --set lineart.size=128, clean's rules off"

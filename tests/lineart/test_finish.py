@@ -1,5 +1,8 @@
 """What is done to lines once they are drawn, and what is measured of them."""
 
+import math
+from collections import Counter
+
 import cv2
 import numpy as np
 import pytest
@@ -8,8 +11,13 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
+from anidata.imaging import fit as fitting
 from anidata.lineart import postprocess
 from anidata.lineart.postprocess import Finish
+from anidata.stages.extract_lineart.config import Config
+from drawings import ART
+
+LIMIT = Config().max_scribble
 
 
 def page(*strokes, side=160):
@@ -115,6 +123,12 @@ def test_components_specks_and_ink_are_those_that_scipy_counts(seed):
     assert marks.components == count
     assert marks.specks == (np.bincount(labels.ravel())[1:] < postprocess.SPECK).sum()
     assert marks.ink == (line < 128).mean()
+    sizes = np.bincount(labels.ravel())[1:]
+    by_size = Counter({0: 0, 1: 0})
+    for size in sizes[sizes < postprocess.SHORT * math.sqrt(50 / 512)]:
+        by_size[math.floor(4 * math.log2(size))] += int(size)
+    short = sum(sorted(by_size.values())[:-2])
+    assert marks.scribble == pytest.approx(short / max(1, sizes.sum()))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (2, 2)])
@@ -129,3 +143,57 @@ def test_any_page_is_measured_and_finished(shape, tone):
         black and line.size < postprocess.SPECK,
     )
     assert 0 <= marks.stroke_width < 2 * max(shape)
+
+
+def ticks(size, lengths, seed, angle=None, width=2):
+    """A page of strokes of lengths between two, px, in cells apart."""
+    random, page = np.random.default_rng(seed), np.full((size, size), 255, np.uint8)
+    step = int(lengths[1]) + 6
+    for y in range(step, size - step, step):
+        for x in range(step, size - step, step):
+            turn = random.uniform(0, np.pi) if angle is None else angle
+            reach = random.uniform(*lengths) / 2
+            dx, dy = round(reach * np.cos(turn)), round(reach * np.sin(turn))
+            cv2.line(page, (x - dx, y - dy), (x + dx, y + dy), 0, width)
+    return page
+
+
+@pytest.mark.parametrize(("size", "longest"), [(256, 20), (512, 20), (512, 32), (1024, 24), (1024, 32)])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_short_strokes_of_all_lengths_are_scribble_at_every_size(size, longest, seed):
+    assert postprocess.measure(ticks(size, (2, longest), seed)).scribble > 0.45
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024])
+@pytest.mark.parametrize("pitch", [5, 7, 10])
+@pytest.mark.parametrize("share", [0.12, 0.25, 0.4])
+def test_a_screentone_is_no_scribble(size, pitch, share):
+    """Drawn on a large page and fitted, as scans are. pitch: px of a page of 512."""
+    y, x = np.mgrid[0:1536, 0:1536] * np.sqrt(0.5) / 3
+    u, v = (x + y) / pitch, (x - y) / pitch
+    dots = np.hypot(u - np.round(u), v - np.round(v)) < np.sqrt(share / np.pi)
+    line = np.where(dots, 0, 255).astype(np.uint8)
+    cv2.circle(line, (768, 768), 500, 0, 9)
+    assert postprocess.measure(fitting.fit(line, size, "pad", "area")).scribble < LIMIT
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024])
+@pytest.mark.parametrize("lengths", [(12, 20), (16, 28), (24, 40)])
+@pytest.mark.parametrize("angle", [0.3, 0.8, 1.2])
+def test_a_hatching_is_no_scribble(size, lengths, angle):
+    line = ticks(size, lengths, 0, angle)
+    cv2.circle(line, (size // 2, size // 2), size // 3, 0, 3)
+    assert postprocess.measure(line).scribble < LIMIT
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024])
+def test_the_true_lines_of_the_bundled_pairs_are_no_scribble(size):
+    for path in sorted(ART.glob("pair_*_line.png")):
+        line = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        fitted = fitting.fit(line, size, "pad", "area")
+        assert postprocess.measure(fitted).scribble < LIMIT / 2, path.name
+
+
+def test_ink_in_one_piece_and_a_page_without_any_are_no_scribble():
+    assert postprocess.measure(page((WAVE, 2))).scribble == 0
+    assert postprocess.measure(page()).scribble == 0

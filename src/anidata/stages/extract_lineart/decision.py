@@ -7,11 +7,12 @@ import pyarrow as pa
 
 from anidata.catalog.decisions import REASONS, Decision
 
-NO_INK, BLOT, NO_LINE, MISSING, CHANGED = "no_ink", "blot", "no_line", "missing", "changed"
+NO_INK, BLOT, SCRIBBLE, NO_LINE = "no_ink", "blot", "scribble", "no_line"
+MISSING, CHANGED = "missing", "changed"
 
 DECISION = Decision(
     "lineart",
     pa.schema([*REASONS, ("message", pa.string())]),
-    (NO_INK, BLOT, NO_LINE, MISSING, CHANGED),
+    (NO_INK, BLOT, SCRIBBLE, NO_LINE, MISSING, CHANGED),
     whole=False,
 )

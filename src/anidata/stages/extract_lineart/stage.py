@@ -23,7 +23,7 @@ from anidata.engine.job import Job
 from anidata.imaging.reopen import Reader
 from anidata.lineart import selection
 from anidata.stages.extract_lineart.config import Config, style_config
-from anidata.stages.extract_lineart.decision import BLOT, DECISION, NO_INK, NO_LINE
+from anidata.stages.extract_lineart.decision import BLOT, DECISION, NO_INK, NO_LINE, SCRIBBLE
 from anidata.stages.extract_lineart.decision import MISSING as MISSING_AGAIN
 from anidata.stages.extract_lineart.drawing import Failures, Frame, LinePart, Pens, draw_part
 from anidata.stages.extract_lineart.state import fingerprints, state, tars_state
@@ -52,6 +52,8 @@ INKED = """
 SELECT key FROM _kept_before_extract_lineart JOIN _pairs p USING (key)
 WHERE style = '$style' AND starts_with(fingerprint, '$fingerprint')$hard
 """
+# the limit is fitted to `ink`; of others' good lines up to .8 lies in short pieces
+SCRIBBLED = "drawn = 'ink' AND scribble"
 WITHOUT_LINES = "SELECT key FROM _kept_before_extract_lineart JOIN _merged USING (key) WHERE line_key IS NULL"
 
 
@@ -158,7 +160,8 @@ def _decide(workspace: Workspace, config: Config, failures: Failures) -> None:
     """
     with Catalog(workspace) as views:
         inked = _inked(config)
-        reasons = dict.fromkeys(views.keys(f"{inked} AND ink < {config.min_ink}"), NO_INK)
+        reasons = dict.fromkeys(views.keys(f"{inked} AND {SCRIBBLED} > {config.max_scribble}"), SCRIBBLE)
+        reasons |= dict.fromkeys(views.keys(f"{inked} AND ink < {config.min_ink}"), NO_INK)
         reasons |= dict.fromkeys(views.keys(f"{inked} AND ink > {config.max_ink}"), BLOT)
         if selection.ARTIST in config.styles:
             reasons |= dict.fromkeys(views.keys(WITHOUT_LINES), NO_LINE)

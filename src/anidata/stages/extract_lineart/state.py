@@ -44,7 +44,8 @@ def state(workspace: Workspace, config: Config) -> str:
     """Changes with anything that the decisions depend on."""
     folders = [workspace.folder(name) for name in ("images", "records", "pairs")]
     seen = tables.state_of(*folders, *decisions.paths(workspace, before="extract_lineart"))
-    return recipe.fingerprint(seen, fingerprints(config), config.min_ink, config.max_ink)
+    limits = (config.min_ink, config.max_ink, config.max_scribble)
+    return recipe.fingerprint(seen, fingerprints(config), limits)
 
 
 def is_up_to_date(job: Job) -> bool:

@@ -21,7 +21,7 @@ DARK = 125  # luma: what is lighter is no ink
 EXACT = 12  # grey levels within which a whole area is of the ink's color
 DEEP, RIM = 4, 3  # half px inside which an area is no stroke any more; px of its rim that may be one
 BLACK, CHROMA = 30, 30  # L* and chroma up to which a color is black, and may be solid
-BENDS = 4  # half px squared: a smaller inside is the bend of a stroke
+BENDS = 6  # half px squared: a smaller inside is the bend of a stroke
 BROAD = 4  # px inside which an area of it is no stroke
 OUTLINE = 2  # px of the rim that are drawn of what isn't
 BESIDE = np.ones((5, 5), np.uint8)  # 2 px on each side of a border
@@ -116,9 +116,20 @@ def without_fills(ink: Mask, rgb: npt.NDArray[np.uint8], black: Mask) -> Mask:
 
     black: where the picture has the color of a black ink, whatever its tone there.
     """
-    inside = cv2.erode(ink, octagon(RIM))[::2, ::2]
-    if not inside.any():
+    inside = cv2.erode(np.ascontiguousarray(ink[::2, ::2]), SQUARE)
+    fills = _not_black(inside, rgb, black) if inside.any() else inside
+    if not fills.any():
         return ink
+    fills = cv2.resize(cv2.dilate(fills, SQUARE), ink.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    fills &= cv2.erode(ink, octagon(RIM))
+    broad = cv2.dilate(fills & cv2.erode(ink, octagon(BROAD)), octagon(BROAD + 1))
+    strokes = cv2.dilate(fills & ~broad, octagon(BROAD)) & ~broad
+    gone = (broad & cv2.erode(ink, octagon(OUTLINE))) | (strokes & ~cv2.erode(ink, SQUARE))
+    return np.asarray(ink & ~gone, np.uint8)
+
+
+def _not_black(inside: Mask, rgb: npt.NDArray[np.uint8], black: Mask) -> Mask:
+    """The insides of ink, at half the size, that are neither dark and gray nor of a black ink's color."""
     pieces = components.of(inside)
     colors = rgb[::2, ::2].reshape(-1, 3)[pieces.indices]
     sums = [np.bincount(pieces.labels, weights=channel, minlength=pieces.end) for channel in colors.T]
@@ -128,14 +139,7 @@ def without_fills(ink: Mask, rgb: npt.NDArray[np.uint8], black: Mask) -> Mask:
         pieces.labels, weights=black[::2, ::2].ravel()[pieces.indices] > 0, minlength=pieces.end
     )
     not_black = ~_is_black(means) & (2 * inked <= sizes) & (sizes >= BENDS)
-    fills = cv2.dilate(components.kept(inside, pieces, not_black), SQUARE)
-    if not fills.any():
-        return ink
-    fills = cv2.resize(fills, ink.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    broad = cv2.dilate(fills & cv2.erode(ink, octagon(BROAD)), octagon(BROAD + 1))
-    strokes = cv2.dilate(fills & ~broad, octagon(BROAD)) & ~broad
-    gone = (broad & cv2.erode(ink, octagon(OUTLINE))) | (strokes & ~cv2.erode(ink, SQUARE))
-    return np.asarray(ink & ~gone, np.uint8)
+    return components.kept(inside, pieces, not_black)
 
 
 def _is_black(colors: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

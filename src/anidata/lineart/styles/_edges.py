@@ -26,9 +26,9 @@ TEXTURE = (0.87, 0.97)  # so few edges explained,
 BUSY = (0.035, 0.055)  # by lines that cover so much of the picture,
 FAINT, LOWER = 0.28, (0.3, 0.5)  # so faint in so large a share of them,
 SHORT = (200, 300)  # of so few px each
-GRAIN = 8  # grey levels in 5 × 5 px, from which on what lies between lines isn't flat
+GRAIN = 6  # grey levels in 5 × 5 px, from which on what lies between lines isn't flat
 LEAVES = (0.25, 0.45)  # and so much of it: foliage, not ink
-HEAVY, PHOTO = (0.12, 0.18), (0.45, 0.7)  # so much ink, with so much between that isn't flat: a photograph
+HEAVY, PHOTO = (0.12, 0.18), (0.4, 0.65)  # so much ink, with so much between that isn't flat: a photograph
 LIGHTER = 16  # grey levels that the other side of an edge, within 3 px, is lighter by than its dark one
 FADING = 0.3  # of XDoG's response: how much more the dark side of an edge needs, the less is painted
 RIM, ALL = 3, 50  # px: what is drawn of the dark areas of a painting; the less it is one, the more
@@ -59,10 +59,11 @@ def painted(luma: Gray, steps: Gray, ink: Mask, strength: Gray, explained: float
         grain = _grain(steps, ink)
         heavy = min(_grade(covered, *HEAVY), _grade(grain, *PHOTO))
         lines = max(lines, heavy, min(_textured(ink, strength, share, covered), _grade(grain, *LEAVES)))
-    edges = 1 - _grade(share, *(explained + part for part in LACKING))
-    if edges > lines:
-        edges = min(edges, 1 - _grade(bold(ink), *BOLD))
-    return Painted(lines, max(lines, edges))
+    edges = max(lines, 1 - _grade(share, explained, explained + SWITCH))
+    missed = 1 - _grade(share, *(explained + part for part in LACKING))
+    if missed > edges:
+        edges = max(edges, min(missed, 1 - _grade(bold(ink), *BOLD)))
+    return Painted(lines, edges)
 
 
 def _grade(value: float, low: float, high: float) -> float:
@@ -107,7 +108,11 @@ def sketch(luma: Gray, ink: Mask, solid: Mask, ridges: Gray, painted: Painted) -
 def _lines(luma: Gray, ink: Mask, solid: Mask, ridges: Gray, painted: float) -> Mask:
     """The strongest lines, the dark side of edges, and the rims of what is dark."""
     strong = ink & ~solid & cv2.compare(ridges, round(painted * _budget(ink, ridges)), cv2.CMP_GE)
-    lines = strong | _dark_sides(luma, painted) | _rims(ink & solid, min(round(RIM / painted), ALL))
+    lines = (
+        strong
+        | _dark_sides(luma, painted)
+        | _rims(ink & solid, min(round(RIM * (1 - painted) / painted), ALL))
+    )
     return without_smaller(np.asarray(lines, np.uint8), round(painted * LEAST_LONG))
 
 

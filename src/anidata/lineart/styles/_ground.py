@@ -18,10 +18,10 @@ from anidata.lineart.styles._strokes import FULL, SQUARE, Gray, Mask, brightest
 FLAT = 8  # grey levels that lie within 3 × 3 px of flat parts; and between a ground and the gaps of a figure
 LARGE, FRAMED = 0.02, 0.05  # share of the picture, and of its frame, that a ground has at least
 REGION = 0.004  # share of the picture from which on a flat part is a region of its own
-STEPS = 3  # at a quarter of the size, by which a ground's color goes on where a figure hides it
+STEPS = 4  # at a quarter of the size, by which a ground's color goes on where a figure hides it
 REACH = 10  # px from the ground within which its figure begins
 BAND = np.ones((REACH + 1, REACH + 1), np.uint8)  # that, of half the size
-WEAK, STEEP = 40, 100  # of Canny, Sobel's sums of the distance from the ground's color
+WEAK, STEEP = 60, 150  # of Canny, Sobel's sums of the distance from the ground's color
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 NEAR = np.ones((7, 7), np.uint8)  # what is within 3 px of ink has its line
 SHORT = 5  # px: shorter pieces are left out

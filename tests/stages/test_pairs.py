@@ -20,6 +20,7 @@ from anidata.errors import RecipeError, UnknownPart
 from anidata.imaging import fit as fitting
 from anidata.imaging import reduction
 from anidata.lineart import postprocess
+from anidata.lineart.styles import ink
 from anidata.workspace import open_workspace
 from drawings import ART, drawing, save
 
@@ -205,6 +206,19 @@ def test_true_lines_alone_are_redrawn_where_they_would_be_reduced_otherwise(
     command("extract-lineart", tmp_path / "work", *words)
     after = where(tmp_path / "work")
     assert {style for style in before if after[style] != before[style]} == {"artist"}
+
+
+def test_lines_of_an_earlier_version_of_their_style_alone_are_redrawn(tmp_path, command, inline, monkeypatch):
+    for number in range(3):
+        save(tmp_path / f"pile/{number}.png", drawing(number))
+    work, words = tmp_path / "work", ("--style", "ink", "--style", "xdog")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(ink, "VERSION", ink.VERSION - 1)
+        prepared(command, work, tmp_path / "pile", *words)
+    before = where(work)
+    command("extract-lineart", work, *words)
+    after = where(work)
+    assert {style for style in before if after[style] != before[style]} == {"ink"}
 
 
 def where(work):

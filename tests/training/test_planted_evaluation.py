@@ -98,7 +98,7 @@ def test_figures_that_the_best_leads_count_only_where_no_others_are_left(table):
 
 # By each fault: figures that catch it, and one by which it beats the good one.
 CAUGHT = [
-    ("shifted", ("palette", "regions", "mae_lab_a", "psnr_ab", "ciede2000_p95"), "line_fidelity"),
+    ("shifted", ("palette", "regions", "mae_lab_a", "psnr_ab", "ciede2000_p95"), "bleeding"),
     ("copied", ("regions", "ssim", "ciede2000", "psnr", "regions_variance"), "harmony"),
     ("blurred", ("style", "style_contrast", "line_fidelity", "ssim", "colorfulness"), "harmony"),
     ("collapsed", ("colorfulness", "ssim", "line_fidelity", "style", "palette"), "bleeding"),

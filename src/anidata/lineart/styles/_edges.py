@@ -31,7 +31,7 @@ LEAVES = (0.25, 0.45)  # and so much of it: foliage, not ink
 HEAVY, PHOTO = (0.12, 0.18), (0.4, 0.65)  # so much ink, with so much between that isn't flat: a photograph
 LIGHTER = 16  # grey levels that the other side of an edge, within 3 px, is lighter by than its dark one
 FADING = 0.3  # of XDoG's response: how much more the dark side of an edge needs, the less is painted
-RIM, ALL = 3, 50  # px: what is drawn of the dark areas of a painting; the less it is one, the more
+RIM, ALL = 3, 12  # px: what is drawn of the dark areas of a painting; the less it is one, the more
 AWAY = np.ones((7, 7), np.uint8)  # from ink: what is within 3 px of it is no paper
 LINES, STEEPEST = 0.075, 0.09  # share of a painting that lines may cover, and that may be steep
 LEAST, MOST = 48, 400  # Sobel's sums between which that share puts the threshold
@@ -108,11 +108,7 @@ def sketch(luma: Gray, ink: Mask, solid: Mask, ridges: Gray, painted: Painted) -
 def _lines(luma: Gray, ink: Mask, solid: Mask, ridges: Gray, painted: float) -> Mask:
     """The strongest lines, the dark side of edges, and the rims of what is dark."""
     strong = ink & ~solid & cv2.compare(ridges, round(painted * _budget(ink, ridges)), cv2.CMP_GE)
-    lines = (
-        strong
-        | _dark_sides(luma, painted)
-        | _rims(ink & solid, min(round(RIM * (1 - painted) / painted), ALL))
-    )
+    lines = strong | _dark_sides(luma, painted) | _rims(ink & solid, round(RIM * (1 - painted) / painted))
     return without_smaller(np.asarray(lines, np.uint8), round(painted * LEAST_LONG))
 
 
@@ -123,7 +119,9 @@ def _dark_sides(luma: Gray, painted: float) -> Mask:
 
 
 def _rims(areas: Mask, width: int) -> Mask:
-    """What of areas lies within `width` px of their border."""
+    """What of areas lies within `width` px of their border; of a wide rim all."""
+    if width >= ALL:
+        return areas
     return np.asarray(areas & ~cv2.erode(areas, np.ones((2 * width + 1, 2 * width + 1), np.uint8)), np.uint8)
 
 

@@ -17,7 +17,7 @@ Gray = npt.NDArray[np.uint8]
 FULL = 255
 FLOOR = 40  # grey levels added to a tone, so that noise in the dark is no contrast
 BESIDE, PEAK = 3, 2  # px: radius in which both sides of a stroke lie, and within which it has its peak
-AREA = 5  # half px inside which ink is an area
+AREA = np.ones((9, 9), np.uint8)  # half px: ink in which such a square lies is an area
 SQUARE = np.ones((3, 3), np.uint8)
 # As far as luma must agree with the largest channel
 TWICE = np.minimum(2 * np.arange(256), FULL).astype(np.uint8)
@@ -75,7 +75,7 @@ def worthy(ink: Mask, strength: Gray, mass: float, specks: int) -> Mask:
 def bold(ink: Mask) -> float:
     """Share of the rims of all strokes that those wider than about 5 px have; areas are no strokes."""
     few = np.ascontiguousarray(ink[::2, ::2])
-    areas = cv2.morphologyEx(few, cv2.MORPH_OPEN, octagon(AREA))
+    areas = cv2.morphologyEx(few, cv2.MORPH_OPEN, AREA)
     strokes = few & ~cv2.dilate(areas, SQUARE)
     wide = cv2.morphologyEx(strokes, cv2.MORPH_OPEN, SQUARE)
     bolds, every = (cv2.countNonZero(part & ~cv2.erode(part, SQUARE)) for part in (wide, strokes))

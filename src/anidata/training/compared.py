@@ -97,35 +97,6 @@ class Compared:
     def line(self) -> Tensor | None:
         return None if self.lines is None else self.lines.pictures
 
-    @property
-    def output_rgb(self) -> Tensor:
-        return self.outputs.rgb
-
-    @property
-    def truth_rgb(self) -> Tensor:
-        return self.truths.rgb
-
-    @property
-    def output_lab(self) -> Tensor:
-        return self.outputs.lab
-
-    @property
-    def truth_lab(self) -> Tensor:
-        return self.truths.lab
-
-    @property
-    def output_levels(self) -> Pixels:
-        return self.outputs.levels
-
-    @property
-    def truth_levels(self) -> Pixels:
-        return self.truths.levels
-
-    @property
-    def ink(self) -> Mask | None:
-        """(b, h, w): where the line has ink; None without a line."""
-        return None if self.lines is None else self.lines.once(ink)
-
     def seen_by(self, network: Eye) -> tuple[list[Tensor], list[Tensor]]:
         """Activations of output and truth in a network, which looks once, however many metrics ask."""
         return self.outputs.once(_seen, network), self.truths.once(_seen, network)

@@ -23,6 +23,7 @@ DEEP, RIM = 4, 3  # half px inside which an area is no stroke any more; px of it
 BLACK, CHROMA = 30, 30  # L* and chroma up to which a color is black, and may be solid
 BENDS = 6  # half px squared: a smaller inside is the bend of a stroke
 BROAD = 4  # px inside which an area of it is no stroke
+ABOUT = np.ones((11, 11), np.uint8)  # of such an inside, all of the stroke
 OUTLINE = 2  # px of the rim that are drawn of what isn't
 BESIDE = np.ones((5, 5), np.uint8)  # 2 px on each side of a border
 CRISP = 32  # grey levels across the border of an area of ink, along at least half of it
@@ -113,33 +114,30 @@ def without_fills(ink: Mask, rgb: npt.NDArray[np.uint8], black: Mask) -> Mask:
     """Ink without the inside of what is no black.
 
     Of areas and broad strokes an outline is left; strokes of 7 and 8 px lose a pixel on each side.
-
-    black: where the picture has the color of a black ink, whatever its tone there.
+    black: where the picture is black for certain, or has the color of a black ink.
     """
-    inside = cv2.erode(np.ascontiguousarray(ink[::2, ::2]), SQUARE)
-    fills = _not_black(inside, rgb, black) if inside.any() else inside
+    inside = cv2.erode(np.ascontiguousarray(ink[::2, ::2]), SQUARE) & ~black[::2, ::2]
+    fills = _not_black(inside, rgb) if inside.any() else inside
     if not fills.any():
         return ink
     fills = cv2.resize(cv2.dilate(fills, SQUARE), ink.shape[::-1], interpolation=cv2.INTER_NEAREST)
     fills &= cv2.erode(ink, octagon(RIM))
-    broad = cv2.dilate(fills & cv2.erode(ink, octagon(BROAD)), octagon(BROAD + 1))
-    strokes = cv2.dilate(fills & ~broad, octagon(BROAD)) & ~broad
+    broad = cv2.dilate(fills & cv2.erode(ink, octagon(BROAD)), ABOUT)
+    strokes = cv2.dilate(fills & ~broad, ABOUT) & ~broad
     gone = (broad & cv2.erode(ink, octagon(OUTLINE))) | (strokes & ~cv2.erode(ink, SQUARE))
     return np.asarray(ink & ~gone, np.uint8)
 
 
-def _not_black(inside: Mask, rgb: npt.NDArray[np.uint8], black: Mask) -> Mask:
-    """The insides of ink, at half the size, that are neither dark and gray nor of a black ink's color."""
+def _not_black(inside: Mask, rgb: npt.NDArray[np.uint8]) -> Mask:
+    """The pieces of a mask, of half the picture's size, that aren't dark and gray."""
     pieces = components.of(inside)
-    colors = rgb[::2, ::2].reshape(-1, 3)[pieces.indices]
+    width = inside.shape[1]
+    at = pieces.indices // width * (2 * rgb.shape[1]) + pieces.indices % width * 2
+    colors = rgb.reshape(-1, 3)[at]
     sums = [np.bincount(pieces.labels, weights=channel, minlength=pieces.end) for channel in colors.T]
     sizes = components.sizes(pieces)
     means = np.stack(sums, axis=1) / np.maximum(sizes, 1)[:, None]
-    inked = np.bincount(
-        pieces.labels, weights=black[::2, ::2].ravel()[pieces.indices] > 0, minlength=pieces.end
-    )
-    not_black = ~_is_black(means) & (2 * inked <= sizes) & (sizes >= BENDS)
-    return components.kept(inside, pieces, not_black)
+    return components.kept(inside, pieces, ~_is_black(means) & (sizes >= BENDS))
 
 
 def _is_black(colors: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from anidata.imaging.components import indices, without_smaller
 from anidata.lineart.styles import xdog
-from anidata.lineart.styles._strokes import FULL, SQUARE, Gray, Mask, bold
+from anidata.lineart.styles._strokes import FULL, SQUARE, Gray, Mask
 
 SMOOTH = np.array([1, 4, 6, 4, 1], np.float32) / 16
 WEAK, STEEP = 80, 160  # of Canny at half the size, Sobel's sums: the edges that ink should explain
@@ -32,7 +32,7 @@ HEAVY, PHOTO = (0.12, 0.18), (0.4, 0.65)  # so much ink, with so much between th
 LIGHTER = 16  # grey levels that the other side of an edge, within 3 px, is lighter by than its dark one
 FADING = 0.3  # of XDoG's response: how much more the dark side of an edge needs, the less is painted
 RIM, ALL = 3, 12  # px: what is drawn of the dark areas of a painting; the less it is one, the more
-AWAY = np.ones((7, 7), np.uint8)  # from ink: what is within 3 px of it is no paper
+AWAY = np.ones((3, 3), np.uint8)  # half px: what is within 2 px of ink is no paper
 LINES, STEEPEST = 0.075, 0.09  # share of a painting that lines may cover, and that may be steep
 LEAST, MOST = 48, 400  # Sobel's sums between which that share puts the threshold
 SLACK = 0.6  # of the threshold, down to which an edge goes on
@@ -46,11 +46,11 @@ class Painted(NamedTuple):
     edges: float  # so that edges are drawn where there is no line
 
 
-def painted(luma: Gray, steps: Gray, ink: Mask, strength: Gray, explained: float) -> Painted:
+def painted(luma: Gray, steps: Gray, ink: Mask, strength: Gray, explained: float, bold: float) -> Painted:
     """How far lines explain too few of the edges, or are the faint ones of a texture.
 
     explained: share of edges that is the limit; about it the change is smooth.
-    Artists whose lines are bold leave edges bare on purpose.
+    bold: share of the lines that is bold; such artists leave edges bare on purpose.
     """
     share = _explained(luma, ink)
     covered = cv2.countNonZero(ink) / ink.size
@@ -61,9 +61,7 @@ def painted(luma: Gray, steps: Gray, ink: Mask, strength: Gray, explained: float
         lines = max(lines, heavy, min(_textured(ink, strength, share, covered), _grade(grain, *LEAVES)))
     edges = max(lines, 1 - _grade(share, explained, explained + SWITCH))
     missed = 1 - _grade(share, *(explained + part for part in LACKING))
-    if missed > edges:
-        edges = max(edges, min(missed, 1 - _grade(bold(ink), *BOLD)))
-    return Painted(lines, edges)
+    return Painted(lines, max(edges, min(missed, 1 - _grade(bold, *BOLD))))
 
 
 def _grade(value: float, low: float, high: float) -> float:
@@ -85,8 +83,9 @@ def _textured(ink: Mask, strength: Gray, share: float, covered: float) -> float:
 
 def _grain(steps: Gray, ink: Mask) -> float:
     """Share of what lies between the lines that isn't flat."""
-    between = cv2.dilate(ink, AWAY)[::2, ::2] == 0
-    return float((between & (steps[::2, ::2] >= GRAIN)).sum() / max(1, between.sum()))
+    between = cv2.bitwise_not(cv2.dilate(np.ascontiguousarray(ink[::2, ::2]), AWAY))
+    rough = cv2.compare(np.ascontiguousarray(steps[::2, ::2]), GRAIN, cv2.CMP_GE)
+    return cv2.countNonZero(between & rough) / max(1, cv2.countNonZero(between))
 
 
 def _explained(luma: Gray, ink: Mask) -> float:

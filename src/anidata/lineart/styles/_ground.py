@@ -18,7 +18,8 @@ from anidata.lineart.styles._strokes import FULL, SQUARE, Gray, Mask, brightest
 FLAT = 8  # grey levels that lie within 3 × 3 px of flat parts; and between a ground and the gaps of a figure
 LARGE, FRAMED = 0.02, 0.05  # share of the picture, and of its frame, that a ground has at least
 REGION = 0.004  # share of the picture from which on a flat part is a region of its own
-STEPS = 4  # at a quarter of the size, by which a ground's color goes on where a figure hides it
+STEPS = 2  # of two px at a quarter of the size, by which a ground's color goes on where a figure hides it
+WIDE = np.ones((5, 5), np.uint8)  # such a step
 REACH = 10  # px from the ground within which its figure begins
 BAND = np.ones((REACH + 1, REACH + 1), np.uint8)  # that, of half the size
 WEAK, STEEP = 60, 150  # of Canny, Sobel's sums of the distance from the ground's color
@@ -27,7 +28,8 @@ NEAR = np.ones((7, 7), np.uint8)  # what is within 3 px of ink has its line
 SHORT = 5  # px: shorter pieces are left out
 INKED, BARE = 0.7, 0.2  # where ink explains so much of all contours, those between two regions of which it
 # explains no more than that are bare on purpose
-REGIONS = 255  # the most that are told apart
+HALF = 0.5  # so far painted, nothing was left bare on purpose
+REGIONS = 255  # more than there can be, by REGION
 BESIDE = np.ones((9, 9), np.uint8)  # half px within which the regions on both sides of a contour lie
 
 
@@ -50,7 +52,7 @@ def find(rgb: npt.NDArray[np.uint8]) -> Ground | None:
     grounds = _grounds(labels, small, sizes)
     if not grounds.any():
         return None
-    largest = np.flatnonzero(sizes >= REGION * flat.size)[:REGIONS]
+    largest = np.flatnonzero(sizes >= REGION * flat.size)
     numbers = np.zeros(count, np.uint8)
     numbers[largest[np.argsort(sizes[largest], kind="stable")]] = np.arange(1, len(largest) + 1)
     mask = np.asarray(np.take(np.where(grounds, FULL, 0).astype(np.uint8), labels), np.uint8)
@@ -91,7 +93,7 @@ def contours(rgb: npt.NDArray[np.uint8], ink: Mask, painted: float) -> Mask:
     bare = edges & ~inked
     if not bare.any():
         return np.asarray(bare, np.uint8)
-    if cv2.countNonZero(inked) > INKED * length and painted < 0.5:
+    if cv2.countNonZero(inked) > INKED * length and painted < HALF:
         bare &= ~_bare_on_purpose(edges, inked, ground.regions)
     bare = _without_short(bare)
     linked = bare | (edges & cv2.dilate(bare, NEAR))
@@ -105,9 +107,8 @@ def _first_edges(ground: Ground, size: tuple[int, int]) -> Mask:
     away = brightest(np.asarray(cv2.absdiff(ground.small, behind), np.uint8))
     far = cv2.resize(away, size, interpolation=cv2.INTER_LINEAR_EXACT)
     band = cv2.resize(cv2.dilate(ground.mask, BAND), size, interpolation=cv2.INTER_NEAREST)
-    across, down = cv2.Sobel(far, cv2.CV_16S, 1, 0), cv2.Sobel(far, cv2.CV_16S, 0, 1)
-    steep = band.view(np.int8).astype(np.int16)  # 0 or -1: all bits
-    edges = np.asarray(cv2.Canny(across & steep, down & steep, WEAK, STEEP), np.uint8)
+    across, down = (cv2.copyTo(cv2.Sobel(far, cv2.CV_16S, x, 1 - x), band) for x in (1, 0))
+    edges = np.asarray(cv2.Canny(across, down, WEAK, STEEP), np.uint8)
     return np.asarray(edges & _reach(ground.mask, edges), np.uint8)
 
 
@@ -131,11 +132,13 @@ def _behind(ground: Ground) -> npt.NDArray[np.uint8]:
     small = cv2.resize(ground.small, size, interpolation=cv2.INTER_AREA)
     colors = np.asarray(cv2.bitwise_and(small, small, mask=known), np.uint8)
     for _ in range(STEPS):
-        sums = cv2.boxFilter(colors, cv2.CV_32F, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
-        counts = cv2.boxFilter(known & 1, cv2.CV_32F, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+        sums, counts = (
+            cv2.boxFilter(part, cv2.CV_32F, WIDE.shape, normalize=False, borderType=cv2.BORDER_CONSTANT)
+            for part in (colors, known & 1)
+        )
         grown = (sums / np.maximum(counts, 1)[..., None]).astype(np.uint8)
         colors = np.asarray(cv2.copyTo(colors, known, grown), np.uint8)
-        known = np.asarray(cv2.dilate(known, SQUARE), np.uint8)
+        known = np.asarray(cv2.dilate(known, WIDE), np.uint8)
     return colors
 
 

@@ -75,12 +75,12 @@ def _ink(rgb: npt.NDArray[np.uint8], config: Config) -> _strokes.Mask:
     drawn = np.asarray(cv2.bitwise_or(_strokes.trace(ridges, config.contrast), solid), np.uint8)
     weight = cv2.add(strength, cv2.bitwise_and(strength, areas.like))
     ink = _strokes.worthy(drawn, weight, config.mass, config.specks)
-    contours = config.contours and _strokes.bold(ink) <= BOLD
+    bold = _strokes.bold(ink)
     painted = NOT_PAINTED
     if config.explained > 0:
-        painted = _edges.painted(luma, steps, ink, strength, config.explained)
+        painted = _edges.painted(luma, steps, ink, strength, config.explained, bold)
     if painted.edges > 0:
         ink = _edges.sketch(luma, ink, solid, ridges, painted)
-    if contours:
+    if config.contours and bold <= BOLD:
         ink = np.asarray(ink | _ground.contours(rgb, ink, painted.lines), np.uint8)
-    return _areas.without_fills(ink, rgb, areas.black)
+    return _areas.without_fills(ink, rgb, np.asarray(black | areas.black, np.uint8))

@@ -196,7 +196,7 @@ def _told_pictures(page: Page, protocol: Protocol) -> list[Pixels]:
 def difference_map(output: Pixels, truth: Pixels) -> Pixels:
     """ΔE00 of each pixel as a color, from black (none) to light yellow (HOTTEST or more)."""
     compared = Compared(to_tensor(output)[None], to_tensor(truth)[None])
-    apart = ciede2000.difference(compared.output_lab, compared.truth_lab)[0].numpy()
+    apart = ciede2000.difference(compared.outputs.lab, compared.truths.lab)[0].numpy()
     levels = np.rint(np.clip(apart / HOTTEST, 0, 1) * 255).astype(np.uint8)
     return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1], np.uint8)
 

@@ -35,7 +35,7 @@ FIGURES = {
 
 def metric(compared: Compared) -> dict[str, Tensor]:
     """Five values a picture."""
-    apart = difference(compared.output_lab, compared.truth_lab).flatten(1)
+    apart = difference(compared.outputs.lab, compared.truths.lab).flatten(1)
     ranked = _in_order(apart)
     return {
         "ciede2000": apart.mean(dim=1),

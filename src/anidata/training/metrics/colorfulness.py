@@ -24,7 +24,7 @@ FIGURES = {"colorfulness": Figure("one", "", 0, math.inf, "colorfulness beside t
 def metric(compared: Compared) -> dict[str, Tensor]:
     """One value a picture."""
     truth = compared.truths.once(_of)
-    return {"colorfulness": colorfulness(compared.output_rgb) / truth.where(truth >= LEAST, torch.nan)}
+    return {"colorfulness": colorfulness(compared.outputs.rgb) / truth.where(truth >= LEAST, torch.nan)}
 
 
 def _of(side: Side) -> Tensor:

@@ -29,7 +29,7 @@ FIGURES = {"harmony": Figure("lower", "degrees", 0, 43.2, "distance of the hues 
 
 def metric(compared: Compared) -> dict[str, Tensor]:
     """One value a picture."""
-    return compared.gathered(lambda number: {"harmony": distance(compared.output_levels[number])})
+    return compared.gathered(lambda number: {"harmony": distance(compared.outputs.levels[number])})
 
 
 def distance(picture: Pixels) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from anidata.lineart.draw import draw
-from anidata.training.compared import INK, Compared, Mask, Pixels, disc, near
+from anidata.training.compared import INK, Compared, Mask, Pixels, disc, ink, near
 from anidata.training.metrics import Figure
 
 VERSION = 1
@@ -31,20 +31,22 @@ FIGURES = {
 
 def metric(compared: Compared) -> dict[str, Tensor]:
     """Three values a picture."""
-    ink, levels = compared.ink, compared.output_levels
-    wide = None if compared.lines is None else compared.lines.once(near, NEAR)
+    lines, levels = compared.lines, compared.outputs.levels
+    if lines is None:
+        return compared.gathered(lambda _: dict.fromkeys(FIGURES, float("nan")))
+    masks, wide = lines.once(ink), lines.once(near, NEAR)
 
     def measured(number: int) -> dict[str, float]:
-        if ink is None or wide is None or not ink[number].any():
+        if not masks[number].any():
             return dict.fromkeys(FIGURES, float("nan"))
-        return _scores(draw(np.ascontiguousarray(levels[number])) < INK, ink[number], wide[number])
+        return _scores(draw(np.ascontiguousarray(levels[number])) < INK, masks[number], wide[number])
 
     return compared.gathered(measured)
 
 
-def _scores(drawn: Mask, ink: Mask, wide: Pixels) -> dict[str, float]:
+def _scores(drawn: Mask, mask: Mask, wide: Pixels) -> dict[str, float]:
     """Of two masks (h, w); the second has something in it. wide: what lies near to that."""
-    precision, recall = _covered(drawn, wide), _covered(ink, cv2.dilate(drawn.astype(np.uint8), disc(NEAR)))
+    precision, recall = _covered(drawn, wide), _covered(mask, cv2.dilate(drawn.astype(np.uint8), disc(NEAR)))
     total = precision + recall
     return dict(
         zip(FIGURES, (2 * precision * recall / total if total else 0.0, precision, recall), strict=True)

@@ -24,5 +24,5 @@ FIGURES = {
 
 def metric(compared: Compared) -> dict[str, Tensor]:
     """Four values a picture."""
-    apart = (compared.output_lab - compared.truth_lab).abs().mean(dim=(2, 3))
+    apart = (compared.outputs.lab - compared.truths.lab).abs().mean(dim=(2, 3))
     return dict(zip(FIGURES, (apart.mean(dim=1), *apart.unbind(1)), strict=True))

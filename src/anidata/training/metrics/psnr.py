@@ -35,7 +35,7 @@ FIGURES = {
 def metric(compared: Compared) -> dict[str, Tensor]:
     """Three values a picture, in dB."""
     error = (compared.output - compared.truth).square().mean(dim=1) / 4  # of values from 0 to 1
-    apart = (compared.output_lab - compared.truth_lab)[:, 1:].square().mean(dim=(1, 2, 3)) / PEAK_AB**2
+    apart = (compared.outputs.lab - compared.truths.lab)[:, 1:].square().mean(dim=(1, 2, 3)) / PEAK_AB**2
     there = torch.from_numpy(compared.truths.once(drawn)).to(error)
     return {
         "psnr": _decibels(error.mean(dim=(1, 2))),

@@ -299,7 +299,7 @@ def test_lines_of_an_earlier_version_are_read_and_drawn_anew_without_the_colors(
     marked = "SELECT style, fingerprint, count(scribble) AS n FROM pairs GROUP BY ALL ORDER BY n, style"
     before = json.loads(command("query", work, marked, "--format", "json"))
     assert [(row["style"], row["n"]) for row in before] == [("color", 0), ("ink", 0)]
-    report = command("extract-lineart", work, "--set", "lineart.max_scribble=0.45", "--json")
+    report = command("extract-lineart", work, "--set", "lineart.max_scribble=0.5", "--json")
     assert report["funnel"]["rejected"] == {"scribble": 1}
     after = json.loads(command("query", work, marked, "--format", "json"))
     assert after[:2] == before

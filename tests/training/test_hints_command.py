@@ -242,7 +242,7 @@ def test_what_cannot_be_told_is_refused_and_the_others_are_colored(run, tmp_path
 
 
 def test_what_draw_made_is_black_on_white_however_black(run, tmp_path):
-    save(tmp_path / "in/x.png", drawing(5, 40, 40))
+    save(tmp_path / "in/x.png", drawing(3, 40, 40))
     assert command("draw", tmp_path / "in", "-o", tmp_path / "lines")[0] == 0
     assert (pixels(tmp_path / "lines/x.png") == 0).mean() > 0.5
     code, report, errors = colorize(run, tmp_path / "lines", "-o", tmp_path / "colored")

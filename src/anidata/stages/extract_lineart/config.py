@@ -33,7 +33,7 @@ class Config:
     max_ink: Share = 0.6  # more is `blot`
     # share of the ink in short pieces of no common size, in lines of `ink`: other styles' scale is another;
     # more is `scribble`
-    max_scribble: Share = 0.45
+    max_scribble: Share = 0.5
     # style → weight; in the style `mix` each picture gets one of them
     mix: dict[str, Amount] = field(default_factory=MIXED.copy)
     # each number of a style changes by a factor of up to 1 + jitter either way, by the picture's key;

@@ -32,7 +32,7 @@ def test_an_unknown_plugin_names_the_nearest_and_all_there_are():
     with pytest.raises(UnknownPart) as caught:
         registry.load("styles", "xdogg")
     assert str(caught.value).startswith(
-        "styles: there is no 'xdogg'. Did you mean 'xdog'? There are: adaptive, canny, "
+        "styles: there is no 'xdogg'. Did you mean 'xdog'? There are: adaptive, anime, canny, "
     )
     assert caught.value.exit_code == 2
 

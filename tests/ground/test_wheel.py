@@ -30,6 +30,7 @@ def test_the_wheel_is_whole(tmp_path):
     assert {f"anidata/pipelines/{p.name}" for p in (CHECKOUT / "pipelines").iterdir()} <= names
     assert {f"anidata/reports/page/{name}" for name in ("page.html", "style.css")} <= names
     assert "anidata/catalog/views.sql" in names
+    assert {f"anidata/lineart/weights/net.{kind}" for kind in ("onnx", "json")} <= names
     assert any(n.endswith("licenses/LICENSE") for n in names)
     assert [line for line in about.splitlines() if line.startswith("Requires-Dist: torch>")] == [
         "Requires-Dist: torch>=2.6; extra == 'train'"

@@ -18,10 +18,10 @@ import anidata
 import networks
 from anidata import registry
 from anidata.catalog.catalog import Catalog
-from anidata.errors import RecipeError, UnknownPart
+from anidata.errors import MissingExtra, RecipeError, UnknownPart
 from anidata.imaging import fit as fitting
 from anidata.lineart import postprocess, selection
-from anidata.lineart.styles import adaptive, ink, xdog
+from anidata.lineart.styles import _line_net, adaptive, ink, xdog
 from anidata.stages.extract_lineart import drawing as line_drawing
 from anidata.stages.extract_lineart.config import Config
 from anidata.workspace import open_workspace
@@ -241,6 +241,54 @@ def test_a_network_is_pinned_in_the_recipe_and_its_path_stays_here(tmp_path, pil
     assert np.array_equal(
         anidata.draw(drawing(1), style=f"onnx:{network}"), anidata.draw(drawing(1), "onnx", {"path": network})
     )
+
+
+@pytest.mark.parametrize(
+    ("styles", "inexact"),
+    [
+        ("['ink', 'xdog']", None),
+        ("['anime']", ["anime"]),
+        ("['net', 'ink', 'anime']", ["anime", "net"]),
+        ("['ink', 'mix']", ["anime"]),
+    ],
+)
+def test_manifest_and_card_say_whose_last_bits_depend_on_the_processor(
+    styles, inexact, tmp_path, pile, command, inline
+):
+    mixed = (f"lineart.styles={styles}", "lineart.mix={anime=1, xdog=1, net=0}", "lineart.size=64")
+    settings = [
+        word
+        for setting in (*mixed, "shard.splits={train=1.0}", "clean.min_side=0", "lineart.min_ink=0")
+        for word in ("--set", setting)
+    ]
+    command("run", "quickstart", tmp_path / "work", pile, *settings)
+    dataset = tmp_path / "work/dataset"
+    assert json.loads((dataset / "manifest.json").read_text()).get("inexact") == inexact
+    said = "Drawn with a network: " + ", ".join(f"`{name}`" for name in inexact or [])
+    assert (said in (dataset / "README.md").read_text()) is (inexact is not None)
+    assert command("audit", dataset, "--json")["sound"]
+
+
+def test_a_run_whose_runtime_is_missing_ends_before_the_first_picture(
+    tmp_path, pile, command, inline, monkeypatch
+):
+    def missing(*_):
+        raise MissingExtra("onnxruntime, which is to run the style's network, isn't installed.")
+
+    monkeypatch.setattr(_line_net, "_by_onnxruntime", missing)
+    _line_net._opened.cache_clear()
+    with pytest.raises(MissingExtra):
+        command(
+            "run",
+            "quickstart",
+            tmp_path / "work",
+            pile,
+            "--set",
+            "lineart.styles=['anime']",
+            "--set",
+            "lineart.style.anime.runtime='onnxruntime'",
+        )
+    assert not list((tmp_path / "work").rglob("*.tar"))
 
 
 def test_an_argument_for_a_style_that_takes_none_is_refused(tmp_path, pile, command, inline):

@@ -28,6 +28,30 @@ ROLES = {
     "sprites": "figures whose silhouettes are contours",
     "grounds": "photos and paintings: grounds, and where nothing is to be drawn",
 }
+TERMS = (
+    "The weights are numbers that were learned from these pictures; no picture, nor part of one, is in the "
+    "file, and they are offered under the license above. The pictures stay under their own licenses; every "
+    "artist is named. Some are copyleft (GPL, LGPL, CC BY-SA): whether that reaches numbers "
+    "learned from them is not settled everywhere; who needs to be sure trains again without those "
+    "sources, by the same commands."
+)
+CHANGED = "rendered or scaled to 512 px; colors, grounds, cuts, blur and noise vary while training"
+HOMES = {  # by how a source's name begins
+    "DiceBear": "https://www.dicebear.com",
+    "dicebear": "https://www.dicebear.com",
+    "Open Clip Art": "https://openclipart.org; Debian openclipart-svg",
+    "OpenMoji": "https://openmoji.org",
+    "streamline": "https://iconify.design; https://www.streamlinehq.com",
+    "drawn by code": "benchmarks/lines/net/scenes.py",
+    "scikit-image": "https://scikit-image.org",
+    "emojione": "npm @iconify-json/emojione",
+    "fluent-emoji": "npm @iconify-json; https://github.com/microsoft/fluentui-emoji",
+    "fxemoji": "npm @iconify-json/fxemoji",
+    "wapuu": "https://github.com/jawordpressorg/wapuu",
+    "squishy-sachi": "https://github.com/squishy-scsi/squishy",
+    "chibi-opengameart": "https://github.com/The-Magni/Game-Project; https://opengameart.org",
+}
+DEBIAN = "https://packages.debian.org/search?keywords={}"
 CONTRACT = {
     "input": "picture: float32 (1, 3, h, w), RGB in [0, 1], h and w multiples of 16 (repeat the border)",
     "output": "ink: float32 (1, 1, h, w), opacity of ink in [0, 1]; gray = 255 * (1 - ink)",
@@ -56,12 +80,19 @@ def sources(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
         {
             "used as": ROLES[name],
             "source": source,
+            "home": _home(source),
             "license": terms,
             "pictures": len(artists),
             "artists": sorted({artist or "not named in the file" for artist in artists}),
         }
         for (name, source, terms), artists in sorted(groups.items())
     ]
+
+
+def _home(source: str) -> str:
+    """Where a source comes from; one without a place of its own is a Debian package."""
+    named = (home for start, home in HOMES.items() if source.startswith(start))
+    return next(named, DEBIAN.format(source))
 
 
 def card(file: bytes, rows: list[dict[str, str]], figures: list[str], code: str = "") -> dict[str, Any]:
@@ -72,6 +103,9 @@ def card(file: bytes, rows: list[dict[str, str]], figures: list[str], code: str 
         "sha256": hashlib.sha256(file).hexdigest(),
         "bytes": len(file),
         "license": "MIT",
+        "copyright": "2026 the anidata developers",
+        "terms": TERMS,
+        "what became of the pictures": CHANGED,
         "format": f"ONNX, opset {onnx_file.OPSET}",
         **CONTRACT,
         "training": {

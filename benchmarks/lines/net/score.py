@@ -1,13 +1,15 @@
-"""What the network draws of what is known: the table of styles (compare_styles.py) for its answer alone.
+"""What a network draws of what is known: the table of styles (compare_styles.py), for weights in a file.
 
-    python benchmarks/lines/net/score.py FILE.onnx … [--only pairs silhouettes …] [--every 1] [--levels 0 1]
+    python benchmarks/lines/net/score.py FILE.onnx … [--styles net anime] [--only pairs silhouettes …]
+                                         [--every 1] [--runtime cv2]
 
-The picture is 255 · (1 − the opacity of ink), the opacities from LOW to HIGH spread to 0 to 1. Silhouettes
-are stated apart for the packages that were trained on (fit) and those that were not (check).
+The styles are those of the package, with these weights in place of its own. Silhouettes are stated apart for
+the packages that were trained on (fit) and those that were not (check).
 """
 
 import argparse
 import functools
+import hashlib
 import multiprocessing
 import sys
 from collections.abc import Sequence
@@ -15,46 +17,46 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from anidata.lineart import draw as drawing
+from anidata.lineart.styles import _line_net
 from lines.columns import COLUMNS
-from lines.net import run
 
 
 def main() -> None:
     """Print a row of figures for each column."""
     parser = argparse.ArgumentParser(description="Score networks.")
     parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("--styles", nargs="*", default=["net", "anime"], metavar="STYLE")
     parser.add_argument("--only", nargs="*", choices=list(COLUMNS), default=list(COLUMNS), metavar="COLUMN")
     parser.add_argument("--every", type=int, default=1, help="take each n-th picture only")
-    parser.add_argument("--levels", type=float, nargs=2, default=(0, 1))
+    parser.add_argument("--runtime", default="cv2")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
+    for path in args.files:
+        with multiprocessing.Pool(args.processes, _opened, (path,)) as pool:
+            for style in args.styles:
+                for name in args.only:
+                    items = list(COLUMNS[name].items(args.every))
+                    rows = pool.map(functools.partial(_score, name, style, args.runtime), items, chunksize=4)
+                    for title, part in _parts(name, rows):
+                        print(path.stem, style, title, *_cells(name, part), flush=True)
+
+
+def _opened(path: Path) -> None:
+    """In a process: one thread, and these weights."""
     cv2.setNumThreads(1)
-    with multiprocessing.Pool(args.processes, cv2.setNumThreads, (1,)) as pool:
-        for path in args.files:
-            for name in args.only:
-                items = list(COLUMNS[name].items(args.every))
-                score = functools.partial(_score, name, path, tuple(args.levels))
-                rows = pool.map(score, items, chunksize=4)
-                for title, part in _parts(name, rows):
-                    print(path.stem, title, *_cells(name, part), flush=True)
+    _line_net.WEIGHTS, _line_net.SHA256 = path, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _score(name: str, path: Path, levels: tuple[float, float], item: Any) -> Any:
-    return COLUMNS[name].score(functools.partial(_draw, path, levels), item)
-
-
-def _draw(path: Path, levels: tuple[float, float], rgb: np.ndarray) -> np.ndarray:
-    low, high = levels
-    share = np.clip((run.opacity(_ask(path), rgb) - low) / (high - low), 0, 1)
-    return np.round(255 * (1 - share)).astype(np.uint8)
+def _score(name: str, style: str, runtime: str, item: Any) -> Any:
+    return COLUMNS[name].score(_pen(style, runtime), item)
 
 
 @functools.cache
-def _ask(path: Path) -> run.Ask:
-    return run.by_onnxruntime(path)
+def _pen(style: str, runtime: str) -> drawing.Pen:
+    return drawing.pen(*drawing.chosen(style, {"runtime": runtime}))
 
 
 def _parts(name: str, rows: Sequence[Any]) -> list[tuple[str, Sequence[Any]]]:

@@ -80,9 +80,11 @@ def pinned(name: str, settings: Settings, where: str) -> Settings:
 def check(name: str, config: Any) -> Any:
     """See that a style has what it needs from outside the recipe; its config with that pinned.
 
-    Raises: RecipeError, MissingExtra: it isn't there, or isn't what was pinned.
+    Raises: RecipeError, WeightsError, MissingExtra: it isn't there, or isn't what was pinned.
     """
     module = registry.load("styles", name)
+    if hasattr(module, "ready"):
+        module.ready(config)
     return module.settle(config) if hasattr(module, "settle") else config
 
 
@@ -118,6 +120,16 @@ def fingerprint(name: str, config: Any) -> list[Any]:
 def is_soft(name: str) -> bool:
     """Whether its lines are gray by nature."""
     return name not in {ARTIST, MIX} and getattr(registry.load("styles", name), "SOFT", False)
+
+
+def inexact(names: Iterable[str], weights: Mapping[str, float]) -> list[str]:
+    """Of styles those whose last bits depend on the processor; of `mix`, those that it draws from count.
+
+    weights: of `mix`.
+    """
+    mixed = {name for name, weight in weights.items() if weight > 0}
+    drawn = {style for name in names for style in (mixed if name == MIX else {name})} - {ARTIST}
+    return sorted(name for name in drawn if getattr(registry.load("styles", name), "INEXACT", False))
 
 
 def pick(weights: Mapping[str, float], key: str, seed: int) -> str:

@@ -8,6 +8,8 @@ Each file has
 and may have
     SOFT = True                 its lines are gray by nature; without it there is only ink and paper
                                 by default, and a flat color is blank paper
+    INEXACT = True              its last bits depend on the processor: manifest and card say so
+    ready(config: Config)       raises a typed error where what it needs beside the picture isn't there
     ARGUMENT: str               the field of Config that STYLE:REST sets; such a style needs it
     PIN: str                    the field that tells which thing the argument names, empty until settled
     settle(config: Config) -> Config

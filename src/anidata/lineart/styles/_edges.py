@@ -40,10 +40,11 @@ LEAST_LONG = 24  # px: smaller edges, and smaller parts of the sketch, are textu
 
 
 class Painted(NamedTuple):
-    """How far a picture is a painting, 0 to 1."""
+    """How far a picture is a painting, 0 to 1, and what that is judged by."""
 
     lines: float  # so that only the strongest of its lines are drawn
     edges: float  # so that edges are drawn where there is no line
+    explained: float  # share of its edges that the lines explain
 
 
 def painted(luma: Gray, steps: Gray, ink: Mask, strength: Gray, explained: float, bold: float) -> Painted:
@@ -61,7 +62,7 @@ def painted(luma: Gray, steps: Gray, ink: Mask, strength: Gray, explained: float
         lines = max(lines, heavy, min(_textured(ink, strength, share, covered), _grade(grain, *LEAVES)))
     edges = max(lines, 1 - _grade(share, explained, explained + SWITCH))
     missed = 1 - _grade(share, *(explained + part for part in LACKING))
-    return Painted(lines, max(edges, min(missed, 1 - _grade(bold, *BOLD))))
+    return Painted(lines, max(edges, min(missed, 1 - _grade(bold, *BOLD))), share)
 
 
 def _grade(value: float, low: float, high: float) -> float:

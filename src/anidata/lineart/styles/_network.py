@@ -130,7 +130,7 @@ def _runtime() -> Any:
         import onnxruntime  # noqa: PLC0415 - of an extra, and half a second
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            "the style 'onnx' needs onnxruntime, which isn't installed. "
+            "onnxruntime, which is to run the style's network, isn't installed. "
             "Install it with: pip install 'anidata[onnx]'"
         ) from error
     finally:
@@ -207,21 +207,29 @@ def run(network: Network, rgb: npt.NDArray[np.uint8], wanted: Wanted) -> npt.NDA
     height, width = rgb.shape[:2]
     fitted, framed = _fit(rgb, network.fixed, wanted)
     tensor = _tensor(framed, network, wanted.inputs)
-    output = output_of(network, wanted.output)
     high, wide = framed.shape[:2]
-    try:
-        with _bounded(network.provider):
-            given = np.asarray(network.session.run([output], {network.name: tensor})[0])
-    except _failures() as error:
-        raise RecipeError(
-            f"{network.path}: fails on a picture of {wide} × {high} px ({_line(error)})."
-        ) from error
+    given = answer(network, tensor, output_of(network, wanted.output))
     if given.size != high * wide or given.shape[-2:] != (high, wide):
         raise RecipeError(
             f"{network.path}: gives {given.shape} where (1, 1, {high}, {wide}) is a line of the picture."
         )
     line = given.reshape(high, wide)[: fitted[0], : fitted[1]].astype(np.float32)
     return _resized(line, height, width)
+
+
+def answer(network: Network, tensor: npt.NDArray[Any], output: str) -> npt.NDArray[Any]:
+    """What a network gives by an output's name for (1, c, h, w).
+
+    Raises: RecipeError: it fails.
+    """
+    try:
+        with _bounded(network.provider):
+            return np.asarray(network.session.run([output], {network.name: tensor})[0])
+    except _failures() as error:
+        high, wide = tensor.shape[2:]
+        raise RecipeError(
+            f"{network.path}: fails on a picture of {wide} × {high} px ({_line(error)})."
+        ) from error
 
 
 def _fit(

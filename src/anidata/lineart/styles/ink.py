@@ -20,7 +20,7 @@ side; the ink's color, the degrees and the ground are our own.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ from anidata.lineart.styles import _areas, _edges, _ground, _strokes
 VERSION = 2
 LEAST = 16  # px of a side
 BOLD = 0.9  # share of the rims that wide strokes have: such artists leave gaps on purpose
-NOT_PAINTED = _edges.Painted(0, 0)
+NOT_PAINTED = _edges.Painted(0, 0, 1)
 # Single noisy pixels sink, hairlines stay; exact in float32
 SMOOTH = np.array([0.125, 0.75, 0.125], np.float32)
 
@@ -50,20 +50,32 @@ class Config:
     explained: float = 0.5  # share of edges that lines must explain, or it is a painting; 0: it never is
 
 
+class Drawn(NamedTuple):
+    """The lines of a picture before contours are closed, and what is known of them."""
+
+    ink: _strokes.Mask
+    black: _strokes.Mask  # where the picture is black for certain, or has the color of a black ink
+    bold: float  # share of the rims that wide strokes have
+    painted: _edges.Painted
+
+
 def draw(rgb: npt.NDArray[np.uint8], config: Config) -> npt.NDArray[np.uint8]:
     """(h, w, 3) → (h, w): black ink (0) on white (255)."""
     height, width = rgb.shape[:2]
-    # So that there is a picture of half the size
-    down, right = (max(side % 2, LEAST - side) for side in (height, width))
+    smooth = smoothed(rgb)
+    ink = completed(smooth, lines(smooth, config), config.contours)
+    return np.asarray(cv2.bitwise_not(ink)[:height, :width], np.uint8)
+
+
+def smoothed(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The picture that lines are looked for in: larger below and on the right, with even sides."""
+    down, right = (max(side % 2, LEAST - side) for side in rgb.shape[:2])
     even = cv2.copyMakeBorder(rgb, 0, down, 0, right, cv2.BORDER_REPLICATE)
-    smooth = np.asarray(
-        cv2.sepFilter2D(even, -1, SMOOTH, SMOOTH, borderType=cv2.BORDER_REFLECT_101), np.uint8
-    )
-    return np.asarray(cv2.bitwise_not(_ink(smooth, config))[:height, :width], np.uint8)
+    return np.asarray(cv2.sepFilter2D(even, -1, SMOOTH, SMOOTH, borderType=cv2.BORDER_REFLECT_101), np.uint8)
 
 
-def _ink(rgb: npt.NDArray[np.uint8], config: Config) -> _strokes.Mask:
-    """The mask of what is drawn, of a picture with even sides."""
+def lines(rgb: npt.NDArray[np.uint8], config: Config) -> Drawn:
+    """What is drawn of a smoothed picture, but for contours."""
     luma = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
     brightest = _strokes.brightest(rgb)
     ridges = _strokes.ridges(luma, brightest)
@@ -81,6 +93,18 @@ def _ink(rgb: npt.NDArray[np.uint8], config: Config) -> _strokes.Mask:
         painted = _edges.painted(luma, steps, ink, strength, config.explained, bold)
     if painted.edges > 0:
         ink = _edges.sketch(luma, ink, solid, ridges, painted)
-    if config.contours and bold <= BOLD:
-        ink = np.asarray(ink | _ground.contours(rgb, ink, painted.lines), np.uint8)
-    return _areas.without_fills(ink, rgb, np.asarray(black | areas.black, np.uint8))
+    return Drawn(ink, np.asarray(black | areas.black, np.uint8), bold, painted)
+
+
+def completed(
+    rgb: npt.NDArray[np.uint8], drawn: Drawn, contours: bool, known: _strokes.Mask | None = None
+) -> _strokes.Mask:
+    """The mask of what is drawn: contours closed, and nothing filled that isn't black.
+
+    known: strokes that contours needn't be closed beside.
+    """
+    ink = drawn.ink
+    if contours and drawn.bold <= BOLD:
+        beside = ink if known is None else np.asarray(ink | known, np.uint8)
+        ink = np.asarray(ink | _ground.contours(rgb, beside, drawn.painted.lines), np.uint8)
+    return _areas.without_fills(ink, rgb, drawn.black)

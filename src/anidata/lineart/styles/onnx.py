@@ -29,6 +29,7 @@ from anidata.tar import opening
 
 VERSION = 1
 SOFT = True
+INEXACT = True
 ARGUMENT, PIN = "path", "sha256"  # what follows the colon in `--style onnx:PATH`, and what settling fills in
 
 MOST = 1 << 30  # bytes of a network's file

@@ -21,6 +21,7 @@ from anidata.stages.shard import croissant as croissant_file
 from anidata.stages.shard.card_text import (
     CARD,
     FORMS,
+    INEXACT,
     INTRO,
     OPT_OUT,
     PAGES,
@@ -113,6 +114,7 @@ def card(name: str, packed: list[Marker], resolved: Document) -> str:
         opt_out=OPT_OUT if resolved["ingest"]["fetch"]["ignore_opt_out"] else "",
         fence=_fence(toml),
         recipe=toml,
+        inexact=_inexact(resolved["lineart"]),
     )
 
 
@@ -167,6 +169,13 @@ def _style(name: str, lineart: Document) -> str:
         return f"the style `{name}`"
     mixed = (f"`{style}`" for style, weight in sorted(lineart["mix"].items()) if weight > 0)
     return f"one of the styles {', '.join(mixed)}"
+
+
+def _inexact(lineart: Document) -> str:
+    """What is said of styles whose last bits depend on the processor, if there are such."""
+    styles = selection.inexact(lineart["styles"], lineart["mix"])
+    named = ", ".join(f"`{name}`" for name in styles)
+    return INEXACT.format(styles=named) if styles else ""
 
 
 def _configs(counts: dict[str, int]) -> str:

@@ -154,4 +154,9 @@ Each picture keeps its own license. License, artist and url of each stand in its
 {fence}toml
 {recipe}
 {fence}
+{inexact}"""
+
+INEXACT = """
+Drawn with a network: {styles}. On another processor, or by another version of what runs it, a few pixels \
+may be drawn otherwise from the same recipe.
 """

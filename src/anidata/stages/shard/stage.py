@@ -14,6 +14,7 @@ from anidata.catalog import tables
 from anidata.dataset.description import CONFIGS, FORMAT
 from anidata.engine.engine import Limits
 from anidata.engine.job import Job
+from anidata.lineart import selection
 from anidata.recipe import Document
 from anidata.stages.shard import card, choosing, claim, packing
 from anidata.stages.shard.choosing import Keys
@@ -31,6 +32,7 @@ class Manifest(TypedDict):
     versions: dict[str, str]
     files: Files
     splits: dict[str, int]  # split → samples
+    inexact: NotRequired[list[str]]  # styles whose last bits depend on the processor, where there are such
     configs: NotRequired[dict[str, dict[str, int]]]  # of an unpaired set: config → split → samples
 
 
@@ -72,6 +74,9 @@ def _finish(plan: Plan, keys: Keys) -> None:
         "files": files,
         "splits": _samples_by_split(keys),
     }
+    inexact = selection.inexact(plan.recipe["lineart"]["styles"], plan.recipe["lineart"]["mix"])
+    if inexact:
+        manifest["inexact"] = inexact
     if plan.config.unpaired:
         manifest["configs"] = _samples_by_config(keys)
     storage.publish_json(plan.dataset / "manifest.json", manifest)

@@ -32,6 +32,7 @@ ART = registry.PACKAGE / "art"
 OFF = [f"clean.{rule.setting}={rule.off:g}" for rule in RULES]
 OFF += ["lineart.min_ink=0", "lineart.max_ink=1", "lineart.max_scribble=1"]
 XDOG = ["--set", "lineart.styles=['xdog']"]  # as cheap a style as the script's own
+ANIME = ["--set", "lineart.styles=['anime']"]
 ALL_KEPT = [word for setting in OFF for word in ("--set", setting)]
 COMMAND = "anidata run quickstart WORK PILE --workers 2 --set lineart.size=128, clean's rules off"
 BARE = """import typer
@@ -106,6 +107,9 @@ def recipe(folder: Path, _: int) -> None:
     script = [sys.executable, str(SCRIPTS / "hand_script.py"), str(pile)]
     plain = least([[*ANIDATA, "run", "quickstart", str(folder / f"plain{n}"), *run, *XDOG] for n in range(3)])
     ours = least([[*ANIDATA, "run", "quickstart", str(folder / f"work{n}"), *run] for n in range(3)])
+    drawn = least(
+        [[*ANIDATA, "run", "quickstart", str(folder / f"anime{n}"), *run, *ANIME] for n in range(3)]
+    )
     hand = least([[*script, str(folder / f"hand{n}")] for n in range(3)])
     alone = least([[sys.executable, "-c", DECODE, str(pile)]] * 3)
     command = "anidata run quickstart WORK PILE --workers 2, clean's rules off"
@@ -115,6 +119,8 @@ def recipe(folder: Path, _: int) -> None:
     ):
         beside = f"{took_by.cpu:.1f} s against {hand.cpu:.1f} s; at most {limit}"
         line("recipe", f"{took_by.cpu / hand.cpu:.2f} × the hand script's CPU s", beside, words)
+    beside = f"{drawn.cpu:.1f} s against {ours.cpu:.1f} s"
+    line("", f"{drawn.cpu / ours.cpu:.2f} × itself with ink", beside, f"{command}, lineart.styles=['anime']")
     line("", f"{ours.cpu / alone.cpu:.2f} × decoding alone with cv2", f"{alone.cpu:.1f} CPU s", command)
     beside_peers(pile, folder, ours, command)
 

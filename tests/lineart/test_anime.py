@@ -77,6 +77,18 @@ def test_strokes_keep_about_four_px_about_their_middle():
     assert narrow[:, 100:103].all()
 
 
+def test_what_the_network_sees_in_a_flat_fill_is_no_line(monkeypatch):
+    """It sees a line on the left, where there is none, and one that is there, on the right."""
+    rgb = colored()
+    rgb[140:143, 20:36] = rgb[30:33, 200:290] = (230, 230, 225)
+    seen = np.zeros(rgb.shape[:2], np.uint8)
+    seen[30:33, 10:100] = seen[30:33, 200:290] = 250
+    monkeypatch.setattr(_line_net, "opacity", lambda *_: seen)
+    line = anime.draw(rgb, STRICT)
+    assert (line[28:35, 10:100] == 255).all()
+    assert (line[30:33, 202:288] == 0).any(axis=0).all()
+
+
 def test_what_the_network_does_not_see_goes_from_a_crowded_sketch_alone():
     """Ticks: half of them the network sees; of a sheet with few of them all stay."""
     crowded, few, opacity = (np.zeros((200, 200), np.uint8) for _ in range(3))

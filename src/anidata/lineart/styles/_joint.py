@@ -22,15 +22,16 @@ SMALL, SLIM, SHORT = 1500, 6, 12  # but for pieces of fewer px, and half so many
 RIMMED = 0.7  # share of a piece's rim that has ink; so long ones have it on one side at least:
 LONGER, HALF_RIMMED = 60, 0.35
 CERTAIN = 200  # levels: mean opacity below which a piece is none
-MOSTLY = 0.4  # of the network's ink: unless so much is broad strokes, there is none
+MOSTLY = 0.5  # of the network's ink: unless so much is broad strokes, there is none
 CORE = 6  # px: fewer of its middle tell no stroke
 ALL = octagon(7)  # px about that, all of the stroke
 ON = octagon(5)  # px by which its middle goes on where it meets others
 BESIDE = octagon(2)  # px: lines within are the same
-LEAST = 24  # px: smaller pieces aren't added
+LEAST = 24  # px: smaller pieces aren't added,
+FLAT, WITHIN = 8, np.ones((7, 7), np.uint8)  # nor what lies where so few grey levels differ
 JOINED = octagon(3)  # px by which what is added reaches towards what is there
 DOUBTED = 20  # levels: mean opacity below which a piece of a painting's sketch is none, but for larger ones
-SURE = 2000  # px of such
+SURE = 300  # px of such
 CROWDED = (0.05, 0.08)  # share of ink: below the first none is doubted
 
 
@@ -99,10 +100,11 @@ def believed(ink: Mask, opacity: Gray, painted: float) -> Mask:
     return components.kept(ink, pieces, (sums >= least * sizes) | (sizes > SURE))
 
 
-def joined(ink: Mask, answer: Strokes, narrow: Mask, wide: Mask) -> Mask:
+def joined(ink: Mask, answer: Strokes, narrow: Mask, wide: Mask, luma: Gray) -> Mask:
     """Lines, broad strokes along their middle in place of what lies there, and the lines that lack."""
     ink = np.where(cv2.dilate(wide, BESIDE) > 0, narrow, ink) | (narrow & cv2.dilate(wide, ON))
     thin = cv2.compare(cv2.dilate(answer.depth, ACROSS), round(BROAD * PX), cv2.CMP_LE)
-    new = answer.narrow & thin & ~cv2.dilate(ink, BESIDE)
+    uneven = cv2.compare(cv2.subtract(cv2.dilate(luma, WITHIN), cv2.erode(luma, WITHIN)), FLAT, cv2.CMP_GE)
+    new = answer.narrow & thin & uneven & ~cv2.dilate(ink, BESIDE)
     new = components.without_smaller(np.asarray(new, np.uint8), LEAST)
     return np.asarray(ink | (cv2.dilate(new, JOINED) & answer.narrow), np.uint8)

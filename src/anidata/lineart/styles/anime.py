@@ -86,7 +86,8 @@ def _with_network(
     wide = _joint.broad(weaker, lines, opacity)
     if painted > 0:
         lines = _joint.believed(lines, opacity, painted)
-    drawn = drawn._replace(ink=_joint.joined(lines, answer, weaker.narrow, wide))
+    luma = np.asarray(cv2.cvtColor(smooth, cv2.COLOR_RGB2GRAY), np.uint8)
+    drawn = drawn._replace(ink=_joint.joined(lines, answer, weaker.narrow, wide, luma))
     return ink.completed(smooth, drawn, config.contours, known=wide)
 
 

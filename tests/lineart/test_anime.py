@@ -77,6 +77,19 @@ def test_strokes_keep_about_four_px_about_their_middle():
     assert narrow[:, 100:103].all()
 
 
+@pytest.mark.parametrize(("opacity", "area", "replaced"), [(250, 0, True), (150, 0, False), (250, 90, False)])
+def test_broad_strokes_are_replaced_where_the_network_is_certain_and_most_of_its_ink_is_such(
+    opacity, area, replaced
+):
+    """A stroke of 11 px of which both rims are drawn; beside it a dark area that the network fills."""
+    seen, rims = np.zeros((240, 240), np.uint8), np.zeros((240, 240), np.uint8)
+    seen[10:230, 20:31] = opacity
+    rims[10:230, 19:21] = rims[10:230, 30:32] = 255
+    seen[60 : 60 + area, 100 : 100 + area] = opacity
+    wide = _joint.broad(_joint.strokes(seen, 75), rims, seen)
+    assert (wide[40:200, 25] > 0).all() == wide.any() == replaced
+
+
 def test_what_the_network_sees_in_a_flat_fill_is_no_line(monkeypatch):
     """It sees a line on the left, where there is none, and one that is there, on the right."""
     rgb = colored()

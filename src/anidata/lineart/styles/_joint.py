@@ -63,10 +63,10 @@ def broad(answer: Strokes, ink: Mask, opacity: Gray) -> Mask:
         return np.asarray(middle, np.uint8)
     core = components.without_smaller(np.asarray(middle, np.uint8), CORE)
     pieces = np.asarray(cv2.dilate(core, ALL) & answer.whole, np.uint8)
-    strokes = _rimmed(pieces, answer.depth, ink, opacity)
-    if cv2.countNonZero(strokes) < MOSTLY * cv2.countNonZero(answer.whole):
-        return np.zeros_like(strokes)
-    return strokes
+    certain = _rimmed(pieces, answer.depth, ink, opacity)
+    if cv2.countNonZero(certain) < MOSTLY * cv2.countNonZero(answer.whole):
+        return np.zeros_like(certain)
+    return certain
 
 
 def _rimmed(mask: Mask, depth: Gray, ink: Mask, opacity: Gray) -> Mask:

@@ -3,8 +3,8 @@ colored and soft lines by the network of `net`.
 
     line = A where A explains `explained` of the picture's edges; else C(A − D + B + R), then as `form` says
     A: the lines of `ink` before contours; N: the network's opacity of ink; D: pieces of a painting's sketch
-    in which N sees nothing; B: the middle of N's broad strokes, of which A has the rims; R: lines of N ≥ sure
-    that A lacks; C: as `ink` closes contours and empties what isn't black
+    in which N sees nothing; B: the middle of N's broad strokes, of which A has the rims, where they are most
+    of N's ink; R: lines of N ≥ sure that A lacks; C: as `ink` closes contours and empties what isn't black
 
 The network is asked only where `ink` leaves edges unexplained, as of a soft or colored drawing or a painting.
 strict: ink and paper alone. soft: as a pencil draws, strokes with gray rims, and faint ones of N down to a

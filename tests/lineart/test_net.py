@@ -1,6 +1,5 @@
 """The package's own network: its card, its runtimes, tiles, threads, and what is refused."""
 
-import builtins
 import hashlib
 import json
 import threading
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from absent import without_onnxruntime
 from anidata.errors import MissingExtra, RecipeError, WeightsError
 from anidata.lineart import selection
 from anidata.lineart.styles import _line_net, _network, anime, net
@@ -94,7 +94,7 @@ def test_one_changed_byte_is_noticed(byte, tmp_path, monkeypatch, anew):
 # --- runtimes --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 700), (37, 91), (240, 240)])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (1, 700), (16, 16), (17, 31), (37, 91), (240, 240)])
 def test_both_runtimes_draw_the_same_to_one_level(shape):
     pytest.importorskip("onnxruntime", reason="onnxruntime, of the extra 'onnx', is not installed")
     rgb = soft(*shape)
@@ -107,14 +107,7 @@ def test_both_runtimes_draw_the_same_to_one_level(shape):
 def test_without_onnxruntime_the_recipe_that_wants_it_is_refused_and_never_run_by_another(
     style, monkeypatch, anew
 ):
-    real = builtins.__import__
-
-    def absent(name, *rest):
-        if name.startswith("onnxruntime"):
-            raise ModuleNotFoundError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", absent)
+    without_onnxruntime(monkeypatch)
     with pytest.raises(MissingExtra, match=r"pip install 'anidata\[onnx\]'"):
         selection.check(style.__name__.rpartition(".")[2], style.Config(runtime="onnxruntime"))
     style.ready(style.Config())

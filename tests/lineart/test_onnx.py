@@ -1,6 +1,5 @@
 """The onnx style: networks of one's own, against SciPy and NumPy; what is refused, and how it is said."""
 
-import builtins
 import hashlib
 import os
 import resource
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from absent import without_onnxruntime
 from anidata.errors import BadImage, MissingExtra, RecipeError
 from anidata.lineart.styles import onnx
 from anidata.lineart.styles.onnx import Config
@@ -407,14 +407,7 @@ def test_operators_of_other_libraries_are_not_known(tmp_path):
 
 def test_without_onnxruntime_the_extra_is_named(tmp_path, monkeypatch):
     path = networks.identity(tmp_path / "n.onnx")
-    real = builtins.__import__
-
-    def absent(name, *rest):
-        if name.startswith("onnxruntime"):
-            raise ModuleNotFoundError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", absent)
+    without_onnxruntime(monkeypatch)
     with pytest.raises(MissingExtra, match=r"pip install 'anidata\[onnx\]'"):
         onnx.settle(Config(path))
 

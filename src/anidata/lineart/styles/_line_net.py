@@ -88,8 +88,7 @@ def _levels(ask: Ask, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 @cache
 def _opened(runtime: str) -> Ask:
     """The network, opened once in a process."""
-    data = _weights()
-    return _by_cv2(data) if runtime == "cv2" else _by_onnxruntime(data)
+    return RUNTIMES[runtime](_weights())
 
 
 def _weights() -> bytes:
@@ -129,6 +128,9 @@ def _by_cv2(data: bytes) -> Ask:
 def _by_onnxruntime(data: bytes) -> Ask:
     network = _network.load(data, str(WEIGHTS), SHA256, "cpu")
     return lambda picture: _network.answer(network, picture, "ink")
+
+
+RUNTIMES = {"cv2": _by_cv2, "onnxruntime": _by_onnxruntime}  # a network's bytes → what asks it
 
 
 def _line(error: Exception) -> str:

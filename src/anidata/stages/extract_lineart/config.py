@@ -31,8 +31,8 @@ class Config:
     quality: Positive = 95  # of the jpeg
     min_ink: Share = 0.001  # share of ink in the first style, unless it is gray by nature; less is `no_ink`
     max_ink: Share = 0.6  # more is `blot`
-    # share of the ink in short pieces of no common size, in lines of `ink` and `anime`: others' scale is
-    # another; more is `scribble`
+    # share of the ink in short pieces of no common size, in lines of `ink`: other styles' scale is another;
+    # more is `scribble`
     max_scribble: Share = 0.5
     # style → weight; in the style `mix` each picture gets one of them
     mix: dict[str, Amount] = field(default_factory=MIXED.copy)

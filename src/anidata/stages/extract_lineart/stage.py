@@ -52,8 +52,8 @@ INKED = """
 SELECT key FROM _kept_before_extract_lineart JOIN _pairs p USING (key)
 WHERE style = '$style' AND starts_with(fingerprint, '$fingerprint')$hard
 """
-# the limit is fitted to `ink`, and suits `anime`; of others' good lines up to .8 lies in short pieces
-SCRIBBLED = "drawn IN ('ink', 'anime') AND scribble"
+# the limit is fitted to `ink`; of others' good lines up to .8 lies in short pieces
+SCRIBBLED = "drawn = 'ink' AND scribble"
 WITHOUT_LINES = "SELECT key FROM _kept_before_extract_lineart JOIN _merged USING (key) WHERE line_key IS NULL"
 
 

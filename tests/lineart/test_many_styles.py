@@ -16,6 +16,7 @@ from scipy.stats import chisquare, kstest
 
 import anidata
 import networks
+from absent import without_onnxruntime
 from anidata import registry
 from anidata.catalog.catalog import Catalog
 from anidata.errors import MissingExtra, RecipeError, UnknownPart
@@ -272,12 +273,9 @@ def test_manifest_and_card_say_whose_last_bits_depend_on_the_processor(
 def test_a_run_whose_runtime_is_missing_ends_before_the_first_picture(
     tmp_path, pile, command, inline, monkeypatch
 ):
-    def missing(*_):
-        raise MissingExtra("onnxruntime, which is to run the style's network, isn't installed.")
-
-    monkeypatch.setattr(_line_net, "_by_onnxruntime", missing)
+    without_onnxruntime(monkeypatch)
     _line_net._opened.cache_clear()
-    with pytest.raises(MissingExtra):
+    with pytest.raises(MissingExtra, match="onnxruntime"):
         command(
             "run",
             "quickstart",

@@ -27,10 +27,11 @@ CORE = 6  # px: fewer of its middle tell no stroke
 ALL = octagon(7)  # px about that, all of the stroke
 ON = octagon(5)  # px by which its middle goes on where it meets others
 BESIDE = octagon(2)  # px: lines within are the same
-LEAST = 24  # px: smaller pieces aren't added,
+FAINT, HELD = 0.2, 0.54  # of the opacity, where a painting's line goes on, and what it has somewhere
+LEAST, PAINTED_LEAST = 24, 14  # px: smaller pieces aren't added, nor to a painting,
 FLAT, WITHIN = 8, np.ones((7, 7), np.uint8)  # nor what lies where so few grey levels differ
 JOINED = octagon(3)  # px by which what is added reaches towards what is there
-DOUBTED = 20  # levels: mean opacity below which a piece of a painting's sketch is none, but for larger ones
+DOUBTED = 28  # levels: mean opacity below which a piece of a painting's sketch is none, but for larger ones
 SURE = 300  # px of such
 CROWDED = (0.05, 0.08)  # share of ink: below the first none is doubted
 
@@ -50,6 +51,22 @@ def strokes(opacity: Gray, least: int) -> Strokes:
     depth = np.asarray(np.minimum(far * np.float32(PX), FULL), np.uint8)
     middle = cv2.subtract(cv2.dilate(depth, ACROSS), round(HALF * PX))
     return Strokes(whole, np.asarray(whole & cv2.compare(depth, middle, cv2.CMP_GT), np.uint8), depth)
+
+
+def lines(opacity: Gray, sure: float, painted: float) -> Strokes:
+    """The network's lines, of a painting also those that are faint and somewhere less so.
+
+    sure: 0 to 1, the opacity of others. painted: 0 to 1, how far the picture is one.
+    """
+    least, held = (FULL * sure * (1 + painted * (share - 1)) for share in (FAINT, HELD))
+    answer = strokes(opacity, round(least))
+    if painted == 0:
+        return answer
+    pieces = components.of(answer.whole)
+    strongest = np.zeros(pieces.end, np.uint8)
+    np.maximum.at(strongest, pieces.labels, opacity.ravel()[pieces.indices])
+    clear = components.kept(answer.whole, pieces, strongest >= round(held))
+    return answer._replace(whole=clear, narrow=np.asarray(answer.narrow & clear, np.uint8))
 
 
 def broad(answer: Strokes, ink: Mask, opacity: Gray) -> Mask:
@@ -100,11 +117,14 @@ def believed(ink: Mask, opacity: Gray, painted: float) -> Mask:
     return components.kept(ink, pieces, (sums >= least * sizes) | (sizes > SURE))
 
 
-def joined(ink: Mask, answer: Strokes, narrow: Mask, wide: Mask, luma: Gray) -> Mask:
-    """Lines, broad strokes along their middle in place of what lies there, and the lines that lack."""
+def joined(ink: Mask, answer: Strokes, narrow: Mask, wide: Mask, luma: Gray, least: int) -> Mask:
+    """Lines, broad strokes along their middle in place of what lies there, and the lines that lack.
+
+    least: px of a piece of those.
+    """
     ink = np.where(cv2.dilate(wide, BESIDE) > 0, narrow, ink) | (narrow & cv2.dilate(wide, ON))
     thin = cv2.compare(cv2.dilate(answer.depth, ACROSS), round(BROAD * PX), cv2.CMP_LE)
     uneven = cv2.compare(cv2.subtract(cv2.dilate(luma, WITHIN), cv2.erode(luma, WITHIN)), FLAT, cv2.CMP_GE)
     new = answer.narrow & thin & uneven & ~cv2.dilate(ink, BESIDE)
-    new = components.without_smaller(np.asarray(new, np.uint8), LEAST)
+    new = components.without_smaller(np.asarray(new, np.uint8), least)
     return np.asarray(ink | (cv2.dilate(new, JOINED) & answer.narrow), np.uint8)

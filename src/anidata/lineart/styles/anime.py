@@ -4,7 +4,8 @@ colored and soft lines by the network of `net`.
     line = A where A explains `explained` of the picture's edges; else C(A − D + B + R), then as `form` says
     A: the lines of `ink` before contours; N: the network's opacity of ink; D: pieces of a painting's sketch
     in which N sees nothing; B: the middle of N's broad strokes, of which A has the rims, where they are most
-    of N's ink; R: lines of N ≥ sure that A lacks; C: as `ink` closes contours and empties what isn't black
+    of N's ink; R: lines of N ≥ sure that A lacks, of a painting's down to a fifth of that; C: as `ink` closes
+    contours and empties what isn't black
 
 The network is asked only where `ink` leaves edges unexplained, as of a soft or colored drawing or a painting.
 strict: ink and paper alone. soft: as a pencil draws, strokes with gray rims, and faint ones of N down to a
@@ -24,7 +25,7 @@ from anidata.lineart.styles import _joint, _line_net, ink, net
 from anidata.lineart.styles._strokes import FULL, Gray, Mask, octagon
 from anidata.recipe import Share
 
-VERSION = 1
+VERSION = 2
 INEXACT = True
 RIM = np.array([0.25, 0.5, 0.25], np.float32)  # of a pencil's stroke
 PRESSED = 0.75  # opacity that a stroke has at least
@@ -63,8 +64,7 @@ def draw(rgb: npt.NDArray[np.uint8], config: Config) -> npt.NDArray[np.uint8]:
     opacity = None
     if drawn.painted.explained < config.explained:
         opacity = _asked(rgb, smooth.shape, config.runtime)
-        answer = _joint.strokes(opacity, round(FULL * config.sure))
-        mask = _with_network(smooth, drawn, answer, opacity, config)
+        mask = _with_network(smooth, drawn, opacity, config)
     else:
         mask = ink.completed(smooth, drawn, config.contours)
     gray = _penciled(mask, opacity) if config.form == "soft" else mask
@@ -78,16 +78,16 @@ def _asked(rgb: npt.NDArray[np.uint8], size: tuple[int, ...], runtime: str) -> G
     return np.asarray(cv2.copyMakeBorder(opacity, 0, down, 0, right, cv2.BORDER_REPLICATE), np.uint8)
 
 
-def _with_network(
-    smooth: npt.NDArray[np.uint8], drawn: ink.Drawn, answer: _joint.Strokes, opacity: Gray, config: Config
-) -> Mask:
+def _with_network(smooth: npt.NDArray[np.uint8], drawn: ink.Drawn, opacity: Gray, config: Config) -> Mask:
     lines, painted = drawn.ink, drawn.painted.edges
+    answer = _joint.lines(opacity, config.sure, painted)
     weaker = _joint.strokes(opacity, round(_joint.WEAKER * FULL * config.sure))
     wide = _joint.broad(weaker, lines, opacity)
     if painted > 0:
         lines = _joint.believed(lines, opacity, painted)
     luma = np.asarray(cv2.cvtColor(smooth, cv2.COLOR_RGB2GRAY), np.uint8)
-    drawn = drawn._replace(ink=_joint.joined(lines, answer, weaker.narrow, wide, luma))
+    least = round(np.interp(painted, (0, 1), (_joint.LEAST, _joint.PAINTED_LEAST)))
+    drawn = drawn._replace(ink=_joint.joined(lines, answer, weaker.narrow, wide, luma, least))
     return ink.completed(smooth, drawn, config.contours, known=wide)
 
 

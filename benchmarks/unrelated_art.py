@@ -1,6 +1,6 @@
 """No false drop among unrelated art: what dedup drops and links of thousands of drawings, to judge by eye.
 
-    python benchmarks/unrelated_art.py [--half check] [--min-side 64] [--sample 60] [--look 40]
+    python benchmarks/unrelated_art.py [--half check] [--min-side 64] [--sample 60] [--look 40] [--again]
 
 At 128 px it takes some minutes; the first time some GB come from Debian, npm and PyPI (art.py).
 
@@ -52,6 +52,7 @@ OLD = re.compile(
     r"(wesnoth-1\.16-.*|freeorion-data|freecol|fillets-ng-data|lordsawar-data|openclipart-png|renpy-.*|"
     r"tuxpaint-stamps-default)$"
 )
+VERDICTS = Path(__file__).with_suffix(".csv")
 HALVES = {"fit": ("fit",), "check": ("check",), "both": ("fit", "check")}
 MEMBERS, NEAREST, SMALL = (
     12,
@@ -68,19 +69,17 @@ def main() -> None:
     parser.add_argument("--half", choices=(*HALVES, "old"), default="check")
     parser.add_argument("--min-side", type=int, default=64, help="px of the short side")
     parser.add_argument("--sample", type=int, default=60, help="kept links within a folder that are shown")
-    parser.add_argument(
-        "--verdicts", type=Path, default=Path(__file__).with_suffix(".csv"), help="a judged pairs.csv"
-    )
+    parser.add_argument("--verdicts", type=Path, default=VERDICTS, help="a judged pairs.csv")
     parser.add_argument(
         "--look", type=int, default=0, help="largest clusters and nearest misses that are shown"
     )
+    parser.add_argument("--again", action="store_true", help="count what the last run made")
     args = parser.parse_args()
     home = archives.ART / f"{args.half}-{args.min_side}"
-    pile, work = _pile(home / "pictures", _sources(args.half), args.min_side), home / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    ingest = took([*ANIDATA, "ingest", str(work), str(pile), "--workers", "2"])
-    dedup = took([*ANIDATA, "dedup", str(work), "--workers", "2"])
-    print(f"ingest {ingest.cpu:.0f} CPU s, dedup {dedup.cpu:.0f} CPU s")
+    pile, work = home / "pictures", home / "work"
+    if not args.again:
+        _pile(pile, _sources(args.half), args.min_side)
+        _run(work, pile)
     dropped, linked = _pairs(work, pile)
     judged = _judged(args.verdicts)
     _tell("dropped", dropped, judged)
@@ -89,6 +88,13 @@ def main() -> None:
     _write(home, dropped, _chosen(linked, args.sample), judged)
     if args.look:
         _look(home, pile, args.look)
+
+
+def _run(work: Path, pile: Path) -> None:
+    shutil.rmtree(work, ignore_errors=True)
+    ingest = took([*ANIDATA, "ingest", str(work), str(pile), "--workers", "2"])
+    dedup = took([*ANIDATA, "dedup", str(work), "--workers", "2"])
+    print(f"ingest {ingest.cpu:.0f} CPU s, dedup {dedup.cpu:.0f} CPU s")
 
 
 # --- pictures -----------------------------------------------------------------------------------------------
@@ -167,7 +173,7 @@ def _pairs(work: Path, pile: Path) -> tuple[list[Row], list[Row]]:
 
 
 def _file(uri: str, pile: Path) -> str:
-    return unquote(uri.removeprefix(f"{pile.absolute().as_uri()}/"))
+    return unquote(uri.removeprefix(f"{pile.resolve().as_uri()}/"))
 
 
 def _chosen(linked: list[Row], sample: int) -> list[Row]:

@@ -10,7 +10,8 @@ included), those whose short side is at least so long, and counts drops and kept
 tiles, masks, lights and the like (PARTS), which are made alike, apart. Then it says how precise links are,
 by the verdicts, and how many pairs nobody has judged. Beside the pictures it writes sheets of every dropped
 picture with its keeper (dropped-*.png), of one kept link for each pair of folders and a sample of those
-within one (linked-*.png), and pairs.csv with the same pairs. Pictures are shown on white, as anidata sees
+within one (linked-*.png), of kept links drawn evenly from all (--random 80; random-*.png), and pairs.csv with
+the same pairs. Pictures are shown on white, as anidata sees
 them. --look 40 adds sheets of the 40 largest clusters (clusters-*.png) and of the 40 nearest misses
 (near-*.png): candidates called unrelated or variant whose codes are least apart, then whose pixels are.
 
@@ -73,6 +74,9 @@ def main() -> None:
     parser.add_argument(
         "--look", type=int, default=0, help="largest clusters and nearest misses that are shown"
     )
+    parser.add_argument(
+        "--random", type=int, default=0, help="kept links drawn evenly from all that are shown"
+    )
     parser.add_argument("--again", action="store_true", help="count what the last run made")
     args = parser.parse_args()
     home = archives.ART / f"{args.half}-{args.min_side}"
@@ -84,8 +88,11 @@ def main() -> None:
     judged = _judged(args.verdicts)
     _tell("dropped", dropped, judged)
     _tell("linked and kept", linked, judged)
-    _say_precision(dropped + linked, judged)
-    _write(home, dropped, _chosen(linked, args.sample), judged)
+    _say_precision("drops and links", dropped + linked, judged)
+    drawn = _shuffled(linked)[: args.random]
+    if drawn:
+        _say_precision("links drawn at random", drawn, judged)
+    _write(home, {"dropped": dropped, "linked": _chosen(linked, args.sample), "random": drawn}, judged)
     if args.look:
         _look(home, pile, args.look)
 
@@ -182,11 +189,15 @@ def _chosen(linked: list[Row], sample: int) -> list[Row]:
     Which ones, a hash says.
     """
     chosen: dict[Any, Row] = {}
-    for row in sorted(linked, key=lambda row: hashlib.sha256(f"{row['a']} {row['b']}".encode()).digest()):
+    for row in _shuffled(linked):
         folders = frozenset(Path(row[f"file_{side}"]).parent for side in "ab")
         chosen.setdefault(folders if len(folders) == 2 else row["cluster"], row)
     across = {key: row for key, row in chosen.items() if isinstance(key, frozenset)}
     return list(across.values()) + [row for key, row in chosen.items() if key not in across][:sample]
+
+
+def _shuffled(rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: hashlib.sha256(f"{row['a']} {row['b']}".encode()).digest())
 
 
 # --- verdicts -----------------------------------------------------------------------------------------------
@@ -216,24 +227,24 @@ def _tell(kind: str, rows: Iterable[Row], judged: dict[frozenset[str], str]) -> 
         print(f"{what}, {kind}: {relation} {verdicts.total()}{words}")
 
 
-def _say_precision(rows: list[Row], judged: dict[frozenset[str], str]) -> None:
-    """Say how many judged links are of two drawings, and how many links nobody has judged."""
+def _say_precision(what: str, rows: list[Row], judged: dict[frozenset[str], str]) -> None:
+    """Say how many that are judged are of two drawings, and how many nobody has judged."""
     verdicts = Counter(judged.get(frozenset((row["a"], row["b"])), "") for row in rows)
     seen = verdicts.total() - verdicts[""]
     if seen:
         wrong, gray = verdicts["other"], verdicts["gray"]
-        print(f"links: {wrong} wrong and {gray} gray of {seen} judged, precision {1 - wrong / seen:.4f}")
-    print(f"not judged: {verdicts['']} of {len(rows)} links (without a verdict in pairs.csv)")
+        print(f"{what}: {wrong} wrong and {gray} gray of {seen} judged, precision {1 - wrong / seen:.4f}")
+    print(f"{what}: {verdicts['']} of {len(rows)} not judged")
 
 
-def _write(home: Path, dropped: list[Row], linked: list[Row], judged: dict[frozenset[str], str]) -> None:
+def _write(home: Path, kinds: dict[str, list[Row]], judged: dict[frozenset[str], str]) -> None:
     """pairs.csv, and sheets of those that aren't judged, with the place of each on them."""
     for old in home.glob("*-*.png"):
         old.unlink()
     with (home / "pairs.csv").open("w", newline="") as file:
         out = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         out.writeheader()
-        for kind, rows in (("dropped", dropped), ("linked", linked)):
+        for kind, rows in kinds.items():
             new = [row for row in rows if frozenset((row["a"], row["b"])) not in judged]
             cells = pair_sheets.write(home, kind, new)
             cell_of = {id(row): cell for row, cell in zip(new, cells, strict=True)}

@@ -15,15 +15,15 @@ def linked(a, b, relation="variant"):
 def test_precision_counts_other_drawings_among_the_judged_alone(capsys):
     verdicts = {("a", "b"): "copy", ("a", "c"): "drawing", ("d", "e"): "other", ("f", "g"): "gray"}
     judged = {frozenset(pair): verdict for pair, verdict in verdicts.items()}
-    unrelated_art._say_precision([linked(b, a) for a, b in verdicts] + [linked("y", "z")], judged)
+    unrelated_art._say_precision("links", [linked(b, a) for a, b in verdicts] + [linked("y", "z")], judged)
     first, second = capsys.readouterr().out.splitlines()
     assert first == "links: 1 wrong and 1 gray of 4 judged, precision 0.7500"
-    assert second == "not judged: 1 of 5 links (without a verdict in pairs.csv)"
+    assert second == "links: 1 of 5 not judged"
 
 
 def test_without_a_verdict_no_precision_is_said(capsys):
-    unrelated_art._say_precision([linked("y", "z")], {})
-    assert capsys.readouterr().out == "not judged: 1 of 1 links (without a verdict in pairs.csv)\n"
+    unrelated_art._say_precision("links", [linked("y", "z")], {})
+    assert capsys.readouterr().out == "links: 1 of 1 not judged\n"
 
 
 def test_the_pile_has_a_folder_a_package_with_its_pictures_that_are_large_enough(tmp_path):

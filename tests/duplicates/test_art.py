@@ -67,6 +67,27 @@ def test_what_the_first_figures_were_tuned_on_is_fit():
     assert {package.half for package in tuned} == {"fit"}
 
 
+def test_packages_that_styles_were_fitted_or_checked_with_keep_their_half():
+    half = {package.package: package.half for package in art.read()}
+    fitted = (
+        "supertux-data",
+        "hedgewars-data",
+        "teeworlds-data",
+        "krita-data",
+        "openmoji",
+        "@dicebear/lorelei",
+    )
+    checked = ("naev-data", "btanks-data", "planetblupi-common", "@iconify-json/noto", "@dicebear/notionists")
+    assert {half[name] for name in fitted} == {"fit"}
+    assert {half[name] for name in checked} == {"check"}
+
+
+def test_packages_with_the_same_pictures_are_in_one_half():
+    half = {package.package: package.half for package in art.read()}
+    for family in ("arcade", "procgen"), ("teeworlds-data", "ddnet-data"), ("tuxtype-data", "tuxmath-data"):
+        assert len({half[name] for name in family}) == 1, family
+
+
 def test_a_package_without_a_half_gets_the_one_with_fewer_pictures_of_its_kind():
     packages = [made("a", "fit", "maps", 30), made("b", "check", "comics", 90), made("new", "", "maps", 5)]
     assert [package.half for package in art_table.split(packages)] == ["fit", "check", "check"]

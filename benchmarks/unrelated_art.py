@@ -1,6 +1,6 @@
 """No false drop among unrelated art: what dedup drops and links of thousands of drawings, to judge by eye.
 
-    python benchmarks/unrelated_art.py [--half check] [--min-side 64] [--sample 60] [--look 40] [--again]
+    python benchmarks/unrelated_art.py [--half check] [--min-side 64] [--look 40] [--random 80] [--again]
 
 At 128 px it takes some minutes; the first time some GB come from Debian, npm and PyPI (art.py).
 
@@ -10,10 +10,11 @@ included), those whose short side is at least so long, and counts drops and kept
 tiles, masks, lights and the like (PARTS), which are made alike, apart. Then it says how precise links are,
 by the verdicts, and how many pairs nobody has judged. Beside the pictures it writes sheets of every dropped
 picture with its keeper (dropped-*.png), of one kept link for each pair of folders and a sample of those
-within one (linked-*.png), of kept links drawn evenly from all (--random 80; random-*.png), and pairs.csv with
-the same pairs. Pictures are shown on white, as anidata sees
-them. --look 40 adds sheets of the 40 largest clusters (clusters-*.png) and of the 40 nearest misses
-(near-*.png): candidates called unrelated or variant whose codes are least apart, then whose pixels are.
+within one (linked-*.png), of kept links drawn evenly from all (--random 80: random-*.png), and pairs.csv with
+the same pairs. Pictures are shown on white, as anidata sees them. --look 40 adds sheets of the 40 largest
+clusters (clusters-*.png) and of twice 40 nearest misses: candidates called variant (near-variant-*.png) and
+unrelated (near-unrelated-*.png) whose codes are least apart, then whose pixels are. --again counts what the
+last run made, without a new one.
 
 Whoever looks at the sheets writes a verdict on each pair: `copy` (right to drop), `drawing` (one drawing,
 changed: right to link, wrong to drop), `other` (two drawings), `gray` (a person would hesitate to link them;
@@ -153,7 +154,7 @@ PICTURES = """
 """
 LINKS = "SELECT a, b, relation, distance FROM _links WHERE relation <> 'unrelated' ORDER BY a, b"
 MISSES = f"""
-    SELECT a, b, relation, distance FROM _links WHERE relation IN ('unrelated', 'variant')
+    SELECT a, b, relation, distance FROM _links WHERE relation = '{{}}'
     ORDER BY distance, a, b LIMIT {NEAREST}
 """
 
@@ -263,20 +264,25 @@ def _write(home: Path, kinds: dict[str, list[Row]], judged: dict[frozenset[str],
 def _look(home: Path, pile: Path, count: int) -> None:
     """Write sheets of the largest clusters and of the nearest misses."""
     with Catalog(open_workspace(home / "work")) as views:
-        pictures, misses = views.select(PICTURES).to_pylist(), views.select(MISSES).to_pylist()
+        pictures = views.select(PICTURES).to_pylist()
+        misses = {kind: views.select(MISSES.format(kind)).to_pylist() for kind in ("variant", "unrelated")}
     files = {row["key"]: _file(row["uri"], pile) for row in pictures}
     clusters: dict[str, list[str]] = defaultdict(list)
     for row in pictures:
         clusters[row["cluster"]].append(row["key"])
     largest = sorted(clusters.values(), key=lambda keys: (-len(keys), min(keys)))[:count]
-    pair_sheets.write_groups(
-        home, "clusters", [[files[key] for key in sorted(keys)] for keys in largest], MEMBERS
-    )
-    rows = [row | {f"file_{side}": files[row[side]] for side in "ab"} for row in misses]
-    small = {file: _small(pile / file) for row in rows for file in (row["file_a"], row["file_b"])}
-    rows.sort(key=lambda row: (row["distance"], _apart(small[row["file_a"]], small[row["file_b"]])))
-    list(pair_sheets.write(home, "near", rows[:count]))
+    groups = [[files[key] for key in sorted(keys)] for keys in largest]
+    pair_sheets.write_groups(home, "clusters", groups, MEMBERS)
+    for kind, rows in misses.items():
+        named = [row | {f"file_{side}": files[row[side]] for side in "ab"} for row in rows]
+        list(pair_sheets.write(home, f"near-{kind}", _nearest(named, pile)[:count]))
     print(f"{len(largest)} largest clusters: {', '.join(str(len(keys)) for keys in largest)}")
+
+
+def _nearest(rows: list[Row], pile: Path) -> list[Row]:
+    """The pairs, those whose codes are least apart first, and of these those whose pixels are."""
+    small = {file: _small(pile / file) for row in rows for file in (row["file_a"], row["file_b"])}
+    return sorted(rows, key=lambda row: (row["distance"], _apart(small[row["file_a"]], small[row["file_b"]])))
 
 
 def _small(path: Path) -> np.ndarray:

@@ -69,3 +69,11 @@ def test_a_sheet_of_groups_has_a_row_for_each_and_begins_anew_when_full(tmp_path
         assert full.height == 7 * last.height
         assert full.getpixel((side // 2, side // 2)) == (250, 0, 0)
         assert full.getpixel((side + 2 + side // 2, side // 2)) == (250, 90, 0)
+
+
+def test_near_misses_come_by_their_codes_first_and_then_by_their_pixels(tmp_path):
+    for name, level in {"a": 10, "b": 60, "c": 250}.items():
+        Image.new("L", (40, 40), level).save(tmp_path / f"{name}.png")
+    pairs = [("a", "c", 2), ("a", "b", 4), ("a", "b", 2)]
+    rows = [{"file_a": f"{a}.png", "file_b": f"{b}.png", "distance": bits} for a, b, bits in pairs]
+    assert unrelated_art._nearest(rows, tmp_path) == [rows[2], rows[0], rows[1]]

@@ -56,7 +56,7 @@ def icons(package: Package, root: Path) -> Iterator[tuple[str, str]]:
 
 def avatars(package: Package) -> Iterator[tuple[str, str]]:
     """So many people of one DiceBear style."""
-    style = re.sub(r"-(\w)", lambda found: found[1].upper(), package.package.split("/")[1])
+    style = re.sub(r"-(\w)", lambda match: match[1].upper(), package.package.split("/")[1])
     scratch = archives.fresh(archives.ART / "parts" / f".{package.folder}")
     paths = [scratch / f"{style}-{number:03d}.svg" for number in range(AVATARS)]
     drawings.render(

@@ -39,6 +39,20 @@ def write(folder: Path, kind: str, rows: list[dict[str, Any]], root: str = "pict
         yield from (f"{path.stem}/{start + number}" for number in range(len(some)))
 
 
+def write_groups(folder: Path, kind: str, groups: list[list[str]], most: int, root: str = "pictures") -> None:
+    """Write sheets FOLDER/KIND-000.png with a row for each group: number, size and some of its files."""
+    high = SIDE + CAPTION // 2
+    for start in range(0, len(groups), ROWS):
+        some = groups[start : start + ROWS]
+        sheet = Image.new("RGB", (most * (SIDE + 2), len(some) * high), PAPER)
+        for number, files in enumerate(some):
+            for n, file in enumerate(files[:most]):
+                sheet.paste(_shown(_picture(folder / root / file)), (n * (SIDE + 2), number * high))
+            text = f"{start + number}: {len(files)} pictures, {files[0]}"
+            ImageDraw.Draw(sheet).text((0, number * high + SIDE), text, INK)
+        sheet.save(folder / f"{kind}-{start // ROWS:03d}.png")
+
+
 def _picture(path: Path) -> Image.Image:
     with Image.open(path) as image:
         return image.convert("RGBA")

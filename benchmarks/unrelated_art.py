@@ -1,25 +1,32 @@
 """No false drop among unrelated art: what dedup drops and links of thousands of drawings, to judge by eye.
 
-    python benchmarks/unrelated_art.py [--min-side 64] [--sample 60] [--verdicts CSV]
+    python benchmarks/unrelated_art.py [--half check] [--min-side 64] [--look 40] [--random 80] [--again]
 
-At 128 px it takes 2 minutes; the first time 1 GB comes from Debian.
+At 128 px it takes some minutes; the first time some GB come from Debian, npm and PyPI (art.py).
 
-Unpacks the art of Debian packages (bookworm) into .benchmarks/art/, runs `ingest` and `dedup` at their
-defaults over the pictures whose short side is at least so long, and counts drops and kept links by relation;
-those of tiles, masks, lights and the like (PARTS), which are made alike, apart. Beside the pictures it writes
-sheets of every dropped picture with its keeper (dropped-*.png), of one kept link for each pair of folders and
-a sample of those within one (linked-*.png), and pairs.csv with the same pairs. Pictures are shown on white,
-as anidata sees them.
+Runs `ingest` and `dedup` at their defaults over the pictures of one half of art.py (check, which nothing
+was fitted to, or fit), both, or `old` (all that the packages of the first figures have, tiles and masks
+included), those whose short side is at least so long, and counts drops and kept links by relation; those of
+tiles, masks, lights and the like (PARTS), which are made alike, apart. Then it says how precise links are,
+by the verdicts, and how many pairs nobody has judged. Beside the pictures it writes sheets of every dropped
+picture with its keeper (dropped-*.png), of one kept link for each pair of folders and a sample of those
+within one (linked-*.png), of kept links drawn evenly from all (--random 80: random-*.png), and pairs.csv with
+the same pairs. Pictures are shown on white, as anidata sees them. --look 40 adds sheets of the 40 largest
+clusters (clusters-*.png) and of twice 40 nearest misses: candidates called variant (near-variant-*.png) and
+unrelated (near-unrelated-*.png) whose codes are least apart, then whose pixels are. --again counts what the
+last run made, without a new one.
 
 Whoever looks at the sheets writes a verdict on each pair: `copy` (right to drop), `drawing` (one drawing,
 changed: right to link, wrong to drop), `other` (two drawings), `gray` (a person would hesitate to link them;
 wrong to drop). With the judged CSV (columns a, b, verdict: keys) a later run counts what is wrong and what
 nobody has judged, and its sheets show that alone. A copy's copy is judged with it. unrelated_art.csv beside
-this script has a verdict by eye on every drop of `--min-side 128`: 7 of 223 pictures are wrong (3 frames of
-animations, two portraits, an icon and two files of a flag that differ in faint parts, the flags of Indonesia
-and Monaco), and 135 of 277 parts.
-
-Licenses, by each package's copyright file: see PACKAGES.
+this script has a verdict by eye on every drop of `--half old --min-side 128`: 7 of 223 pictures are wrong
+(3 frames of animations, two portraits, an icon and two files of a flag that differ in faint parts, the flags
+of Indonesia and Monaco), and 135 of 277 parts; and on every drop and 84 random links of `--half check
+--min-side 128 --random 84`: 18 of 98 pictures are wrong (5 mirrored tiles and a car with other shades, a tile
+with another wave, 3 tinted pictures, two buses with another glass, 2 cars and a lamp with other lights, a
+pole with more wires, the flags of Indonesia and Monaco, of Ireland and Ivory Coast), and 16 links are of two
+drawings: 12 of planets, which a dark disc makes alike.
 """
 
 import argparse
@@ -27,7 +34,6 @@ import csv
 import hashlib
 import re
 import shutil
-import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
@@ -35,50 +41,30 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 from PIL import Image
 
+import art
+import art_archives as archives
+import art_table
 import pair_sheets
 from anidata.catalog.catalog import Catalog
 from anidata.workspace import open_workspace
 from bench import ANIDATA, took
-from peers import CACHE
 
-CAMPAIGNS = (
-    "did",
-    "dm",
-    "dw",
-    "ei",
-    "httt",
-    "l",
-    "low",
-    "nr",
-    "sof",
-    "sota",
-    "sotbe",
-    "thot",
-    "trow",
-    "tsg",
-    "ttb",
-    "utbs",
-)
-PACKAGES = {
-    "wesnoth-1.16-data": "GPL-2+",  # portraits, scenes, animated units, terrain
-    **{f"wesnoth-1.16-{name}": "GPL-2+" for name in CAMPAIGNS},
-    "freeorion-data": "CC-BY-SA-3.0",  # species, buildings, ships, planets
-    "freecol": "GPL-2+",
-    "fillets-ng-data": "GPL-2",  # scenes of an adventure, animated
-    "lordsawar-data": "GPL-3+",
-    "openclipart-png": "public domain",  # flags, cards, signs: alike on purpose
-    "renpy-demo": "Expat",  # sprites of visual novels
-    "renpy-thequestion": "Expat",
-    "tuxpaint-stamps-default": "GPL-2",  # drawings and photos
-}
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
-ART = CACHE / "art"
-MOST = 100_000_000  # px
 # tiles, masks, lights, map labels, stars of n points
 PARTS = re.compile(r"/(terrain|river|masks|halo|l10n|planets|galaxy_decoration|stars\w*|gui|ui|themes)/")
-Image.MAX_IMAGE_PIXELS = None
+OLD = re.compile(
+    r"(wesnoth-1\.16-.*|freeorion-data|freecol|fillets-ng-data|lordsawar-data|openclipart-png|renpy-.*|"
+    r"tuxpaint-stamps-default)$"
+)
+VERDICTS = Path(__file__).with_suffix(".csv")
+HALVES = {"fit": ("fit",), "check": ("check",), "both": ("fit", "check")}
+MEMBERS, NEAREST, SMALL = (
+    12,
+    2000,
+    32,
+)  # of a cluster on a sheet; pairs whose pixels are compared; px of those
 COLUMNS = ("place", "kind", "relation", "distance", "a", "b", "verdict", "file_a", "file_b")
 
 Row = dict[str, Any]
@@ -86,62 +72,74 @@ Row = dict[str, Any]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--half", choices=(*HALVES, "old"), default="check")
     parser.add_argument("--min-side", type=int, default=64, help="px of the short side")
     parser.add_argument("--sample", type=int, default=60, help="kept links within a folder that are shown")
+    parser.add_argument("--verdicts", type=Path, default=VERDICTS, help="a judged pairs.csv")
     parser.add_argument(
-        "--verdicts", type=Path, default=Path(__file__).with_suffix(".csv"), help="a judged pairs.csv"
+        "--look", type=int, default=0, help="largest clusters and nearest misses that are shown"
     )
+    parser.add_argument(
+        "--random", type=int, default=0, help="kept links drawn evenly from all that are shown"
+    )
+    parser.add_argument("--again", action="store_true", help="count what the last run made")
     args = parser.parse_args()
-    home = ART / f"from-{args.min_side}"
-    pile, work = _pile(home / "pictures", args.min_side), home / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    ingest = took([*ANIDATA, "ingest", str(work), str(pile), "--workers", "2"])
-    dedup = took([*ANIDATA, "dedup", str(work), "--workers", "2"])
-    print(f"ingest {ingest.cpu:.0f} CPU s, dedup {dedup.cpu:.0f} CPU s")
+    home = archives.ART / f"{args.half}-{args.min_side}"
+    pile, work = home / "pictures", home / "work"
+    if not args.again:
+        _pile(pile, _sources(args.half), args.min_side)
+        _run(work, pile)
     dropped, linked = _pairs(work, pile)
     judged = _judged(args.verdicts)
     _tell("dropped", dropped, judged)
     _tell("linked and kept", linked, judged)
-    _write(home, dropped, _chosen(linked, args.sample), judged)
+    _say_precision("drops and links", dropped + linked, judged)
+    drawn = _shuffled(linked)[: args.random]
+    if drawn:
+        _say_precision("links drawn at random", drawn, judged)
+    _write(home, {"dropped": dropped, "linked": _chosen(linked, args.sample), "random": drawn}, judged)
+    if args.look:
+        _look(home, pile, args.look)
+
+
+def _run(work: Path, pile: Path) -> None:
+    shutil.rmtree(work, ignore_errors=True)
+    ingest = took([*ANIDATA, "ingest", str(work), str(pile), "--workers", "2"])
+    dedup = took([*ANIDATA, "dedup", str(work), "--workers", "2"])
+    print(f"ingest {ingest.cpu:.0f} CPU s, dedup {dedup.cpu:.0f} CPU s")
 
 
 # --- pictures -----------------------------------------------------------------------------------------------
 
 
-def _pile(folder: Path, min_side: int) -> Path:
+def _sources(half: str) -> list[Path]:
+    """The folders of packages."""
+    if half == "old":
+        return [archives.unpacked(package) for package in art_table.read() if OLD.match(package.package)]
+    return [folder for packages in art.halves(HALVES[half]).values() for folder in packages.values()]
+
+
+def _pile(folder: Path, sources: list[Path], min_side: int) -> Path:
     """A folder a package, of hard links to its pictures that are large enough."""
-    if not folder.exists():
-        for package in PACKAGES:
-            unpacked = _unpacked(package)
-            for path in sorted(unpacked.rglob("*")):
-                if _is_file(path) and _short_side(path) >= min_side:
-                    link = folder / package / path.relative_to(unpacked)
-                    link.parent.mkdir(parents=True, exist_ok=True)
-                    link.hardlink_to(path)
-    print(", ".join(f"{p.name} {sum(f.is_file() for f in p.rglob('*'))}" for p in sorted(folder.iterdir())))
+    shutil.rmtree(folder, ignore_errors=True)
+    for source in sources:
+        for path in filter(_is_file, art.files(source)):
+            if _short_side(path) >= min_side:
+                link = folder / source.name / path.relative_to(source)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.hardlink_to(path)
+    print(", ".join(f"{p.name} {len(art.files(p))}" for p in sorted(folder.iterdir())))
     return folder
 
 
 def _is_file(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink()
-
-
-def _unpacked(package: str) -> Path:
-    """The files of a package, by Debian's own programs."""
-    home, debs = ART / "unpacked" / package, ART / "debs"
-    if not home.exists():
-        debs.mkdir(parents=True, exist_ok=True)
-        if not list(debs.glob(f"{package}_*.deb")):
-            subprocess.run(["apt-get", "download", "--quiet", package], check=True, cwd=debs)  # noqa: S607
-        deb = next(debs.glob(f"{package}_*.deb"))
-        subprocess.run(["dpkg-deb", "-x", str(deb), str(home)], check=True)  # noqa: S607
-    return home
+    return path.suffix.lower() in art.SUFFIXES and not path.is_symlink()
 
 
 def _short_side(path: Path) -> int:
     """px; 0 of what is no picture, or one of so many pixels that anidata refuses it."""
     with suppress(OSError), Image.open(path) as image:
-        return min(image.size) if image.width * image.height <= MOST else 0
+        return min(image.size) if image.width * image.height <= art.PIXELS else 0
     return 0
 
 
@@ -155,6 +153,10 @@ PICTURES = """
     FROM records WHERE key IS NOT NULL GROUP BY key
 """
 LINKS = "SELECT a, b, relation, distance FROM _links WHERE relation <> 'unrelated' ORDER BY a, b"
+MISSES = f"""
+    SELECT a, b, relation, distance FROM _links WHERE relation = '{{}}'
+    ORDER BY distance, a, b LIMIT {NEAREST}
+"""
 
 
 def _pairs(work: Path, pile: Path) -> tuple[list[Row], list[Row]]:
@@ -165,7 +167,6 @@ def _pairs(work: Path, pile: Path) -> tuple[list[Row], list[Row]]:
     with Catalog(open_workspace(work)) as views:
         pictures, links = views.select(PICTURES), views.select(LINKS).to_pylist()
     known = {row["key"]: row for row in pictures.to_pylist()}
-    where = f"{pile.absolute().as_uri()}/"
     times, clusters = sum(row["times"] for row in known.values()), {row["cluster"] for row in known.values()}
     print(f"{len(known)} distinct pictures of {times}, {len(clusters)} clusters")
     dropped = [
@@ -179,8 +180,12 @@ def _pairs(work: Path, pile: Path) -> tuple[list[Row], list[Row]]:
         if known[link["a"]]["keep"] and known[link["b"]]["keep"]
     ]
     for row in dropped + linked:
-        row |= {f"file_{side}": unquote(known[row[side]]["uri"].removeprefix(where)) for side in "ab"}
+        row |= {f"file_{side}": _file(known[row[side]]["uri"], pile) for side in "ab"}
     return sorted(dropped, key=lambda row: (row["relation"], row["file_b"], row["file_a"])), linked
+
+
+def _file(uri: str, pile: Path) -> str:
+    return unquote(uri.removeprefix(f"{pile.resolve().as_uri()}/"))
 
 
 def _chosen(linked: list[Row], sample: int) -> list[Row]:
@@ -189,11 +194,15 @@ def _chosen(linked: list[Row], sample: int) -> list[Row]:
     Which ones, a hash says.
     """
     chosen: dict[Any, Row] = {}
-    for row in sorted(linked, key=lambda row: hashlib.sha256(f"{row['a']} {row['b']}".encode()).digest()):
+    for row in _shuffled(linked):
         folders = frozenset(Path(row[f"file_{side}"]).parent for side in "ab")
         chosen.setdefault(folders if len(folders) == 2 else row["cluster"], row)
     across = {key: row for key, row in chosen.items() if isinstance(key, frozenset)}
     return list(across.values()) + [row for key, row in chosen.items() if key not in across][:sample]
+
+
+def _shuffled(rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: hashlib.sha256(f"{row['a']} {row['b']}".encode()).digest())
 
 
 # --- verdicts -----------------------------------------------------------------------------------------------
@@ -223,20 +232,69 @@ def _tell(kind: str, rows: Iterable[Row], judged: dict[frozenset[str], str]) -> 
         print(f"{what}, {kind}: {relation} {verdicts.total()}{words}")
 
 
-def _write(home: Path, dropped: list[Row], linked: list[Row], judged: dict[frozenset[str], str]) -> None:
+def _say_precision(what: str, rows: list[Row], judged: dict[frozenset[str], str]) -> None:
+    """Say how many that are judged are of two drawings, and how many nobody has judged."""
+    verdicts = Counter(judged.get(frozenset((row["a"], row["b"])), "") for row in rows)
+    seen = verdicts.total() - verdicts[""]
+    if seen:
+        wrong, gray = verdicts["other"], verdicts["gray"]
+        print(f"{what}: {wrong} wrong and {gray} gray of {seen} judged, precision {1 - wrong / seen:.4f}")
+    print(f"{what}: {verdicts['']} of {len(rows)} not judged")
+
+
+def _write(home: Path, kinds: dict[str, list[Row]], judged: dict[frozenset[str], str]) -> None:
     """pairs.csv, and sheets of those that aren't judged, with the place of each on them."""
     for old in home.glob("*-*.png"):
         old.unlink()
     with (home / "pairs.csv").open("w", newline="") as file:
         out = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         out.writeheader()
-        for kind, rows in (("dropped", dropped), ("linked", linked)):
+        for kind, rows in kinds.items():
             new = [row for row in rows if frozenset((row["a"], row["b"])) not in judged]
             cells = pair_sheets.write(home, kind, new)
             cell_of = {id(row): cell for row, cell in zip(new, cells, strict=True)}
             for row in rows:
                 verdict = judged.get(frozenset((row["a"], row["b"])), "")
                 out.writerow(row | {"kind": kind, "place": cell_of.get(id(row), ""), "verdict": verdict})
+
+
+# --- clusters and near misses -------------------------------------------------------------------------------
+
+
+def _look(home: Path, pile: Path, count: int) -> None:
+    """Write sheets of the largest clusters and of the nearest misses."""
+    with Catalog(open_workspace(home / "work")) as views:
+        pictures = views.select(PICTURES).to_pylist()
+        misses = {kind: views.select(MISSES.format(kind)).to_pylist() for kind in ("variant", "unrelated")}
+    files = {row["key"]: _file(row["uri"], pile) for row in pictures}
+    clusters: dict[str, list[str]] = defaultdict(list)
+    for row in pictures:
+        clusters[row["cluster"]].append(row["key"])
+    largest = sorted(clusters.values(), key=lambda keys: (-len(keys), min(keys)))[:count]
+    groups = [[files[key] for key in sorted(keys)] for keys in largest]
+    pair_sheets.write_groups(home, "clusters", groups, MEMBERS)
+    for kind, rows in misses.items():
+        named = [row | {f"file_{side}": files[row[side]] for side in "ab"} for row in rows]
+        list(pair_sheets.write(home, f"near-{kind}", _nearest(named, pile)[:count]))
+    print(f"{len(largest)} largest clusters: {', '.join(str(len(keys)) for keys in largest)}")
+
+
+def _nearest(rows: list[Row], pile: Path) -> list[Row]:
+    """The pairs, those whose codes are least apart first, and of these those whose pixels are."""
+    small = {file: _small(pile / file) for row in rows for file in (row["file_a"], row["file_b"])}
+    return sorted(rows, key=lambda row: (row["distance"], _apart(small[row["file_a"]], small[row["file_b"]])))
+
+
+def _small(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        page = Image.new("RGBA", (SMALL, SMALL), "white")
+        page.alpha_composite(image.convert("RGBA").resize((SMALL, SMALL), Image.Resampling.BOX))
+    return np.asarray(page.convert("L"), np.float32)
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean difference in gray levels, of the picture or its mirror image."""
+    return float(min(np.abs(one - other).mean(), np.abs(one - other[:, ::-1]).mean()))
 
 
 if __name__ == "__main__":

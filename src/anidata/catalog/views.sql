@@ -66,9 +66,9 @@ CREATE VIEW _related AS FROM _dedup WHERE relation <> 'single';
 CREATE VIEW _joined AS
     SELECT key FROM _seen SEMI JOIN (SELECT a AS key FROM _edges UNION ALL SELECT b FROM _edges) USING (key) WHERE error IS NULL;
 
--- candidate pairs of readable pictures with their relation; null: not known yet
+-- candidate pairs of readable pictures with their relation; null: not known yet; and which is the better by what evidence
 CREATE VIEW _links AS
-    SELECT e.a, e.b, e.mirrored, e.distance, coalesce(e.relation, r.relation) AS relation
+    SELECT e.a, e.b, e.mirrored, e.distance, coalesce(e.relation, r.relation) AS relation, r.better, r.because
     FROM _edges e LEFT JOIN (SELECT DISTINCT ON (a, b, mirrored) * FROM _relations) r
         ON e.a = r.a AND e.b = r.b AND e.mirrored = r.mirrored
     WHERE e.a IN (FROM _joined) AND e.b IN (FROM _joined);

@@ -39,6 +39,8 @@ class CandidatePair(TypedDict):
     b: str
     mirrored: str  # whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`)
     relation: NotRequired[str]
+    better: NotRequired[str | None]  # `a` or `b`
+    because: NotRequired[str | None]
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def _related(part: VerifyPart, seen: dict[str, Pixels]) -> Iterator[CandidatePai
         a, b = pair["a"], pair["b"]
         if a in seen and b in seen:
             whole = partial(both, part.reader, part.places, a, b)
-            yield pair | {"relation": pair_relation(view(a), view(b), pair["mirrored"], whole)}
+            relation = pair_relation(view(a), view(b), pair["mirrored"], whole)
+            yield pair | {"relation": relation, "better": None, "because": None}
 
 
 def both(reader: Reader, places: Places, a: str, b: str) -> tuple[Pixels, Pixels]:

@@ -56,7 +56,7 @@ FROM _decided WHERE relation <> 'single' GROUP BY cluster
 ORDER BY doubtful DESC, max(distance) DESC NULLS LAST, n DESC, cluster LIMIT $most
 """
 MEMBERS = f"""
-SELECT key, cluster, keeper, relation, distance, keep, reasons,
+SELECT key, cluster, keeper, relation, distance, why, keep, reasons,
     coalesce(keep AND relation IN {DOUBTFUL}, false) AS doubtful
 FROM _decided SEMI JOIN _chosen USING (cluster) WHERE keeper <> key
 QUALIFY row_number() OVER (PARTITION BY cluster ORDER BY doubtful DESC, distance DESC, key) <= $most
@@ -100,6 +100,7 @@ class Member(TypedDict):
     keeper: str
     relation: str
     distance: int | None  # bits
+    why: str | None  # its keeper stands before it: a code
     keep: bool | None
     reasons: list[str]
     doubtful: bool

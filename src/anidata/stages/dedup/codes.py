@@ -38,13 +38,13 @@ WORDS = {  # about the picture that doesn't stay, or stands behind its keeper
     KEY: "nothing tells them apart, so the smaller key stands first",
     CIRCLE: "evidence contradicts itself in a circle, of which the strongest decides",
 }
-RELATIONS = {
-    "exact": "the same pixels",
-    "reencoded": "a re-encoding",
-    "flip": "a mirror image",
-    "crop": "a part, or framed or turned",
-    "recolor": "the same drawing in other colors",
-    "variant": "a changed drawing",
+RELATIONS = {  # of a picture to its keeper, whose name follows
+    "exact": "the same pixels as",
+    "reencoded": "a re-encoding of",
+    "flip": "a mirror image of",
+    "crop": "cut, framed or turned, the same picture as",
+    "recolor": "in other colors the same drawing as",
+    "variant": "with something changed the same drawing as",
 }
 
 

@@ -1,13 +1,13 @@
 """What is known of linked pictures beside their pixels: soundness, whence they come, their dates."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from anidata.catalog import tables
 from anidata.catalog.catalog import Catalog
-from anidata.engine import progress
 from anidata.sources.listing import dates
 from anidata.stages.dedup import preference
 from anidata.stages.dedup.standing import Picture
@@ -29,16 +29,24 @@ SIGHTED = "SELECT key, kind, root, name FROM _sightings WHERE key IS NOT NULL"
 BATCH = 1 << 12  # sightings asked for at once
 
 
-def pictures(views: Catalog, links: pa.Table, prefer: Sequence[str]) -> list[Picture]:
-    """The pictures that have a link, by key. A pattern of `prefer` that matches no picture is told of."""
-    rows: list[Picture] = views.select(PICTURES, _linked=tables.keys_of(links, "a", "b")).to_pylist()
+class Origins(NamedTuple):
+    """The pictures that have a link, by key, and the patterns of dedup.prefer that match no picture."""
+
+    pictures: list[Picture]
+    idle: list[str]
+
+
+def origins(views: Catalog, links: pa.Table, prefer: Sequence[str]) -> Origins:
+    """What is known of the pictures that have a link."""
+    linked = tables.keys_of(links, "a", "b")
+    rows: list[Picture] = views.select(PICTURES, _linked=linked).to_pylist()
     turned = links.filter(pc.not_equal(links.column("mirrored"), "no"))
     stated = _dates(views, turned) if turned.num_rows else {}
-    preferred = _preferred(views, prefer) if prefer else {}
+    preferred: dict[str, int] = dict.fromkeys(linked.column("key").to_pylist(), len(prefer))
+    idle = _prefer(views, prefer, preferred) if prefer else []
     for row in rows:
-        row["stated"] = stated.get(row["key"])
-        row["preferred"] = preferred.get(row["key"], len(prefer))
-    return rows
+        row["stated"], row["preferred"] = stated.get(row["key"]), preferred[row["key"]]
+    return Origins(rows, idle)
 
 
 def _dates(views: Catalog, turned: pa.Table) -> dict[str, float]:
@@ -62,19 +70,17 @@ def _date(extra: str) -> float | None:
     return dates.seconds(text) if text else None
 
 
-def _preferred(views: Catalog, prefer: Sequence[str]) -> dict[str, int]:
-    """Key → the first pattern that one of its sightings matches, of pictures that match any."""
+def _prefer(views: Catalog, prefer: Sequence[str], first: dict[str, int]) -> list[str]:
+    """Lower each key's first pattern to the first that one of its sightings matches; the idle patterns."""
     patterns = list(map(preference.parsed, prefer))
-    first: dict[str, int] = {}
-    idle = set(range(len(patterns)))
+    idle = dict.fromkeys(range(len(patterns)))
     for batch in views.batches(SIGHTED, BATCH):
         for key, kind, root, name in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             path = preference.path_of(root, name)
-            asked = [n for n in range(len(patterns)) if n in idle or n < first.get(key, len(patterns))]
+            asked = sorted({*range(first.get(key, 0)), *idle})
             matched = [n for n in asked if patterns[n].matches(kind, path)]
-            idle.difference_update(matched)
-            if matched:
-                first[key] = min(matched[0], first.get(key, matched[0]))
-    for n in sorted(idle):
-        progress.say(f"dedup.prefer: '{prefer[n]}' matches no picture")
-    return first
+            for n in matched:
+                idle.pop(n, None)
+            if matched and key in first:
+                first[key] = min(matched[0], first[key])
+    return [prefer[n] for n in idle]

@@ -12,7 +12,7 @@ from anidata.errors import RecipeError
 from anidata.fetch.patterns import LONGEST, STARS, Pattern
 from anidata.storage import decode, readable
 
-MOST = 1000  # patterns: each is held against each sighting
+MOST = 100  # patterns: one that matches nothing is held against each sighting
 EXAMPLE = 'such as prefer = ["originals/*", "gallery:danbooru.donmai.us/*"]'
 
 

@@ -6,6 +6,7 @@ never buries the wrong twin.
 """
 
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from anidata import recipe, storage
 from anidata.catalog import tables
 from anidata.catalog.catalog import Catalog
+from anidata.engine import progress
 from anidata.engine.job import Job
 from anidata.imaging.reopen import Reader
 from anidata.stages.dedup import candidates, origins
@@ -22,7 +24,7 @@ from anidata.stages.dedup.config import Config
 from anidata.stages.dedup.decision import DECISION
 from anidata.stages.dedup.field import Link, clusters
 from anidata.stages.dedup.settling import Seen, Verify, settle
-from anidata.stages.dedup.state import pictures, relation_version, state
+from anidata.stages.dedup.state import pictures, relation_version, state, versions
 from anidata.stages.dedup.tournament import Pair
 from anidata.stages.dedup.verify import CandidatePair
 from anidata.stages.ingest import config as ingest
@@ -32,6 +34,13 @@ LINKS = "SELECT a, b, mirrored, distance, relation, better, because FROM _links 
 EVERYONE = "SELECT key FROM _seen WHERE error IS NULL ORDER BY key"
 
 
+class Basis(NamedTuple):
+    """What decisions build on, which to decide again leaves as it is."""
+
+    joined: str  # the pictures that were joined when last it was done
+    versions: list[int]  # by which they were joined and looked at
+
+
 def run(job: Job) -> Counter[str]:
     """Join what is new with everything, look at the candidates, then decide, if anything has changed."""
     workspace, config = job.workspace, job.recipe.dedup
@@ -39,7 +48,11 @@ def run(job: Job) -> Counter[str]:
     for path in tables.files(workspace.folder("relations")):
         if tables.made_from(path).get("version") != relation_version():
             storage.delete(path)
-    return counts + _decide(workspace, config, pictures(workspace), _verifier(job, counts))
+    basis = Basis(pictures(workspace), versions())
+    idle = _decide(workspace, config, basis, _verifier(job, counts), counts)
+    for pattern in idle:
+        progress.say(f"dedup.prefer: '{pattern}' matches no picture")
+    return counts
 
 
 def decide_again(job: Job) -> None:
@@ -47,30 +60,32 @@ def decide_again(job: Job) -> None:
     made = tables.made_from(DECISION.path(job.workspace))
     if made:
         config = recipe.build(Config, made["settings"], "the last dedup")
-        _decide(job.workspace, config, made["joined"], lambda _: {})
+        basis = Basis(made["joined"], made.get("versions", []))
+        _decide(job.workspace, config, basis, lambda _: {}, Counter())
 
 
-def _decide(workspace: Workspace, config: Config, joined: str, verify: Verify) -> Counter[str]:
-    """Ask for the relations that a decision takes, and decide.
-
-    joined: the pictures that were joined when last it was done.
-    """
+def _decide(
+    workspace: Workspace, config: Config, basis: Basis, verify: Verify, counts: Counter[str]
+) -> list[str]:
+    """Ask for the relations that a decision takes, and decide; the patterns of `prefer` that are idle."""
     with Catalog(workspace) as views:
         links = views.select(LINKS)
-        linked = origins.pictures(views, links, config.prefer)
+        linked, idle = origins.origins(views, links, config.prefer)
         everyone = views.select(EVERYONE).column("key")
     among, waiting = settle(clusters(linked, links.to_pylist()), config.drop, verify)
     decided = tables.table(among, DECISION.schema)
     others = everyone.filter(pc.invert(pc.is_in(everyone, decided.column("key"))))
     decided = pa.concat_tables([decided, _single(others)]).sort_by("key")
     made = {
-        "state": state(workspace, config),
+        "state": state(workspace, config, basis.versions),
         "settings": recipe.document_of(config),
-        "joined": joined,
+        "joined": basis.joined,
+        "versions": basis.versions,
         "waiting": waiting,
     }
     tables.write(DECISION.path(workspace), decided, made)
-    return Counter(decided=decided.num_rows)
+    counts["decided"] = decided.num_rows
+    return idle
 
 
 def _verifier(job: Job, counts: Counter[str]) -> Verify:

@@ -21,23 +21,41 @@ SIDE = 256  # px of the window that is looked at, in the middle of the picture
 BLOCK = 8
 LEAST = 24  # px of a side: less tells nothing
 NOTHING = 1.0  # |c| of the 8-bit orthonormal DCT that rounding leaves
-FEWEST = 12  # coefficients of a frequency that are more than nothing: from fewer no step can be told
-GAP = 0.42  # of their median, that the tenth smallest in a hundred has where they are multiples of one step
+LEAST_BLOCKS = 60  # without black or white: of fewer all are taken
+FEWEST = 20  # coefficients of a frequency beyond half a step: from fewer no step can be told
+COMB = 0.6  # mean of cosines, of coefficients that are multiples of one step
 STEPPED = 0.6  # of the frequencies that must have steps
-COARSE = 14.0  # the middle step, from which blocks show
+FINE, BINS = 4, 480  # bins of a histogram of coefficients: to a unit, and in all
+COARSE = 0.9  # the middle step, in those of quality 50, from which blocks show
 PLAINLY = 1.3  # times as coarse
 OFF = 0.02  # of coefficients that may differ by more than half a step
 COLORS = 256  # of a palette
 FOLLOWS = 0.995  # of pixels that have their color's one image
 CLIPPED = 0.01  # share of a picture
 VARIES = 5.0  # grey levels: standard deviation of what is clipped in the other
-FLAT = 0.04  # share of a picture that is flat: less tells nothing
-FLATTER = 1.25  # times as much
+FLAT = 0.15  # share of a picture that is flat: less may be flat by chance
+HEARD = 0.05  # grey levels of noise on what is flat in the other
+LOUDER = 4.0  # times as much as the other way round
+NESTED = 0.9  # of what is flat with noise, that is flat without
+BLURRED = (0.01, 0.12)  # share of a picture that smoothing leaves flat
+NEARLY, CLEAN = 6, 0.88  # grey levels; share
 EVERY = 3  # pixels: of one in so many, across and down, the colors are counted
 
 PHASES = np.outer(np.arange(BLOCK), 2 * np.arange(BLOCK) + 1) * np.pi / 16
 COSINES = (np.cos(PHASES) * np.where(np.arange(BLOCK) > 0, 0.5, np.sqrt(1 / 8))[:, None]).astype(np.float32)
+FREQUENCIES = np.array([(u, v) for u in range(BLOCK) for v in range(BLOCK) if 1 <= u + v <= 9]).T
+# The luma table of quality 50. Source: ITU-T T.81, table K.1
+_LUMA = """16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62
+18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"""
+TABLE = np.array(_LUMA.split(), np.float32).reshape(BLOCK, BLOCK)[FREQUENCIES[0], FREQUENCIES[1]]
+STEPS = np.arange(2.0, 62.0, dtype=np.float32)  # of JPEG's tables, at qualities of 20 and more
+_MIDDLES = ((np.arange(BINS) + 0.5) / FINE).astype(np.float32)[:, None]
+BEYOND = (_MIDDLES > 0.6 * STEPS).astype(np.float32)
+WAVES = (np.cos(2 * np.pi * _MIDDLES / STEPS) * BEYOND).astype(np.float32)
 WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+OTHER = {"a": "b", "b": "a"}
 
 
 @dataclass(frozen=True)
@@ -55,24 +73,35 @@ class Window:
         return np.asarray(COSINES @ blocks.reshape(-1, BLOCK, BLOCK) @ COSINES.T, np.float32)
 
     @cached_property
+    def unclipped(self) -> NDArray[np.bool_]:
+        """(n,): blocks without black or white, where rounding alone moves coefficients."""
+        height, width = (side // BLOCK * BLOCK for side in self.rgb.shape[:2])
+        ends = ((self.rgb < 2) | (self.rgb > 253)).any(axis=2)[:height, :width]
+        return np.asarray(
+            ~ends.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK).any(axis=(1, 3)).ravel()
+        )
+
+    @cached_property
     def steps(self) -> NDArray[np.float32]:
-        """(8, 8): the steps in which each frequency comes, 0 where none can be told."""
-        sizes = np.abs(self.coefficients.reshape(-1, BLOCK * BLOCK))
-        steps = np.zeros(BLOCK * BLOCK, np.float32)
-        for k in range(1, BLOCK * BLOCK):
-            some = sizes[sizes[:, k] > NOTHING, k]
-            if some.size >= FEWEST:
-                low, middle = np.percentile(some, (10, 50))
-                steps[k] = low if low > GAP * middle and low > 1.5 else -1
-        return steps
+        """(n,) of FREQUENCIES: the steps in which each comes; 0 where it comes in none, NaN where too few tell."""
+        few = np.count_nonzero(self.unclipped) < LEAST_BLOCKS
+        blocks = self.coefficients if few else self.coefficients[self.unclipped]
+        sizes = np.abs(blocks[:, FREQUENCIES[0], FREQUENCIES[1]])
+        bins = np.minimum((sizes * FINE).astype(np.int64), BINS) + np.arange(sizes.shape[1]) * (BINS + 1)
+        counts = np.bincount(bins.ravel(), minlength=sizes.shape[1] * (BINS + 1))
+        counts = counts.reshape(-1, BINS + 1)[:, :BINS].astype(np.float32)
+        score, enough = counts @ WAVES, counts @ BEYOND
+        fits = (enough >= FEWEST) & (score > COMB * enough)
+        largest = np.where(fits, STEPS, 0).max(axis=1)
+        return np.where(enough.max(axis=1) >= FEWEST, largest, np.nan)
 
     @cached_property
     def step(self) -> float:
-        """The middle step, 0 for what was never a JPEG, or can't be told."""
-        known = self.steps[self.steps != 0]
-        if known.size < 6 or np.mean(known > 0) < STEPPED:
+        """The middle step, in those of quality 50; 0 for what was never a JPEG, or can't be told."""
+        known = self.steps[~np.isnan(self.steps)]
+        if known.size < 5 or np.mean(known > 0) < STEPPED:
             return 0.0
-        return float(np.median(known[known > 0]))
+        return float(np.median((self.steps / TABLE)[self.steps > 0]))
 
     @cached_property
     def colors(self) -> NDArray[np.int64]:
@@ -98,9 +127,27 @@ class Window:
     @cached_property
     def noise(self) -> float:
         """Grey levels: what no plane through three by three pixels has, in the quieter half."""
-        second = np.abs(cv2.sepFilter2D(self.luma, cv2.CV_32F, np.float32([1, -2, 1]), np.float32([1, -2, 1])))
-        means = cv2.blur(second, (9, 9))[4:-4:4, 4:-4:4]
-        return float(np.percentile(means, 30)) / 6 if means.size else 0.0
+        means = cv2.blur(self.second, (9, 9))[4:-4:4, 4:-4:4]
+        return float(np.percentile(means, 30)) if means.size else 0.0
+
+    @cached_property
+    def second(self) -> Plane:
+        """Grey levels: second differences across and down, of noise about two thirds of its strength."""
+        kernel = np.array([1, -2, 1], np.float32)
+        return np.asarray(np.abs(cv2.sepFilter2D(self.luma, cv2.CV_32F, kernel, kernel)) / 6, np.float32)
+
+
+    def noise_on(self, where: NDArray[np.bool_]) -> float:
+        """Grey levels of second differences there."""
+        return float(self.second[where].mean()) if where.any() else 0.0
+
+    @cached_property
+    def cleanness(self) -> float:
+        """Of what is nearly flat, the share that is wholly; 0 where next to nothing is."""
+        square = np.ones((3, 3), np.uint8)
+        near = ((cv2.dilate(self.rgb, square) - cv2.erode(self.rgb, square)) <= NEARLY).all(axis=2)
+        share = float(near.mean())
+        return float(self.flat.mean()) / share if share > 0.1 else 0.0
 
 
 def window(rgb: Pixels) -> Window:
@@ -116,7 +163,7 @@ def worse(a: Window, b: Window, *, in_place: bool) -> tuple[str, Code] | None:
     """
     if min(*a.rgb.shape[:2], *b.rgb.shape[:2]) < LEAST:
         return None
-    for look in (_by_image, _by_steps, _by_palette, _by_clipping, _by_noise):
+    for look in (_by_steps, _by_image, _by_palette, _by_clipping, _by_noise):
         if answer := look(a, b, in_place):
             return answer
     return None
@@ -143,7 +190,9 @@ def _is_spoilt(clean: Window, stepped: Window) -> bool:
 def _explains(stepped: Window, other: Window) -> bool:
     """Whether one picture is the other, rounded to its steps."""
     known = stepped.steps > 0
-    off = np.abs(stepped.coefficients - other.coefficients)[:, known]
+    both = stepped.unclipped & other.unclipped
+    u, v = FREQUENCIES[:, known]
+    off = np.abs(stepped.coefficients - other.coefficients)[both][:, u, v]
     return bool(np.mean(off > stepped.steps[known] / 2 + NOTHING) < OFF)
 
 
@@ -159,25 +208,16 @@ def _by_image(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     again = colors[1:] == colors[:-1]
     if np.count_nonzero(again) < FEWEST or np.mean(images[1:][again] == images[:-1][again]) < FOLLOWS:
         return None
-    if few.count <= COLORS and _noise_within(few, many) > 0.35:
+    if few.count <= COLORS and many.noise_on(few.flat) > 0.35:
         return None
     if few.count <= COLORS < many.count:
         return name, "palette"
     return name, "clipped" if _lost(few, many) > CLIPPED else "banding"
 
 
-def _noise_within(flat: Window, other: Window) -> float:
-    """Grey levels of noise in the other where the one is flat."""
-    where = flat.flat
-    if where.mean() < 0.01:
-        return 0.0
-    second = np.abs(cv2.sepFilter2D(other.luma, cv2.CV_32F, np.float32([1, -2, 1]), np.float32([1, -2, 1])))
-    return float(second[where].mean()) / 6
-
-
 def _by_palette(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     few, many, name = (a, b, "a") if a.count < b.count else (b, a, "b")
-    if few.count > COLORS or many.count < 2 * few.count or few.noise < many.noise + 0.5:
+    if few.count > COLORS or many.count < 2 * few.count or few.noise < 1.5 * many.noise + 0.7:
         return None
     return name, "palette"
 
@@ -193,21 +233,36 @@ def _by_clipping(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | Non
 
 def _lost(clipped: Window, other: Window) -> float:
     """Share of the channels' pixels at black or white in the one, where the other has several tones."""
-    share = 0.0
+    share, square = 0.0, np.ones((5, 5), np.uint8)
+    means = cv2.blur(other.rgb, (3, 3))
     for channel in range(3):
-        one, two = clipped.rgb[..., channel], other.rgb[..., channel]
-        for end in (one == 0, one == 255):
-            if end.mean() > CLIPPED and float(two[end].std()) > VARIES:
-                free = (two[end] > 8) & (two[end] < 247)
-                share += float(free.mean() * end.mean())
+        one, two = clipped.rgb[..., channel], means[..., channel]
+        for end in (0, 255):
+            deep = cv2.erode((one == end).astype(np.uint8), square) > 0
+            if deep.mean() > CLIPPED / 4 and float(two[deep].std()) > VARIES:
+                share += float(((two[deep] > 8) & (two[deep] < 247)).mean() * deep.mean())
     return share / 3
 
 
 def _by_noise(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
-    one, other = float(a.flat.mean()), float(b.flat.mean())
-    if max(one, other) < FLAT or max(one, other) < FLATTER * min(one, other):
-        return None
-    flat, rough, name = (a, b, "b") if one > other else (b, a, "a")
-    if flat.count <= COLORS < rough.count and rough.noise < 0.35:
-        return None
-    return name, "noise"
+    """The one with noise where the other is plain, or plain where the other has more to show."""
+    if not (in_place and a.rgb.shape == b.rgb.shape):
+        return _by_cleanness(a, b)
+    on_a, on_b = b.noise_on(a.flat), a.noise_on(b.flat)
+    flat_a, flat_b = float(a.flat.mean()), float(b.flat.mean())
+    for name, clean, noisy, noise, back, other in (("b", a, b, on_a, on_b, flat_b), ("a", b, a, on_b, on_a, flat_a)):
+        share = float(clean.flat.mean())
+        kept = np.count_nonzero(clean.flat & noisy.flat) / max(1, np.count_nonzero(noisy.flat))
+        if noise < HEARD or noise < LOUDER * back:
+            continue
+        if share > FLAT and (kept > NESTED or other < 0.2 * share):
+            return name, "noise"
+        if BLURRED[0] < share < BLURRED[1] and other < 0.25 * share and 3 * HEARD < noise < 0.9:
+            return OTHER[name], "quality"
+    return None
+
+
+def _by_cleanness(a: Window, b: Window) -> tuple[str, Code] | None:
+    clean, dirty, name = (a, b, "b") if a.cleanness > b.cleanness else (b, a, "a")
+    is_plain = clean.cleanness > CLEAN and dirty.cleanness < clean.cleanness - 0.1
+    return (name, "noise") if is_plain else None

@@ -33,11 +33,18 @@ COLORS = 256  # of a palette
 FOLLOWS = 0.995  # of pixels that have their color's one image
 CLIPPED = 0.01  # share of a picture
 VARIES = 5.0  # grey levels: standard deviation of what is clipped in the other
+MERGED = 0.05  # share of a picture that is flat, at least, to tell shades by
+SHADES, SHADED = 1.2, 3.0  # grey levels, standard deviation of shades; times the noise
+EVERYWHERE = 0.2  # share of a picture that is another color
 FLAT = 0.15  # share of a picture that is flat: less may be flat by chance
 HEARD = 0.05  # grey levels of noise on what is flat in the other
 LOUDER = 4.0  # times as much as the other way round
 NESTED = 0.9  # of what is flat with noise, that is flat without
 BLURRED = (0.01, 0.12)  # share of a picture that smoothing leaves flat
+OFF_LEAST = 1.0  # grey levels, mean square
+LIT = 0.02  # other contrast, from which detail can't be held against detail
+LOST = 0.72  # share of what is off that is detail of the one
+GATHERED = 6.0  # times as much is off where much is drawn
 NEARLY, CLEAN = 6, 0.88  # grey levels; share
 EVERY = 3  # pixels: of one in so many, across and down, the colors are counted
 
@@ -137,6 +144,11 @@ class Window:
         return np.asarray(np.abs(cv2.sepFilter2D(self.luma, cv2.CV_32F, kernel, kernel)) / 6, np.float32)
 
 
+    @cached_property
+    def fine(self) -> Plane:
+        """Luma without what is coarse."""
+        return np.asarray(self.luma - cv2.GaussianBlur(self.luma, (0, 0), 1.5), np.float32)
+
     def noise_on(self, where: NDArray[np.bool_]) -> float:
         """Grey levels of second differences there."""
         return float(self.second[where].mean()) if where.any() else 0.0
@@ -163,7 +175,7 @@ def worse(a: Window, b: Window, *, in_place: bool) -> tuple[str, Code] | None:
     """
     if min(*a.rgb.shape[:2], *b.rgb.shape[:2]) < LEAST:
         return None
-    for look in (_by_steps, _by_image, _by_palette, _by_clipping, _by_noise):
+    for look in (_by_steps, _by_image, _by_palette, _by_clipping, _by_noise, _by_loss):
         if answer := look(a, b, in_place):
             return answer
     return None
@@ -175,10 +187,10 @@ def _by_steps(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     if coarse.step < PLAINLY * fine.step or coarse.step == 0:
         return None
     code: Code = "blocks" if coarse.step > COARSE else "quality"
-    if fine.step == 0 and _is_spoilt(fine, coarse):
-        return None
     if in_place and fine.step > 0 and _explains(fine, coarse):
-        return ("a" if name == "b" else "b"), code
+        return OTHER[name], code
+    if fine.step == 0 and _is_spoilt(fine, coarse) and not (in_place and _explains(coarse, fine)):
+        return None
     return name, code
 
 
@@ -189,6 +201,8 @@ def _is_spoilt(clean: Window, stepped: Window) -> bool:
 
 def _explains(stepped: Window, other: Window) -> bool:
     """Whether one picture is the other, rounded to its steps."""
+    if stepped.rgb.shape != other.rgb.shape:
+        return False
     known = stepped.steps > 0
     both = stepped.unclipped & other.unclipped
     u, v = FREQUENCIES[:, known]
@@ -206,9 +220,11 @@ def _by_image(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     order = np.argsort(many.colors, kind="stable")
     colors, images = many.colors[order], few.colors[order]
     again = colors[1:] == colors[:-1]
+    if np.mean(few.colors != many.colors) < EVERYWHERE:  # drawn on, and no other picture
+        return None
     if np.count_nonzero(again) < FEWEST or np.mean(images[1:][again] == images[:-1][again]) < FOLLOWS:
         return None
-    if few.count <= COLORS and many.noise_on(few.flat) > 0.35:
+    if few.count <= COLORS and many.noise_on(few.flat) > HEARD and not _merges(few, many):
         return None
     if few.count <= COLORS < many.count:
         return name, "palette"
@@ -217,9 +233,22 @@ def _by_image(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
 
 def _by_palette(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     few, many, name = (a, b, "a") if a.count < b.count else (b, a, "b")
-    if few.count > COLORS or many.count < 2 * few.count or few.noise < 1.5 * many.noise + 0.7:
+    if many.count < 2 * few.count:
+        return None
+    if in_place and a.rgb.shape == b.rgb.shape and _merges(few, many):
+        return name, "palette" if few.count <= COLORS else "banding"
+    if few.count > COLORS or few.noise < 1.5 * many.noise + 0.7:
         return None
     return name, "palette"
+
+
+def _merges(few: Window, many: Window) -> bool:
+    """Whether one has a single color where the other has shades, and not mere noise."""
+    if few.flat.mean() < MERGED:
+        return False
+    deep = cv2.erode(few.flat.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    off = cv2.blur(few.luma - many.luma, (5, 5))[deep]
+    return bool(off.size and off.std() > max(SHADES, SHADED * many.noise_on(few.flat)))
 
 
 def _by_clipping(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
@@ -260,6 +289,25 @@ def _by_noise(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
         if BLURRED[0] < share < BLURRED[1] and other < 0.25 * share and 3 * HEARD < noise < 0.9:
             return OTHER[name], "quality"
     return None
+
+
+def _by_loss(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
+    """The one that lacks detail which the other has, and has none for it: what is off follows the other's."""
+    if not in_place or a.rgb.shape != b.rgb.shape or (a.count <= COLORS) != (b.count <= COLORS):
+        return None
+    one, other = a.fine, b.fine
+    off = one - other
+    total, active = float(np.square(off).mean()), cv2.blur(np.square(one) + np.square(other), (9, 9))
+    if total < OFF_LEAST or abs(float(a.luma.std() / max(1.0, b.luma.std())) - 1) > LIT:
+        return None
+    quiet, busy = np.percentile(active[::3, ::3], (30, 80))
+    spread = cv2.blur(np.square(off), (3, 3))
+    if spread[active >= busy].mean() < GATHERED * max(0.02, spread[active <= quiet].mean()):
+        return None  # noise, which is everywhere
+    share = float((off * one).mean()) / total
+    if LOST < share < 1.3:
+        return "b", "quality"
+    return ("a", "quality") if -0.3 < share < 1 - LOST else None
 
 
 def _by_cleanness(a: Window, b: Window) -> tuple[str, Code] | None:

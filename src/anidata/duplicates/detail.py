@@ -28,6 +28,7 @@ CRISPER = 0.95  # likewise, for scales that are near to each other
 SOFTER = 2.5  # times as much left over as the other way round: one of two pictures of a scale is softer
 # Of what is left above the coarser's frequencies, in units of its own finest octave, over the share below.
 MORE, MORE_FIRM, LESS, LESS_FIRM = 2.2, 2.0, 0.35, 0.8
+MAYBE = 0.95  # likewise, of what shows no blocks and has no palette
 HIGH = 0.18  # in the same units: what the finer has at least
 MARGIN = 8  # px
 UNCLIPPED = (3, 252)
@@ -46,25 +47,33 @@ class Left(NamedTuple):
         return self.high / max(self.spread, 0.02)
 
 
-def finer(a: Pixels, b: Pixels, fit: Affine) -> str | None:
-    """`a` or `b`, whichever shows the finer detail; fit: places in b → places in a. None where none plainly does."""
+class Lead(NamedTuple):
+    """`a` or `b`, whichever shows the finer detail; not plainly, where blocks or dither may pass for it."""
+
+    name: str
+    is_plain: bool = True
+
+
+def finer(a: Pixels, b: Pixels, fit: Affine) -> Lead | None:
+    """Which shows the finer detail; fit: places in b → places in a. None where neither does."""
     matrix = alignment.in_pixels(fit, a, b)
     scale = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
     if scale < 1 / EQUAL:
-        return {"a": "b", "b": "a", None: None}[finer(b, a, alignment.inverse(fit))]
+        lead = finer(b, a, alignment.inverse(fit))
+        return lead and lead._replace(name="b" if lead.name == "a" else "a")
     if scale < EQUAL:
         return _crisper(a, b, matrix)
     left = _left(a, b, matrix, scale)
     if left is None or left.contrast < CONTRAST:
         return None
     is_firm = scale > FIRM
-    if left.detail > (MORE_FIRM if is_firm else MORE) and left.high > HIGH:
-        return "a"
+    if left.detail > MAYBE and left.high > HIGH:
+        return Lead("a", left.detail > (MORE_FIRM if is_firm else MORE))
     is_crisp = left.crisp > (CRISP if is_firm else CRISPER)
-    return "b" if is_crisp and left.detail < (LESS_FIRM if is_firm else LESS) else None
+    return Lead("b") if is_crisp and left.detail < (LESS_FIRM if is_firm else LESS) else None
 
 
-def _crisper(a: Pixels, b: Pixels, matrix: Affine) -> str | None:
+def _crisper(a: Pixels, b: Pixels, matrix: Affine) -> Lead | None:
     """Which of two pictures of one scale the other is a blurred one of."""
     back = cv2.invertAffineTransform(matrix)
     one, other = _left(a, b, matrix, 1.0), _left(b, a, back, 1.0)
@@ -72,7 +81,7 @@ def _crisper(a: Pixels, b: Pixels, matrix: Affine) -> str | None:
         return None
     for name, mine, others in (("a", one, other), ("b", other, one)):
         if mine.detail > MORE and mine.high > HIGH and mine.high > SOFTER * others.high:
-            return name
+            return Lead(name, is_plain=False)
     return None
 
 

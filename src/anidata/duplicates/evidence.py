@@ -49,12 +49,19 @@ def compare(related: Related, whole: Callable[[], tuple[Pixels, Pixels]]) -> Evi
 
 def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
     """The better of the two, `a` being what is laid on the other."""
-    in_place = laid.shape == ground.shape and alignment.moved(tried.fit) <= REFRAMED
-    fit: Affine = alignment.HERE if in_place else tried.fit
+    is_framed_alike = alignment.moved(tried.fit) <= REFRAMED
+    in_place = is_framed_alike and laid.shape == ground.shape
+    fit: Affine = alignment.HERE if is_framed_alike else tried.fit
     laid, ground = np.ascontiguousarray(laid), np.ascontiguousarray(ground)
-    windows = damage.window(laid), damage.window(ground)
-    if better := detail.finer(laid, ground, fit):
-        return Evidence(better, "detail")
-    if lost := damage.worse(*windows, in_place=in_place):
+    one, other = damage.window(laid), damage.window(ground)
+    lead = detail.finer(laid, ground, fit)
+    if lead and (lead.is_plain or _is_sound(*((one, other) if lead.name == "a" else (other, one)))):
+        return Evidence(lead.name, "detail")
+    if lost := damage.worse(one, other, in_place=in_place):
         return Evidence(OTHER[lost[0]], lost[1])
     return NONE
+
+
+def _is_sound(finer: damage.Window, other: damage.Window) -> bool:
+    """Whether what seems to be detail is neither a JPEG's blocks nor a palette's dither."""
+    return finer.step <= other.step and (finer.count > damage.COLORS or other.count <= damage.COLORS)

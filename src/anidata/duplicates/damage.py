@@ -34,8 +34,9 @@ FOLLOWS = 0.995  # of pixels that have their color's one image
 CLIPPED = 0.01  # share of a picture
 VARIES = 5.0  # grey levels: standard deviation of what is clipped in the other
 MERGED = 0.05  # share of a picture that is flat, at least, to tell shades by
-SHADES, SHADED = 1.2, 3.0  # grey levels, standard deviation of shades; times the noise
-EVERYWHERE = 0.2  # share of a picture that is another color
+SHADES, SHADED = 0.7, 2.0  # grey levels, standard deviation of shades; times the noise
+EVERYWHERE = 0.3  # of what is drawn, that has another color
+GRAIN = 0.35  # grey levels of noise beyond which many colors are those of noise
 FLAT = 0.15  # share of a picture that is flat: less may be flat by chance
 HEARD = 0.05  # grey levels of noise on what is flat in the other
 LOUDER = 4.0  # times as much as the other way round
@@ -143,7 +144,6 @@ class Window:
         kernel = np.array([1, -2, 1], np.float32)
         return np.asarray(np.abs(cv2.sepFilter2D(self.luma, cv2.CV_32F, kernel, kernel)) / 6, np.float32)
 
-
     @cached_property
     def fine(self) -> Plane:
         """Luma without what is coarse."""
@@ -187,11 +187,18 @@ def _by_steps(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     if coarse.step < PLAINLY * fine.step or coarse.step == 0:
         return None
     code: Code = "blocks" if coarse.step > COARSE else "quality"
-    if in_place and fine.step > 0 and _explains(fine, coarse):
-        return OTHER[name], code
+    if in_place and a.rgb.shape == b.rgb.shape and fine.step > 0:
+        return _by_rounding(fine, coarse, name, code)
     if fine.step == 0 and _is_spoilt(fine, coarse) and not (in_place and _explains(coarse, fine)):
         return None
     return name, code
+
+
+def _by_rounding(fine: Window, coarse: Window, name: str, code: Code) -> tuple[str, Code] | None:
+    """Of two in steps the one that is the other, rounded; name: of the coarse one."""
+    if _explains(fine, coarse):
+        return OTHER[name], code
+    return (name, code) if _explains(coarse, fine) else None
 
 
 def _is_spoilt(clean: Window, stepped: Window) -> bool:
@@ -220,11 +227,12 @@ def _by_image(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     order = np.argsort(many.colors, kind="stable")
     colors, images = many.colors[order], few.colors[order]
     again = colors[1:] == colors[:-1]
-    if np.mean(few.colors != many.colors) < EVERYWHERE:  # drawn on, and no other picture
-        return None
+    drawn = ~(few.flat & many.flat)[::EVERY, ::EVERY].ravel()
+    if np.count_nonzero(drawn & (few.colors != many.colors)) < EVERYWHERE * max(1, np.count_nonzero(drawn)):
+        return None  # drawn on, and not another picture
     if np.count_nonzero(again) < FEWEST or np.mean(images[1:][again] == images[:-1][again]) < FOLLOWS:
         return None
-    if few.count <= COLORS and many.noise_on(few.flat) > HEARD and not _merges(few, many):
+    if few.count <= COLORS and many.noise_on(few.flat) > GRAIN and not _merges(few, many):
         return None
     if few.count <= COLORS < many.count:
         return name, "palette"
@@ -246,9 +254,14 @@ def _merges(few: Window, many: Window) -> bool:
     """Whether one has a single color where the other has shades, and not mere noise."""
     if few.flat.mean() < MERGED:
         return False
-    deep = cv2.erode(few.flat.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    off = cv2.blur(few.luma - many.luma, (5, 5))[deep]
-    return bool(off.size and off.std() > max(SHADES, SHADED * many.noise_on(few.flat)))
+    deep = (cv2.erode(few.flat.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)[::EVERY, ::EVERY].ravel()
+    if np.count_nonzero(deep) < FEWEST:
+        return False
+    _, color = np.unique(few.colors[deep], return_inverse=True)
+    tones = cv2.blur(many.luma, (5, 5))[::EVERY, ::EVERY].ravel()[deep]
+    usual = np.bincount(color, tones) / np.bincount(color)
+    shades = float((tones - usual[color]).std())
+    return shades > max(SHADES, SHADED * many.noise_on(few.flat))
 
 
 def _by_clipping(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
@@ -279,7 +292,10 @@ def _by_noise(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
         return _by_cleanness(a, b)
     on_a, on_b = b.noise_on(a.flat), a.noise_on(b.flat)
     flat_a, flat_b = float(a.flat.mean()), float(b.flat.mean())
-    for name, clean, noisy, noise, back, other in (("b", a, b, on_a, on_b, flat_b), ("a", b, a, on_b, on_a, flat_a)):
+    for name, clean, noisy, noise, back, other in (
+        ("b", a, b, on_a, on_b, flat_b),
+        ("a", b, a, on_b, on_a, flat_a),
+    ):
         share = float(clean.flat.mean())
         kept = np.count_nonzero(clean.flat & noisy.flat) / max(1, np.count_nonzero(noisy.flat))
         if noise < HEARD or noise < LOUDER * back:

@@ -52,6 +52,7 @@ class Lead(NamedTuple):
 
     name: str
     is_plain: bool = True
+    is_of_one_scale: bool = False
 
 
 def finer(a: Pixels, b: Pixels, fit: Affine) -> Lead | None:
@@ -81,7 +82,7 @@ def _crisper(a: Pixels, b: Pixels, matrix: Affine) -> Lead | None:
         return None
     for name, mine, others in (("a", one, other), ("b", other, one)):
         if mine.detail > MORE and mine.high > HIGH and mine.high > SOFTER * others.high:
-            return Lead(name, is_plain=False)
+            return Lead(name, is_plain=False, is_of_one_scale=True)
     return None
 
 
@@ -130,7 +131,8 @@ def _tile(a: Pixels, b: Pixels, matrix: Affine, scale: float) -> tuple[Plane, Af
     middle = matrix @ np.array([b.shape[1] / 2, b.shape[0] / 2, 1])
     side = round(min(MOST, SIDE * scale))
     x, y = (
-        max(0, min(round(float(m)) - side // 2, n - side)) for m, n in zip(middle, (width, height), strict=True)
+        max(0, min(round(float(m)) - side // 2, n - side))
+        for m, n in zip(middle, (width, height), strict=True)
     )
     tile = np.ascontiguousarray(a[y : y + side, x : x + side])
     back = cv2.invertAffineTransform(matrix)
@@ -140,7 +142,9 @@ def _tile(a: Pixels, b: Pixels, matrix: Affine, scale: float) -> tuple[Plane, Af
 
 def _around(b: Pixels, tile: Plane, back: Affine) -> tuple[Plane, Affine]:
     """Luma of what of b lies under the tile, and the way from the tile's pixels to its own."""
-    corners = back @ np.array([(0, 0, 1), (tile.shape[1], 0, 1), (0, tile.shape[0], 1), (*tile.shape[::-1], 1)]).T
+    corners = (
+        back @ np.array([(0, 0, 1), (tile.shape[1], 0, 1), (0, tile.shape[0], 1), (*tile.shape[::-1], 1)]).T
+    )
     (left, top), (right, bottom) = corners.min(axis=1) - MARGIN, corners.max(axis=1) + MARGIN
     x, y = max(0, int(left)), max(0, int(top))
     part = np.ascontiguousarray(b[y : max(y + 1, int(bottom)), x : max(x + 1, int(right))])

@@ -54,14 +54,19 @@ def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
     fit: Affine = alignment.HERE if is_framed_alike else tried.fit
     laid, ground = np.ascontiguousarray(laid), np.ascontiguousarray(ground)
     one, other = damage.window(laid), damage.window(ground)
-    lead = detail.finer(laid, ground, fit)
-    if lead and (lead.is_plain or _is_sound(*((one, other) if lead.name == "a" else (other, one)))):
-        return Evidence(lead.name, "detail")
+    if lead := detail.finer(laid, ground, fit):
+        finer, coarser = (one, other) if lead.name == "a" else (other, one)
+        if lead.is_plain or _is_sound(finer, coarser, lead.is_of_one_scale):
+            return Evidence(lead.name, "detail")
+        if not lead.is_of_one_scale:
+            return NONE
     if lost := damage.worse(one, other, in_place=in_place):
         return Evidence(OTHER[lost[0]], lost[1])
     return NONE
 
 
-def _is_sound(finer: damage.Window, other: damage.Window) -> bool:
-    """Whether what seems to be detail is neither a JPEG's blocks nor a palette's dither."""
-    return finer.step <= other.step and (finer.count > damage.COLORS or other.count <= damage.COLORS)
+def _is_sound(finer: damage.Window, other: damage.Window, is_of_one_scale: bool) -> bool:
+    """Whether what seems to be detail is neither a palette's dither nor, where it is larger, a JPEG's blocks."""
+    if finer.count <= damage.COLORS < other.count:
+        return False
+    return is_of_one_scale or finer.step <= other.step

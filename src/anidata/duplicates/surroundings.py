@@ -30,6 +30,7 @@ APART = 0.6  # likewise: less, and the wedges were put there
 GRAINY = 0.8  # of wedges that has one color: less, and something is drawn there
 ACROSS = 0.03  # of a side that is drawn across, where no side is a step
 GROUND = 0.55  # of a bar that has one color: the rest is lettering
+LONE = 0.055  # likewise of a bar on one side alone
 NARROW = 0.02  # of a picture: narrower, and it may be the edge of what is drawn
 LARGE = 0.5  # share of a picture that a frame leaves
 WEDGES = 0.004  # share of a picture that the corners must have
@@ -137,7 +138,9 @@ def _kind(sides: list[_Side], share: float) -> Around:
     if any(side.across > GOES_ON for side in sides):
         return Around("drawn" if len(stepping) < len(sides) else "unclear", len(sides))
     is_frame = len(stepping) == 4 and share > LARGE
-    if is_frame or all(side.plain > GROUND and side.width > NARROW for side in stepping):
+    if is_frame or all(
+        side.plain > GROUND and side.width > (NARROW if len(sides) > 1 else LONE) for side in stepping
+    ):
         return Around("added", len(sides))
     return Around("unclear", len(sides))
 

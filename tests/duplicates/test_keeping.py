@@ -292,7 +292,7 @@ def test_neither_the_order_of_ingest_nor_names_nor_times_change_who_is_kept(tmp_
     assert 0 < sum(not row["keep"] for row in json.loads(answers[0])) < 8
 
 
-# --- evidence, as the relations have it ----------------------------------------------------------------------
+# --- evidence, as the relations have it ---------------------------------------------------------------------
 
 
 def relations(work):

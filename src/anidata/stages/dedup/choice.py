@@ -20,10 +20,10 @@ class Choice:
 
     def __init__(self, field: Field, looks: int) -> None:
         self._field, self._looks = field, looks
-        self.kept = set[str]()
+        self.kept: set[str] = set()
         self.turned: dict[str, str] = {}
         self.heirs: dict[str, str] = {}
-        self.wanted = set[Pair]()  # what else has to be known; meanwhile what may be a copy is kept
+        self.wanted: set[Pair] = set()  # what else has to be known; meanwhile what may be a copy is kept
         left = field.order
         while left and not self.wanted:
             left = self._round(left)
@@ -35,7 +35,7 @@ class Choice:
         some = play(members, rivals, may_beat=field.may_beat, first=field.guess, looks=self._looks)
         self.want(some.wanted)
         stay = [*some.kept, *some.waiting]
-        kept = set[str]() if self.wanted else self._across(stay)
+        kept = set() if self.wanted else self._across(stay)
         if self.wanted:
             self.kept |= set(stay)
             return []
@@ -49,7 +49,8 @@ class Choice:
 
     def _rivals(self, members: Sequence[str]) -> Rivals:
         """The pairs of which only one stays, as they lie."""
-        field, rivals = self._field, {member: dict[str, Edge | None]() for member in members}
+        field = self._field
+        rivals: Rivals = {member: {} for member in members}
         for one in members:
             for other in field.links[one]:
                 if one < other and other in rivals:

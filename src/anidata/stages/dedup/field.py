@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from anidata.stages.dedup.standing import Picture, Verdict, Votes, rank
 from anidata.stages.dedup.tournament import Pair, ascending
 
 UNRELATED, FLIP, EXACT = "unrelated", "flip", "exact"
+LOST = "lost"  # in place of a relation that was asked for and isn't to be had now: it drops nobody
 
 
 class Link(TypedDict):
@@ -24,7 +25,6 @@ class Link(TypedDict):
     relation: str | None  # None: nobody has looked at it yet
     better: str | None  # `a` or `b`; None: pixels don't tell
     because: str | None  # what tells
-    is_lost: NotRequired[bool]  # it was asked for and is not to be had now: the two can't be opened
 
 
 Links = dict[str, dict[str, Link]]  # key → other key → link, both ways
@@ -101,15 +101,14 @@ class Field:
         return not self.is_broken(one) or self.is_broken(other)
 
     def relation(self, one: str, other: str) -> str | None:
-        """What two are to each other; what can't be had now drops nobody."""
-        link = self.links[one][other]
-        return UNRELATED if link.get("is_lost") else link["relation"]
+        return self.links[one][other]["relation"]
 
     def is_straight(self, one: str, other: str) -> bool | None:
         """Whether one is dropped for the other, or the reverse, as they lie; None: nobody has looked."""
-        relation = self.relation(one, other)
+        link = self.links[one][other]
+        relation = link["relation"]
         if relation is None:
-            return None if self.links[one][other]["mirrored"] != "yes" else False
+            return None if link["mirrored"] != "yes" else False
         return relation in self.drop and relation != FLIP
 
     def is_flip(self, one: str, other: str) -> bool:
@@ -162,6 +161,7 @@ class Field:
         return told is not None and told.winner == other and told.code in codes.DERIVED
 
 
-def _order(link: Link) -> tuple[bool, bool, int, str, str]:
+def _order(link: Link) -> tuple[int, int, str, str]:
     """Of several links between equal pixels the known, then the nearest to be had stands for all."""
-    return link["relation"] is None, "is_lost" in link, link["distance"], link["a"], link["b"]
+    known = {None: 1, LOST: 2}.get(link["relation"], 0)
+    return known, link["distance"], link["a"], link["b"]

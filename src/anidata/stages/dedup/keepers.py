@@ -16,9 +16,11 @@ from anidata.stages.dedup import standing
 from anidata.stages.dedup.choice import Choice
 from anidata.stages.dedup.codes import CIRCLE, OUTVOTED, SOUND
 from anidata.stages.dedup.decision import DUPLICATE
-from anidata.stages.dedup.field import EXACT, UNRELATED, Cluster, Field, Link, roots
+from anidata.stages.dedup.field import EXACT, LOST, UNRELATED, Cluster, Field, Link, roots
 from anidata.stages.dedup.standing import Picture
 from anidata.stages.dedup.tournament import Pair
+
+UNSEEN = (None, LOST)  # in place of relations: until they are known, what may be a copy passes for a variant
 
 
 class DedupRow(TypedDict):
@@ -84,7 +86,8 @@ def _kept_row(field: Field, kept: set[str], member: str) -> DedupRow:
         return _row(member, member, "keeper")
     first = min(like, key=place.__getitem__)
     why = standing.straight(field.pictures[first], field.pictures[member], None).code
-    return _row(member, first, links[first]["relation"] or "variant", links[first]["distance"], why)
+    relation, distance = links[first]["relation"], links[first]["distance"]
+    return _row(member, first, "variant" if relation in UNSEEN else str(relation), distance, why)
 
 
 def _keeper(field: Field, kept: set[str], member: str) -> tuple[str, list[str]]:
@@ -92,7 +95,9 @@ def _keeper(field: Field, kept: set[str], member: str) -> tuple[str, list[str]]:
 
     And who would be nearer, if it is one.
     """
-    near = sorted(kept.intersection(field.links[member]), key=partial(_nearness, field, member))
+    near = [other for other in field.links[member] if other in kept]
+    if len(near) > 1:
+        near.sort(key=partial(_nearness, field, member))
     keeper = next(k for k in near if field.is_copy(member, k))
     return keeper, [k for k in near[: near.index(keeper)] if field.relation(member, k) is None]
 
@@ -174,7 +179,7 @@ def _labels(cluster: Cluster, *, complete: bool) -> dict[str, str]:
     ends = [
         (index[a], index[b])
         for a, b, link in _links(cluster)
-        if link["relation"] != UNRELATED and not (complete and _is_unknown(link))
+        if link["relation"] != UNRELATED and not (complete and link["relation"] is None)
     ]
     return {key: keys[root] for key, root in zip(keys, roots(len(keys), ends), strict=True)}
 
@@ -185,8 +190,4 @@ def _links(cluster: Cluster) -> Iterator[tuple[str, str, Link]]:
 
 def _unknown(cluster: Cluster) -> Iterator[Pair]:
     """The pairs that nobody has looked at."""
-    return ((a, b) for a, b, link in _links(cluster) if _is_unknown(link))
-
-
-def _is_unknown(link: Link) -> bool:
-    return link["relation"] is None and "is_lost" not in link
+    return ((a, b) for a, b, link in _links(cluster) if link["relation"] is None)

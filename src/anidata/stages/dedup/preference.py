@@ -13,6 +13,7 @@ from anidata.fetch.patterns import LONGEST, STARS, Pattern
 from anidata.storage import decode, readable
 
 MOST = 100  # patterns: one that matches nothing is held against each sighting
+MARKS = 3  # characters that are put around a pattern
 EXAMPLE = 'such as prefer = ["originals/*", "gallery:danbooru.donmai.us/*"]'
 
 
@@ -33,9 +34,9 @@ def check(patterns: Sequence[str]) -> None:
         raise RecipeError(f"[dedup] prefer: {len(patterns):,} patterns; the limit is {MOST:,}.")
     for text in patterns:
         _, path = _parted(text)
-        if len(text) > LONGEST or text.count("*") >= STARS:
+        if len(text) > LONGEST - MARKS or text.count("*") >= STARS:
             raise RecipeError(
-                f"[dedup] prefer: '{text[:60]}…' is longer than {LONGEST:,} characters, "
+                f"[dedup] prefer: '{text[:60]}…' is longer than {LONGEST - MARKS:,} characters, "
                 f"or has {STARS} stars or more."
             )
         if not path or path.startswith("/"):

@@ -1,10 +1,10 @@
 """Settling: decide on clusters, and have the relations looked at that a decision takes."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from anidata.stages.dedup import keepers
-from anidata.stages.dedup.field import EXACT, Cluster, Link
+from anidata.stages.dedup.field import EXACT, LOST, Cluster, Link
 from anidata.stages.dedup.keepers import DedupRow
 from anidata.stages.dedup.tournament import Pair
 
@@ -33,34 +33,34 @@ def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> 
     """
     rows: list[DedupRow] = []
     waiting, rounds, relations, undecided = 0, 0, frozenset(drop), list(clusters)
+    is_short = False
     while undecided:
         looks = 1 << max(0, rounds - SPARING + 1)
         decisions = [(cluster, keepers.decide(cluster, relations, looks=looks)) for cluster in undecided]
         wanted = [cluster.links[a][b] for cluster, decision in decisions for a, b in sorted(decision.wanted)]
         if wanted:
-            _note(wanted, verify(wanted))
+            is_short |= _note(wanted, verify(wanted))
         for cluster, decision in decisions:
             if not decision.wanted:
                 rows += decision.rows
-                waiting += sum(_lost(cluster, decision.rows))
+                waiting += _lost(cluster, decision.rows) if is_short else 0
         undecided, rounds = [cluster for cluster, decision in decisions if decision.wanted], rounds + 1
     return rows, waiting
 
 
-def _note(links: Sequence[Link], given: dict[Pair, Seen]) -> None:
-    """Write into links what could be told, and that nothing could."""
+def _note(links: Sequence[Link], given: dict[Pair, Seen]) -> bool:
+    """Write into links what could be told; whether some could not."""
     for link in links:
         seen = given.get((link["a"], link["b"]))
         if seen is None:
-            link["is_lost"] = True
+            link["relation"] = LOST
         else:
             link["relation"], link["better"], link["because"] = seen
+    return len(given) < len(links)
 
 
-def _lost(cluster: Cluster, rows: Sequence[DedupRow]) -> Iterator[bool]:
-    """For each pair whether it wasn't to be had and may matter: both stay, or their equals do."""
+def _lost(cluster: Cluster, rows: Sequence[DedupRow]) -> int:
+    """Pairs that weren't to be had and may matter: both stay, or their equals do."""
     stay = {row["key"] for row in rows if not row["reasons"] or row["relation"] == EXACT}
-    for one, near in cluster.links.items():
-        for other, link in near.items():
-            if one < other:
-                yield "is_lost" in link and one in stay and other in stay
+    near = ((a, b, link) for a, links in cluster.links.items() for b, link in links.items() if a < b)
+    return sum(link["relation"] == LOST and a in stay and b in stay for a, b, link in near)

@@ -71,7 +71,9 @@ def across(a: Picture, b: Picture, told: Verdict | None, votes: Votes) -> Verdic
 
 
 def _sound(a: Picture, b: Picture) -> Verdict | None:
-    return _less(a, b, (a["broken"] > 0, b["broken"] > 0), SOUND)
+    if (a["broken"] > 0) == (b["broken"] > 0):
+        return None
+    return Verdict(b["key"] if a["broken"] else a["key"], SOUND)
 
 
 def _less(a: Picture, b: Picture, values: tuple[float, float], code: str) -> Verdict | None:

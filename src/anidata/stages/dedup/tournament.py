@@ -62,7 +62,8 @@ class _Game:
 
     def __init__(self, members: Sequence[str], rivals: Rivals, may_beat: Callable[[str, str], bool]) -> None:
         self._rivals, self._rank = rivals, {m: n for n, m in enumerate(members)}
-        self.undecided, self.kept = set(members), set[str]()
+        self.undecided = set(members)
+        self.kept: set[str] = set()
         # Member → others not dropped that beat it, or may.
         self._blockers = {m: set(self._blocking(m, may_beat)) for m in members}
         self._ready = [m for m in members if not self._blockers[m]]
@@ -74,7 +75,7 @@ class _Game:
 
     def run(self) -> None:
         """Decide on all that can be decided."""
-        while self._ready or self._undo_circles():
+        while self._ready or (self.undecided and self._undo_circles()):
             while self._ready:
                 member = self._ready.pop()
                 if member in self.undecided:
@@ -200,8 +201,11 @@ def circles(beaten_by: Mapping[str, Sequence[str]]) -> list[set[str]]:
 
     Source: Tarjan 1972, without recursion.
     """
-    low, stack, groups = dict[str, int](), list[str](), list[set[str]]()
-    number, closed = dict[str, int](), set[str]()
+    low: dict[str, int] = {}
+    number: dict[str, int] = {}
+    stack: list[str] = []
+    groups: list[set[str]] = []
+    closed: set[str] = set()
     for start in beaten_by:
         path = [(start, iter(beaten_by[start]))] if start not in number else []
         while path:
@@ -226,7 +230,7 @@ def circles(beaten_by: Mapping[str, Sequence[str]]) -> list[set[str]]:
 
 def _taken_off(stack: list[str], last: str) -> set[str]:
     """What lies on a stack down to a member, and no longer does."""
-    group = set[str]()
+    group: set[str] = set()
     while last not in group:
         group.add(stack.pop())
     return group

@@ -87,6 +87,13 @@ def test_where_pixels_tell_nothing_prefer_does_then_provenance_then_the_key(best
     assert outcome(decided([picture("a"), picture("b")], [link("a", "b")])["b"]) == ("a", "reencoded", "key")
 
 
+def test_every_code_has_words_and_a_rank_among_all_that_may_decide():
+    assert {code for some in codes.ACROSS for code in some} | {codes.CIRCLE} == set(codes.WORDS)
+    assert {code for some in codes.STRAIGHT for code in some} < set(codes.WORDS)
+    assert codes.words("a later version's") == "a later version's"
+    assert codes.words(None) == ""
+
+
 def test_size_bytes_and_format_decide_nothing():
     rows = decided([picture("a", area=1), picture("b", area=10_000)], [link("a", "b", "crop")])
     assert outcome(rows["b"]) == ("a", "crop", "key")

@@ -139,10 +139,10 @@ class Field:
         """Whether one may be dropped for a keeper: it is a copy, and no evidence calls it the better."""
         if not self.may_beat(keeper, one) or not self.is_copy(one, keeper):
             return False
-        told = self.told(one, keeper)
-        if told is None or told.winner == keeper:
+        evidence = self.told(one, keeper)
+        if evidence is None or evidence.winner == keeper:
             return True
-        return self.is_flip(one, keeper) and told.code in codes.OUTVOTED
+        return self.is_flip(one, keeper) and evidence.code in codes.OUTVOTED
 
     def pair(self, one: str, other: str) -> Pair:
         """The candidate pair that stands for two."""
@@ -157,8 +157,8 @@ class Field:
         return len(own | mine), len({self.pictures[other]["pixels"] for other in near} | mine)
 
     def _is_derived(self, one: str, other: str) -> bool:
-        told = self.told(one, other)
-        return told is not None and told.winner == other and told.code in codes.DERIVED
+        evidence = self.told(one, other)
+        return evidence is not None and evidence.winner == other and evidence.code in codes.DERIVED
 
 
 def _order(link: Link) -> tuple[int, int, str, str]:

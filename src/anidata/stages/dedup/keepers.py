@@ -79,12 +79,12 @@ def _rows(field: Field, choice: Choice) -> list[DedupRow]:
 
 def _kept_row(field: Field, kept: set[str], member: str) -> DedupRow:
     """The row of a picture that stays: what it is to the first of those that are like it."""
-    links, place = field.links[member], field.place
-    before = [o for o in links if o in kept and place[o] < place[member]]
+    links, nth = field.links[member], field.place
+    before = [o for o in links if o in kept and nth[o] < nth[member]]
     like = [o for o in before if links[o]["relation"] != UNRELATED]
     if not like:
         return _row(member, member, "keeper")
-    first = min(like, key=place.__getitem__)
+    first = min(like, key=nth.__getitem__)
     why = standing.straight(field.pictures[first], field.pictures[member], None).code
     relation, distance = links[first]["relation"], links[first]["distance"]
     return _row(member, first, "variant" if relation in UNSEEN else str(relation), distance, why)
@@ -124,9 +124,9 @@ def _why(field: Field, choice: Choice, member: str, keeper: str) -> str:
         return verdict.code if verdict.winner == keeper else CIRCLE
     if field.is_broken(member) and not field.is_broken(keeper):
         return SOUND
-    told = field.told(member, keeper)
-    if told and told.winner == keeper and told.code not in OUTVOTED:
-        return told.code
+    evidence = field.told(member, keeper)
+    if evidence and evidence.winner == keeper and evidence.code not in OUTVOTED:
+        return evidence.code
     return choice.turned.get(member) or choice.turned.get(choice.heirs.get(member, ""), CIRCLE)
 
 

@@ -43,9 +43,9 @@ def rank(picture: Picture) -> tuple[bool, int, int, str]:
     return (picture["broken"] > 0, picture["preferred"], picture["unnamed"], picture["key"])
 
 
-def straight(a: Picture, b: Picture, told: Verdict | None) -> Verdict:
-    """Which of two that show the same way round stays. told: what their pixels tell."""
-    return _sound(a, b) or told or _by_origin(a, b)
+def straight(a: Picture, b: Picture, evidence: Verdict | None) -> Verdict:
+    """Which of two that show the same way round stays. evidence: what their pixels tell."""
+    return _sound(a, b) or evidence or _by_origin(a, b)
 
 
 def _by_origin(a: Picture, b: Picture) -> Verdict:
@@ -53,9 +53,9 @@ def _by_origin(a: Picture, b: Picture) -> Verdict:
     return _less(a, b, preferred, PREFER) or _less(a, b, unnamed, PROVENANCE) or _by_key(a, b)
 
 
-def across(a: Picture, b: Picture, told: Verdict | None, votes: Votes) -> Verdict:
+def across(a: Picture, b: Picture, evidence: Verdict | None, votes: Votes) -> Verdict:
     """Which of two mirror images stays."""
-    strong = told if told and told.code not in codes.OUTVOTED else None
+    strong = evidence if evidence and evidence.code not in codes.OUTVOTED else None
     preferred, unnamed = (a["preferred"], b["preferred"]), (a["unnamed"], b["unnamed"])
     return (
         _sound(a, b)
@@ -64,7 +64,7 @@ def across(a: Picture, b: Picture, told: Verdict | None, votes: Votes) -> Verdic
         or _more(a, b, votes.copies, SIDE)
         or _less(a, b, preferred, PREFER)
         or _less(a, b, (_date(a), _date(b)), DATE)
-        or told
+        or evidence
         or _less(a, b, unnamed, PROVENANCE)
         or _by_key(a, b)
     )

@@ -453,3 +453,19 @@ def test_two_crowds_of_mirror_images_take_a_few_looks_each():
     )
     assert [row["key"] for row in rows if not row["reasons"]] == ["a00"]
     assert len(asked) <= 2 * 80
+
+
+def test_a_guess_that_misleads_costs_a_few_looks_each_and_changes_nothing():
+    """Of 100 copies each smaller one is the better."""
+    names = [f"{n * 37 % 101:03d}" for n in range(1, 101)]
+    best = {name: n for n, name in enumerate(names)}
+    links = [
+        link(a, b, better=min(a, b, key=best.__getitem__), because="detail")
+        for n, a in enumerate(names)
+        for b in names[n + 1 :]
+    ]
+    asked = []
+    pictures = sorted((picture(name, area=1 + best[name]) for name in names), key=lambda one: one["key"])
+    rows, _ = settle(clusters(pictures, unlooked(links)), DROP, answering(links, asked))
+    assert [row["key"] for row in rows if not row["reasons"]] == [names[0]]
+    assert len(asked) < 12 * len(names)

@@ -1,6 +1,7 @@
 """Who stays of a cluster: those that show the same way round are matched first, then mirror images."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from anidata.stages.dedup import codes
 from anidata.stages.dedup.field import Field
@@ -32,7 +33,7 @@ class Choice:
     def _round(self, members: Sequence[str]) -> list[str]:
         """Decide on pictures; who is left has lost its keeper, and is a copy of none that stays."""
         field, rivals = self._field, self._rivals(members)
-        some = play(members, rivals, may_beat=field.may_beat, first=field.guess, looks=self._looks)
+        some = play(members, rivals, may_beat=field.may_beat, first=self._first(), looks=self._looks)
         self.want(some.wanted)
         stay = [*some.kept, *some.waiting]
         kept = set() if self.wanted else self._across(stay)
@@ -43,6 +44,13 @@ class Choice:
         if len(kept) == len(stay):
             return []
         return [m for m in some.dropped if not self._falls(m, rivals[m], set(stay), kept)]
+
+    def _first(self) -> Sequence[str]:
+        """Who probably stays: by area; where that has misled, every other one by rank, which is chance."""
+        if self._looks == 1:
+            return self._field.guess
+        both = zip(self._field.guess, self._field.order, strict=True)
+        return list(dict.fromkeys(chain.from_iterable(both)))
 
     def want(self, wanted: Iterable[Pair]) -> None:
         self.wanted |= {self._field.pair(a, b) for a, b in wanted}

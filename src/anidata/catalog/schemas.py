@@ -93,15 +93,15 @@ CODES = [
 ]
 # windows.CODE, one behind the other; in no view, for it tells nobody anything.
 WINDOWS = ("windows", pa.binary())
-RELATIONS = pa.schema(
-    [
-        ("a", pa.string()),
-        ("b", pa.string()),
-        ("mirrored", pa.string()),
-        ("relation", pa.string()),
-    ]
-)
-EDGES = RELATIONS.append(pa.field("distance", pa.int32()))
+_MET = [
+    ("a", pa.string()),
+    ("b", pa.string()),
+    ("mirrored", pa.string()),
+    ("relation", pa.string()),
+]
+EDGES = pa.schema([*_MET, ("distance", pa.int32())])
+# better: `a` or `b`, the one nearer to what the artist made, because: the evidence; null where pixels don't tell
+RELATIONS = pa.schema([*_MET, ("better", pa.string()), ("because", pa.string())])
 PAIRS = pa.schema(
     [
         ("key", pa.string()),

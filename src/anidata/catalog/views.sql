@@ -66,9 +66,9 @@ CREATE VIEW _related AS FROM _dedup WHERE relation <> 'single';
 CREATE VIEW _joined AS
     SELECT key FROM _seen SEMI JOIN (SELECT a AS key FROM _edges UNION ALL SELECT b FROM _edges) USING (key) WHERE error IS NULL;
 
--- candidate pairs of readable pictures with their relation; null: not known yet
+-- candidate pairs of readable pictures with their relation; null: not known yet; and which is the better by what evidence
 CREATE VIEW _links AS
-    SELECT e.a, e.b, e.mirrored, e.distance, coalesce(e.relation, r.relation) AS relation
+    SELECT e.a, e.b, e.mirrored, e.distance, coalesce(e.relation, r.relation) AS relation, r.better, r.because
     FROM _edges e LEFT JOIN (SELECT DISTINCT ON (a, b, mirrored) * FROM _relations) r
         ON e.a = r.a AND e.b = r.b AND e.mirrored = r.mirrored
     WHERE e.a IN (FROM _joined) AND e.b IN (FROM _joined);
@@ -79,13 +79,13 @@ CREATE VIEW _decided AS
         coalesce(i.message, c.message) AS message, $columns,
         _keep(i.error, c.key, u.key, i.key) AS keep, _why(i.error, c.key, c.reasons, u.key, i.key) AS reasons,
         _linked(d.key, d.cluster, a.key, i.key, i.key) AS cluster, _linked(d.key, d.keeper, a.key, i.key, i.key) AS keeper,
-        _linked(d.key, d.relation, a.key, i.key, 'single') AS relation, d.distance $more_values
+        _linked(d.key, d.relation, a.key, i.key, 'single') AS relation, d.distance, d.why $more_values
     FROM _seen i LEFT JOIN _rejected c ON i.key = c.key LEFT JOIN _undecided u ON i.key = u.key
         LEFT JOIN _related d ON i.key = d.key LEFT JOIN _unjoined a ON i.key = a.key $more_of_pictures;
 
 CREATE VIEW images AS
     SELECT key, status, error, message, sightings, file, source, url, license, artist, rating, tags, caption, $columns,
-        keep, reasons, cluster, keeper, relation, distance, split, shard $more_names
+        keep, reasons, cluster, keeper, relation, distance, why, split, shard $more_names
     FROM _decided JOIN _merged USING (key)
         LEFT JOIN (SELECT key, split FROM _splits) USING (key) LEFT JOIN (SELECT key, shard FROM _samples) USING (key);
 
@@ -98,7 +98,7 @@ CREATE VIEW _told AS
         CASE WHEN r.error IS NOT NULL THEN false ELSE _keep(i.error, c.key, u.key, i.key) END AS keep,
         CASE WHEN r.error IS NOT NULL THEN ['failed'] ELSE _why(i.error, c.key, c.reasons, u.key, i.key) END AS reasons,
         _linked(d.key, d.cluster, a.key, i.key, r.key) AS cluster, _linked(d.key, d.keeper, a.key, i.key, r.key) AS keeper,
-        _linked(d.key, d.relation, a.key, i.key, 'single') AS relation, d.distance $more_values
+        _linked(d.key, d.relation, a.key, i.key, 'single') AS relation, d.distance, d.why $more_values
     FROM _sightings r LEFT JOIN _distinct i ON r.key = i.key LEFT JOIN _rejected c ON r.key = c.key
         LEFT JOIN _undecided u ON r.key = u.key LEFT JOIN _related d ON r.key = d.key LEFT JOIN _unjoined a ON r.key = a.key
         $more_of_sightings;

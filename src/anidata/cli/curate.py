@@ -184,6 +184,7 @@ def _weigh(
     from anidata import pipeline
     from anidata.reports import terminal
     from anidata.stages.clean import explain as explaining
+    from anidata.stages.dedup import explain as keeping
     from anidata.workspace import open_workspace
 
     workspace = open_workspace(work)
@@ -191,8 +192,10 @@ def _weigh(
         chosen = pipeline.resolve(workspace, recipe, settings or (), reset=reset)
         job = pipeline.job(workspace, chosen, engine)
         rules = explaining.explain(job, explain) if explain else {}
+        fates = keeping.explain(workspace, list(rules))
         costs = explaining.sweep(job, sweep) if sweep else []
-    show(explaining.to_json(rules, costs), as_json, lambda: terminal.show_weighed(rules, costs))
+    answers = explaining.to_json(rules, costs) | keeping.to_json(fates)
+    show(answers, as_json, lambda: terminal.show_weighed(rules, fates, costs))
 
 
 @app.command()

@@ -17,7 +17,7 @@ from anidata.duplicates import alignment
 from anidata.duplicates.alignment import LIGHTNESS, LIKENESS, Affine, Lab, Mask, Pixels, View
 from anidata.imaging import fit as fitting
 
-VERSION = 5  # raised when the same two pictures would get another relation, by retouch too
+VERSION = 6  # raised when the same two pictures would get another relation, by retouch too
 # L* of 100: 99 of 100 copies stay below 10.4; other expressions begin at 19,
 # one (a mouth of a single line) is 8.4.
 SPOT = 11.5
@@ -95,40 +95,55 @@ def relation(a: View, b: View, flipped: bool = False) -> Relation:
     variant: something drawn differs.
     unrelated: no more alike than any two drawings.
     """
-    if (b.rgb.shape, b.rgb.tobytes()) < (a.rgb.shape, a.rgb.tobytes()):  # the same whichever is named first
-        a, b = b, a
-    a, b = alignment.matched(a, b.mirrored if flipped else b)
-    alike = []
-    for one in _tries(a, b):
-        if one.left.is_copy:
-            return _kind_of_copy(one, flipped)
-        if one.left.likeness >= LIKENESS:
-            alike.append(one)
-    if not any(alignment.likeness(one.laid, one.ground, one.fit, CLOSE) >= LIKENESS for one in alike):
-        return "unrelated"
-    most_alike = max(alike, key=lambda one: one.left.likeness)
-    return "recolor" if most_alike.left.is_recolored else "variant"
+    return related(a, b, flipped).relation
 
 
-class _Try(NamedTuple):
+class Try(NamedTuple):
     """One of two matched pictures laid on the other, and what is left."""
 
     laid: View
     ground: View
-    fit: Affine
+    fit: Affine  # places in the ground → places in what is laid on it
     left: Difference
 
 
-def _kind_of_copy(one: _Try, flipped: bool) -> Relation:
+class Related(NamedTuple):
+    """A relation, and of a dropped one the try that tells it."""
+
+    relation: Relation
+    tried: Try | None = None
+    is_a_laid: bool = True  # whether it is the first named that is laid on the other
+    is_b_mirrored: bool = True  # of a flip: whether the second named is seen mirrored, or the first
+
+
+def related(a: View, b: View, flipped: bool = False) -> Related:
+    """The relation as `relation` has it, and what it was told by: the same whichever is named first."""
+    swapped = (b.rgb.shape, b.rgb.tobytes()) < (a.rgb.shape, a.rgb.tobytes())
+    first, second = (b, a) if swapped else (a, b)
+    first, second = alignment.matched(first, second.mirrored if flipped else second)
+    alike = []
+    for one in _tries(first, second):
+        if one.left.is_copy:
+            is_a_laid = (one.laid is first) != swapped
+            return Related(_kind_of_copy(one, flipped), one, is_a_laid, not swapped)
+        if one.left.likeness >= LIKENESS:
+            alike.append(one)
+    if not any(alignment.likeness(one.laid, one.ground, one.fit, CLOSE) >= LIKENESS for one in alike):
+        return Related("unrelated")
+    most_alike = max(alike, key=lambda one: one.left.likeness)
+    return Related("recolor" if most_alike.left.is_recolored else "variant")
+
+
+def _kind_of_copy(one: Try, flipped: bool) -> Relation:
     if flipped:
         return "flip"
     return "crop" if alignment.moved(one.fit) > REFRAMED and not _is_framed(one) else "reencoded"
 
 
-def _tries(a: View, b: View) -> Iterator[_Try]:
+def _tries(a: View, b: View) -> Iterator[Try]:
     """Yield the two as they lie, then aligned, either on the other: first on the one with borders."""
     here = difference(a, b, alignment.HERE)
-    yield _Try(a, b, alignment.HERE, here)
+    yield Try(a, b, alignment.HERE, here)
     if here.tint > TINT and here.likeness > IN_PLACE:
         return
     coarse = alignment.coarse_fit(a, b)
@@ -139,12 +154,12 @@ def _tries(a: View, b: View) -> Iterator[_Try]:
         moved, left = alignment.moved(fit), here
         if moved > 0:
             left = difference(one, ground, fit)
-            yield _Try(one, ground, fit, left)
+            yield Try(one, ground, fit, left)
         if moved <= REFRAMED and here.likeness >= LIKENESS and left.spot > PLAINLY * SPOT:
             return  # frame on frame, whichever is the ground
 
 
-def _is_framed(one: _Try) -> bool:
+def _is_framed(one: Try) -> bool:
     """Whether one of the two is the other in a thin plain border, equal on all four sides."""
     is_ground = np.linalg.det(one.fit[:, :2]) > 1
     outer, fit = (one.ground.rgb, alignment.inverse(one.fit)) if is_ground else (one.laid.rgb, one.fit)

@@ -57,7 +57,7 @@ SELECT * FROM (
 WHERE n <= {OF_ONE_REASON} ORDER BY n, why LIMIT {REJECTED}
 """
 LINKED = f"""
-SELECT key, file, cluster, relation, distance, keep
+SELECT key, file, cluster, relation, distance, why, keep
 FROM _merged JOIN (
     FROM _decided JOIN (
         SELECT cluster FROM _related GROUP BY cluster HAVING count(*) > 1 ORDER BY cluster LIMIT {CLUSTERS}
@@ -88,7 +88,7 @@ def sections(workspace: Workspace, views: Catalog) -> list[Section]:
         Section(
             "Duplicates",
             _clusters(workspace, views),
-            "the keeper first; copies are dropped (red), other drawings stay (blue)",
+            "the keeper first; copies are dropped (red), other drawings stay (blue); what says so",
             columns=6,
             max_rows=CLUSTERS,
         ),
@@ -124,7 +124,8 @@ def _clusters(workspace: Workspace, views: Catalog) -> list[list[Cell]]:
 def _member(picture: np.ndarray | None, row: Row) -> Cell:
     kept: sheet_layout.Tone = "kept" if row["keep"] else "dropped"
     tone: sheet_layout.Tone = "keeper" if row["relation"] == "keeper" else kept
-    detail = "" if row["distance"] is None else f"{row['distance']} bits"
+    bits = None if row["distance"] is None else f"{row['distance']} bits"
+    detail = ", ".join(word for word in (bits, row["why"]) if word)
     return Cell(picture, note=row["file"], caption=row["relation"], detail=detail, tone=tone)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from anidata.reports.find import Answer, Neighbor
     from anidata.reports.status import Status
     from anidata.stages.clean.explain import Cost, Weighed
+    from anidata.stages.dedup.explain import Fate
 
 FATES = {None: "", True: "kept", False: "dropped"}  # by `keep`
 
@@ -114,10 +115,14 @@ def show_audit(report: "Report") -> None:
     console.print("sound" if report.sound else "not sound")
 
 
-def show_weighed(rules: "Mapping[str, list[Weighed]]", costs: "Sequence[Cost]") -> None:
-    """Pictures against clean's rules; what a rule's other thresholds would cost."""
+def show_weighed(
+    rules: "Mapping[str, list[Weighed]]", fates: "Mapping[str, Fate]", costs: "Sequence[Cost]"
+) -> None:
+    """Pictures against clean's rules, and whose copies they are; what other thresholds would cost."""
     for key, rows in rules.items():
         VisibleConsole().print(_weighed_table(key, rows))
+        if key in fates:
+            out(fates[key].words)
     if costs:
         VisibleConsole().print(_costs_table(costs))
 
@@ -128,7 +133,8 @@ def _weighed_table(key: str, rows: "Sequence[Weighed]") -> Table:
     table = Table(*columns, box=None, pad_edge=False, title=key, title_justify="left")
     for row in rows:
         value = "" if row.value is None else f"{row.value:.4g}"
-        outcome = f"{row.verdict} by {row.margin:.0%}" if row.margin else row.verdict
+        verdict = "met" if row.verdict == "kept" else row.verdict  # the rule is: the picture may yet go
+        outcome = f"{verdict} by {row.margin:.0%}" if row.margin else verdict
         table.add_row(row.rule, value, row.setting, f"{row.threshold:g}", outcome)
     return table
 

@@ -30,7 +30,7 @@ NEAREST = """
 WITH broken AS (
     SELECT *, CASE WHEN false THEN -1 $rules ELSE -1 END AS rule
     FROM (
-        SELECT *, reasons[1] AS why FROM _decided
+        SELECT *, reasons[1] AS gravest FROM _decided
         WHERE status = 'ok' AND keep = false AND reasons[1] <> 'duplicate'
     )
 ),
@@ -39,11 +39,11 @@ valued AS (
         CASE rule WHEN -1 THEN NULL::DOUBLE $limits END AS l
     FROM broken
 )
-SELECT why, unnest(min({
+SELECT gravest, unnest(min({
     copy: list_contains(reasons, 'duplicate'), away: coalesce(abs(v - l), 0), key: key, value: v,
     also: reasons[2:], message: message
 }, $most)) AS shown
-FROM valued GROUP BY why
+FROM valued GROUP BY gravest
 """
 FAILED = """
 SELECT error, unnest(min({record: record, file: file, message: message}, $most)) AS shown FROM _told
@@ -56,7 +56,7 @@ FROM _decided WHERE relation <> 'single' GROUP BY cluster
 ORDER BY doubtful DESC, max(distance) DESC NULLS LAST, n DESC, cluster LIMIT $most
 """
 MEMBERS = f"""
-SELECT key, cluster, keeper, relation, distance, keep, reasons,
+SELECT key, cluster, keeper, relation, distance, why, keep, reasons,
     coalesce(keep AND relation IN {DOUBTFUL}, false) AS doubtful
 FROM _decided SEMI JOIN _chosen USING (cluster) WHERE keeper <> key
 QUALIFY row_number() OVER (PARTITION BY cluster ORDER BY doubtful DESC, distance DESC, key) <= $most
@@ -100,6 +100,7 @@ class Member(TypedDict):
     keeper: str
     relation: str
     distance: int | None  # bits
+    why: str | None  # its keeper stands before it: a code
     keep: bool | None
     reasons: list[str]
     doubtful: bool
@@ -221,14 +222,14 @@ def _reasons(views: Catalog, counts: Funnel, rules: Sequence[Threshold], most: i
     rows = _asked(
         views,
         NEAREST,
-        rules=" ".join(f"WHEN why = '{r.reason}' AND {r.broken} THEN {n}" for n, r in numbered),
+        rules=" ".join(f"WHEN gravest = '{r.reason}' AND {r.broken} THEN {n}" for n, r in numbered),
         values=" ".join(f"WHEN {n} THEN ({r.value})::DOUBLE" for n, r in numbered),
         limits=" ".join(f"WHEN {n} THEN {r.limit!r}" for n, r in numbered),
         most=most,
     )
     near: dict[str, list[Rejected]] = {}
     for row in rows:
-        near.setdefault(row["why"], []).append(row["shown"])
+        near.setdefault(row["gravest"], []).append(row["shown"])
     reasons = []
     for name, count in by_size(counts.rejected):
         given_by = [rule for rule in rules if rule.reason == name]

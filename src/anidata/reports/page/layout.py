@@ -18,6 +18,7 @@ from anidata.reports.page.choice import Choice, File, by_size
 from anidata.reports.page.heat import HOTTEST
 from anidata.reports.page.histograms import Histogram
 from anidata.reports.page.thumbnails import Opened, Thumbnail
+from anidata.stages.dedup import codes
 
 FOLDER = Path(__file__).parent
 LONGEST = 200  # characters of a text from elsewhere: what is longer loses its middle
@@ -200,6 +201,7 @@ def _environment() -> jinja2.Environment:
         "plain": plain,
         "uri": data_uri,
         "shape": shape,
+        "because": codes.words,
     }
     environment.globals |= {"bars": bars, "at": at, "ticks": histograms.ticks}
     return environment

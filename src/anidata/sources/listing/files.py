@@ -17,6 +17,7 @@ from anidata.sources.listing.sidecars import (
     Notes,
     clean,
     digest_of,
+    extra_of,
 )
 from anidata.storage import Reference, encode, read, readable
 
@@ -219,5 +220,6 @@ def _record(
         message=file.message or message,
         stamp=f"{file.stamp}-{digest_of(notes, line and line.stamp)}" if has_more else file.stamp,
         line=line.at if line else None,
+        extra=extra_of({"date": notes.stated}),
         **notes.fields(),
     )

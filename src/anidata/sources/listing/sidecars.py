@@ -9,10 +9,11 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
+from anidata.sources.listing import dates
 from anidata.tar import untrusted
 from anidata.tar.untrusted import LONGEST_TEXT, MOST_EXTRA, MOST_TAGS
 
@@ -52,14 +53,16 @@ class Notes:
     tags: tuple[str, ...] = ()
     url: str | None = None
     caption: str | None = None
+    # The date that is stated, as it is written. It goes into `extra`; stamps written down don't know of it.
+    stated: str | None = field(default=None, repr=False)
 
     def over(self, other: "Notes") -> "Notes":
         """These notes, and the other's where these say nothing."""
-        return Notes(**{name: value or getattr(other, name) for name, value in self.fields().items()})
+        return Notes(**{name: getattr(self, name) or getattr(other, name) for name in self.__slots__})
 
     def fields(self) -> dict[str, Any]:
         """The notes by name, as a Record has them."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in self.__slots__ if name != "stated"}
 
 
 def digest_of(*values: object) -> str:
@@ -126,6 +129,7 @@ def from_fields(fields: Mapping[str, Any]) -> Notes:
         tags=_few(_tags(fields)),
         url=_first(fields, URL),
         caption=_first(fields, CAPTION),
+        stated=dates.stated(fields),
     )
 
 

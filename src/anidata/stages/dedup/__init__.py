@@ -12,5 +12,6 @@ __getattr__ = face(
         "run": "stage",
         "is_up_to_date": "state",
         "decide_again": "stage",
+        "portable": "config",
     },
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from anidata.recipe import Count
+from anidata.recipe import Count, Document
 
 
 @dataclass(frozen=True)
@@ -13,3 +13,16 @@ class Config:
     flips: bool = True  # match mirror images too
     # relations that are dropped; others are kept, in one split
     drop: tuple[str, ...] = ("exact", "reencoded", "flip", "crop")
+    # whose copies stay where pixels don't tell: patterns of paths, the first that matches wins
+    prefer: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.prefer:
+            from anidata.stages.dedup import preference  # noqa: PLC0415  for those alone who prefer
+
+            preference.check(self.prefer)
+
+
+def portable(table: Document) -> Document:
+    """The table without `prefer` where there is none: such data sets keep their bytes."""
+    return table if table["prefer"] else {name: table[name] for name in table if name != "prefer"}

@@ -12,6 +12,7 @@ SCHEMA = pa.schema(
         ("keeper", pa.string()),
         ("relation", pa.string()),
         ("distance", pa.int32()),
+        ("why", pa.string()),  # its keeper stands before it: a code; null: it is its own
         ("reasons", pa.list_(pa.string())),
     ]
 )

@@ -1,68 +1,38 @@
-"""Keepers: of a cluster of pictures the best is kept, and what is a copy of it is dropped.
+"""Keepers: of a cluster of pictures the nearest to the original stay, and what is a copy of one is dropped.
 
-Best first, each picture is held against the keepers so far. It is dropped for a keeper that it is itself a
-copy of, never through a chain; else it is kept too. So of a crowd of copies only the pairs with their keeper
-need a look. The decision is that which the relations of all pairs would give: a pair is asked about where the
-answer matters, and the decision waits for it.
+Which of two stays is told by their pair: by what the pixels tell, then by where they were seen, then by key
+(standing.py). Those are matched first that show the same way round, then mirror images (choice.py). A picture
+is dropped for a keeper that it is itself a copy of, never through a chain; else it is kept too. So of a crowd
+of copies only the pairs with their keeper need a look. The decision is that which the relations of all pairs
+would give: a pair is asked about where the answer matters, and the decision waits for it.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple, TypedDict
 
-import numpy as np
+from anidata.stages.dedup import standing
+from anidata.stages.dedup.choice import Choice
+from anidata.stages.dedup.codes import CIRCLE, OUTVOTED, SOUND
+from anidata.stages.dedup.decision import DUPLICATE
+from anidata.stages.dedup.field import EXACT, LOST, UNRELATED, Cluster, Field, Link, roots
+from anidata.stages.dedup.standing import Picture
+from anidata.stages.dedup.tournament import Pair
 
-from anidata.duplicates import pairs
-
-LOSSLESS = ("png", "bmp", "tiff")
-# Of the area within plain borders, which ringing moves: pictures as large as that are of one size.
-SAME_SIZE = 0.85
-FRAMED = ("exact", "reencoded", "flip")  # relations of pictures that show the same
-# Times its scale that an enlargement is softer, at least; copies at half size are never crisper by as much.
-ENLARGED = 1.15
-
-Pair = tuple[str, str]  # keys, ascending
-
-
-class Picture(TypedDict):
-    """A picture that has a link, as a decision takes it."""
-
-    key: str
-    frame: int  # px: width × height
-    area: float  # px: of what lies within plain borders
-    sharpness: float
-    format: str
-    pixels: bytes  # equal exactly where the pixels are
-    bytes: int  # of its file
-    broken: int  # reasons for which clean rejects it
-
-
-class Link(TypedDict):
-    """A candidate pair."""
-
-    a: str
-    b: str  # b > a
-    mirrored: str  # whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`)
-    distance: int  # bits
-    relation: str | None  # None: nobody has looked at it yet
+UNSEEN = (None, LOST)  # in place of relations: until they are known, what may be a copy passes for a variant
 
 
 class DedupRow(TypedDict):
-    """The decision on a picture, as schemas.DEDUP has it."""
+    """The decision on a picture, as its table has it."""
 
     key: str
     cluster: str  # the smallest key in it
     keeper: str  # the picture itself where it is kept for its own sake
     relation: str  # to the keeper
     distance: int | None
+    why: str | None  # the keeper stands before it: a code; None where it is its own
     reasons: list[str]  # why it is dropped; none where it is kept
-
-
-class Cluster(NamedTuple):
-    """Pictures that candidate pairs connect."""
-
-    members: list[Picture]
-    links: dict[str, dict[str, Link]]  # key → other key → link, both ways
 
 
 class Decision(NamedTuple):
@@ -73,49 +43,120 @@ class Decision(NamedTuple):
     wanted: set[Pair]
 
 
-def clusters(pictures: Sequence[Picture], links: Iterable[Link]) -> Iterator[Cluster]:
-    """Yield what candidate pairs connect, one cluster after the other."""
-    index = {picture["key"]: n for n, picture in enumerate(pictures)}
-    both: dict[str, dict[str, Link]] = defaultdict(dict)
-    ends = []
-    for link in links:
-        both[link["a"]][link["b"]] = both[link["b"]][link["a"]] = link
-        ends.append((index[link["a"]], index[link["b"]]))
-    gathered: dict[int, list[Picture]] = defaultdict(list)
-    for picture, root in zip(pictures, _roots(len(pictures), ends), strict=True):
-        gathered[root].append(picture)
-    for members in gathered.values():
-        yield Cluster(members, {member["key"]: both[member["key"]] for member in members})
-
-
-def decide(cluster: Cluster, drop: frozenset[str], *, eager: bool = False) -> Decision:
+def decide(cluster: Cluster, drop: frozenset[str], *, looks: int = 1) -> Decision:
     """Who is kept of a cluster, and for whom each other one is dropped.
 
-    eager: where a relation is wanted, those are too of all pairs of pictures not dropped, which saves rounds.
+    looks: how many pairs are wanted of each picture at once; more save rounds.
     """
-    choice = _Choice(cluster.links, drop)
-    _choose(choice, cluster.members)
+    field = Field(cluster, drop)
+    choice = Choice(field, looks)
+    rows = _rows(field, choice)
     wanted = choice.wanted
     label = _labels(cluster, complete=not wanted)
     if not wanted:
         wanted |= {(a, b) for a, b in _unknown(cluster) if label[a] != label[b]}
         if wanted:
             label = _labels(cluster, complete=False)
-    elif eager:
-        kept = {row["key"] for row in choice.rows if not row["reasons"]}
-        wanted |= {pair for pair in _unknown(cluster) if kept.issuperset(pair)}
-    return Decision(_labelled(choice.rows, label), wanted)
+    return Decision(_labelled(rows, label), wanted)
 
 
-def _choose(choice: "_Choice", members: Sequence[Picture]) -> None:
-    """Decide on all members, the best first: sound ones before broken ones, large ones before small ones."""
-    size = tiers([member["area"] for member in members])
-    for is_broken in (False, True):
-        some = [member for member in members if (member["broken"] > 0) == is_broken]
-        some.sort(key=lambda member: (size[member["area"]], worth(member)))
-        enlarged = [member for member in some if not choice.decide_on(member, members)]
-        for member in enlarged:
-            choice.decide_on(member)
+def _rows(field: Field, choice: Choice) -> list[DedupRow]:
+    """What is said of each picture; who may have a nearer keeper is wanted with that."""
+    rows: dict[str, DedupRow] = {}
+    unsure: list[Pair] = []
+    for member in field.order:
+        if member in choice.kept:
+            rows[member] = _kept_row(field, choice.kept, member)
+        else:
+            keeper, nearer = _keeper(field, choice.kept, member)
+            link, why = field.links[member][keeper], _why(field, choice, member, keeper)
+            rows[member] = _row(member, keeper, str(link["relation"]), link["distance"], why, dropped=True)
+            unsure += [(member, other) for other in nearer]
+    if not choice.wanted:
+        choice.want(unsure)
+    return [*rows.values(), *(_twin_row(field, twin, rows) for twin in field.twins)]
+
+
+def _kept_row(field: Field, kept: set[str], member: str) -> DedupRow:
+    """The row of a picture that stays: what it is to the first of those that are like it."""
+    links, nth = field.links[member], field.place
+    before = [o for o in links if o in kept and nth[o] < nth[member]]
+    like = [o for o in before if links[o]["relation"] != UNRELATED]
+    if not like:
+        return _row(member, member, "keeper")
+    first = min(like, key=nth.__getitem__)
+    why = standing.straight(field.pictures[first], field.pictures[member], None).code
+    relation, distance = links[first]["relation"], links[first]["distance"]
+    return _row(member, first, "variant" if relation in UNSEEN else str(relation), distance, why)
+
+
+def _keeper(field: Field, kept: set[str], member: str) -> tuple[str, list[str]]:
+    """For whom a picture is dropped: the nearest of the keepers that it is a copy of.
+
+    And who would be nearer, if it is one.
+    """
+    near = [other for other in field.links[member] if other in kept]
+    if len(near) > 1:
+        near.sort(key=partial(_nearness, field, member))
+    keeper = next(k for k in near if field.is_copy(member, k))
+    return keeper, [k for k in near[: near.index(keeper)] if field.relation(member, k) is None]
+
+
+def _nearness(field: Field, member: str, keeper: str) -> tuple[bool, bool, int, int]:
+    """Better evidence first, then who shows the same way round, then by bits."""
+    link, is_known = field.links[member][keeper], field.relation(member, keeper) is not None
+    is_turned = field.is_flip(member, keeper) if is_known else link["mirrored"] == "yes"
+    is_against = is_known and not _is_behind(field, member, keeper)
+    return is_against, is_turned, link["distance"], field.place[keeper]
+
+
+def _is_behind(field: Field, member: str, keeper: str) -> bool:
+    """Whether one may be dropped for a keeper by what their own pair says."""
+    if field.is_straight(member, keeper):
+        return field.straight(member, keeper).winner == keeper
+    return field.may_fall(member, keeper)
+
+
+def _why(field: Field, choice: Choice, member: str, keeper: str) -> str:
+    """The code of what says that one is dropped for a keeper."""
+    if field.is_straight(member, keeper):
+        verdict = field.straight(member, keeper)
+        return verdict.code if verdict.winner == keeper else CIRCLE
+    if field.is_broken(member) and not field.is_broken(keeper):
+        return SOUND
+    evidence = field.told(member, keeper)
+    if evidence and evidence.winner == keeper and evidence.code not in OUTVOTED:
+        return evidence.code
+    return choice.turned.get(member) or choice.turned.get(choice.heirs.get(member, ""), CIRCLE)
+
+
+def _twin_row(field: Field, twin: Picture, rows: dict[str, DedupRow]) -> DedupRow:
+    """The row of a picture of which another of equal pixels is held against all others."""
+    home = rows[field.home[twin["key"]]]
+    if home["reasons"]:
+        return home | {"key": twin["key"]}
+    why = standing.straight(field.pictures[home["key"]], twin, None).code
+    return _row(twin["key"], home["key"], EXACT, 0, why, dropped=True)
+
+
+def _row(
+    key: str,
+    keeper: str,
+    relation: str,
+    distance: int | None = None,
+    why: str | None = None,
+    *,
+    dropped: bool = False,
+) -> DedupRow:
+    return DedupRow(
+        key=key,
+        cluster=key,
+        keeper=keeper,
+        relation=relation,
+        distance=distance,
+        why=why,
+        reasons=[DUPLICATE] if dropped else [],
+    )
 
 
 def _labelled(rows: Iterable[DedupRow], label: dict[str, str]) -> list[DedupRow]:
@@ -128,117 +169,19 @@ def _labelled(rows: Iterable[DedupRow], label: dict[str, str]) -> list[DedupRow]
     return sorted(rows, key=lambda row: row["key"])
 
 
-class _Choice:
-    """The keepers so far."""
-
-    def __init__(self, links: dict[str, dict[str, Link]], drop: frozenset[str]) -> None:
-        self._links, self._drop = links, drop
-        self._keepers: list[str] = []
-        # Pixels → keeper: equal pixels are linked as a star alone, and are near whatever its center.
-        self._twins: dict[bytes, str] = {}
-        self.rows: list[DedupRow] = []
-        self.wanted: set[Pair] = set()
-
-    def decide_on(self, member: Picture, rivals: Sequence[Picture] = ()) -> bool:
-        """Drop or keep one picture; False of an enlargement of a rival, which has to wait for all others."""
-        key, near = member["key"], self._links[member["key"]]
-        if "exact" in self._drop and member["pixels"] in self._twins:
-            self._add(key, self._twins[member["pixels"]], "exact", 0, dropped=True)
-            return True
-        related = None
-        for keeper in (k for k in self._keepers if k in near):
-            relation = near[keeper]["relation"]
-            if relation is None or relation in self._drop:
-                self._drop_for(keeper, key, near[keeper])
-                return True
-            if relation != "unrelated" and related is None:
-                related = keeper
-        if any(self._is_enlarged(member, rival) for rival in rivals if rival["key"] in near):
-            return False
-        self._keep(member, related)
-        return True
-
-    def _keep(self, member: Picture, related: str | None) -> None:
-        """Keep a picture; related: the keeper that it is a variant of, or the like."""
-        key = member["key"]
-        self._keepers.append(key)
-        self._twins.setdefault(member["pixels"], key)
-        if related is None:
-            self._add(key, key, "keeper")
-        else:
-            link = self._links[key][related]
-            self._add(key, related, str(link["relation"]), link["distance"])
-
-    def _drop_for(self, keeper: str, key: str, link: Link) -> None:
-        """Drop a picture for a keeper; where nobody knows their relation, ask, and keep it meanwhile."""
-        relation = link["relation"]
-        if relation is None:
-            self.wanted.add(_pair(key, keeper))
-        self._add(key, keeper, relation or "variant", link["distance"], dropped=relation is not None)
-
-    def _is_enlarged(self, member: Picture, rival: Picture) -> bool:
-        return is_enlarged(member, rival) and self._shows_the_same(member["key"], rival["key"])
-
-    def _shows_the_same(self, key: str, other: str) -> bool:
-        relation = self._links[key][other]["relation"]
-        if relation is None:
-            self.wanted.add(_pair(key, other))
-        return relation in FRAMED
-
-    def _add(
-        self, key: str, keeper: str, relation: str, distance: int | None = None, *, dropped: bool = False
-    ) -> None:
-        self.rows.append(
-            DedupRow(
-                key=key,
-                cluster=key,
-                keeper=keeper,
-                relation=relation,
-                distance=distance,
-                reasons=["duplicate"] if dropped else [],
-            )
-        )
-
-
-def is_enlarged(picture: Picture, other: Picture) -> bool:
-    """Whether a picture is larger than its copy and yet shows less: softer by more than its scale."""
-    scale = (picture["frame"] / other["frame"]) ** 0.5
-    return bool(scale > 1 and picture["sharpness"] * scale * ENLARGED < other["sharpness"])
-
-
-def tiers(areas: Iterable[float]) -> dict[float, int]:
-    """Area → its rank, the largest first; those that hardly differ are of one."""
-    ranks: dict[float, int] = {}
-    top, rank = 0.0, -1
-    for area in sorted(set(areas), reverse=True):
-        if rank < 0 or area < top * SAME_SIZE:
-            top, rank = area, rank + 1
-        ranks[area] = rank
-    return ranks
-
-
-def worth(picture: Picture) -> tuple[bool, int, str]:
-    """The rank among pictures of one size: the lossless first, then more bytes, then the smaller key."""
-    return (picture["format"] not in LOSSLESS, -picture["bytes"], picture["key"])
-
-
 def _labels(cluster: Cluster, *, complete: bool) -> dict[str, str]:
-    """Key → the smallest key connected to it; unless complete, by pairs nobody has looked at too."""
+    """Key → the smallest key connected to it; unless complete, by pairs nobody has looked at too.
+
+    What wasn't to be had connects.
+    """
     keys = sorted(member["key"] for member in cluster.members)
     index = {key: n for n, key in enumerate(keys)}
     ends = [
         (index[a], index[b])
         for a, b, link in _links(cluster)
-        if link["relation"] != "unrelated" and not (complete and link["relation"] is None)
+        if link["relation"] != UNRELATED and not (complete and link["relation"] is None)
     ]
-    return {key: keys[root] for key, root in zip(keys, _roots(len(keys), ends), strict=True)}
-
-
-def _roots(count: int, ends: Sequence[tuple[int, int]]) -> list[int]:
-    """For each of so many places the smallest place that pairs connect it to."""
-    i, j = np.array(ends, np.int64).reshape(-1, 2).T
-    roots: list[int] = pairs.components(count, i, j).tolist()
-    return roots
+    return {key: keys[root] for key, root in zip(keys, roots(len(keys), ends), strict=True)}
 
 
 def _links(cluster: Cluster) -> Iterator[tuple[str, str, Link]]:
@@ -248,7 +191,3 @@ def _links(cluster: Cluster) -> Iterator[tuple[str, str, Link]]:
 def _unknown(cluster: Cluster) -> Iterator[Pair]:
     """The pairs that nobody has looked at."""
     return ((a, b) for a, b, link in _links(cluster) if link["relation"] is None)
-
-
-def _pair(a: str, b: str) -> Pair:
-    return (a, b) if a < b else (b, a)

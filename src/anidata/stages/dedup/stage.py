@@ -6,7 +6,7 @@ never buries the wrong twin.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,33 +15,30 @@ import pyarrow.compute as pc
 from anidata import recipe, storage
 from anidata.catalog import tables
 from anidata.catalog.catalog import Catalog
+from anidata.engine import progress
 from anidata.engine.job import Job
 from anidata.imaging.reopen import Reader
-from anidata.stages.dedup import candidates, keepers
+from anidata.stages.dedup import candidates, origins
 from anidata.stages.dedup import verify as verifying
 from anidata.stages.dedup.config import Config
 from anidata.stages.dedup.decision import DECISION
-from anidata.stages.dedup.keepers import Cluster, DedupRow, Link
-from anidata.stages.dedup.state import pictures, relation_version, state
+from anidata.stages.dedup.field import Link, clusters
+from anidata.stages.dedup.settling import Seen, Verify, settle
+from anidata.stages.dedup.state import pictures, relation_version, state, versions
+from anidata.stages.dedup.tournament import Pair
 from anidata.stages.dedup.verify import CandidatePair
 from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
 
-# rounds in which a cluster's pairs are asked about one after the other: mostly all are decided then
-SPARING = 2
-Pair = tuple[str, str]
-# links without a relation → by their keys the relations that could be told
-Verify = Callable[[list[Link]], dict[Pair, str]]
-
-
-LINKS = "SELECT a, b, mirrored, distance, relation FROM _links ORDER BY a, b"
-PICTURES = """
-SELECT key, width::BIGINT * height AS frame, width::BIGINT * height * content AS area, sharpness, format,
-    bytes, pixels, len(coalesce(reasons, [])) AS broken
-FROM _seen JOIN _linked USING (key) LEFT JOIN _rejected_before_dedup USING (key)
-WHERE error IS NULL ORDER BY key
-"""
+LINKS = "SELECT a, b, mirrored, distance, relation, better, because FROM _links ORDER BY a, b"
 EVERYONE = "SELECT key FROM _seen WHERE error IS NULL ORDER BY key"
+
+
+class Basis(NamedTuple):
+    """What decisions build on, which to decide again leaves as it is."""
+
+    joined: str  # the pictures that were joined when last it was done
+    versions: list[int]  # by which they were joined and looked at
 
 
 def run(job: Job) -> Counter[str]:
@@ -51,7 +48,11 @@ def run(job: Job) -> Counter[str]:
     for path in tables.files(workspace.folder("relations")):
         if tables.made_from(path).get("version") != relation_version():
             storage.delete(path)
-    return counts + _decide(workspace, config, pictures(workspace), _verifier(job, counts))
+    basis = Basis(pictures(workspace), versions())
+    idle = _decide(workspace, config, basis, _verifier(job, counts), counts)
+    for pattern in idle:
+        progress.say(f"dedup.prefer: '{pattern}' matches no picture")
+    return counts
 
 
 def decide_again(job: Job) -> None:
@@ -59,60 +60,32 @@ def decide_again(job: Job) -> None:
     made = tables.made_from(DECISION.path(job.workspace))
     if made:
         config = recipe.build(Config, made["settings"], "the last dedup")
-        _decide(job.workspace, config, made["joined"], lambda _: {})
+        basis = Basis(made["joined"], made.get("versions", []))
+        _decide(job.workspace, config, basis, lambda _: {}, Counter())
 
 
-def _decide(workspace: Workspace, config: Config, joined: str, verify: Verify) -> Counter[str]:
-    """Ask for the relations that a decision takes, and decide.
-
-    joined: the pictures that were joined when last it was done.
-    """
+def _decide(
+    workspace: Workspace, config: Config, basis: Basis, verify: Verify, counts: Counter[str]
+) -> list[str]:
+    """Ask for the relations that a decision takes, and decide; the patterns of `prefer` that are idle."""
     with Catalog(workspace) as views:
         links = views.select(LINKS)
-        linked_pictures = views.select(PICTURES, _linked=tables.keys_of(links, "a", "b"))
+        linked, idle = origins.origins(views, links, config.prefer)
         everyone = views.select(EVERYONE).column("key")
-    among, waiting = settle(
-        keepers.clusters(linked_pictures.to_pylist(), links.to_pylist()), config.drop, verify
-    )
-    linked = tables.table(among, DECISION.schema)
-    others = everyone.filter(pc.invert(pc.is_in(everyone, linked.column("key"))))
-    decided = pa.concat_tables([linked, _single(others)]).sort_by("key")
+    among, waiting = settle(clusters(linked, links.to_pylist()), config.drop, verify)
+    decided = tables.table(among, DECISION.schema)
+    others = everyone.filter(pc.invert(pc.is_in(everyone, decided.column("key"))))
+    decided = pa.concat_tables([decided, _single(others)]).sort_by("key")
     made = {
-        "state": state(workspace, config),
+        "state": state(workspace, config, basis.versions),
         "settings": recipe.document_of(config),
-        "joined": joined,
+        "joined": basis.joined,
+        "versions": basis.versions,
         "waiting": waiting,
     }
     tables.write(DECISION.path(workspace), decided, made)
-    return Counter(decided=decided.num_rows)
-
-
-def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> tuple[list[DedupRow], int]:
-    """A row for each picture, and of how many pairs a relation was wanted and not to be had.
-
-    Round by round: decide on every cluster, and have the relations that are wanting.
-    """
-    rows: list[DedupRow] = []
-    waiting, relations, rounds = 0, frozenset(drop), 0
-    undecided = list(clusters)
-    while undecided:
-        eager = rounds >= SPARING
-        decisions_made = [(cluster, keepers.decide(cluster, relations, eager=eager)) for cluster in undecided]
-        rounds += 1
-        wanted = [
-            cluster.links[a][b] for cluster, decision in decisions_made for a, b in sorted(decision.wanted)
-        ]
-        given = verify(wanted) if wanted else {}
-        undecided = []
-        for cluster, decision in decisions_made:
-            if any(pair in given for pair in decision.wanted):
-                undecided.append(cluster)
-            else:
-                rows += decision.rows
-                waiting += len(decision.wanted)
-        for link in wanted:
-            link["relation"] = given.get((link["a"], link["b"]))
-    return rows, waiting
+    counts["decided"] = decided.num_rows
+    return idle
 
 
 def _verifier(job: Job, counts: Counter[str]) -> Verify:
@@ -120,18 +93,20 @@ def _verifier(job: Job, counts: Counter[str]) -> Verify:
     reading = job.recipe.ingest
     reader = Reader(job.workspace, reading.max_bytes, reading.max_pixels)
 
-    def verify(links: list[Link]) -> dict[Pair, str]:
+    def verify(links: list[Link]) -> dict[Pair, Seen]:
         todo = verifying.plan(
             reader,
             [CandidatePair(a=link["a"], b=link["b"], mirrored=link["mirrored"]) for link in links],
         )
-        given: dict[Pair, str] = {}
+        given: dict[Pair, Seen] = {}
         total = sum(len(part.places) for part in todo)
         for _, rows in job.engine.map(
             verifying.verify_part, todo, limits=ingest.limits(reading), label="dedup", total=total
         ):
-            given |= {(row["a"], row["b"]): row["relation"] for row in rows}
-        counts.update(given.values())
+            given |= {
+                (row["a"], row["b"]): Seen(row["relation"], row["better"], row["because"]) for row in rows
+            }
+        counts.update(seen.relation for seen in given.values())
         return given
 
     return verify
@@ -141,5 +116,6 @@ def _single(keys: pa.ChunkedArray) -> pa.Table:
     """The rows of pictures that have no link."""
     keys, count = keys.combine_chunks(), len(keys)
     relation, distance = pa.repeat(pa.scalar("single"), count), pa.nulls(count, pa.int32())
+    why = pa.nulls(count, pa.string())
     reasons = pa.ListArray.from_arrays(np.zeros(count + 1, np.int32), pa.array([], pa.string()))
-    return pa.table([keys, keys, keys, relation, distance, reasons], schema=DECISION.schema)
+    return pa.table([keys, keys, keys, relation, distance, why, reasons], schema=DECISION.schema)

@@ -9,24 +9,28 @@ from anidata.stages.dedup.config import Config
 from anidata.stages.dedup.decision import DECISION
 from anidata.workspace import Workspace
 
-VERSION = 2  # of the decisions
+VERSION = 3  # of the decisions
 JOIN_VERSION = 2  # of the edges
 
 
 def is_up_to_date(job: Job) -> bool:
     """Whether the decisions are up to date, all pictures are joined, and no pair waits for a look."""
     made = tables.made_from(DECISION.path(job.workspace))
-    if not made or made.get("state") != state(job.workspace, job.recipe.dedup):
+    if not made or made.get("state") != state(job.workspace, job.recipe.dedup, versions()):
         return False
     return bool(made["joined"] == pictures(job.workspace) and not made["waiting"])
 
 
-def state(workspace: Workspace, config: Config) -> str:
-    """Changes with anything that the decisions depend on."""
+def versions() -> list[int]:
+    """Raised when the same pictures would get other decisions."""
+    return [VERSION, JOIN_VERSION, *relation_version(), phash.VERSION, windows.VERSION]
+
+
+def state(workspace: Workspace, config: Config, made_by: list[int]) -> str:
+    """Changes with anything that the decisions depend on. made_by: versions of what they build on."""
     folders = [workspace.folder(name) for name in ("images", "records", "edges", "relations")]
     seen = tables.state_of(*folders, *decisions.paths(workspace, before="dedup"))
-    versions = [VERSION, JOIN_VERSION, *relation_version(), phash.VERSION, windows.VERSION]
-    return recipe.fingerprint(*versions, config, seen)
+    return recipe.fingerprint(*made_by, config, seen)
 
 
 def pictures(workspace: Workspace) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import count
-from typing import NotRequired, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import pyarrow as pa
 
 from anidata.catalog import catalog, schemas, tables
-from anidata.duplicates import alignment, relation, retouch
+from anidata.duplicates import alignment, evidence, relation, retouch
 from anidata.duplicates import pairs as pair_arrays
 from anidata.duplicates.alignment import Pixels, View
 from anidata.engine.engine import Watch
@@ -27,9 +27,12 @@ from anidata.storage import Location
 # In a part, about: small clusters are gathered, crowds are cut.
 PICTURES = 64
 PAIRS = 2048
+# Bytes of pixels that a part keeps at hand, so that what is looked at again needn't be opened again.
+HELD = 48 << 20
 COPIES = ("reencoded", "crop")
 
 Places = dict[str, list[Location]]  # key → where its bytes lie
+Whole = Callable[[], tuple[Pixels, Pixels]]  # opens both pictures at full resolution. Raises: BadImage
 
 
 class CandidatePair(TypedDict):
@@ -39,6 +42,8 @@ class CandidatePair(TypedDict):
     b: str
     mirrored: str  # whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`)
     relation: NotRequired[str]
+    better: NotRequired[str | None]  # `a` or `b`
+    because: NotRequired[str | None]
 
 
 @dataclass(frozen=True)
@@ -64,15 +69,18 @@ def plan(reader: Reader, pairs: list[CandidatePair]) -> list[VerifyPart]:
 
 def verify_part(part: VerifyPart, watch: Watch) -> list[CandidatePair]:
     """Look at each picture once; publish and return the relation of each pair that could be opened."""
-    seen = {}
+    seen, held, left = {}, {}, HELD
     for (key, places), failure in watch.each(list(part.places.items())):
         if failure is None:
             try:
                 with within_memory():
-                    seen[key] = alignment.thumbnail(part.reader.decode(places, key).rgb)
+                    rgb = part.reader.decode(places, key).rgb
+                    seen[key] = alignment.thumbnail(rgb)
             except BadImage:
                 continue
-    rows = list(_related(part, seen))
+            if rgb.nbytes <= left:
+                held[key], left = rgb, left - rgb.nbytes
+    rows = list(_related(part, seen, held))
     if rows:
         path = part.reader.workspace.folder("relations") / f"{part.name}.parquet"
         versions = [decode.VERSION, relation.VERSION]
@@ -80,14 +88,26 @@ def verify_part(part: VerifyPart, watch: Watch) -> list[CandidatePair]:
     return rows
 
 
-def _related(part: VerifyPart, seen: dict[str, Pixels]) -> Iterator[CandidatePair]:
-    """Yield the pairs of which both thumbnails were seen, with their relations."""
+def _related(part: VerifyPart, seen: dict[str, Pixels], held: dict[str, Pixels]) -> Iterator[CandidatePair]:
+    """Yield the pairs of which both thumbnails were seen, with their relations.
+
+    held: pictures at full resolution, as many as fit.
+    """
     view = lru_cache(PICTURES)(lambda key: View(seen[key]))
     for pair in part.pairs:
         a, b = pair["a"], pair["b"]
         if a in seen and b in seen:
-            whole = partial(both, part.reader, part.places, a, b)
-            yield pair | {"relation": pair_relation(view(a), view(b), pair["mirrored"], whole)}
+            whole = partial(_whole, part, held, a, b)
+            judged = pair_judged(view(a), view(b), pair["mirrored"], whole)
+            better, because = judged.evidence
+            yield pair | {"relation": judged.relation, "better": better, "because": because}
+
+
+def _whole(part: VerifyPart, held: dict[str, Pixels], a: str, b: str) -> tuple[Pixels, Pixels]:
+    one, other = (
+        held[key] if key in held else part.reader.decode(part.places[key], key).rgb for key in (a, b)
+    )
+    return one, other
 
 
 def both(reader: Reader, places: Places, a: str, b: str) -> tuple[Pixels, Pixels]:
@@ -95,19 +115,40 @@ def both(reader: Reader, places: Places, a: str, b: str) -> tuple[Pixels, Pixels
     return reader.decode(places[a], a).rgb, reader.decode(places[b], b).rgb
 
 
-def pair_relation(a: View, b: View, mirrored: str, whole: Callable[[], tuple[Pixels, Pixels]]) -> str:
+class Judged(NamedTuple):
+    """Two pictures' relation, and which of them is the better one."""
+
+    relation: str
+    evidence: evidence.Evidence
+
+
+def pair_relation(a: View, b: View, mirrored: str, whole: Whole) -> str:
     """The relation of two pictures, by their thumbnails.
 
     mirrored: whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`).
-    whole: opens both at full resolution. Few pairs are worth it, so the pictures aren't kept open for it.
+    whole: opens both at full resolution. Few pairs are worth it.
     """
+    return _looked_at(a, b, mirrored, whole).relation
+
+
+def pair_judged(a: View, b: View, mirrored: str, whole: Whole) -> Judged:
+    """The relation of two pictures as `pair_relation` has it, and the better one of copies."""
+    related = _looked_at(a, b, mirrored, whole)
+    try:
+        with within_memory():
+            return Judged(related.relation, evidence.compare(related, whole))
+    except BadImage:  # gone since: what the thumbnails say stands
+        return Judged(related.relation, evidence.NONE)
+
+
+def _looked_at(a: View, b: View, mirrored: str, whole: Whole) -> relation.Related:
     glance = _at_a_glance(a, b, mirrored)
-    if glance == "reencoded" and retouch.may_be(a.rgb, b.rgb) and _is_retouched(whole):
-        return "variant"
+    if glance.relation == "reencoded" and retouch.may_be(a.rgb, b.rgb) and _is_retouched(whole):
+        return relation.Related("variant")
     return glance
 
 
-def _is_retouched(whole: Callable[[], tuple[Pixels, Pixels]]) -> bool:
+def _is_retouched(whole: Whole) -> bool:
     try:
         with within_memory():
             return retouch.is_retouched(*whole())
@@ -115,12 +156,13 @@ def _is_retouched(whole: Callable[[], tuple[Pixels, Pixels]]) -> bool:
         return False  # gone since: what the thumbnails say stands
 
 
-def _at_a_glance(a: View, b: View, mirrored: str) -> str:
-    straight = relation.relation(a, b) if mirrored != "yes" else "unrelated"
-    if straight in COPIES or mirrored == "no":
+def _at_a_glance(a: View, b: View, mirrored: str) -> relation.Related:
+    apart = relation.Related("unrelated")
+    straight = relation.related(a, b) if mirrored != "yes" else apart
+    if straight.relation in COPIES or mirrored == "no":
         return straight
-    turned = relation.relation(a, b, flipped=True)
-    return turned if turned == "flip" or straight == "unrelated" else straight
+    turned = relation.related(a, b, flipped=True)
+    return turned if turned.relation == "flip" or straight.relation == "unrelated" else straight
 
 
 def _gathered(pairs: list[CandidatePair]) -> Iterator[list[CandidatePair]]:

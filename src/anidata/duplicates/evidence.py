@@ -1,0 +1,72 @@
+"""Which of two pictures, copies of each other, is nearer to what the artist made, and what tells it.
+
+In this order: one was derived from the other (cut, framed, turned, marked, mirrored), one has the finer
+detail, one has lost more of what both show. Where pixels don't tell it plainly, nothing is said. The answer is
+the same in both orders, and neither names nor forms of files matter: what a file was saved with shows in its
+pixels, in a PNG of a JPEG too.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from anidata.duplicates import alignment, damage, detail, surroundings
+from anidata.duplicates.alignment import Affine, Pixels
+from anidata.duplicates.relation import REFRAMED, Related, Try
+
+
+class Evidence(NamedTuple):
+    """`a` or `b`, the better one, and the code of what tells it; or neither."""
+
+    better: str | None = None
+    because: str | None = None
+
+
+NONE = Evidence()
+OTHER = {"a": "b", "b": "a"}
+DROPPED = ("reencoded", "crop", "flip")
+
+
+def compare(related: Related, whole: Callable[[], tuple[Pixels, Pixels]]) -> Evidence:
+    """The better of two pictures, a and b, of which `relation.related(a, b)` was told.
+
+    whole: opens both at full resolution, where thumbnails can't tell. Raises: what `whole` does.
+    """
+    tried = related.tried
+    if tried is None or related.relation not in DROPPED:
+        return NONE
+    laid, ground = ("a", "b") if related.is_a_laid else ("b", "a")
+    if derived := surroundings.judge(tried.laid, tried.ground, tried.fit):
+        return Evidence(laid if derived[0] == "laid" else ground, derived[1])
+    a, b = whole()
+    if related.relation == "flip":
+        a, b = (a, b[:, ::-1]) if related.is_b_mirrored else (a[:, ::-1], b)
+    one, other = (a, b) if related.is_a_laid else (b, a)
+    answer = _at_full(one, other, tried)
+    return answer._replace(better={"a": laid, "b": ground, None: None}[answer.better])
+
+
+def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
+    """The better of the two, `a` being what is laid on the other."""
+    is_framed_alike = alignment.moved(tried.fit) <= REFRAMED
+    in_place = is_framed_alike and laid.shape == ground.shape
+    fit: Affine = alignment.HERE if is_framed_alike else tried.fit
+    laid, ground = np.ascontiguousarray(laid), np.ascontiguousarray(ground)
+    one, other = damage.window(laid), damage.window(ground)
+    if lead := detail.finer(laid, ground, fit):
+        finer, coarser = (one, other) if lead.name == "a" else (other, one)
+        if lead.is_plain or _is_sound(finer, coarser, lead.is_of_one_scale):
+            return Evidence(lead.name, "detail")
+        if not lead.is_of_one_scale:
+            return NONE
+    if lost := damage.worse(one, other, in_place=in_place):
+        return Evidence(OTHER[lost[0]], lost[1])
+    return NONE
+
+
+def _is_sound(finer: damage.Window, other: damage.Window, is_of_one_scale: bool) -> bool:
+    """Whether what seems to be detail is neither a palette's dither nor, where it is larger, a JPEG's blocks."""
+    if finer.count <= damage.COLORS < other.count:
+        return False
+    return is_of_one_scale or finer.step <= other.step

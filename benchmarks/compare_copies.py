@@ -1,0 +1,130 @@
+"""Which copy stays: copies of free art by some 70 transforms, as anidata, ImageHash and imagededup find them.
+
+    python benchmarks/compare_copies.py [--half fit|check] [--originals 150] [--copies 40] [--folder FOLDER]
+    python benchmarks/compare_copies.py --orders 300
+    python benchmarks/compare_copies.py --full --folder FOLDER
+
+Pictures: art.py's two halves; thresholds are fitted on `fit`, and figures of `check` are those to publish. Of
+150 originals of each (copies/originals.py says how they are chosen; brought to 512 px) 40 copies each are
+made (copies/all.py has the transforms, with the relations that are right, whether the copy should be dropped,
+and who should stay), in .benchmarks/copies, once.
+
+Columns: each copy beside its original alone, among the other pairs (`linked`, `dropped`, `keeper right`: the
+original isn't dropped for a worse copy; `relation`, `right`, `why`: the commonest ones); and in the crowd of
+all copies of all originals (`crowd`, `originals lost`: dropped for such a copy), where the other tools run
+too. ImageHash: phash, 10 and 4 bits of 64, connected components, the first by file name kept; imagededup:
+PHash at its default. A mirror image may stay in a pair where nothing tells; further workspaces hold mirrored
+pairs where text, a third copy, a date or `dedup.prefer` does. --orders asks of so many pairs whether the same
+one stays whatever the order, bytes, formats and company. --full: 1,000 originals in chunks of 150; broken
+off, the same command goes on. What lies in FOLDER is not run again: take a new one for new code.
+"""
+
+import argparse
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from copies import making, mirrors, orders, originals, running, scoring, tables
+from copies.all import TRANSFORMS
+from copies.making import Copy
+from copies.originals import Original
+from copies.scoring import Counts
+from peers import CACHE
+
+ART, MADE = CACHE / "art" / "pictures", CACHE / "copies"
+HALVES = ("fit", "check")
+CHUNK = 150  # originals in one workspace
+FULL = 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--half", choices=HALVES, help="this one alone")
+    parser.add_argument("--originals", type=int, default=150, help="pictures that are copied, of each half")
+    parser.add_argument("--copies", type=int, default=40, help="copies of each")
+    parser.add_argument("--only", nargs="+", default=[], choices=TRANSFORMS, metavar="TRANSFORM")
+    parser.add_argument("--skip", nargs="+", default=[], choices=("alone", "crowd", "tools", "mirrors"))
+    parser.add_argument("--orders", type=int, default=0, metavar="PAIRS", help="ask this of so many pairs instead")
+    parser.add_argument("--full", action="store_true", help=f"{FULL:,} originals of each half; needs --folder")
+    parser.add_argument("--folder", type=Path, help="where results stay, and are gone on with")
+    parser.add_argument("--art", type=Path, default=ART, help="folder of fit/PACKAGE/… and check/PACKAGE/…")
+    args = parser.parse_args()
+    if args.full and not args.folder:
+        parser.error("--full goes on where it was broken off: give it a --folder")
+    MADE.mkdir(parents=True, exist_ok=True)
+    # Beside the copies, since piles are hard links to them.
+    own = tempfile.TemporaryDirectory(dir=MADE, prefix="run-")
+    with contextlib.nullcontext(args.folder) if args.folder else own as name:
+        folder = Path(name)
+        for half in [args.half] if args.half else HALVES:
+            compare(half, args, folder / half)
+
+
+def compare(half: str, args: argparse.Namespace, folder: Path) -> None:
+    """Choose, make, run and print one half."""
+    folder.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    chosen = originals.choose(args.art / half, FULL if args.full else args.orders or args.originals)
+    home = making.home(MADE, args.copies, args.only)
+    made = making.make(chosen, home, args.copies, args.only)
+    print(f"\n## {half}: {len(chosen)} originals, {sum(map(len, made)) - len(made)} copies", flush=True)
+    if args.orders:
+        tables.orders(orders.outcomes(orders.pairs(made, args.orders), home, folder))
+    else:
+        _tables(made, home, folder, args.skip)
+        if "mirrors" not in args.skip:
+            tables.mirrors(_mirrors(chosen[:CHUNK], folder))
+    print(f"\n{half}: {time.monotonic() - begun:.0f} s", flush=True)
+
+
+def _tables(made: Sequence[Sequence[Copy]], home: Path, folder: Path, skip: Sequence[str]) -> None:
+    alone, crowd = Counts(), Counts()
+    tools = {} if "tools" in skip or "crowd" in skip else {tool: Counts() for tool in running.TOOLS}
+    for n in range(0, len(made), CHUNK):
+        chunk = made[n : n + CHUNK]
+        if "alone" not in skip:
+            _alone(chunk, home, folder / f"alone-{n}", alone)
+        if "crowd" not in skip:
+            _crowd(chunk, home, folder / f"crowd-{n}", crowd, tools)
+    tables.transforms(alone, crowd, tools)
+    tables.summary(alone, crowd)
+    if tools:
+        tables.others({"anidata": crowd, **tools})
+
+
+def _alone(chunk: Sequence[Sequence[Copy]], home: Path, folder: Path, counts: Counts) -> None:
+    """A workspace for the first copy of each original, one for the second, and so on."""
+    folder.mkdir(exist_ok=True)
+    for turn in range(1, max(map(len, chunk))):
+        copies = [copy for copies in chunk if turn < len(copies) for copy in (copies[0], copies[turn])]
+        result = folder / f"{turn}.csv"
+        pile = folder / "pile"
+        if not result.exists():
+            running.pile(pile, home, copies)
+        scoring.count(copies, running.anidata(result, [pile]), counts, crowd=False)
+        shutil.rmtree(pile, ignore_errors=True)
+
+
+def _crowd(
+    chunk: Sequence[Sequence[Copy]], home: Path, folder: Path, counts: Counts, tools: dict[str, Counts]
+) -> None:
+    """One workspace for all copies of all originals; the other tools' turn too."""
+    copies = [copy for copies in chunk for copy in copies]
+    folder.mkdir(exist_ok=True)
+    pile = running.pile(folder / "pile", home, copies)
+    scoring.count(copies, running.anidata(folder / "anidata.csv", [pile]), counts, crowd=True)
+    for tool, theirs in tools.items():
+        rows = running.peer(tool, folder / f"{tool.replace(' ', '-')}.csv", pile)
+        scoring.count(copies, rows, theirs, crowd=True)
+    shutil.rmtree(pile)
+
+
+def _mirrors(chosen: Sequence[Original], folder: Path) -> dict[str, tuple[int, int, int] | None]:
+    return {case: mirrors.run(case, chosen, folder) for case in mirrors.CASES}
+
+
+if __name__ == "__main__":
+    main()

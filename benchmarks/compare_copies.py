@@ -26,7 +26,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from anidata.engine.engine import Engine
 from copies import making, mirrors, orders, originals, running, scoring, tables
 from copies.all import TRANSFORMS
 from copies.making import Copy
@@ -47,8 +49,12 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=40, help="copies of each")
     parser.add_argument("--only", nargs="+", default=[], choices=TRANSFORMS, metavar="TRANSFORM")
     parser.add_argument("--skip", nargs="+", default=[], choices=("alone", "crowd", "tools", "mirrors"))
-    parser.add_argument("--orders", type=int, default=0, metavar="PAIRS", help="ask this of so many pairs instead")
-    parser.add_argument("--full", action="store_true", help=f"{FULL:,} originals of each half; needs --folder")
+    parser.add_argument(
+        "--orders", type=int, default=0, metavar="PAIRS", help="ask this of so many pairs instead"
+    )
+    parser.add_argument(
+        "--full", action="store_true", help=f"{FULL:,} originals of each half; needs --folder"
+    )
     parser.add_argument("--folder", type=Path, help="where results stay, and are gone on with")
     parser.add_argument("--art", type=Path, default=ART, help="folder of fit/PACKAGE/… and check/PACKAGE/…")
     args = parser.parse_args()
@@ -59,11 +65,12 @@ def main() -> None:
     own = tempfile.TemporaryDirectory(dir=MADE, prefix="run-")
     with contextlib.nullcontext(args.folder) if args.folder else own as name:
         folder = Path(name)
-        for half in [args.half] if args.half else HALVES:
-            compare(half, args, folder / half)
+        with Engine(making.WORKERS) as engine:
+            for half in [args.half] if args.half else HALVES:
+                compare(half, args, folder / half, engine)
 
 
-def compare(half: str, args: argparse.Namespace, folder: Path) -> None:
+def compare(half: str, args: argparse.Namespace, folder: Path, engine: Engine) -> None:
     """Choose, make, run and print one half."""
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
@@ -72,58 +79,68 @@ def compare(half: str, args: argparse.Namespace, folder: Path) -> None:
     made = making.make(chosen, home, args.copies, args.only)
     print(f"\n## {half}: {len(chosen)} originals, {sum(map(len, made)) - len(made)} copies", flush=True)
     if args.orders:
-        tables.orders(orders.outcomes(orders.pairs(made, args.orders), home, folder))
+        tables.orders(orders.outcomes(orders.pairs(made, args.orders), home, folder, engine))
     else:
-        _tables(made, home, folder, args.skip)
+        _tables(made, home, Runs(folder, engine, args.skip))
         if "mirrors" not in args.skip:
-            tables.mirrors(_mirrors(chosen[:CHUNK], folder))
+            tables.mirrors(_mirrors(chosen[:CHUNK], folder, engine))
     print(f"\n{half}: {time.monotonic() - begun:.0f} s", flush=True)
 
 
-def _tables(made: Sequence[Sequence[Copy]], home: Path, folder: Path, skip: Sequence[str]) -> None:
+class Runs(NamedTuple):
+    """Where tools run, by which workers, and what is left out."""
+
+    folder: Path
+    engine: Engine
+    skip: Sequence[str]
+
+
+def _tables(made: Sequence[Sequence[Copy]], home: Path, runs: Runs) -> None:
     alone, crowd = Counts(), Counts()
-    tools = {} if "tools" in skip or "crowd" in skip else {tool: Counts() for tool in running.TOOLS}
+    has_tools = not {"tools", "crowd"} & set(runs.skip)
+    tools = {tool: Counts() for tool in running.TOOLS} if has_tools else {}
     for n in range(0, len(made), CHUNK):
         chunk = made[n : n + CHUNK]
-        if "alone" not in skip:
-            _alone(chunk, home, folder / f"alone-{n}", alone)
-        if "crowd" not in skip:
-            _crowd(chunk, home, folder / f"crowd-{n}", crowd, tools)
+        if "alone" not in runs.skip:
+            _alone(chunk, home, runs._replace(folder=runs.folder / f"alone-{n}"), alone)
+        if "crowd" not in runs.skip:
+            _crowd(chunk, home, runs._replace(folder=runs.folder / f"crowd-{n}"), {"anidata": crowd, **tools})
     tables.transforms(alone, crowd, tools)
     tables.summary(alone, crowd)
     if tools:
         tables.others({"anidata": crowd, **tools})
 
 
-def _alone(chunk: Sequence[Sequence[Copy]], home: Path, folder: Path, counts: Counts) -> None:
+def _alone(chunk: Sequence[Sequence[Copy]], home: Path, runs: Runs, counts: Counts) -> None:
     """A workspace for the first copy of each original, one for the second, and so on."""
-    folder.mkdir(exist_ok=True)
+    runs.folder.mkdir(exist_ok=True)
+    pile = runs.folder / "pile"
     for turn in range(1, max(map(len, chunk))):
         copies = [copy for copies in chunk if turn < len(copies) for copy in (copies[0], copies[turn])]
-        result = folder / f"{turn}.csv"
-        pile = folder / "pile"
+        result = runs.folder / f"{turn}.csv"
         if not result.exists():
             running.pile(pile, home, copies)
-        scoring.count(copies, running.anidata(result, [pile]), counts, crowd=False)
-        shutil.rmtree(pile, ignore_errors=True)
+        scoring.count(copies, running.anidata(result, [pile], runs.engine), counts, crowd=False)
+    shutil.rmtree(pile, ignore_errors=True)
 
 
-def _crowd(
-    chunk: Sequence[Sequence[Copy]], home: Path, folder: Path, counts: Counts, tools: dict[str, Counts]
-) -> None:
+def _crowd(chunk: Sequence[Sequence[Copy]], home: Path, runs: Runs, counts: dict[str, Counts]) -> None:
     """One workspace for all copies of all originals; the other tools' turn too."""
     copies = [copy for copies in chunk for copy in copies]
-    folder.mkdir(exist_ok=True)
-    pile = running.pile(folder / "pile", home, copies)
-    scoring.count(copies, running.anidata(folder / "anidata.csv", [pile]), counts, crowd=True)
-    for tool, theirs in tools.items():
-        rows = running.peer(tool, folder / f"{tool.replace(' ', '-')}.csv", pile)
-        scoring.count(copies, rows, theirs, crowd=True)
+    runs.folder.mkdir(exist_ok=True)
+    pile = running.pile(runs.folder / "pile", home, copies)
+    for tool, one in counts.items():
+        result = runs.folder / f"{tool.replace(' ', '-')}.csv"
+        if tool == "anidata":
+            rows = running.anidata(result, [pile], runs.engine)
+        else:
+            rows = running.peer(tool, result, pile)
+        scoring.count(copies, rows, one, crowd=True)
     shutil.rmtree(pile)
 
 
-def _mirrors(chosen: Sequence[Original], folder: Path) -> dict[str, tuple[int, int, int] | None]:
-    return {case: mirrors.run(case, chosen, folder) for case in mirrors.CASES}
+def _mirrors(chosen: Sequence[Original], folder: Path, engine: Engine) -> dict[str, mirrors.Counted | None]:
+    return {case: mirrors.run(case, chosen, folder, engine) for case in mirrors.CASES}
 
 
 if __name__ == "__main__":

@@ -38,7 +38,9 @@ several = partial(Transform, kind="several", drop=True)
 
 TRANSFORMS = [
     several(name="combo", make=cropped_smaller, right=("crop",), options={"quality": 55}),
-    several(name="combo_shared", make=shared, right=("reencoded", "variant"), drop=None, options={"quality": 75}),
+    several(
+        name="combo_shared", make=shared, right=("reencoded", "variant"), drop=None, options={"quality": 75}
+    ),
     several(name="combo_meme", make=meme, right=("crop", "reencoded"), options={"quality": 45}),
     several(name="combo_mirror", make=mirrored_part, right=("flip",), options={"quality": 80}),
 ]

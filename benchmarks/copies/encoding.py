@@ -45,12 +45,14 @@ def gif(image: Image.Image, _: Rng) -> Image.Image:
 
 
 def palette(colors: int, dither: int, image: Image.Image, _: Rng) -> Image.Image:
-    return image.quantize(colors, palette=image.quantize(colors), dither=dither)
+    return image.quantize(colors, palette=image.quantize(colors, kmeans=2), dither=dither)
 
 
 copy = partial(Transform, right=("reencoded",), drop=True)
 encoding, size = partial(copy, kind="encoding"), partial(copy, kind="size")
 few_colors = partial(copy, kind="palette", suffix="png", options={})
+# So few that small things of another color get that of something large.
+coarse = partial(few_colors, kind="coarse", right=("reencoded", "recolor"), drop=None)
 
 TRANSFORMS = [
     encoding(name="lossless", make=as_is, suffix="webp", options={"lossless": True}, keeper="either"),
@@ -70,7 +72,7 @@ TRANSFORMS = [
     size(name="enlarged_2_nearest", make=partial(enlarged, NEAREST), suffix="png", options={}),
     size(name="enlarged_2_sharp", make=sharpened, suffix="png", options={}),
     few_colors(name="palette_256", make=partial(palette, 256, PLAIN)),
-    few_colors(name="palette_32", make=partial(palette, 32, PLAIN)),
+    coarse(name="palette_32", make=partial(palette, 32, PLAIN)),
     few_colors(name="palette_64_dither", make=partial(palette, 64, DITHER)),
-    few_colors(name="palette_16_dither", make=partial(palette, 16, DITHER)),
+    coarse(name="palette_16_dither", make=partial(palette, 16, DITHER)),
 ]

@@ -29,11 +29,11 @@ def spot(image: Image.Image) -> Spot:
         for top in np.linspace(0, (image.height - side) * 0.75, 9).astype(int).tolist()
         for left in np.linspace(0, image.width - side, 11).astype(int).tolist()
     ]
-    return max(places, key=lambda place: _likeness(pixels, place))
+    return max(places, key=lambda one: _likeness(pixels, one))
 
 
-def _likeness(pixels: np.ndarray, place: Spot) -> float:
-    left, top, side = place
+def _likeness(pixels: np.ndarray, at: Spot) -> float:
+    left, top, side = at
     window = pixels[top : top + side, left : left + side].astype(int)
     cheek = np.median(window.reshape(-1, 3), 0)
     even = float((np.abs(window - cheek).max(2) <= ALIKE).mean())
@@ -136,7 +136,9 @@ another = partial(
 TRANSFORMS = [
     another(name="expression_smile", make=partial(expression, _smile)),
     another(name="expression_talk", make=partial(expression, _talk)),
-    another(name="expression_surprise", make=partial(expression, _surprise), suffix="jpg", options={"quality": 90}),
+    another(
+        name="expression_surprise", make=partial(expression, _surprise), suffix="jpg", options={"quality": 90}
+    ),
     another(name="expression_anger_0.7", make=smaller, suffix="jpg", options={"quality": 90}),
     another(name="expression_wink_palette", make=in_few_colors),
 ]

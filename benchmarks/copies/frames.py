@@ -59,8 +59,16 @@ def credit_bar(image: Image.Image, rng: Rng) -> Image.Image:
     out = Image.new("RGB", (image.width, image.height + high), (26, 28, 34))
     out.paste(image, (0, 0))
     draw, y = ImageDraw.Draw(out), image.height + high / 2
-    draw.text((high * 0.3, y), str(rng.choice(SIGNATURES)), anchor="lm", font=font(high * 0.55), fill=(235, 235, 235))
-    draw.ellipse((out.width - high * 0.9, y - high * 0.3, out.width - high * 0.3, y + high * 0.3), fill=(240, 90, 40))
+    draw.text(
+        (high * 0.3, y),
+        str(rng.choice(SIGNATURES)),
+        anchor="lm",
+        font=font(high * 0.55),
+        fill=(235, 235, 235),
+    )
+    draw.ellipse(
+        (out.width - high * 0.9, y - high * 0.3, out.width - high * 0.3, y + high * 0.3), fill=(240, 90, 40)
+    )
     return out
 
 
@@ -119,7 +127,9 @@ def scene(size: tuple[int, int], rng: Rng) -> Image.Image:
         x, y = rng.uniform(0, width), rng.uniform(0, height)
         wide, high = rng.uniform(0.06, 0.35, 2) * min(size)
         shape = [draw.ellipse, draw.rectangle][int(rng.integers(2))]
-        shape((x - wide, y - high, x + wide, y + high), fill=_tint(rng, 0, 255), outline=(20, 20, 20), width=2)
+        shape(
+            (x - wide, y - high, x + wide, y + high), fill=_tint(rng, 0, 255), outline=(20, 20, 20), width=2
+        )
     x, y, step = rng.uniform(0, width), rng.uniform(0, height), min(size) / 40
     for n in range(int(rng.integers(8, 30))):
         draw.line((x + n * step, y, x + (n + 6) * step, y + 8 * step), fill=(20, 20, 20))

@@ -1,15 +1,26 @@
 """Words on pictures."""
 
+import re
+from typing import Any
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 Rng = np.random.Generator
-WORDS = (
+Box = tuple[float, float, float, float]
+WORDS = re.findall(
+    r"\w+",
     "when you have gone there is only rain on the roof and nobody came back from the old mill before night "
     "fell we should never have opened that door look what they left behind hush they can hear us every "
-    "single step said the captain turn around slowly and do not run"
-).split()
-SIGNATURES = ("by mirabell_art", "@inkfoxdraws", "patreon.com/larkspur", "(c) Tamsin Hale", "artworks.example")
+    "single step said the captain turn around slowly and do not run",
+)
+SIGNATURES = (
+    "by mirabell_art",
+    "@inkfoxdraws",
+    "patreon.com/larkspur",
+    "(c) Tamsin Hale",
+    "artworks.example",
+)
 
 
 def font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -35,7 +46,7 @@ def wrapped(words: list[str], how: ImageFont.ImageFont, width: float) -> str:
     return "\n".join(lines)
 
 
-def centered(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float], text: str, **how) -> None:  # noqa: ANN003
+def centered(draw: ImageDraw.ImageDraw, box: Box, text: str, **how: Any) -> None:
     """Write lines into the middle of a box."""
     left, top, right, bottom = box
     draw.multiline_text(

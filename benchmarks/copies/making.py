@@ -38,7 +38,9 @@ class Copy(NamedTuple):
 
 def home(cache: Path, count: int, only: Sequence[str]) -> Path:
     """Where copies are made: a folder for all that goes into them but the pictures."""
-    code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem in MAKING)
+    code = b"".join(
+        path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem in MAKING
+    )
     digest = hashlib.sha256(code + repr((PIL.__version__, count, sorted(only))).encode()).hexdigest()
     return cache / f"made-{digest[:10]}"
 
@@ -64,7 +66,10 @@ def make(chosen: Sequence[Original], folder: Path, count: int, only: Sequence[st
 def read(folder: Path) -> list[Copy]:
     """The original and its copies."""
     with (folder / "copies.csv").open(newline="") as file:
-        return [Copy(row["file"], row["source"], row["transform"], row["equal"] == "True") for row in csv.DictReader(file)]
+        return [
+            Copy(row["file"], row["source"], row["transform"], row["equal"] == "True")
+            for row in csv.DictReader(file)
+        ]
 
 
 def _make_all(original: Original, folder: Path, count: int, only: Sequence[str]) -> None:

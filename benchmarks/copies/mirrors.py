@@ -1,4 +1,5 @@
-"""Mirrored originals: which side stays where text, a third copy, a date or `dedup.prefer` tells, and where nothing does.
+"""Mirrored originals: which side stays where text, a third copy, a date or `dedup.prefer` tells, and where
+nothing does.
 
 Each case is a workspace of its own: originals in the folder `artist`, their mirror images in `found`, which
 is typed first. By a hash of its name a mirror image is a PNG (more bytes than a JPEG original has) or a JPEG
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from anidata.engine.engine import Engine
 from anidata.stages.dedup.config import Config
 from copies import making, originals, running, scoring
 from copies.lettering import centered, font, sentence, wrapped
@@ -27,10 +29,11 @@ CASES = ("text", "third copy", "date", "prefer", "nothing")
 PREFER = ("dedup.prefer=['*artist*']",)
 FEWER = 75  # quality of a mirrored JPEG
 Rng = np.random.Generator
+Counted = tuple[int, int, int]
 
 
-def run(case: str, chosen: Sequence[Original], folder: Path) -> tuple[int, int, int] | None:
-    """How many mirrored pairs there are of a case, of how many the original was dropped, and of how many neither.
+def run(case: str, chosen: Sequence[Original], folder: Path, engine: Engine) -> Counted | None:
+    """How many mirrored pairs a case has, of how many the original was dropped, and of how many neither.
 
     None: this anidata doesn't know `dedup.prefer`.
     """
@@ -43,7 +46,7 @@ def run(case: str, chosen: Sequence[Original], folder: Path) -> tuple[int, int, 
         for original in chosen:
             _make(case, original, piles)
     sources = [piles / name for name in ("found", "artist", "elsewhere") if (piles / name).is_dir()]
-    rows = running.anidata(result, sources, PREFER if case == "prefer" else ())
+    rows = running.anidata(result, sources, engine, PREFER if case == "prefer" else ())
     shutil.rmtree(piles, ignore_errors=True)
     kept = {row["file"].rsplit(".", 1)[0]: scoring.kept(row) for row in rows}
     pairs = [(kept[name], kept[f"{name[:-5]}_mirror"]) for name in kept if name.endswith("_orig")]
@@ -66,13 +69,13 @@ def _make(case: str, original: Original, piles: Path) -> None:
     if other is None:
         (piles / "artist" / file).unlink()
         return
-    found = _save(other, piles / "found" / f"{original.name}_mirror")
+    image_file = _save(other, piles / "found" / f"{original.name}_mirror")
     if case == "third copy":
         (piles / "elsewhere").mkdir(exist_ok=True)
         scaled(image, 0.7).save(piles / "elsewhere" / f"{original.name}_third.jpg", quality=85)
     if case == "date":
         _dated(piles / "artist" / file, 2009, rng)
-        _dated(found, 2016, rng)
+        _dated(image_file, 2016, rng)
 
 
 def _save(image: Image.Image, path: Path) -> Path:

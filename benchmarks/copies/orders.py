@@ -1,14 +1,12 @@
 """Pairs (original, copy) under conditions that must not matter: is it the same one that stays?
 
 In each condition all pairs lie in one workspace, where the others are the distractors, but for `alone`: there
-each pair has a workspace of its own, in one process. What is changed, and nothing else: the order in which
+each pair has a workspace of its own. What is changed, and nothing else: the order in which
 the two are ingested; the bytes of the original or of the copy, to more by a note within the file, the pixels
 being the same; both formats, to lossless ones of the same pixels; or the original to a JPEG and its copy to a
 PNG, which changes the original's pixels too.
 """
 
-import contextlib
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,8 +14,6 @@ from typing import NamedTuple
 
 from PIL import Image, PngImagePlugin
 
-from anidata import pipeline, recipe, workspace
-from anidata.catalog.catalog import Catalog
 from anidata.engine.engine import Engine
 from copies import running, scoring
 from copies.all import TRANSFORMS
@@ -45,7 +41,7 @@ class Outcome(NamedTuple):
 
 
 def pairs(made: Sequence[Sequence[Copy]], count: int) -> list[Pair]:
-    """So many pairs whose original should stay and whose copy should go, of as many originals, by transform in turn."""
+    """So many pairs, each of another original, whose copy should go: by each transform in turn."""
     names = [one.name for one in TRANSFORMS.values() if one.keeper == "original" and one.drop]
     chosen, turn = [], 0
     for copies in made:
@@ -58,7 +54,7 @@ def pairs(made: Sequence[Sequence[Copy]], count: int) -> list[Pair]:
     return chosen
 
 
-def outcomes(chosen: Sequence[Pair], made: Path, folder: Path) -> list[Outcome]:
+def outcomes(chosen: Sequence[Pair], made: Path, folder: Path, engine: Engine) -> list[Outcome]:
     """Run all conditions; those that lie in the folder already are done."""
     stays: dict[str, dict[str, str]] = {}
     for condition, (for_original, for_copy) in CONDITIONS.items():
@@ -67,10 +63,12 @@ def outcomes(chosen: Sequence[Pair], made: Path, folder: Path) -> list[Outcome]:
         if not result.exists():
             _write(chosen, made, sources, for_original, for_copy)
         ordered = sources[::-1] if condition == "copy first" else sources
-        stays[condition] = _stays(running.anidata(result, ordered))
-    stays["alone"] = _alone(chosen, made, folder)
+        stays[condition] = _stays(running.anidata(result, ordered, engine))
+    stays["alone"] = _alone(chosen, made, folder, engine)
     return [
-        Outcome(pair, {condition: names[pair.copy.file.rsplit(".", 1)[0]] for condition, names in stays.items()})
+        Outcome(
+            pair, {condition: names[pair.copy.file.rsplit(".", 1)[0]] for condition, names in stays.items()}
+        )
         for pair in chosen
     ]
 
@@ -89,9 +87,16 @@ def _write(chosen: Sequence[Pair], made: Path, sources: Sequence[Path], *saves: 
 def _stays(rows: Sequence[running.Row]) -> dict[str, str]:
     """Name of a pair → who stays."""
     kept = {row["file"].rsplit("/", 1)[-1].rsplit(".", 1)[0]: scoring.kept(row) for row in rows}
-    words = {(True, False): "original", (False, True): "copy", (True, True): "both", (False, False): "neither"}
+    words = {
+        (True, False): "original",
+        (False, True): "copy",
+        (True, True): "both",
+        (False, False): "neither",
+    }
     return {
-        name[: -len("_orig")]: words[kept[name], kept[name[: -len("_orig")]]] for name in kept if name.endswith("_orig")
+        name[: -len("_orig")]: words[kept[name], kept[name[: -len("_orig")]]]
+        for name in kept
+        if name.endswith("_orig")
     }
 
 
@@ -149,30 +154,15 @@ CONDITIONS: dict[str, tuple[Save, Save]] = {
 # --- alone --------------------------------------------------------------------------------------------------
 
 
-def _alone(chosen: Sequence[Pair], made: Path, folder: Path) -> dict[str, str]:
-    """Each pair in a workspace of its own, all by one engine of this process."""
-    result = folder / "alone.csv"
-    if not result.exists():
-        rows: list[running.Row] = []
-        with Engine(1) as engine, open(os.devnull, "w") as quiet, contextlib.redirect_stderr(quiet):
-            for pair in chosen:
-                sources = [folder / "alone" / name for name in ("artist", "found")]
-                _write([pair], made, sources, same, same)
-                rows += _decided(folder / "alone" / "work", sources, engine)
-                shutil.rmtree(folder / "alone")
-        running.write(result, rows)
-    return _stays(running.read(result))
-
-
-def _decided(work: Path, sources: Sequence[Path], engine: Engine) -> list[running.Row]:
-    """The files of a workspace after ingest and dedup, and whether each one stays."""
-    space = workspace.create(work)
-    typed = pipeline.typed([str(source) for source in sources])
-    with space.locked():
-        chosen = pipeline.resolve(space, None, (), typed)
-        space.remember(recipe.dump(chosen))
-        for stage in ("ingest", "dedup"):
-            pipeline.run_stage(stage, pipeline.job(space, chosen, engine, pipeline.Request(typed)))
-    with Catalog(space) as views:
-        rows = views.select("SELECT file, keep FROM records").to_pylist()
-    return [{name: str(value) for name, value in row.items()} for row in rows]
+def _alone(chosen: Sequence[Pair], made: Path, folder: Path, engine: Engine) -> dict[str, str]:
+    """Each pair in a workspace of its own."""
+    home = folder / "alone"
+    home.mkdir(exist_ok=True)
+    rows: list[running.Row] = []
+    for pair in chosen:
+        result = home / f"{pair.copy.file}.csv"
+        sources = [home / "artist", home / "found"]
+        if not result.exists():
+            _write([pair], made, sources, same, same)
+        rows += running.anidata(result, sources, engine)
+    return _stays(rows)

@@ -48,7 +48,9 @@ def choose(folder: Path, count: int) -> list[Original]:
         if image is None:
             continue
         code, mirrored = (imagehash.phash(one).hash.ravel() for one in (image, ImageOps.mirror(image)))
-        if (codes != code).sum(1).min(initial=64) <= ALIKE or (codes != mirrored).sum(1).min(initial=64) <= ALIKE:
+        if (codes != code).sum(1).min(initial=64) <= ALIKE or (codes != mirrored).sum(1).min(
+            initial=64
+        ) <= ALIKE:
             continue
         codes = np.vstack([codes, code])
         words.add(word)
@@ -58,13 +60,13 @@ def choose(folder: Path, count: int) -> list[Original]:
 
 def opened(path: Path) -> Image.Image | None:
     """A picture as it is copied, or None: too small, too long, blank, or none at all."""
-    with suppress(OSError, SyntaxError, ValueError), Image.open(path) as found:
-        width, height = found.size
+    with suppress(OSError, SyntaxError, ValueError), Image.open(path) as file:
+        width, height = file.size
         if width * height > MOST or max(width, height) > STRETCH * min(width, height):
             return None
         if min(width, height) * min(1, LONGEST / max(width, height)) < SHORTEST:
             return None
-        image = shrunk(on_white(found), LONGEST)
+        image = shrunk(on_white(file), LONGEST)
         return image if np.asarray(image.convert("L"), np.float32).std() >= DRAWN else None
     return None
 
@@ -72,7 +74,9 @@ def opened(path: Path) -> Image.Image | None:
 def _in_turn(folder: Path) -> Iterator[Path]:
     """The files of all packages, one of each in turn."""
     piles = [
-        sorted((p for p in package.rglob("*") if p.suffix.lower() in SUFFIXES), key=lambda p: _hash(p, folder))
+        sorted(
+            (p for p in package.rglob("*") if p.suffix.lower() in SUFFIXES), key=lambda p: _hash(p, folder)
+        )
         for package in sorted(folder.iterdir(), key=lambda p: _hash(p, folder))
         if package.is_dir()
     ]

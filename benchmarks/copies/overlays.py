@@ -11,6 +11,8 @@ from copies.transform import Transform
 
 Rng = np.random.Generator
 INK = (20, 20, 24)
+PLAINLY = 40  # grey levels
+SHARE = 0.05  # of what a mosaic covers that it changes plainly, at least
 
 
 def balloons(count: int, image: Image.Image, rng: Rng) -> Image.Image:
@@ -30,10 +32,16 @@ def _balloon(image: Image.Image, rng: Rng, *, is_right: bool, low: float) -> Non
     box = (left, top, left + wide, top + high)
     draw, line = ImageDraw.Draw(image), max(1, round(min(image.size) / 160))
     root, toward = left + wide * (0.35 if is_right else 0.65), width * (0.45 if is_right else 0.55)
-    tail = [(root - wide * 0.08, top + high * 0.9), (toward, top + high * 1.35), (root + wide * 0.08, top + high * 0.9)]
+    tail = [
+        (root - wide * 0.08, top + high * 0.9),
+        (toward, top + high * 1.35),
+        (root + wide * 0.08, top + high * 0.9),
+    ]
     draw.polygon(tail, fill=(255, 255, 255), outline=INK, width=line)
     draw.ellipse(box, fill=(255, 255, 255), outline=INK, width=line)
-    draw.polygon([(x, y - line * 2) for x, y in tail[::2]] + [(toward, top + high * 1.3)], fill=(255, 255, 255))
+    draw.polygon(
+        [(x, y - line * 2) for x, y in tail[::2]] + [(toward, top + high * 1.3)], fill=(255, 255, 255)
+    )
     letters = font(high / 6)
     centered(draw, box, wrapped(sentence(rng, 5, 9), letters, wide * 0.7), fill=INK, font=letters)
 
@@ -45,28 +53,37 @@ def dialogue(image: Image.Image, rng: Rng) -> Image.Image:
     box = (0.04 * width, 0.74 * height, 0.96 * width, 0.97 * height)
     draw.rounded_rectangle(box, 0.03 * width, fill=(16, 24, 60, 205), outline=(240, 240, 255, 255), width=2)
     letters = font(height * 0.05)
-    draw.text((box[0] * 1.8, box[1] + height * 0.015), sentence(rng, 1, 1)[0].title(), fill=(255, 214, 120), font=letters)
+    draw.text(
+        (box[0] * 1.8, box[1] + height * 0.015),
+        sentence(rng, 1, 1)[0].title(),
+        fill=(255, 214, 120),
+        font=letters,
+    )
     text = wrapped(sentence(rng, 8, 14), letters, width * 0.84)
     draw.multiline_text((box[0] * 1.8, box[1] + height * 0.08), text, fill="white", font=letters, spacing=2)
     return under(film, image)
 
 
-def censor_bar(image: Image.Image, _: Rng) -> Image.Image:
-    """A black bar over what may be eyes."""
-    image = image.copy()
+def censor_bar(image: Image.Image, _: Rng) -> Image.Image | None:
+    """A black bar over what may be eyes; None: it is as good as black there."""
     left, top, side = spot(image)
-    ImageDraw.Draw(image).rectangle(
-        (left - 0.1 * side, top + 0.2 * side, left + 1.1 * side, top + 0.5 * side), fill=(0, 0, 0)
-    )
+    box = (left - 0.1 * side, top + 0.2 * side, left + 1.1 * side, top + 0.5 * side)
+    if np.asarray(image.crop(tuple(map(round, box))).convert("L")).mean() < PLAINLY:
+        return None
+    image = image.copy()
+    ImageDraw.Draw(image).rectangle(box, fill=(0, 0, 0))
     return image
 
 
-def mosaic(image: Image.Image, _: Rng) -> Image.Image:
-    """Coarse squares over what may be a face."""
+def mosaic(image: Image.Image, _: Rng) -> Image.Image | None:
+    """Coarse squares over what may be a face; None: hardly anything is drawn there."""
     left, top, side = spot(image)
     box = (left, top, left + side, top + side)
     patch = image.crop(box)
     coarse = patch.resize((6, 6), Image.Resampling.BOX).resize(patch.size, Image.Resampling.NEAREST)
+    changed = np.abs(np.asarray(patch, int) - np.asarray(coarse, int)).max(2) > PLAINLY
+    if changed.mean() < SHARE:
+        return None
     image = image.copy()
     image.paste(coarse, box)
     return image
@@ -107,10 +124,27 @@ def logo(image: Image.Image, rng: Rng) -> Image.Image:
     long = letters.getlength(text) + 3 * radius
     left = image.width - long - radius * 0.5 if rng.integers(2) else radius * 0.5
     y = image.height - 1.7 * radius
-    draw.ellipse((left, y - radius, left + 2 * radius, y + radius), fill=(220, 40, 70, 210), outline=(255,) * 4, width=2)
-    draw.text((left + radius, y), text.lstrip("(@")[0].upper(), anchor="mm", font=font(radius * 1.3), fill=(255,) * 4)
+    draw.ellipse(
+        (left, y - radius, left + 2 * radius, y + radius),
+        fill=(220, 40, 70, 210),
+        outline=(255,) * 4,
+        width=2,
+    )
     draw.text(
-        (left + 2.4 * radius, y), text, anchor="lm", font=letters, fill=(255,) * 4, stroke_width=1, stroke_fill=(0, 0, 0, 200)
+        (left + radius, y),
+        text.lstrip("(@")[0].upper(),
+        anchor="mm",
+        font=font(radius * 1.3),
+        fill=(255,) * 4,
+    )
+    draw.text(
+        (left + 2.4 * radius, y),
+        text,
+        anchor="lm",
+        font=letters,
+        fill=(255,) * 4,
+        stroke_width=1,
+        stroke_fill=(0, 0, 0, 200),
     )
     return under(film, image)
 
@@ -120,7 +154,9 @@ def translucent(image: Image.Image, _: Rng) -> Image.Image:
     film, draw = layer(image)
     letters = font(100)
     letters = font(100 * 0.9 * image.width / letters.getlength("PREVIEW"))
-    draw.text((image.width / 2, image.height / 2), "PREVIEW", anchor="mm", font=letters, fill=(150, 150, 150, 85))
+    draw.text(
+        (image.width / 2, image.height / 2), "PREVIEW", anchor="mm", font=letters, fill=(150, 150, 150, 85)
+    )
     return under(film, image)
 
 

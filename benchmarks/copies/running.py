@@ -3,17 +3,20 @@
 Where such a file lies there, its run is done: the same command goes on where it was broken off.
 """
 
+import contextlib
 import csv
 import io
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import peers
-from bench import ANIDATA, SHARED, took
+from anidata import pipeline, recipe, workspace
+from anidata.catalog.catalog import Catalog
+from anidata.engine.engine import Engine
+from bench import SHARED, took
 from copies.making import Copy
 
 # `why` is in newer records alone.
@@ -33,20 +36,31 @@ def pile(folder: Path, made: Path, copies: Iterable[Copy]) -> Path:
     return folder
 
 
-def anidata(result: Path, sources: Sequence[Path], settings: Sequence[str] = (), workers: int = 2) -> list[Row]:
-    """Records after `ingest` and `dedup` of what these hold, in a workspace of their own."""
+def anidata(result: Path, sources: Sequence[Path], engine: Engine, settings: Sequence[str] = ()) -> list[Row]:
+    """Records after ingest and dedup of what these hold, in a workspace of their own.
+
+    What `anidata ingest` and `anidata dedup` do, without their starts.
+    """
     if not result.exists():
         work = result.with_suffix(".work")
         shutil.rmtree(work, ignore_errors=True)
-        words = ["--workers", str(workers), *(word for one in settings for word in ("--set", one))]
-        took([*ANIDATA, "ingest", str(work), *map(str, sources), *words])
-        took([*ANIDATA, "dedup", str(work), "--workers", str(workers)])
-        asked = subprocess.run(
-            [*ANIDATA, "query", str(work), ASKED, "--format", "csv"], check=True, capture_output=True
-        )
-        _publish(result, asked.stdout)
+        with open(os.devnull, "w") as quiet, contextlib.redirect_stderr(quiet):
+            rows = _decided(work, sources, engine, settings)
+        write(result, rows)
         shutil.rmtree(work)
     return read(result)
+
+
+def _decided(work: Path, sources: Sequence[Path], engine: Engine, settings: Sequence[str]) -> list[Row]:
+    space, typed = workspace.create(work), pipeline.typed([str(source) for source in sources])
+    with space.locked():
+        chosen = pipeline.resolve(space, None, settings, typed)
+        space.remember(recipe.dump(chosen))
+        for stage in ("ingest", "dedup"):
+            pipeline.run_stage(stage, pipeline.job(space, chosen, engine, pipeline.Request(typed)))
+    with Catalog(space) as views:
+        rows = views.select(ASKED).to_pylist()
+    return [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
 
 
 def peer(tool: str, result: Path, folder: Path) -> list[Row]:

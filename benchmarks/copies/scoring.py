@@ -97,7 +97,9 @@ def count(copies: Iterable[Copy], records: Iterable[Row], counts: Counts, *, cro
 def _fate(copy: Copy, rows: Mapping[str, Row], original: Copy, by_key: Mapping[str, Copy]) -> Fate:
     ours, first = rows.get(copy.file), rows.get(original.file)
     if ours is None or first is None:
-        return Fate(copy.transform, copy.equal, linked=False, dropped=False, lost="", relation="absent", why="")
+        return Fate(
+            copy.transform, copy.equal, linked=False, dropped=False, lost="", relation="absent", why=""
+        )
     linked = bool(ours["cluster"]) and ours["cluster"] == first["cluster"]
     lost = _dropped_for(first, by_key)
     relation, why = _relation(ours, first, linked)

@@ -1,5 +1,6 @@
 """Tables of what scoring counted, as Markdown."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +19,7 @@ GOALS = {  # of the half that nothing was tuned on
 
 def share(value: float) -> str:
     """A share in short: .98, 1, 0, – where there is nothing."""
-    if value != value:  # NaN
+    if math.isnan(value):
         return "–"
     return f"{value:.3f}".rstrip("0").rstrip(".").removeprefix("0") or "0"
 
@@ -35,7 +36,9 @@ def transforms(alone: Counts, crowd: Counts, others: Mapping[str, Counts]) -> No
         if fates or gathered:
             should = {True: "yes", False: "no", None: "either"}[transform.drop]
             cells = [name, len(gathered), *_alone(fates, should), _both(gathered), crowd.lost[name] or ""]
-            print(f"| {' | '.join(map(str, [*cells, *(_both(one.of([name])) for one in others.values())]))} |")
+            print(
+                f"| {' | '.join(map(str, [*cells, *(_both(one.of([name])) for one in others.values())]))} |"
+            )
 
 
 def _alone(fates: Sequence[Fate], should: str) -> list[str]:
@@ -67,7 +70,7 @@ def figures(alone: Counts, crowd: Counts) -> dict[str, tuple[str, str]]:
     return {
         "originals dropped for a worse copy": (
             _of(fate.is_worse_kept for fate in alone.fates),
-            f"{share(crowd.lost.total() / max(1, crowd.originals))} ({crowd.lost.total()} of {crowd.originals})",
+            f"{crowd.lost.total() / max(1, crowd.originals):.4f} ({crowd.lost.total()} of {crowd.originals})",
         ),
         **{
             words: tuple(_of(test(fate) for fate in one.of(names)) for one in (alone, crowd))
@@ -78,9 +81,9 @@ def figures(alone: Counts, crowd: Counts) -> dict[str, tuple[str, str]]:
                 ("all that should be dropped", _should(), _is_dropped),
                 ("old 22 transforms linked", OLD, _is_linked),
                 ("all transforms linked", list(TRANSFORMS), _is_linked),
-                ("relation right", list(TRANSFORMS), _is_right),
             )
         },
+        "relation right": (_of(fate.is_right for fate in alone.fates), "–"),
         "links within one original": tuple(
             f"{one.precision:.5f} ({one.other} of {one.same + one.other} wrong)" for one in (alone, crowd)
         ),
@@ -110,10 +113,6 @@ def _is_linked(fate: Fate) -> bool:
     return fate.linked
 
 
-def _is_right(fate: Fate) -> bool:
-    return fate.is_right
-
-
 def summary(alone: Counts, crowd: Counts) -> None:
     print("\n| figure | goal | alone | in the crowd |\n|---|---|---|---|")
     for words, (by_itself, gathered) in figures(alone, crowd).items():
@@ -127,8 +126,14 @@ def _list(counts: Counter[str]) -> str:
 
 
 def others(counts: Mapping[str, Counts]) -> None:
-    print("\n| tool | linked | true re-encodings dropped | expressions lost | links within one original | originals dropped |")
-    print("|---|---:|---:|---:|---:|---:|")
+    _head(
+        "tool",
+        "linked",
+        "true re-encodings dropped",
+        "expressions lost",
+        "links within one",
+        "originals dropped",
+    )
     for tool, one in counts.items():
         cells = [
             share(mean(fate.linked for fate in one.fates)),
@@ -140,8 +145,12 @@ def others(counts: Mapping[str, Counts]) -> None:
         print(f"| {tool} | {' | '.join(cells)} |")
 
 
+def _head(first: str, *names: str) -> None:
+    print(f"\n| {first} | {' | '.join(names)} |\n|---|{'---:|' * len(names)}")
+
+
 def mirrors(cases: Mapping[str, tuple[int, int, int] | None]) -> None:
-    print("\n| mirrored; what tells | pairs | original dropped | share | neither dropped |\n|---|---:|---:|---:|---:|")
+    _head("mirrored; what tells", "pairs", "original dropped", "share", "neither dropped")
     for case, counted in cases.items():
         if counted is None:
             print(f"| {case} | – | – | – | – |")
@@ -151,9 +160,10 @@ def mirrors(cases: Mapping[str, tuple[int, int, int] | None]) -> None:
 
 
 def orders(outcomes: Sequence[Outcome]) -> None:
-    print(f"\nOf {len(outcomes)} pairs the same one stays in every condition: {sum(one.is_one for one in outcomes)}.")
+    steady = sum(one.is_one for one in outcomes)
+    print(f"\nOf {len(outcomes)} pairs the same one stays in every condition: {steady}.")
     conditions = list(outcomes[0].stays) if outcomes else []
-    print("\n| condition | original stays | copy | both | neither | unlike `as made` |\n|---|---:|---:|---:|---:|---:|")
+    _head("condition", "original stays", "copy", "both", "neither", "unlike `as made`")
     for name in conditions:
         counts = Counter(one.stays[name] for one in outcomes)
         unlike = sum(one.stays[name] != one.stays[conditions[0]] for one in outcomes)

@@ -24,14 +24,14 @@ def crop(share: float, image: Image.Image, rng: Rng) -> Image.Image:
 
 def part(area: float, image: Image.Image, rng: Rng) -> Image.Image | None:
     """So much of the area, never its middle; None: wherever tried, next to nothing is drawn there."""
-    stretch = rng.uniform(0.88, 1.13)
-    wide = min(image.width, round(image.width * math.sqrt(area) * stretch))
-    high = min(image.height, round(image.height * area * image.width / wide))
+    across = rng.uniform(max(area, math.sqrt(area) * 0.88), min(1, math.sqrt(area) * 1.13))
+    wide, high = round(image.width * across), round(image.height * area / across)
+    slack = np.array([image.width - wide, image.height - high])
     for _ in range(TRIES):
-        across, down = rng.uniform(0, 1, 2)
-        if max(abs(across - 0.5), abs(down - 0.5)) < 0.25:
+        at = rng.uniform(0, 1, 2)
+        if (np.abs(at - 0.5) * slack).max() < 0.25 * slack.max():
             continue
-        x, y = round(across * (image.width - wide)), round(down * (image.height - high))
+        x, y = (at * slack).round().astype(int).tolist()
         shown = image.crop((x, y, x + wide, y + high))
         if np.asarray(shown.convert("L"), np.float32).std() >= DRAWN:
             return shown

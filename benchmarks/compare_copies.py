@@ -16,11 +16,16 @@ too. ImageHash: phash, 10 and 4 bits of 64, connected components, the first by f
 PHash at its default. A mirror image may stay in a pair where nothing tells; further workspaces hold mirrored
 pairs where text, a third copy, a date or `dedup.prefer` does. --orders asks of so many pairs whether the same
 one stays whatever the order, bytes, formats and company. --full: 1,000 originals in chunks of 150; broken
-off, the same command goes on. What lies in FOLDER is not run again: take a new one for new code.
+off, the same command goes on.
+
+What lies in FOLDER is not run again: take a new one for new code. FOLDER/HALF/wrong.csv lists what went wrong
+with which file, and originals.csv what was chosen: copy it into a new folder for the same originals again,
+whatever has been collected meanwhile.
 """
 
 import argparse
 import contextlib
+import csv
 import shutil
 import tempfile
 import time
@@ -74,7 +79,7 @@ def compare(half: str, args: argparse.Namespace, folder: Path, engine: Engine) -
     """Choose, make, run and print one half."""
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    chosen = originals.choose(args.art / half, FULL if args.full else args.orders or args.originals)
+    chosen = _chosen(folder, args.art / half, FULL if args.full else args.orders or args.originals)
     home = making.home(MADE, args.copies, args.only)
     made = making.make(chosen, home, args.copies, args.only)
     print(f"\n## {half}: {len(chosen)} originals, {sum(map(len, made)) - len(made)} copies", flush=True)
@@ -85,6 +90,18 @@ def compare(half: str, args: argparse.Namespace, folder: Path, engine: Engine) -
         if "mirrors" not in args.skip:
             tables.mirrors(_mirrors(chosen[:CHUNK], folder, engine))
     print(f"\n{half}: {time.monotonic() - begun:.0f} s", flush=True)
+
+
+def _chosen(folder: Path, art: Path, count: int) -> list[Original]:
+    """The originals that a folder's results are of; those of a new one are chosen."""
+    path = folder / "originals.csv"
+    if not path.exists():
+        begun = path.with_suffix(".begun")
+        with begun.open("w", newline="") as file:
+            csv.writer(file).writerows(originals.choose(art, count))
+        begun.replace(path)
+    with path.open(newline="") as file:
+        return [Original(name, Path(picture)) for name, picture in csv.reader(file)]
 
 
 class Runs(NamedTuple):
@@ -105,6 +122,7 @@ def _tables(made: Sequence[Sequence[Copy]], home: Path, runs: Runs) -> None:
             _alone(chunk, home, runs._replace(folder=runs.folder / f"alone-{n}"), alone)
         if "crowd" not in runs.skip:
             _crowd(chunk, home, runs._replace(folder=runs.folder / f"crowd-{n}"), {"anidata": crowd, **tools})
+    _write_wrong(runs.folder / "wrong.csv", {"alone": alone, "crowd": crowd})
     tables.transforms(alone, crowd, tools)
     tables.summary(alone, crowd)
     if tools:
@@ -137,6 +155,16 @@ def _crowd(chunk: Sequence[Sequence[Copy]], home: Path, runs: Runs, counts: dict
             rows = running.peer(tool, result, pile)
         scoring.count(copies, rows, one, crowd=True)
     shutil.rmtree(pile)
+
+
+def _write_wrong(path: Path, counts: dict[str, Counts]) -> None:
+    """A list of what went wrong, to look at the files."""
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["among", "what", "file", "relation", "why"])
+        for among, one in counts.items():
+            for what, fate in scoring.wrong(one, crowd=among == "crowd"):
+                out.writerow([among, what, fate.copy.file, fate.relation, fate.why])
 
 
 def _mirrors(chosen: Sequence[Original], folder: Path, engine: Engine) -> dict[str, mirrors.Counted | None]:

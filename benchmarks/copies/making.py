@@ -57,10 +57,15 @@ def make(chosen: Sequence[Original], folder: Path, count: int, only: Sequence[st
     todo = [one for one in chosen if not (folder / one.name).exists()]
     one_by_one = partial(_make_all, folder=folder, count=count, only=tuple(only))
     if todo:
-        with multiprocessing.Pool(WORKERS, initializer=os.nice, initargs=(NICE,)) as pool:
+        with multiprocessing.Pool(WORKERS, initializer=_calm) as pool:
             for _ in pool.imap_unordered(one_by_one, todo):
                 pass
     return [read(folder / one.name) for one in chosen]
+
+
+def _calm() -> None:
+    """Let others go first, as they do whose parent is nice already."""
+    os.nice(max(0, NICE - os.nice(0)))
 
 
 def read(folder: Path) -> list[Copy]:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,8 +20,7 @@ OLD = (  # transforms that make_dups.py has too
 class Fate(NamedTuple):
     """What a tool did to a copy."""
 
-    transform: str
-    equal: bool
+    copy: Copy
     linked: bool  # in one cluster with its original
     dropped: bool
     lost: str  # the transform that the original was dropped for; empty: it was kept
@@ -29,14 +28,23 @@ class Fate(NamedTuple):
     why: str
 
     @property
+    def transform(self) -> str:
+        return self.copy.transform
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether of the pair one is gone: the copy, or its original for it."""
+        return self.dropped or self.lost == self.transform
+
+    @property
     def is_right(self) -> bool:
         """Whether the relation is."""
-        return self.relation in (("exact",) if self.equal else TRANSFORMS[self.transform].right)
+        return self.relation in (("exact",) if self.copy.equal else TRANSFORMS[self.transform].right)
 
     @property
     def is_worse_kept(self) -> bool:
         """Whether the original was dropped for a copy that is worse, of a pair: a mirror image isn't."""
-        return self.lost == self.transform and is_worse(self.lost, self.equal)
+        return self.lost == self.transform and is_worse(self.lost, self.copy.equal)
 
 
 @dataclass
@@ -63,6 +71,18 @@ def is_worse(transform: str, equal: bool, *, crowd: bool = False) -> bool:
     """Whether an original is better than its copy; crowd: where others show the side that it shows."""
     keeper = TRANSFORMS[transform].keeper
     return not equal and (keeper == "original" or (crowd and keeper == "sided"))
+
+
+def wrong(counts: Counts, *, crowd: bool) -> Iterator[tuple[str, Fate]]:
+    """What went wrong with copies, in a word, for somebody to look at."""
+    for fate in counts.fates:
+        drop = TRANSFORMS[fate.transform].drop
+        if fate.lost == fate.transform and is_worse(fate.lost, fate.copy.equal, crowd=crowd):
+            yield "worse copy kept", fate
+        elif drop is False and fate.is_lost and not fate.copy.equal:
+            yield "drawing lost", fate
+        elif drop and not fate.is_lost:
+            yield "copy kept" if fate.linked else "not linked", fate
 
 
 def kinds(*names: str) -> list[str]:
@@ -97,15 +117,11 @@ def count(copies: Iterable[Copy], records: Iterable[Row], counts: Counts, *, cro
 def _fate(copy: Copy, rows: Mapping[str, Row], original: Copy, by_key: Mapping[str, Copy]) -> Fate:
     ours, first = rows.get(copy.file), rows.get(original.file)
     if ours is None or first is None:
-        return Fate(
-            copy.transform, copy.equal, linked=False, dropped=False, lost="", relation="absent", why=""
-        )
+        return Fate(copy, linked=False, dropped=False, lost="", relation="absent", why="")
     linked = bool(ours["cluster"]) and ours["cluster"] == first["cluster"]
     lost = _dropped_for(first, by_key)
     relation, why = _relation(ours, first, linked)
-    return Fate(
-        copy.transform, copy.equal, linked, not kept(ours), lost.transform if lost else "", relation, why
-    )
+    return Fate(copy, linked, not kept(ours), lost.transform if lost else "", relation, why)
 
 
 def _relation(ours: Row, first: Row, linked: bool) -> tuple[str, str]:

@@ -75,10 +75,10 @@ def figures(alone: Counts, crowd: Counts) -> dict[str, tuple[str, str]]:
         **{
             words: tuple(_of(test(fate) for fate in one.of(names)) for one in (alone, crowd))
             for words, names, test in (
-                ("expressions lost", kinds("expression"), _is_lost),
-                ("recolored lost", kinds("color"), _is_lost),
-                ("true re-encodings dropped", true_copies(), _is_dropped),
-                ("all that should be dropped", _should(), _is_dropped),
+                ("expressions lost", kinds("expression"), _is_drawing_lost),
+                ("recolored lost", kinds("color"), _is_drawing_lost),
+                ("true re-encodings dropped", true_copies(), _is_lost),
+                ("all that should be dropped", _should(), _is_lost),
                 ("old 22 transforms linked", OLD, _is_linked),
                 ("all transforms linked", list(TRANSFORMS), _is_linked),
             )
@@ -99,14 +99,12 @@ def _should() -> list[str]:
     return [one.name for one in TRANSFORMS.values() if one.drop]
 
 
+def _is_drawing_lost(fate: Fate) -> bool:
+    return fate.is_lost and not fate.copy.equal
+
+
 def _is_lost(fate: Fate) -> bool:
-    """Whether a drawing is gone: the copy, or the original for it."""
-    return not fate.equal and (fate.dropped or fate.lost == fate.transform)
-
-
-def _is_dropped(fate: Fate) -> bool:
-    """Whether a pair was brought down to one."""
-    return fate.dropped or fate.lost == fate.transform
+    return fate.is_lost
 
 
 def _is_linked(fate: Fate) -> bool:

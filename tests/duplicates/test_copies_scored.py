@@ -147,3 +147,15 @@ def test_a_pair_that_changes_its_mind_is_named(capsys):
     assert "Of 2 pairs the same one stays in every condition: 1." in said
     assert "- c_gif.gif: as made: original, alone: copy" in said
     assert "| alone | 1 | 1 |  |  | 1 |" in said
+
+
+def test_what_went_wrong_is_listed_with_its_file(counts):
+    alone, crowd = (
+        [(what, fate.copy.file) for what, fate in scoring.wrong(one, crowd=is_crowd)]
+        for one, is_crowd in zip(counts, (False, True), strict=True)
+    )
+    assert alone == [("drawing lost", "b_expression_smile.png"), ("worse copy kept", "c_gif.gif")]
+    assert crowd == [*alone, ("worse copy kept", "d_hflip.jpg")]
+    kept = Counts()
+    scoring.count(LABELS[:2], [record("a_orig.png", "A"), record("a_jpeg_q30.jpg", "B")], kept, crowd=True)
+    assert [what for what, _ in scoring.wrong(kept, crowd=True)] == ["not linked"]

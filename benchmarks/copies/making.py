@@ -41,13 +41,13 @@ def home(cache: Path, count: int, only: Sequence[str]) -> Path:
     code = b"".join(
         path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem in MAKING
     )
-    digest = hashlib.sha256(code + repr((PIL.__version__, count, sorted(only))).encode()).hexdigest()
+    digest = hashlib.sha256(code + repr((PIL.__version__, QUALITY, count, sorted(only))).encode()).hexdigest()
     return cache / f"made-{digest[:10]}"
 
 
 MAKING = {
     *("transform", "encoding", "colors", "overlays", "frames", "turns", "faces", "chains", "all"),
-    *("lettering", "originals", "making"),
+    *("lettering", "originals"),
 }
 
 

@@ -42,8 +42,9 @@ def _balloon(image: Image.Image, rng: Rng, *, is_right: bool, low: float) -> Non
     draw.polygon(
         [(x, y - line * 2) for x, y in tail[::2]] + [(toward, top + high * 1.3)], fill=(255, 255, 255)
     )
-    letters = font(high / 6)
-    centered(draw, box, wrapped(sentence(rng, 5, 9), letters, wide * 0.7), fill=INK, font=letters)
+    letters = font(min(high / 6.5, wide / 9))
+    text = "\n".join(wrapped(sentence(rng, 5, 9), letters, wide * 0.72).split("\n")[:4])
+    centered(draw, box, text, fill=INK, font=letters)
 
 
 def dialogue(image: Image.Image, rng: Rng) -> Image.Image:
@@ -52,14 +53,14 @@ def dialogue(image: Image.Image, rng: Rng) -> Image.Image:
     width, height = image.size
     box = (0.04 * width, 0.74 * height, 0.96 * width, 0.97 * height)
     draw.rounded_rectangle(box, 0.03 * width, fill=(16, 24, 60, 205), outline=(240, 240, 255, 255), width=2)
-    letters = font(height * 0.05)
+    letters = font(min(height * 0.05, width * 0.04))
     draw.text(
         (box[0] * 1.8, box[1] + height * 0.015),
         sentence(rng, 1, 1)[0].title(),
         fill=(255, 214, 120),
         font=letters,
     )
-    text = wrapped(sentence(rng, 8, 14), letters, width * 0.84)
+    text = wrapped(sentence(rng, 6, 11), letters, width * 0.84)
     draw.multiline_text((box[0] * 1.8, box[1] + height * 0.08), text, fill="white", font=letters, spacing=2)
     return under(film, image)
 

@@ -29,7 +29,8 @@ import csv
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,7 @@ ART, MADE = CACHE / "art" / "pictures", CACHE / "copies"
 HALVES = ("fit", "check")
 CHUNK = 150  # originals in one workspace
 FULL = 1000
+Make = Callable[[Sequence[Original]], list[list[Copy]]]
 
 
 def main() -> None:
@@ -80,15 +82,15 @@ def compare(half: str, args: argparse.Namespace, folder: Path, engine: Engine) -
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     chosen = _chosen(folder, args.art / half, FULL if args.full else args.orders or args.originals)
-    home = making.home(MADE, args.copies, args.only)
-    made = making.make(chosen, home, args.copies, args.only)
-    print(f"\n## {half}: {len(chosen)} originals, {sum(map(len, made)) - len(made)} copies", flush=True)
+    home = folder / "made" if args.full else making.home(MADE, args.copies, args.only)
+    make = partial(making.make, folder=home, count=args.copies, only=args.only)
+    runs = Runs(folder, home, engine, args.skip, is_passing=args.full)
     if args.orders:
-        tables.orders(orders.outcomes(orders.pairs(made, args.orders), home, folder, engine))
+        tables.orders(orders.outcomes(orders.pairs(make(chosen), args.orders), home, folder, engine))
     else:
-        _tables(made, home, Runs(folder, engine, args.skip))
+        _tables(half, chosen, make, runs)
         if "mirrors" not in args.skip:
-            tables.mirrors(_mirrors(chosen[:CHUNK], folder, engine))
+            tables.mirrors(_mirrors(chosen[:CHUNK], runs))
     print(f"\n{half}: {time.monotonic() - begun:.0f} s", flush=True)
 
 
@@ -105,56 +107,71 @@ def _chosen(folder: Path, art: Path, count: int) -> list[Original]:
 
 
 class Runs(NamedTuple):
-    """Where tools run, by which workers, and what is left out."""
+    """Where copies lie and tools run, by which workers, and what is left out."""
 
     folder: Path
+    home: Path
     engine: Engine
     skip: Sequence[str]
+    is_passing: bool  # copies of a chunk go when all is known of it
 
 
-def _tables(made: Sequence[Sequence[Copy]], home: Path, runs: Runs) -> None:
+def _tables(half: str, chosen: Sequence[Original], make: Make, runs: Runs) -> None:
     alone, crowd = Counts(), Counts()
     has_tools = not {"tools", "crowd"} & set(runs.skip)
     tools = {tool: Counts() for tool in running.TOOLS} if has_tools else {}
-    for n in range(0, len(made), CHUNK):
-        chunk = made[n : n + CHUNK]
+    count = 0
+    for n in range(0, len(chosen), CHUNK):
+        made = make(chosen[n : n + CHUNK])
+        count += sum(map(len, made)) - len(made)
         if "alone" not in runs.skip:
-            _alone(chunk, home, runs._replace(folder=runs.folder / f"alone-{n}"), alone)
+            _alone(made, runs._replace(folder=runs.folder / f"alone-{n}"), alone)
         if "crowd" not in runs.skip:
-            _crowd(chunk, home, runs._replace(folder=runs.folder / f"crowd-{n}"), {"anidata": crowd, **tools})
+            _crowd(made, runs._replace(folder=runs.folder / f"crowd-{n}"), {"anidata": crowd, **tools})
+        if runs.is_passing:
+            making.forget(made, runs.home)
     _write_wrong(runs.folder / "wrong.csv", {"alone": alone, "crowd": crowd})
+    print(f"\n## {half}: {len(chosen)} originals, {count} copies\n")
     tables.transforms(alone, crowd, tools)
     tables.summary(alone, crowd)
     if tools:
         tables.others({"anidata": crowd, **tools})
 
 
-def _alone(chunk: Sequence[Sequence[Copy]], home: Path, runs: Runs, counts: Counts) -> None:
+def _alone(made: Sequence[Sequence[Copy]], runs: Runs, counts: Counts) -> None:
     """A workspace for the first copy of each original, one for the second, and so on."""
     runs.folder.mkdir(exist_ok=True)
     pile = runs.folder / "pile"
-    for turn in range(1, max(map(len, chunk))):
-        copies = [copy for copies in chunk if turn < len(copies) for copy in (copies[0], copies[turn])]
+    for turn in range(1, max(map(len, made))):
+        copies = [copy for copies in made if turn < len(copies) for copy in (copies[0], copies[turn])]
         result = runs.folder / f"{turn}.csv"
         if not result.exists():
-            running.pile(pile, home, copies)
+            running.pile(pile, runs.home, copies)
         scoring.count(copies, running.anidata(result, [pile], runs.engine), counts, crowd=False)
     shutil.rmtree(pile, ignore_errors=True)
 
 
-def _crowd(chunk: Sequence[Sequence[Copy]], home: Path, runs: Runs, counts: dict[str, Counts]) -> None:
+def _crowd(made: Sequence[Sequence[Copy]], runs: Runs, counts: dict[str, Counts]) -> None:
     """One workspace for all copies of all originals; the other tools' turn too."""
-    copies = [copy for copies in chunk for copy in copies]
+    copies = [copy for copies in made for copy in copies]
     runs.folder.mkdir(exist_ok=True)
-    pile = running.pile(runs.folder / "pile", home, copies)
-    for tool, one in counts.items():
-        result = runs.folder / f"{tool.replace(' ', '-')}.csv"
+    pile, results = (
+        runs.folder / "pile",
+        {tool: runs.folder / f"{tool.replace(' ', '-')}.csv" for tool in counts},
+    )
+    if not all(result.exists() for result in results.values()):
+        running.pile(pile, runs.home, copies)
+    for tool, result in results.items():
         if tool == "anidata":
             rows = running.anidata(result, [pile], runs.engine)
         else:
             rows = running.peer(tool, result, pile)
-        scoring.count(copies, rows, one, crowd=True)
-    shutil.rmtree(pile)
+        scoring.count(copies, rows, counts[tool], crowd=True)
+    shutil.rmtree(pile, ignore_errors=True)
+
+
+def _mirrors(chosen: Sequence[Original], runs: Runs) -> dict[str, mirrors.Counted | None]:
+    return {case: mirrors.run(case, chosen, runs.folder, runs.engine) for case in mirrors.CASES}
 
 
 def _write_wrong(path: Path, counts: dict[str, Counts]) -> None:
@@ -165,10 +182,6 @@ def _write_wrong(path: Path, counts: dict[str, Counts]) -> None:
         for among, one in counts.items():
             for what, fate in scoring.wrong(one, crowd=among == "crowd"):
                 out.writerow([among, what, fate.copy.file, fate.relation, fate.why])
-
-
-def _mirrors(chosen: Sequence[Original], folder: Path, engine: Engine) -> dict[str, mirrors.Counted | None]:
-    return {case: mirrors.run(case, chosen, folder, engine) for case in mirrors.CASES}
 
 
 if __name__ == "__main__":

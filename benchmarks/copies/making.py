@@ -77,6 +77,13 @@ def read(folder: Path) -> list[Copy]:
         ]
 
 
+def forget(made: Iterable[Sequence[Copy]], folder: Path) -> None:
+    """Delete the pictures of originals' folders; their lists stay, so that they aren't made again."""
+    for copies in made:
+        for copy in copies:
+            (folder / copy.source / copy.file).unlink(missing_ok=True)
+
+
 def _make_all(original: Original, folder: Path, count: int, only: Sequence[str]) -> None:
     """Make an original's folder beside its place, and move it there."""
     begun = folder / f".{original.name}.{os.getpid()}"

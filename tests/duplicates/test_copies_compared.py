@@ -51,6 +51,29 @@ def test_it_prints_a_table_a_half_and_runs_nothing_twice(home, monkeypatch, caps
 
 
 @pytest.mark.slow
+def test_the_full_run_keeps_no_pictures_and_goes_on_all_the_same(home, monkeypatch, capsys, tmp_path):
+    words = (
+        "--full",
+        "--half",
+        "fit",
+        "--skip",
+        "tools",
+        "mirrors",
+        "--only",
+        "webp",
+        "--folder",
+        str(tmp_path),
+    )
+    first = run(home, monkeypatch, capsys, *words)
+    assert "## fit: 3 originals, 3 copies" in first
+    assert {path.suffix for path in (tmp_path / "fit" / "made").rglob("*.*")} == {".csv"}
+    for path in (tmp_path / "fit").glob("*-0/*.csv"):
+        assert path.stat().st_size
+    monkeypatch.setattr(running, "_decided", lambda *_: pytest.fail("run twice"))
+    assert run(home, monkeypatch, capsys, *words).splitlines()[:-1] == first.splitlines()[:-1]
+
+
+@pytest.mark.slow
 def test_a_choice_stands_though_more_is_collected(home, monkeypatch, capsys):
     words = "--half", "check", "--skip", "tools", "alone", "crowd", "mirrors", "--only", *ONLY
     assert "## check: 3 originals" in run(home, monkeypatch, capsys, *words)

@@ -9,14 +9,14 @@ Pictures: art.py's two halves; thresholds are fitted on `fit`, and figures of `c
 made (copies/all.py has the transforms, with the relations that are right, whether the copy should be dropped,
 and who should stay), in .benchmarks/copies, once.
 
-Columns: each copy beside its original alone, among the other pairs (`linked`, `dropped`, `keeper right`: the
-original isn't dropped for a worse copy; `relation`, `right`, `why`: the commonest ones); and in the crowd of
-all copies of all originals (`crowd`, `originals lost`: dropped for such a copy), where the other tools run
-too. ImageHash: phash, 10 and 4 bits of 64, connected components, the first by file name kept; imagededup:
-PHash at its default. A mirror image may stay in a pair where nothing tells; further workspaces hold mirrored
-pairs where text, a third copy, a date or `dedup.prefer` does. --orders asks of so many pairs whether the same
-one stays whatever the order, bytes, formats and company. --full: 1,000 originals in chunks of 150; broken
-off, the same command goes on.
+Columns: each copy beside its original alone, among the other pairs (`linked`, `dropped`; `keeper right`: the
+original isn't dropped for a worse copy; `relation`: the commonest; `right`: the share of right ones; `why`:
+the commonest where one of the two is dropped); and in the crowd of all copies of all originals (`crowd`;
+`originals lost`: dropped for such a copy), where the other tools run too. ImageHash: phash, 10 and 4 bits of
+64, connected components, the first by file name kept; imagededup: PHash at its default. A mirror image may
+stay in a pair where nothing tells; further workspaces hold mirrored pairs where text, a third copy, a date or
+`dedup.prefer` does. --orders asks of so many pairs whether the same one stays whatever the order, bytes,
+formats and company. --full: 1,000 originals in chunks of 150; broken off, the same command goes on.
 
 What lies in FOLDER is not run again: take a new one for new code. FOLDER/HALF/wrong.csv lists what went wrong
 with which file, and originals.csv what was chosen: copy it into a new folder for the same originals again,
@@ -132,8 +132,9 @@ def _tables(half: str, chosen: Sequence[Original], make: Make, runs: Runs) -> No
             making.forget(made, runs.home)
     _write_wrong(runs.folder / "wrong.csv", {"alone": alone, "crowd": crowd})
     print(f"\n## {half}: {len(chosen)} originals, {count} copies\n")
-    tables.transforms(alone, crowd, tools)
-    tables.summary(alone, crowd)
+    if alone.fates or crowd.fates:
+        tables.transforms(alone, crowd, tools)
+        tables.summary(alone, crowd)
     if tools:
         tables.others({"anidata": crowd, **tools})
 

@@ -35,7 +35,13 @@ def transforms(alone: Counts, crowd: Counts, others: Mapping[str, Counts]) -> No
         fates, gathered = alone.of([name]), crowd.of([name])
         if fates or gathered:
             should = {True: "yes", False: "no", None: "either"}[transform.drop]
-            cells = [name, len(gathered), *_alone(fates, should), _both(gathered), crowd.lost[name] or ""]
+            cells = [
+                name,
+                len(fates or gathered),
+                *_alone(fates, should),
+                _both(gathered),
+                crowd.lost[name] or "",
+            ]
             print(
                 f"| {' | '.join(map(str, [*cells, *(_both(one.of([name])) for one in others.values())]))} |"
             )
@@ -49,7 +55,7 @@ def _alone(fates: Sequence[Fate], should: str) -> list[str]:
         share(mean(not fate.is_worse_kept for fate in fates)),
         _commonest(fate.relation for fate in fates),
         share(mean(fate.is_right for fate in fates)),
-        _commonest(fate.why for fate in fates if fate.why),
+        _commonest(fate.why for fate in fates if fate.why and fate.is_lost),
     ]
 
 
@@ -70,7 +76,7 @@ def figures(alone: Counts, crowd: Counts) -> dict[str, tuple[str, str]]:
     return {
         "originals dropped for a worse copy": (
             _of(fate.is_worse_kept for fate in alone.fates),
-            f"{crowd.lost.total() / max(1, crowd.originals):.4f} ({crowd.lost.total()} of {crowd.originals})",
+            _of(n < crowd.lost.total() for n in range(crowd.originals)),
         ),
         **{
             words: tuple(_of(test(fate) for fate in one.of(names)) for one in (alone, crowd))

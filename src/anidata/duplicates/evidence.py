@@ -39,12 +39,16 @@ def compare(related: Related, whole: Callable[[], tuple[Pixels, Pixels]]) -> Evi
     laid, ground = ("a", "b") if related.is_a_laid else ("b", "a")
     if derived := surroundings.judge(tried.laid, tried.ground, tried.fit):
         return Evidence(laid if derived[0] == "laid" else ground, derived[1])
-    a, b = whole()
-    if related.relation == "flip":
-        a, b = (a, b[:, ::-1]) if related.is_b_mirrored else (a[:, ::-1], b)
-    one, other = (a, b) if related.is_a_laid else (b, a)
+    one, other = in_order(related, *whole())
     answer = _at_full(one, other, tried)
     return answer._replace(better={"a": laid, "b": ground, None: None}[answer.better])
+
+
+def in_order(related: Related, a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
+    """What is laid on the other, and that other, as the relation has seen them."""
+    if related.relation == "flip":
+        a, b = (a, np.ascontiguousarray(b[:, ::-1])) if related.is_b_mirrored else (np.ascontiguousarray(a[:, ::-1]), b)
+    return (a, b) if related.is_a_laid else (b, a)
 
 
 def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
@@ -52,7 +56,6 @@ def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
     is_framed_alike = alignment.moved(tried.fit) <= REFRAMED
     in_place = is_framed_alike and laid.shape == ground.shape
     fit: Affine = alignment.HERE if is_framed_alike else tried.fit
-    laid, ground = np.ascontiguousarray(laid), np.ascontiguousarray(ground)
     one, other = damage.window(laid), damage.window(ground)
     if lead := detail.finer(laid, ground, fit):
         finer, coarser = (one, other) if lead.name == "a" else (other, one)

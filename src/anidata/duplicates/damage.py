@@ -83,11 +83,9 @@ class Window:
     @cached_property
     def unclipped(self) -> NDArray[np.bool_]:
         """(n,): blocks without black or white, where rounding alone moves coefficients."""
-        height, width = (side // BLOCK * BLOCK for side in self.rgb.shape[:2])
-        ends = ((self.rgb < 2) | (self.rgb > 253)).any(axis=2)[:height, :width]
-        return np.asarray(
-            ~ends.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK).any(axis=(1, 3)).ravel()
-        )
+        height, width = (side // BLOCK for side in self.rgb.shape[:2])
+        free = cv2.inRange(self.rgb[: height * BLOCK, : width * BLOCK], (2, 2, 2), (253, 253, 253))
+        return np.asarray(cv2.resize(free, (width, height), interpolation=cv2.INTER_AREA) == 255).ravel()
 
     @cached_property
     def steps(self) -> NDArray[np.float32]:
@@ -125,8 +123,12 @@ class Window:
     @cached_property
     def flat(self) -> NDArray[np.bool_]:
         """(h, w): where a pixel has the color of the eight about it."""
-        square = np.ones((3, 3), np.uint8)
-        return np.asarray((cv2.dilate(self.rgb, square) == cv2.erode(self.rgb, square)).all(axis=2))
+        return np.asarray(cv2.inRange(self.ranges, (0, 0, 0), (0, 0, 0)) > 0)
+
+    @cached_property
+    def ranges(self) -> Pixels:
+        """(h, w, 3): the range within the pixel and the eight about it."""
+        return np.asarray(cv2.morphologyEx(self.rgb, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
 
     @cached_property
     def luma(self) -> Plane:
@@ -156,9 +158,7 @@ class Window:
     @cached_property
     def cleanness(self) -> float:
         """Of what is nearly flat, the share that is wholly; 0 where next to nothing is."""
-        square = np.ones((3, 3), np.uint8)
-        near = ((cv2.dilate(self.rgb, square) - cv2.erode(self.rgb, square)) <= NEARLY).all(axis=2)
-        share = float(near.mean())
+        share = cv2.countNonZero(cv2.inRange(self.ranges, (0, 0, 0), (NEARLY,) * 3)) / self.flat.size
         return float(self.flat.mean()) / share if share > 0.1 else 0.0
 
 

@@ -28,16 +28,20 @@ STEPPED = 0.6  # of the frequencies that must have steps
 FINE, BINS = 4, 480  # bins of a histogram of coefficients: to a unit, and in all
 COARSE = 0.9  # the middle step, in those of quality 50, from which blocks show
 PLAINLY = 1.3  # times as coarse
-OFF = 0.02  # of coefficients that may differ by more than half a step
+HUSHED = 0.3  # grey levels of noise that JPEG may take away
+OFTEN = 0.35  # likewise, where it was rounded to other steps before
+OFF = 0.05  # of coefficients that may differ by more than half a step
 COLORS = 256  # of a palette
 FOLLOWS = 0.995  # of pixels that have their color's one image
 CLIPPED = 0.01  # share of a picture
 VARIES = 5.0  # grey levels: standard deviation of what is clipped in the other
+CRISP = 0.8  # of the hardest edges that what was never smoothed has
 MERGED = 0.05  # share of a picture that is flat, at least, to tell shades by
 SHADES, SHADED = 0.7, 2.0  # grey levels, standard deviation of shades; times the noise
 EVERYWHERE = 0.3  # of what is drawn, that has another color
 GRAIN = 0.35  # grey levels of noise beyond which many colors are those of noise
 FLAT = 0.15  # share of a picture that is flat: less may be flat by chance
+ALIKE = 6.0  # grey levels: what was clipped is flat, but off
 HEARD = 0.05  # grey levels of noise on what is flat in the other
 LOUDER = 4.0  # times as much as the other way round
 NESTED = 0.9  # of what is flat with noise, that is flat without
@@ -151,6 +155,11 @@ class Window:
         """Luma without what is coarse."""
         return np.asarray(self.luma - cv2.GaussianBlur(self.luma, (0, 0), 1.5), np.float32)
 
+    @cached_property
+    def hardest(self) -> float:
+        """Grey levels of the hardest edges."""
+        return float(np.percentile(self.second, 99.8))
+
     def noise_on(self, where: NDArray[np.bool_]) -> float:
         """Grey levels of second differences there."""
         return float(self.second[where].mean()) if where.any() else 0.0
@@ -175,10 +184,11 @@ def worse(a: Window, b: Window, *, in_place: bool) -> tuple[str, Code] | None:
     """
     if min(*a.rgb.shape[:2], *b.rgb.shape[:2]) < LEAST:
         return None
-    for look in (_by_steps, _by_image, _by_palette, _by_clipping, _by_noise, _by_loss):
-        if answer := look(a, b, in_place):
-            return answer
-    return None
+    in_place = in_place and a.rgb.shape == b.rgb.shape
+    looks = (_by_steps, _by_image, _by_palette, _by_clipping, _by_noise, _by_loss)
+    if in_place and max(a.step, b.step) > PLAINLY * min(a.step, b.step):
+        looks = looks[:4]  # steps make noise, and take it away
+    return next((answer for look in looks if (answer := look(a, b, in_place))), None)
 
 
 def _by_steps(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
@@ -187,11 +197,13 @@ def _by_steps(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     if coarse.step < PLAINLY * fine.step or coarse.step == 0:
         return None
     code: Code = "blocks" if coarse.step > COARSE else "quality"
-    if in_place and a.rgb.shape == b.rgb.shape and fine.step > 0:
+    if in_place and fine.step > 0:
         return _by_rounding(fine, coarse, name, code)
-    if fine.step == 0 and _is_spoilt(fine, coarse) and not (in_place and _explains(coarse, fine)):
+    if in_place and (coarse.noise > fine.noise + HUSHED or _explains(coarse, fine)):
+        return name, code
+    if in_place and (fine.noise > coarse.noise + HUSHED or not _explains(coarse, fine, OFTEN)):
         return None
-    return name, code
+    return None if fine.step == 0 and _is_spoilt(fine, coarse) else (name, code)
 
 
 def _by_rounding(fine: Window, coarse: Window, name: str, code: Code) -> tuple[str, Code] | None:
@@ -206,20 +218,20 @@ def _is_spoilt(clean: Window, stepped: Window) -> bool:
     return clean.count <= COLORS < stepped.count or clean.noise > stepped.noise + 0.7
 
 
-def _explains(stepped: Window, other: Window) -> bool:
+def _explains(stepped: Window, other: Window, off_at_most: float = OFF) -> bool:
     """Whether one picture is the other, rounded to its steps."""
-    if stepped.rgb.shape != other.rgb.shape:
-        return False
     known = stepped.steps > 0
     both = stepped.unclipped & other.unclipped
     u, v = FREQUENCIES[:, known]
-    off = np.abs(stepped.coefficients - other.coefficients)[both][:, u, v]
-    return bool(np.mean(off > stepped.steps[known] / 2 + NOTHING) < OFF)
+    one, two = stepped.coefficients[both][:, u, v], other.coefficients[both][:, u, v]
+    gain = float((one * two).sum()) / max(1.0, float(np.square(two).sum()))  # in another light
+    off = np.abs(one - gain * two)
+    return bool(np.mean(off > stepped.steps[known] / 2 + NOTHING) < off_at_most)
 
 
 def _by_image(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     """The one whose pixels follow from the other's colors, which don't follow from its own."""
-    if not in_place or a.rgb.shape != b.rgb.shape or a.count == b.count:
+    if not in_place or a.count == b.count:
         return None
     few, many, name = (a, b, "a") if a.count < b.count else (b, a, "b")
     if many.count < 16 or few.count > 0.98 * many.count:
@@ -243,9 +255,9 @@ def _by_palette(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None
     few, many, name = (a, b, "a") if a.count < b.count else (b, a, "b")
     if many.count < 2 * few.count:
         return None
-    if in_place and a.rgb.shape == b.rgb.shape and _merges(few, many):
+    if in_place and _merges(few, many):
         return name, "palette" if few.count <= COLORS else "banding"
-    if few.count > COLORS or few.noise < 1.5 * many.noise + 0.7:
+    if not FEWEST < few.count <= COLORS or few.noise < 1.5 * many.noise + 0.7 or many.hardest < CRISP * few.hardest:
         return None
     return name, "palette"
 
@@ -265,7 +277,7 @@ def _merges(few: Window, many: Window) -> bool:
 
 
 def _by_clipping(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
-    if not in_place or a.rgb.shape != b.rgb.shape:
+    if not in_place:
         return None
     one, other = _lost(a, b), _lost(b, a)
     if max(one, other) < CLIPPED or min(one, other) > 0.3 * max(one, other):
@@ -288,9 +300,11 @@ def _lost(clipped: Window, other: Window) -> float:
 
 def _by_noise(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     """The one with noise where the other is plain, or plain where the other has more to show."""
-    if not (in_place and a.rgb.shape == b.rgb.shape):
+    if not in_place:
         return _by_cleanness(a, b)
-    on_a, on_b = b.noise_on(a.flat), a.noise_on(b.flat)
+    near = np.abs(cv2.blur(a.luma - b.luma, (5, 5))) < ALIKE
+    on_a, on_b = b.noise_on(a.flat & near), a.noise_on(b.flat & near)
+    is_of_few = min(a.count, b.count) <= COLORS
     flat_a, flat_b = float(a.flat.mean()), float(b.flat.mean())
     for name, clean, noisy, noise, back, other in (
         ("b", a, b, on_a, on_b, flat_b),
@@ -300,16 +314,20 @@ def _by_noise(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
         kept = np.count_nonzero(clean.flat & noisy.flat) / max(1, np.count_nonzero(noisy.flat))
         if noise < HEARD or noise < LOUDER * back:
             continue
+        if clean.count <= COLORS < noisy.count and clean.noise > noisy.noise + HUSHED / 2:
+            continue  # dither
+        if _merges(clean, noisy):
+            return OTHER[name], "palette" if clean.count <= COLORS else "banding"
         if share > FLAT and (kept > NESTED or other < 0.2 * share):
             return name, "noise"
-        if BLURRED[0] < share < BLURRED[1] and other < 0.25 * share and 3 * HEARD < noise < 0.9:
+        if not is_of_few and BLURRED[0] < share < BLURRED[1] and other < 0.25 * share and 3 * HEARD < noise < 0.9:
             return OTHER[name], "quality"
     return None
 
 
 def _by_loss(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     """The one that lacks detail which the other has, and has none for it: what is off follows the other's."""
-    if not in_place or a.rgb.shape != b.rgb.shape or (a.count <= COLORS) != (b.count <= COLORS):
+    if not in_place or min(a.count, b.count) <= COLORS:
         return None
     one, other = a.fine, b.fine
     off = one - other

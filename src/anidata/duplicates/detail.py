@@ -28,7 +28,7 @@ CRISPER = 0.95  # likewise, for scales that are near to each other
 BLURRED = 1.4  # times as large second differences
 SOFTER = 2.5  # times as much left over as the other way round: one of two pictures of a scale is softer
 # Of what is left above the coarser's frequencies, in units of its own finest octave, over the share below.
-MORE, MORE_FIRM, LESS, LESS_FIRM = 2.2, 2.0, 0.35, 0.8
+MORE, MORE_FIRM, LESS, LESS_FIRM = 2.2, 2.0, 0.35, 0.55
 MAYBE = 0.95  # likewise, of what shows no blocks and has no palette
 HIGH = 0.18  # in the same units: what the finer has at least
 MARGIN = 8  # px
@@ -56,10 +56,15 @@ class Lead(NamedTuple):
     is_of_one_scale: bool = False
 
 
+def scale_of(a: Pixels, b: Pixels, fit: Affine) -> float:
+    """How many pixels of a lie along one of b."""
+    return math.sqrt(abs(float(np.linalg.det(alignment.in_pixels(fit, a, b)[:, :2]))))
+
+
 def finer(a: Pixels, b: Pixels, fit: Affine) -> Lead | None:
     """Which shows the finer detail; fit: places in b → places in a. None where neither does."""
     matrix = alignment.in_pixels(fit, a, b)
-    scale = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
+    scale = scale_of(a, b, fit)
     if scale < 1 / EQUAL:
         lead = finer(b, a, alignment.inverse(fit))
         return lead and lead._replace(name="b" if lead.name == "a" else "a")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anidata.duplicates import alignment, damage, detail, surroundings
+from anidata.duplicates import alignment, damage, detail, overlay, surroundings
 from anidata.duplicates.alignment import Affine, Pixels
 from anidata.duplicates.relation import REFRAMED, Related, Try
 
@@ -56,6 +56,8 @@ def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
     is_framed_alike = alignment.moved(tried.fit) <= REFRAMED
     in_place = is_framed_alike and laid.shape == ground.shape
     fit: Affine = alignment.HERE if is_framed_alike else tried.fit
+    if in_place and (drawn_over := overlay.marked(laid, ground)):
+        return Evidence(OTHER[drawn_over], "overlay")
     one, other = damage.window(laid), damage.window(ground)
     if lead := detail.finer(laid, ground, fit):
         finer, coarser = (one, other) if lead.name == "a" else (other, one)
@@ -63,9 +65,18 @@ def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
             return Evidence(lead.name, "detail")
         if not lead.is_of_one_scale:
             return NONE
-    if lost := damage.worse(one, other, in_place=in_place):
-        return Evidence(OTHER[lost[0]], lost[1])
-    return NONE
+    lost = damage.worse(one, other, in_place=in_place)
+    if lost is None or _may_be_reduced(lost, laid, ground, fit):
+        return NONE
+    return Evidence(OTHER[lost[0]], lost[1])
+
+
+def _may_be_reduced(lost: tuple[str, str], laid: Pixels, ground: Pixels, fit: Affine) -> bool:
+    """Whether what looks sounder may be so by its scale alone: a reduction loses blocks and noise."""
+    scale = detail.scale_of(laid, ground, fit)
+    if 1 / detail.EQUAL < scale < detail.EQUAL:
+        return False
+    return lost[1] not in ("blocks", "quality", "palette") or (lost[0] == "b") == (scale > 1)
 
 
 def _is_sound(finer: damage.Window, other: damage.Window, is_of_one_scale: bool) -> bool:

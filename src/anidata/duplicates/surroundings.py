@@ -30,6 +30,7 @@ APART = 0.6  # likewise: less, and the wedges were put there
 GRAINY = 0.8  # of wedges that has one color: less, and something is drawn there
 ACROSS = 0.03  # of a side that is drawn across, where no side is a step
 GROUND = 0.55  # of a bar that has one color: the rest is lettering
+STROKES = 16  # borders of ink along a line of letters
 LONE = 0.055  # likewise of a bar on one side alone
 NARROW = 0.02  # of a picture: narrower, and it may be the edge of what is drawn
 LARGE = 0.5  # share of a picture that a frame leaves
@@ -79,6 +80,7 @@ class _Side(NamedTuple):
     across: float  # share of it on which something is drawn on both sides of the border, without a step
     plain: float  # share of the strip beyond that has one color
     width: float  # of the strip, as share of the picture
+    is_lettered: bool = False  # it stands apart, and has many strokes in a row
 
 
 def _on_sides(outer: Pixels, fit: Affine, inner: Pixels) -> Around:
@@ -124,7 +126,15 @@ def _side(rows: NDArray[np.int16], border: float, top: float, bottom: float) -> 
         across=float((both & ~there).mean()),
         plain=1 - float(drawn[:, : max(1, at - 1)].mean()),
         width=border / width,
+        is_lettered=_is_lettered(drawn[:, : max(1, at - 1)]),
     )
+
+
+def _is_lettered(strip: NDArray[np.bool_]) -> bool:
+    """Whether a strip, read as columns beside the picture, has a line of letters apart from it."""
+    if strip.shape[1] < 6 or strip[:, -2:].mean() > 0.02 or strip[:, :1].mean() > 0.02:
+        return False
+    return bool(np.abs(np.diff(strip.astype(np.int8), axis=0)).sum(axis=0).max() >= STROKES)
 
 
 def _kind(sides: list[_Side], share: float) -> Around:
@@ -132,6 +142,8 @@ def _kind(sides: list[_Side], share: float) -> Around:
         return Around("nothing")
     stepping = [side for side in sides if side.step > STRAIGHT]
     if not stepping:
+        if all(side.is_lettered and side.plain > GROUND for side in sides):
+            return Around("added", len(sides))
         if any(side.across > ACROSS for side in sides):
             return Around("drawn", len(sides))
         return Around("paper" if all(side.plain >= PLAIN for side in sides) else "unclear", len(sides))

@@ -83,7 +83,6 @@ class View:
         """(n,): first differences of luma, across and down."""
         return _outline(self.luma)
 
-
     @cached_property
     def is_plain(self) -> bool:
         """Whether its content is a few flat stripes, a cross, a frame: sums of patterns across times down."""

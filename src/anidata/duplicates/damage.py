@@ -35,9 +35,8 @@ COLORS = 256  # of a palette
 FOLLOWS = 0.995  # of pixels that have their color's one image
 CLIPPED = 0.01  # share of a picture
 VARIES = 5.0  # grey levels: standard deviation of what is clipped in the other
-CRISP = 0.8  # of the hardest edges that what was never smoothed has
 MERGED = 0.05  # share of a picture that is flat, at least, to tell shades by
-SHADES, SHADED = 0.7, 2.0  # grey levels, standard deviation of shades; times the noise
+SHADES, SHADED = 1.2, 3.0  # grey levels, standard deviation of shades; times the noise
 EVERYWHERE = 0.3  # of what is drawn, that has another color
 GRAIN = 0.35  # grey levels of noise beyond which many colors are those of noise
 FLAT = 0.15  # share of a picture that is flat: less may be flat by chance
@@ -155,11 +154,6 @@ class Window:
         """Luma without what is coarse."""
         return np.asarray(self.luma - cv2.GaussianBlur(self.luma, (0, 0), 1.5), np.float32)
 
-    @cached_property
-    def hardest(self) -> float:
-        """Grey levels of the hardest edges."""
-        return float(np.percentile(self.second, 99.8))
-
     def noise_on(self, where: NDArray[np.bool_]) -> float:
         """Grey levels of second differences there."""
         return float(self.second[where].mean()) if where.any() else 0.0
@@ -223,6 +217,8 @@ def _explains(stepped: Window, other: Window, off_at_most: float = OFF) -> bool:
     known = stepped.steps > 0
     both = stepped.unclipped & other.unclipped
     u, v = FREQUENCIES[:, known]
+    if not both.any():
+        return False
     one, two = stepped.coefficients[both][:, u, v], other.coefficients[both][:, u, v]
     gain = float((one * two).sum()) / max(1.0, float(np.square(two).sum()))  # in another light
     off = np.abs(one - gain * two)
@@ -253,13 +249,9 @@ def _by_image(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
 
 def _by_palette(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     few, many, name = (a, b, "a") if a.count < b.count else (b, a, "b")
-    if many.count < 2 * few.count:
+    if not in_place or many.count < 2 * few.count or not _merges(few, many):
         return None
-    if in_place and _merges(few, many):
-        return name, "palette" if few.count <= COLORS else "banding"
-    if not FEWEST < few.count <= COLORS or few.noise < 1.5 * many.noise + 0.7 or many.hardest < CRISP * few.hardest:
-        return None
-    return name, "palette"
+    return name, "palette" if few.count <= COLORS else "banding"
 
 
 def _merges(few: Window, many: Window) -> bool:
@@ -320,7 +312,12 @@ def _by_noise(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
             return OTHER[name], "palette" if clean.count <= COLORS else "banding"
         if share > FLAT and (kept > NESTED or other < 0.2 * share):
             return name, "noise"
-        if not is_of_few and BLURRED[0] < share < BLURRED[1] and other < 0.25 * share and 3 * HEARD < noise < 0.9:
+        if (
+            not is_of_few
+            and BLURRED[0] < share < BLURRED[1]
+            and other < 0.25 * share
+            and 3 * HEARD < noise < 0.9
+        ):
             return OTHER[name], "quality"
     return None
 

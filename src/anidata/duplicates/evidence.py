@@ -47,7 +47,11 @@ def compare(related: Related, whole: Callable[[], tuple[Pixels, Pixels]]) -> Evi
 def in_order(related: Related, a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
     """What is laid on the other, and that other, as the relation has seen them."""
     if related.relation == "flip":
-        a, b = (a, np.ascontiguousarray(b[:, ::-1])) if related.is_b_mirrored else (np.ascontiguousarray(a[:, ::-1]), b)
+        a, b = (
+            (a, np.ascontiguousarray(b[:, ::-1]))
+            if related.is_b_mirrored
+            else (np.ascontiguousarray(a[:, ::-1]), b)
+        )
     return (a, b) if related.is_a_laid else (b, a)
 
 

@@ -23,7 +23,9 @@ def marked(a: Pixels, b: Pixels) -> str | None:
     if not LEAST <= cv2.countNonZero(other) < (1 - EQUAL) * other.size:
         return None
     square = np.ones((3, 3), np.uint8)
-    edges = [cv2.morphologyEx(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), cv2.MORPH_GRADIENT, square) for p in (a, b)]
+    edges = [
+        cv2.morphologyEx(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), cv2.MORPH_GRADIENT, square) for p in (a, b)
+    ]
     drawn = cv2.compare(cv2.max(*edges), DRAWN, cv2.CMP_GT)
     total = cv2.countNonZero(drawn)
     if cv2.countNonZero(cv2.bitwise_and(drawn, other)) > (1 - EQUAL) * total:

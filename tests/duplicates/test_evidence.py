@@ -96,7 +96,7 @@ def framed(rgb, wide=34):
 
 def signed(rgb):
     page = Image.fromarray(rgb)
-    ImageDraw.Draw(page).text((200, 380), "@me", fill=(60, 50, 60))
+    ImageDraw.Draw(page).text((200, 380), "@me", fill=(205, 200, 192))
     return np.asarray(page)
 
 
@@ -127,7 +127,7 @@ CHANGES = {
     "half as jpeg": (lambda p: jpeg(scaled(p, 0.5), 90), {"detail"}),
     "enlarged": (lambda p: scaled(p, 2, Image.Resampling.BICUBIC), {"detail"}),
     "enlarged, sharpened": (
-        lambda p: filtered(scaled(p, 2, Image.Resampling.BICUBIC), ImageFilter.UnsharpMask(1.5, 80, 0)),
+        lambda p: filtered(scaled(p, 2, Image.Resampling.BICUBIC), ImageFilter.UnsharpMask(1.5, 60, 0)),
         {"detail"},
     ),
     "tripled": (lambda p: p.repeat(3, axis=0).repeat(3, axis=1), {"detail"}),

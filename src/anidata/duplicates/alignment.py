@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anidata.duplicates import plainness
 from anidata.imaging import fit as fitting
 
 SIDE = 192  # px of the long side of what is compared: at 64 px an expression can't be told from JPEG noise
@@ -23,9 +24,6 @@ HOPELESS = 0.45  # likeness after the coarsest fit, from which finer ones don't 
 STILL = 0.0015  # half sides, 0.15 px: a fit that moves the corners by less is none
 LEVELS = ((48, 8), (96, 4), (SIDE, 2))  # px of the long side, and most steps of the fit at that size
 OUTLINE = 32  # px of the long side at which outlines are compared
-# Share of a picture's variance that a few patterns across times down leave: flags and frames up to .026,
-# drawings from .038, mostly .15.
-PATTERNS, PLAIN = 3, 0.03
 LEAST = 8  # px: shorter sides hold no gradients to align by
 FLAT = 1e-6  # of a picture's area that a fit leaves: no way leads back
 ASTRAY = 0.6  # of half a side: a corner further off its place means that the fit has lost its hold
@@ -86,12 +84,7 @@ class View:
     @cached_property
     def is_plain(self) -> bool:
         """Whether its content is a few flat stripes, a cross, a frame: sums of patterns across times down."""
-        size = np.array(self.luma.shape[::-1])
-        (left, top), (right, bottom) = (np.rint((end + 1) / 2 * size).astype(int) for end in self.content)
-        within = self.luma[top:bottom, left:right]
-        luma = cv2.resize(within, (OUTLINE, OUTLINE), interpolation=cv2.INTER_AREA)
-        energy = np.square(np.linalg.svd(luma - luma.mean(), compute_uv=False))
-        return bool(energy[PATTERNS:].sum() <= PLAIN * energy.sum())
+        return plainness.is_plain(self.luma, self.content)
 
 
 def thumbnail(rgb: Pixels) -> Pixels:

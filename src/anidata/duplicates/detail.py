@@ -170,7 +170,7 @@ def _around(b: Pixels, tile: Plane, back: Affine) -> tuple[Plane, Affine]:
 
 
 def _rest(tile: Plane, rows: NDArray[np.float32]) -> Plane:
-    """(h, w): what the best sum of the rows, (n, h, w), and an offset leave of the tile; 0 where it is clipped."""
+    """(h, w): what a sum of the rows, (n, h, w), and an offset leave of the tile; 0 where it is clipped."""
     low, high = UNCLIPPED
     free = ((tile > low) & (tile < high)).astype(np.float32)
     known = np.concatenate([rows, np.ones((1, *tile.shape), np.float32)]).reshape(len(rows) + 1, -1)

@@ -1,9 +1,9 @@
 """Which of two pictures, copies of each other, is nearer to what the artist made, and what tells it.
 
 In this order: one was derived from the other (cut, framed, turned, marked, mirrored), one has the finer
-detail, one has lost more of what both show. Where pixels don't tell it plainly, nothing is said. The answer is
-the same in both orders, and neither names nor forms of files matter: what a file was saved with shows in its
-pixels, in a PNG of a JPEG too.
+detail, one has lost more of what both show. Where pixels don't tell it plainly, nothing is said.
+The answer is the same in both orders, and neither names nor forms of files matter: what a file was saved with
+shows in its pixels, in a PNG of a JPEG too.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anidata.duplicates import alignment, damage, detail, overlay, surroundings
+from anidata.duplicates import alignment, damage, detail, overlay, surroundings, traces
 from anidata.duplicates.alignment import Affine, Pixels
 from anidata.duplicates.relation import REFRAMED, Related, Try
 
@@ -62,7 +62,7 @@ def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
     fit: Affine = alignment.HERE if is_framed_alike else tried.fit
     if in_place and (drawn_over := overlay.marked(laid, ground)):
         return Evidence(OTHER[drawn_over], "overlay")
-    one, other = damage.window(laid), damage.window(ground)
+    one, other = traces.window(laid), traces.window(ground)
     if lead := detail.finer(laid, ground, fit):
         finer, coarser = (one, other) if lead.name == "a" else (other, one)
         if lead.is_plain or _is_sound(finer, coarser, lead.is_of_one_scale):
@@ -83,8 +83,8 @@ def _may_be_reduced(lost: tuple[str, str], laid: Pixels, ground: Pixels, fit: Af
     return lost[1] not in ("blocks", "quality", "palette") or (lost[0] == "b") == (scale > 1)
 
 
-def _is_sound(finer: damage.Window, other: damage.Window, is_of_one_scale: bool) -> bool:
-    """Whether what seems to be detail is neither a palette's dither nor, where it is larger, a JPEG's blocks."""
+def _is_sound(finer: traces.Window, other: traces.Window, is_of_one_scale: bool) -> bool:
+    """Whether what seems to be detail is neither dither nor, of a larger picture, a JPEG's blocks."""
     if finer.count <= damage.COLORS < other.count:
         return False
     return is_of_one_scale or finer.step <= other.step

@@ -1,8 +1,7 @@
 """Which of two pictures, equal but for a part, was written or drawn over: it has foreign edges there.
 
-Of what was never saved with loss in between most pixels are equal to the last bit, and what isn't was put there.
-A sign of plain lettering or lines is added to what the other goes on drawing without it; where it lies on plain
-ground, someone may as well have taken it away, but a mark is mostly added.
+Where nothing was saved with loss in between, most pixels are equal to the last bit, and what isn't was put
+there. On plain ground someone may as well have taken a mark away, but mostly marks are added.
 """
 
 import cv2
@@ -17,7 +16,7 @@ MORE = 2.0  # times as strong edges within what differs
 
 
 def marked(a: Pixels, b: Pixels) -> str | None:
-    """`a` or `b`, whichever was drawn over; both at full resolution, pixel on pixel. None where neither plainly was."""
+    """`a` or `b`, whichever was drawn over; both lie pixel on pixel. None where neither plainly was."""
     off = cv2.absdiff(a, b)
     other = cv2.bitwise_not(cv2.inRange(off, (0, 0, 0), (0, 0, 0)))
     if not LEAST <= cv2.countNonZero(other) < (1 - EQUAL) * other.size:

@@ -6,7 +6,7 @@ a thumbnail such a line is lost. Only full resolution tells, and only of pairs t
 loss in between.
 
 Of copies in fewer colors, in another light or with JPEG's noise, one spot may stand out: with one in the
-tones of the other, noise and dither are lost in a mean over a few pixels, and what was redrawn isn't. Steps of
+tones of the other, noise and dither are lost in a mean over a few pixels, what was redrawn isn't. Steps of
 a palette differ by as much, but all over the picture.
 """
 
@@ -61,7 +61,7 @@ def _drawn(rgb: Pixels) -> NDArray[np.bool_]:
 
 
 def stands_out(laid: Pixels, ground: Pixels, fit: Affine) -> bool:
-    """Whether one spot differs that was drawn otherwise; fit: places in the ground → places in what lies on it."""
+    """Whether one spot was drawn otherwise; fit: places in the ground → places in what is laid on it."""
     one, other, shown = _on_one_grid(laid, ground, fit)
     if min(one.shape) < 4 * MEAN or shown.mean() < 0.25:
         return False

@@ -83,7 +83,7 @@ class _Side(NamedTuple):
     is_lettered: bool = False  # it stands apart, and has many strokes in a row
 
 
-def _on_sides(outer: Pixels, fit: Affine, inner: Pixels) -> Around:
+def _on_sides(outer: Pixels, fit: Affine, _inner: Pixels) -> Around:
     """What is in `outer` beyond the frame of the other, of which the fit leads to it."""
     low, high = _box(outer, fit)
     height, width = outer.shape[:2]
@@ -138,23 +138,30 @@ def _is_lettered(strip: NDArray[np.bool_]) -> bool:
 
 
 def _kind(sides: list[_Side], share: float) -> Around:
-    if not sides:
-        return Around("nothing")
+    """share: of the picture, that the other shows."""
     stepping = [side for side in sides if side.step > STRAIGHT]
-    if not stepping:
-        if all(side.is_lettered and side.plain > GROUND for side in sides):
-            return Around("added", len(sides))
-        if any(side.across > ACROSS for side in sides):
-            return Around("drawn", len(sides))
-        return Around("paper" if all(side.plain >= PLAIN for side in sides) else "unclear", len(sides))
-    if any(side.across > GOES_ON for side in sides):
-        return Around("drawn" if len(stepping) < len(sides) else "unclear", len(sides))
-    is_frame = len(stepping) == 4 and share > LARGE
-    if is_frame or all(
-        side.plain > GROUND and side.width > (NARROW if len(sides) > 1 else LONE) for side in stepping
-    ):
-        return Around("added", len(sides))
-    return Around("unclear", len(sides))
+    kind: Kind = "unclear"
+    if not sides:
+        kind = "nothing"
+    elif not stepping:
+        kind = _unstepped(sides)
+    elif any(side.across > GOES_ON for side in sides):
+        kind = "drawn" if len(stepping) < len(sides) else "unclear"
+    elif len(stepping) == 4 and share > LARGE:
+        kind = "added"
+    else:
+        least = NARROW if len(sides) > 1 else LONE
+        if all(side.plain > GROUND and side.width > least for side in stepping):
+            kind = "added"
+    return Around(kind, len(sides))
+
+
+def _unstepped(sides: list[_Side]) -> Kind:
+    if all(side.is_lettered and side.plain > GROUND for side in sides):
+        return "added"
+    if any(side.across > ACROSS for side in sides):
+        return "drawn"
+    return "paper" if all(side.plain >= PLAIN for side in sides) else "unclear"
 
 
 # --- corners ------------------------------------------------------------------------------------------------

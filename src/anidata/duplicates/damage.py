@@ -14,12 +14,12 @@ from anidata.duplicates.traces import CLEAN, EVERY, FEWEST, FREQUENCIES, Window
 
 Code = Literal["blocks", "quality", "banding", "palette", "clipped", "noise"]
 LEAST = 24  # px of a side: less tells nothing
-NOTHING = 1.0  # |c| of the 8-bit orthonormal DCT that rounding leaves
+NOTHING = 0.7  # |c| of the 8-bit orthonormal DCT that rounding leaves
 COARSE = 0.9  # the middle step, in those of quality 50, from which blocks show
 PLAINLY = 1.3  # times as coarse
 HUSHED = 0.3  # grey levels of noise that JPEG may take away
-OFTEN = 0.35  # likewise, where it was rounded to other steps before
-OFF = 0.05  # of coefficients that may differ by more than half a step
+OFF = 0.02  # of coefficients that may differ by more than half a step
+FAR_OFF = 0.04  # likewise, that must differ by more than half the finer steps
 COLORS = 256  # of a palette
 FOLLOWS = 0.995  # of pixels that have their color's one image
 CLIPPED = 0.01  # share of a picture
@@ -50,6 +50,8 @@ def worse(a: Window, b: Window, *, in_place: bool) -> tuple[str, Code] | None:
         return None
     in_place = in_place and a.rgb.shape == b.rgb.shape
     looks = [_by_steps, _by_image, _by_palette, _by_clipping]
+    if min(a.count, b.count) > COLORS:  # and so no palette, of which a JPEG's colors would follow
+        looks[:2] = [_by_image, _by_steps]
     if not in_place or max(a.step, b.step) <= PLAINLY * min(a.step, b.step):
         looks += [_by_noise, _by_loss]  # steps make noise, and take it away
     return next((answer for look in looks if (answer := look(a, b, in_place))), None)
@@ -61,38 +63,33 @@ def _by_steps(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     if coarse.step < PLAINLY * fine.step or coarse.step == 0:
         return None
     code: Code = "blocks" if coarse.step > COARSE else "quality"
-    if in_place and fine.step > 0:
-        return _by_rounding(fine, coarse, name, code)
-    if in_place and (coarse.noise > fine.noise + HUSHED or _explains(coarse, fine)):
-        return name, code
-    if in_place and (fine.noise > coarse.noise + HUSHED or not _explains(coarse, fine, OFTEN)):
+    if not in_place:  # steps may as well have been lost on the way
         return None
-    return None if fine.step == 0 and _is_spoilt(fine, coarse) else (name, code)
+    if fine.step > 0:
+        return _by_rounding(fine, coarse, name, code)
+    if fine.count <= COLORS < coarse.count and fine.flat.mean() <= coarse.flat.mean():
+        return None  # a palette, for all that is known
+    return (name, code) if _off(coarse, fine) < OFF else None
 
 
 def _by_rounding(fine: Window, coarse: Window, name: str, code: Code) -> tuple[str, Code] | None:
     """Of two in steps the one that is the other, rounded; name: of the coarse one."""
-    if _explains(fine, coarse):
+    if _off(fine, coarse) < OFF:
         return OTHER[name], code
-    return (name, code) if _explains(coarse, fine) else None
+    return (name, code) if _off(coarse, fine) < OFF and _off(fine, coarse) > FAR_OFF else None
 
 
-def _is_spoilt(clean: Window, stepped: Window) -> bool:
-    """Whether what shows no steps may have lost them to something worse."""
-    return clean.count <= COLORS < stepped.count or clean.noise > stepped.noise + 0.7
-
-
-def _explains(stepped: Window, other: Window, off_at_most: float = OFF) -> bool:
-    """Whether one picture is the other, rounded to its steps."""
+def _off(stepped: Window, other: Window) -> float:
+    """Share of what differs by more than if one picture were the other, rounded to its steps."""
     known = stepped.steps > 0
     both = stepped.unclipped & other.unclipped
     u, v = FREQUENCIES[:, known]
     if not both.any():
-        return False
+        return 1.0
     one, two = stepped.coefficients[both][:, u, v], other.coefficients[both][:, u, v]
     gain = float((one * two).sum()) / max(1.0, float(np.square(two).sum()))  # in another light
     off = np.abs(one - gain * two)
-    return bool(np.mean(off > stepped.steps[known] / 2 + NOTHING) < off_at_most)
+    return float(np.mean(off > stepped.steps[known] / 2 + NOTHING))
 
 
 def _by_image(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
@@ -112,7 +109,7 @@ def _by_image(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
 
 
 def _follows(few: Window, many: Window) -> bool:
-    """Whether pixels of one color in the one are of one color in the other, which has others almost all over."""
+    """Whether pixels of one color in one are of one color in the other, which has others all over."""
     drawn = ~(few.flat & many.flat)[::EVERY, ::EVERY].ravel()
     total = int(np.count_nonzero(drawn))
     if np.count_nonzero(drawn & (few.colors != many.colors)) < EVERYWHERE * max(1, total):

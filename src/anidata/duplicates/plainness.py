@@ -1,4 +1,4 @@
-"""Whether a picture holds next to nothing: a few flat stripes, a cross, a frame. Anything may be a part of those."""
+"""Whether a picture is a few flat stripes, a cross, a frame: of those anything may be a part."""
 
 import cv2
 import numpy as np

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from anidata.duplicates.alignment import Pixels, Plane
 
-SIDE = 256  # px of the window that is looked at, in the middle of the picture
+SIDE = 192  # px of the window that is looked at, in the middle of the picture
 BLOCK = 8
 LEAST_BLOCKS = 60  # without black or white: of fewer all are taken
 FEWEST = 20  # coefficients of a frequency beyond half a step: from fewer no step can be told

@@ -77,7 +77,8 @@ def finer(a: Pixels, b: Pixels, fit: Affine) -> Lead | None:
     if left.detail > MAYBE and left.high > HIGH:
         return Lead("a", left.detail > (MORE_FIRM if is_firm else MORE))
     is_crisp = left.crisp > (CRISP if is_firm else CRISPER)
-    return Lead("b") if is_crisp and left.detail < (LESS_FIRM if is_firm else LESS) else None
+    most = LESS_FIRM if is_firm else LESS
+    return Lead("b") if is_crisp and left.detail < most else None
 
 
 def _crisper(a: Pixels, b: Pixels, matrix: Affine) -> Lead | None:

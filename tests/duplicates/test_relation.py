@@ -260,6 +260,38 @@ def test_a_gray_picture_has_no_colors_to_lose():
     assert related(gray, scaled(gray, 0.5)) == "reencoded"
 
 
+def stripes(*colors):
+    return np.repeat(np.array(colors, np.uint8)[:, None], 100, axis=0).repeat(450, axis=1)
+
+
+def frame(ink, paper, wide):
+    return bordered(np.full((300 - 2 * wide, 450 - 2 * wide, 3), paper, np.uint8), wide, wide, ink)
+
+
+PLAIN_THINGS = {
+    "flag": stripes((0, 40, 150), (255, 255, 255), (220, 30, 40)),
+    "another flag": stripes((0, 140, 70), (255, 255, 255), (240, 130, 30)),
+    "upright flag": np.ascontiguousarray(
+        stripes((0, 40, 150), (250, 220, 0), (220, 30, 40)).transpose(1, 0, 2)
+    ),
+    "black frame": frame((0, 0, 0), 255, 10),
+    "wide frame": frame((0, 0, 0), 255, 30),
+    "white frame": frame((255, 255, 255), 20, 20),
+}
+
+
+@pytest.mark.parametrize("one", PLAIN_THINGS)
+def test_flags_and_frames_link_nothing_but_copies_of_their_own(one):
+    page = PLAIN_THINGS[one]
+    others = [*(PLAIN_THINGS[name] for name in PLAIN_THINGS if name != one), street(1), portrait()]
+    assert {related(page, other) for other in others} == {"unrelated"}
+    assert {related(page, copy) for copy in (page, scaled(page, 0.5), recoded(page, ".png"))} == {"reencoded"}
+
+
+def test_a_letterboxed_drawing_is_not_plain():
+    assert related(portrait(), bordered(portrait(), 300, 0, (0, 0, 0))) == "crop"
+
+
 @pytest.mark.parametrize("seed", range(1, 8))
 def test_another_drawing_is_unrelated(seed):
     assert related(street(0), street(seed)) == "unrelated"

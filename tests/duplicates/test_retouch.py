@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from anidata.catalog.catalog import Catalog
 from anidata.duplicates import alignment, relation, retouch
+from anidata.stages.dedup import verify
 from anidata.workspace import open_workspace
 from drawings import drawing, save
 
@@ -106,3 +107,60 @@ def test_find_tells_a_retouched_picture_as_dedup_does(tmp_path, command):
     command("ingest", tmp_path / "work", tmp_path / "pile")
     [answer] = command("find", tmp_path / "work", save(tmp_path / "loose.png", retouched(page)), "--json")
     assert [near["relation"] for near in answer["found"]] == ["variant"]
+
+
+def face(mouth, seed=0):
+    """A small face in a large shaded picture, whose mouth is 18 px wide."""
+    rng = np.random.default_rng(seed)
+    page = np.zeros((560, 480, 3), np.uint8)
+    page[:] = np.linspace(90, 220, 560)[:, None, None] * rng.uniform(0.7, 1.0, 3)
+    for x, y, radius in rng.integers((0, 180, 8), (480, 560, 50), (60, 3)).tolist():
+        cv2.circle(page, (x, y), radius, rng.integers(40, 220, 3).tolist(), -1, cv2.LINE_AA)
+    cv2.ellipse(page, (240, 90), (44, 56), 0, 0, 360, (236, 200, 176), -1, cv2.LINE_AA)
+    for x in (222, 258):
+        cv2.circle(page, (x, 80), 6, (50, 40, 60), -1, cv2.LINE_AA)
+    if mouth == "smile":
+        cv2.ellipse(page, (240, 108), (9, 5), 0, 0, 180, (120, 50, 60), 2, cv2.LINE_AA)
+    else:
+        cv2.ellipse(page, (240, 112), (6, 8), 0, 0, 360, (120, 50, 60), -1, cv2.LINE_AA)
+    return page
+
+
+def saturated(rgb, by):
+    return np.asarray(ImageEnhance.Color(Image.fromarray(rgb)).enhance(by))
+
+
+def judged_as_dedup_does(a, b):
+    one, other = (alignment.View(alignment.thumbnail(p)) for p in (a, b))
+    return verify.pair_relation(one, other, "no", lambda: (a, b))
+
+
+TREATED = {
+    "palette": lambda p: encoded(p, "GIF", colors=224),
+    "dithered": lambda p: np.asarray(Image.fromarray(p).convert("P", palette=1, colors=224).convert("RGB")),
+    "jpeg": lambda p: encoded(p, "JPEG", quality=40),
+    "more color": lambda p: saturated(p, 1.35),
+    "less color": lambda p: saturated(p, 0.7),
+    "enlarged": lambda p: cv2.resize(p, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("treated", TREATED)
+def test_another_small_mouth_is_no_copy_however_it_was_treated(seed, treated):
+    smiling, surprised = face("smile", seed), TREATED[treated](face("surprise", seed))
+    assert judged_as_dedup_does(smiling, surprised) in ("variant", "recolor")
+    assert judged_as_dedup_does(surprised, smiling) in ("variant", "recolor")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("treated", ["jpeg", "more color", "less color", "enlarged"])
+def test_the_same_mouth_so_treated_is_not_taken_for_another(seed, treated):
+    smiling = face("smile", seed)
+    assert judged_as_dedup_does(smiling, TREATED[treated](smiling)) in ("reencoded", "recolor")
+
+
+@pytest.mark.parametrize("treated", ["palette", "dithered"])
+def test_a_palette_alone_is_not_taken_for_another_mouth(treated):
+    smiling = face("smile")
+    assert judged_as_dedup_does(smiling, TREATED[treated](smiling)) == "reencoded"

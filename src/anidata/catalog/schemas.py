@@ -100,7 +100,8 @@ _MET = [
     ("relation", pa.string()),
 ]
 EDGES = pa.schema([*_MET, ("distance", pa.int32())])
-# better: `a` or `b`, the one nearer to what the artist made, because: the evidence; null where pixels don't tell
+# better: `a` or `b`, the one nearer to what the artist made; because: the evidence;
+# null where pixels don't tell
 RELATIONS = pa.schema([*_MET, ("better", pa.string()), ("because", pa.string())])
 PAIRS = pa.schema(
     [

@@ -5,39 +5,31 @@ be told: a picture whose every pixel follows from the other's color alone was ma
 doesn't follow from its own; and what JPEG made of a picture differs by less than half its steps.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from anidata.duplicates.alignment import Pixels, Plane
+from anidata.duplicates.traces import CLEAN, EVERY, FEWEST, FREQUENCIES, Window
 
 Code = Literal["blocks", "quality", "banding", "palette", "clipped", "noise"]
-
-SIDE = 256  # px of the window that is looked at, in the middle of the picture
-BLOCK = 8
 LEAST = 24  # px of a side: less tells nothing
-NOTHING = 1.0  # |c| of the 8-bit orthonormal DCT that rounding leaves
-LEAST_BLOCKS = 60  # without black or white: of fewer all are taken
-FEWEST = 20  # coefficients of a frequency beyond half a step: from fewer no step can be told
-COMB = 0.6  # mean of cosines, of coefficients that are multiples of one step
-STEPPED = 0.6  # of the frequencies that must have steps
-FINE, BINS = 4, 480  # bins of a histogram of coefficients: to a unit, and in all
+NOTHING = 0.7  # |c| of the 8-bit orthonormal DCT that rounding leaves
 COARSE = 0.9  # the middle step, in those of quality 50, from which blocks show
 PLAINLY = 1.3  # times as coarse
+HUSHED = 0.3  # grey levels of noise that JPEG may take away
 OFF = 0.02  # of coefficients that may differ by more than half a step
+FAR_OFF = 0.04  # likewise, that must differ by more than half the finer steps
 COLORS = 256  # of a palette
 FOLLOWS = 0.995  # of pixels that have their color's one image
 CLIPPED = 0.01  # share of a picture
 VARIES = 5.0  # grey levels: standard deviation of what is clipped in the other
 MERGED = 0.05  # share of a picture that is flat, at least, to tell shades by
-SHADES, SHADED = 0.7, 2.0  # grey levels, standard deviation of shades; times the noise
+SHADES, SHADED = 1.2, 3.0  # grey levels, standard deviation of shades; times the noise
 EVERYWHERE = 0.3  # of what is drawn, that has another color
 GRAIN = 0.35  # grey levels of noise beyond which many colors are those of noise
 FLAT = 0.15  # share of a picture that is flat: less may be flat by chance
+ALIKE = 6.0  # grey levels: what was clipped is flat, but off
 HEARD = 0.05  # grey levels of noise on what is flat in the other
 LOUDER = 4.0  # times as much as the other way round
 NESTED = 0.9  # of what is flat with noise, that is flat without
@@ -46,126 +38,7 @@ OFF_LEAST = 1.0  # grey levels, mean square
 LIT = 0.02  # other contrast, from which detail can't be held against detail
 LOST = 0.72  # share of what is off that is detail of the one
 GATHERED = 6.0  # times as much is off where much is drawn
-NEARLY, CLEAN = 6, 0.88  # grey levels; share
-EVERY = 3  # pixels: of one in so many, across and down, the colors are counted
-
-PHASES = np.outer(np.arange(BLOCK), 2 * np.arange(BLOCK) + 1) * np.pi / 16
-COSINES = (np.cos(PHASES) * np.where(np.arange(BLOCK) > 0, 0.5, np.sqrt(1 / 8))[:, None]).astype(np.float32)
-FREQUENCIES = np.array([(u, v) for u in range(BLOCK) for v in range(BLOCK) if 1 <= u + v <= 9]).T
-# The luma table of quality 50. Source: ITU-T T.81, table K.1
-_LUMA = """16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62
-18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"""
-TABLE = np.array(_LUMA.split(), np.float32).reshape(BLOCK, BLOCK)[FREQUENCIES[0], FREQUENCIES[1]]
-STEPS = np.arange(2.0, 62.0, dtype=np.float32)  # of JPEG's tables, at qualities of 20 and more
-_MIDDLES = ((np.arange(BINS) + 0.5) / FINE).astype(np.float32)[:, None]
-BEYOND = (_MIDDLES > 0.6 * STEPS).astype(np.float32)
-WAVES = (np.cos(2 * np.pi * _MIDDLES / STEPS) * BEYOND).astype(np.float32)
-WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
-
-
 OTHER = {"a": "b", "b": "a"}
-
-
-@dataclass(frozen=True)
-class Window:
-    """The middle of a picture, on its own blocks of 8 px, and what it has lost."""
-
-    rgb: Pixels
-
-    @cached_property
-    def coefficients(self) -> NDArray[np.float32]:
-        """(n, 8, 8): the DCT of the blocks of luma."""
-        height, width = (side // BLOCK * BLOCK for side in self.rgb.shape[:2])
-        luma = self.rgb[:height, :width].astype(np.float32) @ WEIGHTS
-        blocks = luma.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK).swapaxes(1, 2)
-        return np.asarray(COSINES @ blocks.reshape(-1, BLOCK, BLOCK) @ COSINES.T, np.float32)
-
-    @cached_property
-    def unclipped(self) -> NDArray[np.bool_]:
-        """(n,): blocks without black or white, where rounding alone moves coefficients."""
-        height, width = (side // BLOCK * BLOCK for side in self.rgb.shape[:2])
-        ends = ((self.rgb < 2) | (self.rgb > 253)).any(axis=2)[:height, :width]
-        return np.asarray(
-            ~ends.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK).any(axis=(1, 3)).ravel()
-        )
-
-    @cached_property
-    def steps(self) -> NDArray[np.float32]:
-        """(n,) of FREQUENCIES: the steps in which each comes; 0 where it comes in none, NaN where too few tell."""
-        few = np.count_nonzero(self.unclipped) < LEAST_BLOCKS
-        blocks = self.coefficients if few else self.coefficients[self.unclipped]
-        sizes = np.abs(blocks[:, FREQUENCIES[0], FREQUENCIES[1]])
-        bins = np.minimum((sizes * FINE).astype(np.int64), BINS) + np.arange(sizes.shape[1]) * (BINS + 1)
-        counts = np.bincount(bins.ravel(), minlength=sizes.shape[1] * (BINS + 1))
-        counts = counts.reshape(-1, BINS + 1)[:, :BINS].astype(np.float32)
-        score, enough = counts @ WAVES, counts @ BEYOND
-        fits = (enough >= FEWEST) & (score > COMB * enough)
-        largest = np.where(fits, STEPS, 0).max(axis=1)
-        return np.where(enough.max(axis=1) >= FEWEST, largest, np.nan)
-
-    @cached_property
-    def step(self) -> float:
-        """The middle step, in those of quality 50; 0 for what was never a JPEG, or can't be told."""
-        known = self.steps[~np.isnan(self.steps)]
-        if known.size < 5 or np.mean(known > 0) < STEPPED:
-            return 0.0
-        return float(np.median((self.steps / TABLE)[self.steps > 0]))
-
-    @cached_property
-    def colors(self) -> NDArray[np.int64]:
-        """(n,): the colors of some pixels, packed."""
-        some = self.rgb[::EVERY, ::EVERY].reshape(-1, 3).astype(np.int64)
-        return np.asarray(some @ (65536, 256, 1), np.int64)
-
-    @cached_property
-    def count(self) -> int:
-        """How many colors there are among them."""
-        return len(np.unique(self.colors))
-
-    @cached_property
-    def flat(self) -> NDArray[np.bool_]:
-        """(h, w): where a pixel has the color of the eight about it."""
-        square = np.ones((3, 3), np.uint8)
-        return np.asarray((cv2.dilate(self.rgb, square) == cv2.erode(self.rgb, square)).all(axis=2))
-
-    @cached_property
-    def luma(self) -> Plane:
-        return np.asarray(cv2.cvtColor(self.rgb, cv2.COLOR_RGB2GRAY), np.float32)
-
-    @cached_property
-    def noise(self) -> float:
-        """Grey levels: what no plane through three by three pixels has, in the quieter half."""
-        means = cv2.blur(self.second, (9, 9))[4:-4:4, 4:-4:4]
-        return float(np.percentile(means, 30)) if means.size else 0.0
-
-    @cached_property
-    def second(self) -> Plane:
-        """Grey levels: second differences across and down, of noise about two thirds of its strength."""
-        kernel = np.array([1, -2, 1], np.float32)
-        return np.asarray(np.abs(cv2.sepFilter2D(self.luma, cv2.CV_32F, kernel, kernel)) / 6, np.float32)
-
-    @cached_property
-    def fine(self) -> Plane:
-        """Luma without what is coarse."""
-        return np.asarray(self.luma - cv2.GaussianBlur(self.luma, (0, 0), 1.5), np.float32)
-
-    def noise_on(self, where: NDArray[np.bool_]) -> float:
-        """Grey levels of second differences there."""
-        return float(self.second[where].mean()) if where.any() else 0.0
-
-    @cached_property
-    def cleanness(self) -> float:
-        """Of what is nearly flat, the share that is wholly; 0 where next to nothing is."""
-        square = np.ones((3, 3), np.uint8)
-        near = ((cv2.dilate(self.rgb, square) - cv2.erode(self.rgb, square)) <= NEARLY).all(axis=2)
-        share = float(near.mean())
-        return float(self.flat.mean()) / share if share > 0.1 else 0.0
-
-
-def window(rgb: Pixels) -> Window:
-    """The middle of a picture."""
-    top, left = (max(0, side - SIDE) // 2 // BLOCK * BLOCK for side in rgb.shape[:2])
-    return Window(np.ascontiguousarray(rgb[top : top + SIDE, left : left + SIDE]))
 
 
 def worse(a: Window, b: Window, *, in_place: bool) -> tuple[str, Code] | None:
@@ -175,10 +48,13 @@ def worse(a: Window, b: Window, *, in_place: bool) -> tuple[str, Code] | None:
     """
     if min(*a.rgb.shape[:2], *b.rgb.shape[:2]) < LEAST:
         return None
-    for look in (_by_steps, _by_image, _by_palette, _by_clipping, _by_noise, _by_loss):
-        if answer := look(a, b, in_place):
-            return answer
-    return None
+    in_place = in_place and a.rgb.shape == b.rgb.shape
+    looks = [_by_steps, _by_image, _by_palette, _by_clipping]
+    if min(a.count, b.count) > COLORS:  # and so no palette, of which a JPEG's colors would follow
+        looks[:2] = [_by_image, _by_steps]
+    if not in_place or max(a.step, b.step) <= PLAINLY * min(a.step, b.step):
+        looks += [_by_noise, _by_loss]  # steps make noise, and take it away
+    return next((answer for look in looks if (answer := look(a, b, in_place))), None)
 
 
 def _by_steps(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
@@ -187,67 +63,70 @@ def _by_steps(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     if coarse.step < PLAINLY * fine.step or coarse.step == 0:
         return None
     code: Code = "blocks" if coarse.step > COARSE else "quality"
-    if in_place and a.rgb.shape == b.rgb.shape and fine.step > 0:
-        return _by_rounding(fine, coarse, name, code)
-    if fine.step == 0 and _is_spoilt(fine, coarse) and not (in_place and _explains(coarse, fine)):
+    if not in_place:  # steps may as well have been lost on the way
         return None
-    return name, code
+    if fine.step > 0:
+        return _by_rounding(fine, coarse, name, code)
+    if fine.count <= COLORS < coarse.count and fine.flat.mean() <= coarse.flat.mean():
+        return None  # a palette, for all that is known
+    return (name, code) if _off(coarse, fine) < OFF else None
 
 
 def _by_rounding(fine: Window, coarse: Window, name: str, code: Code) -> tuple[str, Code] | None:
     """Of two in steps the one that is the other, rounded; name: of the coarse one."""
-    if _explains(fine, coarse):
+    if _off(fine, coarse) < OFF:
         return OTHER[name], code
-    return (name, code) if _explains(coarse, fine) else None
+    return (name, code) if _off(coarse, fine) < OFF and _off(fine, coarse) > FAR_OFF else None
 
 
-def _is_spoilt(clean: Window, stepped: Window) -> bool:
-    """Whether what shows no steps may have lost them to something worse."""
-    return clean.count <= COLORS < stepped.count or clean.noise > stepped.noise + 0.7
-
-
-def _explains(stepped: Window, other: Window) -> bool:
-    """Whether one picture is the other, rounded to its steps."""
-    if stepped.rgb.shape != other.rgb.shape:
-        return False
+def _off(stepped: Window, other: Window) -> float:
+    """Share of what differs by more than if one picture were the other, rounded to its steps."""
     known = stepped.steps > 0
     both = stepped.unclipped & other.unclipped
     u, v = FREQUENCIES[:, known]
-    off = np.abs(stepped.coefficients - other.coefficients)[both][:, u, v]
-    return bool(np.mean(off > stepped.steps[known] / 2 + NOTHING) < OFF)
+    if not both.any():
+        return 1.0
+    one, two = stepped.coefficients[both][:, u, v], other.coefficients[both][:, u, v]
+    gain = float((one * two).sum()) / max(1.0, float(np.square(two).sum()))  # in another light
+    off = np.abs(one - gain * two)
+    return float(np.mean(off > stepped.steps[known] / 2 + NOTHING))
 
 
 def _by_image(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     """The one whose pixels follow from the other's colors, which don't follow from its own."""
-    if not in_place or a.rgb.shape != b.rgb.shape or a.count == b.count:
+    if not in_place or a.count == b.count:
         return None
     few, many, name = (a, b, "a") if a.count < b.count else (b, a, "b")
-    if many.count < 16 or few.count > 0.98 * many.count:
+    if many.count < 16 or few.count > 0.98 * many.count or not _follows(few, many):
         return None
-    order = np.argsort(many.colors, kind="stable")
-    colors, images = many.colors[order], few.colors[order]
-    again = colors[1:] == colors[:-1]
-    drawn = ~(few.flat & many.flat)[::EVERY, ::EVERY].ravel()
-    if np.count_nonzero(drawn & (few.colors != many.colors)) < EVERYWHERE * max(1, np.count_nonzero(drawn)):
-        return None  # drawn on, and not another picture
-    if np.count_nonzero(again) < FEWEST or np.mean(images[1:][again] == images[:-1][again]) < FOLLOWS:
+    if few.count > COLORS:
+        return name, "clipped" if _lost(few, many) > CLIPPED else "banding"
+    if many.noise_on(few.flat) > GRAIN and not _merges(few, many):
         return None
-    if few.count <= COLORS and many.noise_on(few.flat) > GRAIN and not _merges(few, many):
-        return None
-    if few.count <= COLORS < many.count:
+    if many.count > COLORS:
         return name, "palette"
     return name, "clipped" if _lost(few, many) > CLIPPED else "banding"
 
 
+def _follows(few: Window, many: Window) -> bool:
+    """Whether pixels of one color in one are of one color in the other, which has others all over."""
+    drawn = ~(few.flat & many.flat)[::EVERY, ::EVERY].ravel()
+    total = int(np.count_nonzero(drawn))
+    if np.count_nonzero(drawn & (few.colors != many.colors)) < EVERYWHERE * max(1, total):
+        return False  # drawn on, and not another picture
+    order = np.argsort(many.colors, kind="stable")
+    colors, images = many.colors[order], few.colors[order]
+    again = colors[1:] == colors[:-1]
+    if np.count_nonzero(again) < FEWEST:
+        return False
+    return bool(np.mean(images[1:][again] == images[:-1][again]) >= FOLLOWS)
+
+
 def _by_palette(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     few, many, name = (a, b, "a") if a.count < b.count else (b, a, "b")
-    if many.count < 2 * few.count:
+    if not in_place or many.count < 2 * few.count or not _merges(few, many):
         return None
-    if in_place and a.rgb.shape == b.rgb.shape and _merges(few, many):
-        return name, "palette" if few.count <= COLORS else "banding"
-    if few.count > COLORS or few.noise < 1.5 * many.noise + 0.7:
-        return None
-    return name, "palette"
+    return name, "palette" if few.count <= COLORS else "banding"
 
 
 def _merges(few: Window, many: Window) -> bool:
@@ -265,7 +144,7 @@ def _merges(few: Window, many: Window) -> bool:
 
 
 def _by_clipping(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
-    if not in_place or a.rgb.shape != b.rgb.shape:
+    if not in_place:
         return None
     one, other = _lost(a, b), _lost(b, a)
     if max(one, other) < CLIPPED or min(one, other) > 0.3 * max(one, other):
@@ -288,28 +167,39 @@ def _lost(clipped: Window, other: Window) -> float:
 
 def _by_noise(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     """The one with noise where the other is plain, or plain where the other has more to show."""
-    if not (in_place and a.rgb.shape == b.rgb.shape):
+    if not in_place:
         return _by_cleanness(a, b)
-    on_a, on_b = b.noise_on(a.flat), a.noise_on(b.flat)
+    near = np.abs(cv2.blur(a.luma - b.luma, (5, 5))) < ALIKE
+    on_a, on_b = b.noise_on(a.flat & near), a.noise_on(b.flat & near)
+    is_of_few = min(a.count, b.count) <= COLORS
     flat_a, flat_b = float(a.flat.mean()), float(b.flat.mean())
     for name, clean, noisy, noise, back, other in (
         ("b", a, b, on_a, on_b, flat_b),
         ("a", b, a, on_b, on_a, flat_a),
     ):
         share = float(clean.flat.mean())
-        kept = np.count_nonzero(clean.flat & noisy.flat) / max(1, np.count_nonzero(noisy.flat))
+        kept = float((clean.flat & noisy.flat).mean()) / max(1e-6, float(noisy.flat.mean()))
         if noise < HEARD or noise < LOUDER * back:
             continue
+        if clean.count <= COLORS < noisy.count and clean.noise > noisy.noise + HUSHED / 2:
+            continue  # dither
+        if _merges(clean, noisy):
+            return OTHER[name], "palette" if clean.count <= COLORS else "banding"
         if share > FLAT and (kept > NESTED or other < 0.2 * share):
             return name, "noise"
-        if BLURRED[0] < share < BLURRED[1] and other < 0.25 * share and 3 * HEARD < noise < 0.9:
+        if (
+            not is_of_few
+            and BLURRED[0] < share < BLURRED[1]
+            and other < 0.25 * share
+            and 3 * HEARD < noise < 0.9
+        ):
             return OTHER[name], "quality"
     return None
 
 
 def _by_loss(a: Window, b: Window, in_place: bool) -> tuple[str, Code] | None:
     """The one that lacks detail which the other has, and has none for it: what is off follows the other's."""
-    if not in_place or a.rgb.shape != b.rgb.shape or (a.count <= COLORS) != (b.count <= COLORS):
+    if not in_place or min(a.count, b.count) <= COLORS:
         return None
     one, other = a.fine, b.fine
     off = one - other

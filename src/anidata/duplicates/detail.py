@@ -25,9 +25,10 @@ EDGES, QUIET = 0.75, 0.5  # quantiles of slopes: steeper are edges, flatter is q
 CONTRAST = 0.7  # grey levels, root mean square along edges: less is a blank page
 CRISP = 0.75  # of the coarser's finest octave over the next: less, and it may itself be an enlargement
 CRISPER = 0.95  # likewise, for scales that are near to each other
+BLURRED = 1.4  # times as large second differences
 SOFTER = 2.5  # times as much left over as the other way round: one of two pictures of a scale is softer
 # Of what is left above the coarser's frequencies, in units of its own finest octave, over the share below.
-MORE, MORE_FIRM, LESS, LESS_FIRM = 2.2, 2.0, 0.35, 0.8
+MORE, MORE_FIRM, LESS, LESS_FIRM = 2.2, 2.0, 0.35, 0.55
 MAYBE = 0.95  # likewise, of what shows no blocks and has no palette
 HIGH = 0.18  # in the same units: what the finer has at least
 MARGIN = 8  # px
@@ -55,10 +56,15 @@ class Lead(NamedTuple):
     is_of_one_scale: bool = False
 
 
+def scale_of(a: Pixels, b: Pixels, fit: Affine) -> float:
+    """How many pixels of a lie along one of b."""
+    return math.sqrt(abs(float(np.linalg.det(alignment.in_pixels(fit, a, b)[:, :2]))))
+
+
 def finer(a: Pixels, b: Pixels, fit: Affine) -> Lead | None:
     """Which shows the finer detail; fit: places in b → places in a. None where neither does."""
     matrix = alignment.in_pixels(fit, a, b)
-    scale = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
+    scale = scale_of(a, b, fit)
     if scale < 1 / EQUAL:
         lead = finer(b, a, alignment.inverse(fit))
         return lead and lead._replace(name="b" if lead.name == "a" else "a")
@@ -71,11 +77,14 @@ def finer(a: Pixels, b: Pixels, fit: Affine) -> Lead | None:
     if left.detail > MAYBE and left.high > HIGH:
         return Lead("a", left.detail > (MORE_FIRM if is_firm else MORE))
     is_crisp = left.crisp > (CRISP if is_firm else CRISPER)
-    return Lead("b") if is_crisp and left.detail < (LESS_FIRM if is_firm else LESS) else None
+    most = LESS_FIRM if is_firm else LESS
+    return Lead("b") if is_crisp and left.detail < most else None
 
 
 def _crisper(a: Pixels, b: Pixels, matrix: Affine) -> Lead | None:
     """Which of two pictures of one scale the other is a blurred one of."""
+    if not _may_be_blurred(a, b, matrix):
+        return None
     back = cv2.invertAffineTransform(matrix)
     one, other = _left(a, b, matrix, 1.0), _left(b, a, back, 1.0)
     if one is None or other is None or min(one.contrast, other.contrast) < CONTRAST:
@@ -84,6 +93,14 @@ def _crisper(a: Pixels, b: Pixels, matrix: Affine) -> Lead | None:
         if mine.detail > MORE and mine.high > HIGH and mine.high > SOFTER * others.high:
             return Lead(name, is_plain=False, is_of_one_scale=True)
     return None
+
+
+def _may_be_blurred(a: Pixels, b: Pixels, matrix: Affine) -> bool:
+    """Whether steps of one are so much smaller than the other's that a closer look is worth it."""
+    tile, back = _tile(a, b, matrix, 1.0)
+    other, _ = _around(b, tile, back)
+    rough = [float(np.abs(np.diff(plane, 2, axis=1)).mean()) for plane in (tile, other) if plane.shape[1] > 2]
+    return len(rough) == 2 and max(rough) > BLURRED * max(0.05, min(rough))
 
 
 def _left(a: Pixels, b: Pixels, matrix: Affine, scale: float) -> Left | None:
@@ -122,7 +139,8 @@ def _weighed(high: Plane, low: Plane, octave: Plane, next_octave: Plane, slope: 
 
 def _mean(plane: Plane, where: NDArray[np.bool_]) -> float:
     """The mean square there."""
-    return float(np.square(plane[where]).mean()) if where.any() else 0.0
+    mask = where.view(np.uint8)
+    return float(cv2.norm(plane, cv2.NORM_L2SQR, mask)) / max(1, cv2.countNonZero(mask))
 
 
 def _tile(a: Pixels, b: Pixels, matrix: Affine, scale: float) -> tuple[Plane, Affine]:
@@ -153,7 +171,7 @@ def _around(b: Pixels, tile: Plane, back: Affine) -> tuple[Plane, Affine]:
 
 
 def _rest(tile: Plane, rows: NDArray[np.float32]) -> Plane:
-    """(h, w): what the best sum of the rows, (n, h, w), and an offset leave of the tile; 0 where it is clipped."""
+    """(h, w): what a sum of the rows, (n, h, w), and an offset leave of the tile; 0 where it is clipped."""
     low, high = UNCLIPPED
     free = ((tile > low) & (tile < high)).astype(np.float32)
     known = np.concatenate([rows, np.ones((1, *tile.shape), np.float32)]).reshape(len(rows) + 1, -1)

@@ -1,9 +1,9 @@
 """Which of two pictures, copies of each other, is nearer to what the artist made, and what tells it.
 
 In this order: one was derived from the other (cut, framed, turned, marked, mirrored), one has the finer
-detail, one has lost more of what both show. Where pixels don't tell it plainly, nothing is said. The answer is
-the same in both orders, and neither names nor forms of files matter: what a file was saved with shows in its
-pixels, in a PNG of a JPEG too.
+detail, one has lost more of what both show. Where pixels don't tell it plainly, nothing is said.
+The answer is the same in both orders, and neither names nor forms of files matter: what a file was saved with
+shows in its pixels, in a PNG of a JPEG too.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anidata.duplicates import alignment, damage, detail, surroundings
+from anidata.duplicates import alignment, damage, detail, overlay, surroundings, traces
 from anidata.duplicates.alignment import Affine, Pixels
 from anidata.duplicates.relation import REFRAMED, Related, Try
 
@@ -39,12 +39,20 @@ def compare(related: Related, whole: Callable[[], tuple[Pixels, Pixels]]) -> Evi
     laid, ground = ("a", "b") if related.is_a_laid else ("b", "a")
     if derived := surroundings.judge(tried.laid, tried.ground, tried.fit):
         return Evidence(laid if derived[0] == "laid" else ground, derived[1])
-    a, b = whole()
-    if related.relation == "flip":
-        a, b = (a, b[:, ::-1]) if related.is_b_mirrored else (a[:, ::-1], b)
-    one, other = (a, b) if related.is_a_laid else (b, a)
+    one, other = in_order(related, *whole())
     answer = _at_full(one, other, tried)
     return answer._replace(better={"a": laid, "b": ground, None: None}[answer.better])
+
+
+def in_order(related: Related, a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
+    """What is laid on the other, and that other, as the relation has seen them."""
+    if related.relation == "flip":
+        a, b = (
+            (a, np.ascontiguousarray(b[:, ::-1]))
+            if related.is_b_mirrored
+            else (np.ascontiguousarray(a[:, ::-1]), b)
+        )
+    return (a, b) if related.is_a_laid else (b, a)
 
 
 def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
@@ -52,21 +60,31 @@ def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
     is_framed_alike = alignment.moved(tried.fit) <= REFRAMED
     in_place = is_framed_alike and laid.shape == ground.shape
     fit: Affine = alignment.HERE if is_framed_alike else tried.fit
-    laid, ground = np.ascontiguousarray(laid), np.ascontiguousarray(ground)
-    one, other = damage.window(laid), damage.window(ground)
+    if in_place and (drawn_over := overlay.marked(laid, ground)):
+        return Evidence(OTHER[drawn_over], "overlay")
+    one, other = traces.window(laid), traces.window(ground)
     if lead := detail.finer(laid, ground, fit):
         finer, coarser = (one, other) if lead.name == "a" else (other, one)
         if lead.is_plain or _is_sound(finer, coarser, lead.is_of_one_scale):
             return Evidence(lead.name, "detail")
         if not lead.is_of_one_scale:
             return NONE
-    if lost := damage.worse(one, other, in_place=in_place):
-        return Evidence(OTHER[lost[0]], lost[1])
-    return NONE
+    lost = damage.worse(one, other, in_place=in_place)
+    if lost is None or _may_be_reduced(lost, laid, ground, fit):
+        return NONE
+    return Evidence(OTHER[lost[0]], lost[1])
 
 
-def _is_sound(finer: damage.Window, other: damage.Window, is_of_one_scale: bool) -> bool:
-    """Whether what seems to be detail is neither a palette's dither nor, where it is larger, a JPEG's blocks."""
+def _may_be_reduced(lost: tuple[str, str], laid: Pixels, ground: Pixels, fit: Affine) -> bool:
+    """Whether what looks sounder may be so by its scale alone: a reduction loses blocks and noise."""
+    scale = detail.scale_of(laid, ground, fit)
+    if 1 / detail.EQUAL < scale < detail.EQUAL:
+        return False
+    return lost[1] not in ("blocks", "quality", "palette") or (lost[0] == "b") == (scale > 1)
+
+
+def _is_sound(finer: traces.Window, other: traces.Window, is_of_one_scale: bool) -> bool:
+    """Whether what seems to be detail is neither dither nor, of a larger picture, a JPEG's blocks."""
     if finer.count <= damage.COLORS < other.count:
         return False
     return is_of_one_scale or finer.step <= other.step

@@ -126,6 +126,8 @@ def related(a: View, b: View, flipped: bool = False) -> Related:
         if one.left.is_copy:
             is_a_laid = (one.laid is first) != swapped
             return Related(_kind_of_copy(one, flipped), one, is_a_laid, not swapped)
+        if first.is_plain or second.is_plain:  # of flags and frames anything is a part, in other colors
+            return Related("unrelated")
         if one.left.likeness >= LIKENESS:
             alike.append(one)
     if not any(alignment.likeness(one.laid, one.ground, one.fit, CLOSE) >= LIKENESS for one in alike):

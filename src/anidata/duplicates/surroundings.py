@@ -30,6 +30,7 @@ APART = 0.6  # likewise: less, and the wedges were put there
 GRAINY = 0.8  # of wedges that has one color: less, and something is drawn there
 ACROSS = 0.03  # of a side that is drawn across, where no side is a step
 GROUND = 0.55  # of a bar that has one color: the rest is lettering
+STROKES = 16  # borders of ink along a line of letters
 LONE = 0.055  # likewise of a bar on one side alone
 NARROW = 0.02  # of a picture: narrower, and it may be the edge of what is drawn
 LARGE = 0.5  # share of a picture that a frame leaves
@@ -79,9 +80,10 @@ class _Side(NamedTuple):
     across: float  # share of it on which something is drawn on both sides of the border, without a step
     plain: float  # share of the strip beyond that has one color
     width: float  # of the strip, as share of the picture
+    is_lettered: bool = False  # it stands apart, and has many strokes in a row
 
 
-def _on_sides(outer: Pixels, fit: Affine, inner: Pixels) -> Around:
+def _on_sides(outer: Pixels, fit: Affine, _inner: Pixels) -> Around:
     """What is in `outer` beyond the frame of the other, of which the fit leads to it."""
     low, high = _box(outer, fit)
     height, width = outer.shape[:2]
@@ -124,25 +126,42 @@ def _side(rows: NDArray[np.int16], border: float, top: float, bottom: float) -> 
         across=float((both & ~there).mean()),
         plain=1 - float(drawn[:, : max(1, at - 1)].mean()),
         width=border / width,
+        is_lettered=_is_lettered(drawn[:, : max(1, at - 1)]),
     )
 
 
+def _is_lettered(strip: NDArray[np.bool_]) -> bool:
+    """Whether a strip, read as columns beside the picture, has a line of letters apart from it."""
+    if strip.shape[1] < 6 or strip[:, -2:].mean() > 0.02 or strip[:, :1].mean() > 0.02:
+        return False
+    return bool(np.abs(np.diff(strip.astype(np.int8), axis=0)).sum(axis=0).max() >= STROKES)
+
+
 def _kind(sides: list[_Side], share: float) -> Around:
-    if not sides:
-        return Around("nothing")
+    """share: of the picture, that the other shows."""
     stepping = [side for side in sides if side.step > STRAIGHT]
-    if not stepping:
-        if any(side.across > ACROSS for side in sides):
-            return Around("drawn", len(sides))
-        return Around("paper" if all(side.plain >= PLAIN for side in sides) else "unclear", len(sides))
-    if any(side.across > GOES_ON for side in sides):
-        return Around("drawn" if len(stepping) < len(sides) else "unclear", len(sides))
-    is_frame = len(stepping) == 4 and share > LARGE
-    if is_frame or all(
-        side.plain > GROUND and side.width > (NARROW if len(sides) > 1 else LONE) for side in stepping
-    ):
-        return Around("added", len(sides))
-    return Around("unclear", len(sides))
+    kind: Kind = "unclear"
+    if not sides:
+        kind = "nothing"
+    elif not stepping:
+        kind = _unstepped(sides)
+    elif any(side.across > GOES_ON for side in sides):
+        kind = "drawn" if len(stepping) < len(sides) else "unclear"
+    elif len(stepping) == 4 and share > LARGE:
+        kind = "added"
+    else:
+        least = NARROW if len(sides) > 1 else LONE
+        if all(side.plain > GROUND and side.width > least for side in stepping):
+            kind = "added"
+    return Around(kind, len(sides))
+
+
+def _unstepped(sides: list[_Side]) -> Kind:
+    if all(side.is_lettered and side.plain > GROUND for side in sides):
+        return "added"
+    if any(side.across > ACROSS for side in sides):
+        return "drawn"
+    return "paper" if all(side.plain >= PLAIN for side in sides) else "unclear"
 
 
 # --- corners ------------------------------------------------------------------------------------------------

@@ -143,17 +143,21 @@ def pair_judged(a: View, b: View, mirrored: str, whole: Whole) -> Judged:
 
 def _looked_at(a: View, b: View, mirrored: str, whole: Whole) -> relation.Related:
     glance = _at_a_glance(a, b, mirrored)
-    if glance.relation == "reencoded" and retouch.may_be(a.rgb, b.rgb) and _is_retouched(whole):
-        return relation.Related("variant")
-    return glance
-
-
-def _is_retouched(whole: Whole) -> bool:
     try:
         with within_memory():
-            return retouch.is_retouched(*whole())
-    except BadImage:
-        return False  # gone since: what the thumbnails say stands
+            is_drawn_on = _is_drawn_on(glance, a, b, whole)
+    except BadImage:  # gone since: what the thumbnails say stands
+        return glance
+    return relation.Related("variant") if is_drawn_on else glance
+
+
+def _is_drawn_on(glance: relation.Related, a: View, b: View, whole: Whole) -> bool:
+    """Whether full resolution shows what thumbnails lose: the one was drawn on."""
+    if glance.relation == "reencoded" and retouch.may_be(a.rgb, b.rgb) and retouch.is_retouched(*whole()):
+        return True
+    if glance.tried is None or glance.tried.left.spot < retouch.SUSPECT:
+        return False
+    return retouch.stands_out(*evidence.in_order(glance, *whole()), glance.tried.fit)
 
 
 def _at_a_glance(a: View, b: View, mirrored: str) -> relation.Related:

@@ -1,7 +1,7 @@
 """Which of two pictures, copies of each other, is nearer to what the artist made, and what tells it.
 
-In this order: one was derived from the other (cut, framed, turned, marked, mirrored), one has the finer
-detail, one has lost more of what both show. Where pixels don't tell it plainly, nothing is said.
+In this order: one was derived from the other (cut, framed, turned, marked), one has the finer detail, one has
+lost more of what both show. What is hardly told is a guess, and says so.
 The answer is the same in both orders, and neither names nor forms of files matter: what a file was saved with
 shows in its pixels, in a PNG of a JPEG too.
 """
@@ -55,36 +55,28 @@ def in_order(related: Related, a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
     return (a, b) if related.is_a_laid else (b, a)
 
 
+def lies_in_place(tried: Try, laid: Pixels, ground: Pixels) -> bool:
+    """Whether two lie pixel on pixel."""
+    return alignment.moved(tried.fit) <= REFRAMED and laid.shape == ground.shape
+
+
 def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
     """The better of the two, `a` being what is laid on the other."""
-    is_framed_alike = alignment.moved(tried.fit) <= REFRAMED
-    in_place = is_framed_alike and laid.shape == ground.shape
-    fit: Affine = alignment.HERE if is_framed_alike else tried.fit
+    in_place = lies_in_place(tried, laid, ground)
     if in_place and (drawn_over := overlay.marked(laid, ground)):
         return Evidence(OTHER[drawn_over], "overlay")
     one, other = traces.window(laid), traces.window(ground)
+    fit: Affine = alignment.HERE if alignment.moved(tried.fit) <= REFRAMED else tried.fit
     if lead := detail.finer(laid, ground, fit):
         finer, coarser = (one, other) if lead.name == "a" else (other, one)
         if lead.is_plain or _is_sound(finer, coarser, lead.is_of_one_scale):
             return Evidence(lead.name, "detail")
-        if not lead.is_of_one_scale:
-            return NONE
-    lost = damage.worse(one, other, in_place=in_place)
-    if lost is None or _may_be_reduced(lost, laid, ground, fit):
-        return NONE
-    return Evidence(OTHER[lost[0]], lost[1])
-
-
-def _may_be_reduced(lost: tuple[str, str], laid: Pixels, ground: Pixels, fit: Affine) -> bool:
-    """Whether what looks sounder may be so by its scale alone: a reduction loses blocks and noise."""
-    scale = detail.scale_of(laid, ground, fit)
-    if 1 / detail.EQUAL < scale < detail.EQUAL:
-        return False
-    return lost[1] not in ("blocks", "quality", "palette") or (lost[0] == "b") == (scale > 1)
+    lost = damage.worse(laid, ground, one, other, in_place=in_place)
+    return Evidence(OTHER[lost[0]], lost[1]) if lost else NONE
 
 
 def _is_sound(finer: traces.Window, other: traces.Window, is_of_one_scale: bool) -> bool:
     """Whether what seems to be detail is neither dither nor, of a larger picture, a JPEG's blocks."""
-    if finer.count <= damage.COLORS < other.count:
+    if finer.count <= traces.COLORS < other.count:
         return False
     return is_of_one_scale or finer.step <= other.step

@@ -1,4 +1,4 @@
-"""The middle of a picture, and traces of what it went through: JPEG's steps, few colors, flats, noise."""
+"""The middle of a picture, and traces of what it went through: JPEG's steps and blocks, few colors, noise."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +11,14 @@ from anidata.duplicates.alignment import Pixels, Plane
 
 SIDE = 192  # px of the window that is looked at, in the middle of the picture
 BLOCK = 8
+LEAST = 24  # px of a side: less tells nothing
 LEAST_BLOCKS = 60  # without black or white: of fewer all are taken
 FEWEST = 20  # coefficients of a frequency beyond half a step: from fewer no step can be told
 COMB = 0.6  # mean of cosines, of coefficients that are multiples of one step
 STEPPED = 0.6  # of the frequencies that must have steps
 FINE, BINS = 4, 480  # bins of a histogram of coefficients: to a unit, and in all
-NEARLY, CLEAN = 6, 0.88  # grey levels; share
+NEARLY = 6  # grey levels
+COLORS = 256  # of a palette
 EVERY = 3  # pixels: of one in so many, across and down, the colors are counted
 PHASES = np.outer(np.arange(BLOCK), 2 * np.arange(BLOCK) + 1) * np.pi / 16
 COSINES = (np.cos(PHASES) * np.where(np.arange(BLOCK) > 0, 0.5, np.sqrt(1 / 8))[:, None]).astype(np.float32)
@@ -30,11 +32,12 @@ _MIDDLES = ((np.arange(BINS) + 0.5) / FINE).astype(np.float32)[:, None]
 BEYOND = (_MIDDLES > 0.6 * STEPS).astype(np.float32)
 WAVES = (np.cos(2 * np.pi * _MIDDLES / STEPS) * BEYOND).astype(np.float32)
 WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
+SECOND = np.array([1, -2, 1], np.float32)
 
 
 @dataclass(frozen=True)
 class Window:
-    """The middle of a picture, on its own blocks of 8 px, and what it has lost."""
+    """The middle of a picture, on its own blocks of 8 px, and what shows of its past."""
 
     rgb: Pixels
 
@@ -76,59 +79,70 @@ class Window:
         return float(np.median((self.steps / TABLE)[self.steps > 0]))
 
     @cached_property
-    def colors(self) -> NDArray[np.int64]:
-        """(n,): the colors of some pixels, packed."""
+    def count(self) -> int:
+        """How many colors there are among one pixel in so many."""
         some = self.rgb[::EVERY, ::EVERY].reshape(-1, 3).astype(np.int64)
-        return np.asarray(some @ (65536, 256, 1), np.int64)
+        return len(np.unique(some @ (65536, 256, 1)))
 
     @cached_property
-    def count(self) -> int:
-        """How many colors there are among them."""
-        return len(np.unique(self.colors))
+    def ranges(self) -> NDArray[np.uint8]:
+        """(h, w): the range of the channel that varies most, within the pixel and the eight about it."""
+        return np.asarray(
+            cv2.morphologyEx(self.rgb, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(axis=2)
+        )
 
     @cached_property
     def flat(self) -> NDArray[np.bool_]:
         """(h, w): where a pixel has the color of the eight about it."""
-        return np.asarray(cv2.inRange(self.ranges, (0, 0, 0), (0, 0, 0)) > 0)
-
-    @cached_property
-    def ranges(self) -> Pixels:
-        """(h, w, 3): the range within the pixel and the eight about it."""
-        return np.asarray(cv2.morphologyEx(self.rgb, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
+        return np.asarray(self.ranges == 0)
 
     @cached_property
     def luma(self) -> Plane:
         return np.asarray(cv2.cvtColor(self.rgb, cv2.COLOR_RGB2GRAY), np.float32)
 
     @cached_property
-    def noise(self) -> float:
-        """Grey levels: what no plane through three by three pixels has, in the quieter half."""
-        means = cv2.blur(self.second, (9, 9))[4:-4:4, 4:-4:4]
-        return float(np.percentile(means, 30)) if means.size else 0.0
+    def chroma(self) -> NDArray[np.float32]:
+        """(h, w, 2): Cr and Cb."""
+        return np.asarray(cv2.cvtColor(self.rgb, cv2.COLOR_RGB2YCrCb)[..., 1:], np.float32)
 
     @cached_property
     def second(self) -> Plane:
         """Grey levels: second differences across and down, of noise about two thirds of its strength."""
-        kernel = np.array([1, -2, 1], np.float32)
-        return np.asarray(np.abs(cv2.sepFilter2D(self.luma, cv2.CV_32F, kernel, kernel)) / 6, np.float32)
+        return second_differences(self.luma)
 
     @cached_property
-    def fine(self) -> Plane:
-        """Luma without what is coarse."""
-        return np.asarray(self.luma - cv2.GaussianBlur(self.luma, (0, 0), 1.5), np.float32)
-
-    def noise_on(self, where: NDArray[np.bool_]) -> float:
-        """Grey levels of second differences there."""
-        return float(self.second[where].mean()) if where.any() else 0.0
+    def noise(self) -> float:
+        """Grey levels: second differences in the quieter third."""
+        means = cv2.blur(self.second, (9, 9))[4:-4:4, 4:-4:4]
+        return float(np.percentile(means, 30)) if means.size else 0.0
 
     @cached_property
-    def cleanness(self) -> float:
-        """Of what is nearly flat, the share that is wholly; 0 where next to nothing is."""
-        share = cv2.countNonZero(cv2.inRange(self.ranges, (0, 0, 0), (NEARLY,) * 3)) / self.flat.size
-        return float(self.flat.mean()) / share if share > 0.1 else 0.0
+    def nearly_flat(self) -> float:
+        """Share of the picture that is nearly flat and not wholly."""
+        return float(((self.ranges > 0) & (self.ranges <= NEARLY)).mean())
+
+    @cached_property
+    def blockiness(self) -> float:
+        """Logarithm of the steps along the grid of JPEG's blocks over those elsewhere."""
+        on, off = 0.2, 0.2
+        for axis in (0, 1):
+            means = np.abs(np.diff(self.luma, axis=axis)).mean(axis=1 - axis)
+            is_grid = np.arange(len(means)) % BLOCK == BLOCK - 1
+            on, off = on + float(means[is_grid].mean()), off + float(means[~is_grid].mean())
+        return float(np.log(on / off))
+
+    @cached_property
+    def clipped(self) -> float:
+        """Share of all channels' pixels at black or white."""
+        return float(((self.rgb == 0) | (self.rgb == 255)).mean())
 
 
 def window(rgb: Pixels) -> Window:
     """The middle of a picture."""
     top, left = (max(0, side - SIDE) // 2 // BLOCK * BLOCK for side in rgb.shape[:2])
     return Window(np.ascontiguousarray(rgb[top : top + SIDE, left : left + SIDE]))
+
+
+def second_differences(plane: Plane) -> Plane:
+    """Of a plane, (h, w), across and down."""
+    return np.asarray(np.abs(cv2.sepFilter2D(plane, cv2.CV_32F, SECOND, SECOND)) / 6, np.float32)

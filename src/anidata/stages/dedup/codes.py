@@ -8,13 +8,14 @@ DAMAGE = ("blocks", "quality", "banding", "palette", "clipped", "noise")
 # What else does.
 SOUND, SIDE, PREFER, DATE = "sound", "side", "prefer", "date"
 PROVENANCE, KEY, CIRCLE = "provenance", "key", "circle"
+GUESS = "traces"  # by pixels, but not plainly: for when nothing but the key tells
 
-OUTVOTED = (*DETAIL, *DAMAGE)  # of mirror images: their sides, dedup.prefer and dates outweigh these
+OUTVOTED = (*DETAIL, *DAMAGE, GUESS)  # of mirror images: their sides, dedup.prefer and dates outweigh these
 # The strongest first: of two that show the same way round, and of two mirror images.
-STRAIGHT = ((SOUND,), (MIRROR,), DERIVED, DETAIL, DAMAGE, (PREFER,), (PROVENANCE,), (KEY,))
+STRAIGHT = ((SOUND,), (MIRROR,), DERIVED, DETAIL, DAMAGE, (PREFER,), (PROVENANCE,), (GUESS,), (KEY,))
 ACROSS = (
     *((SOUND,), (MIRROR,), DERIVED, (SIDE,), (PREFER,), (DATE,)),
-    *(DETAIL, DAMAGE, (PROVENANCE,), (KEY,)),
+    *(DETAIL, DAMAGE, (PROVENANCE,), (GUESS,), (KEY,)),
 )
 WORDS = {  # about the picture that doesn't stay, or stands behind its keeper
     "crop": "it shows less of the picture",
@@ -35,6 +36,7 @@ WORDS = {  # about the picture that doesn't stay, or stands behind its keeper
     PREFER: "dedup.prefer names its keeper first",
     DATE: "its keeper's stated date is earlier",
     PROVENANCE: "its keeper's source says more of artist and license",
+    GUESS: "it seems to have been saved more often",
     KEY: "nothing tells them apart, so the smaller key stands first",
     CIRCLE: "evidence contradicts itself in a circle, of which the strongest decides",
 }

@@ -140,7 +140,7 @@ class Field:
         if not self.may_beat(keeper, one) or not self.is_copy(one, keeper):
             return False
         evidence = self.told(one, keeper)
-        if evidence is None or evidence.winner == keeper:
+        if evidence is None or evidence.winner == keeper or evidence.code == codes.GUESS:
             return True
         return self.is_flip(one, keeper) and evidence.code in codes.OUTVOTED
 

@@ -9,7 +9,7 @@ import math
 from typing import NamedTuple, TypedDict
 
 from anidata.stages.dedup import codes
-from anidata.stages.dedup.codes import DATE, KEY, PREFER, PROVENANCE, SIDE, SOUND
+from anidata.stages.dedup.codes import DATE, GUESS, KEY, PREFER, PROVENANCE, SIDE, SOUND
 
 
 class Picture(TypedDict):
@@ -45,17 +45,27 @@ def rank(picture: Picture) -> tuple[bool, int, int, str]:
 
 def straight(a: Picture, b: Picture, evidence: Verdict | None) -> Verdict:
     """Which of two that show the same way round stays. evidence: what their pixels tell."""
-    return _sound(a, b) or evidence or _by_origin(a, b)
-
-
-def _by_origin(a: Picture, b: Picture) -> Verdict:
+    plain, guess = _apart(evidence)
     preferred, unnamed = (a["preferred"], b["preferred"]), (a["unnamed"], b["unnamed"])
-    return _less(a, b, preferred, PREFER) or _less(a, b, unnamed, PROVENANCE) or _by_key(a, b)
+    return (
+        _sound(a, b)
+        or plain
+        or _less(a, b, preferred, PREFER)
+        or _less(a, b, unnamed, PROVENANCE)
+        or guess
+        or _by_key(a, b)
+    )
+
+
+def _apart(evidence: Verdict | None) -> tuple[Verdict | None, Verdict | None]:
+    """What pixels tell plainly, and what is a guess."""
+    return (None, evidence) if evidence and evidence.code == GUESS else (evidence, None)
 
 
 def across(a: Picture, b: Picture, evidence: Verdict | None, votes: Votes) -> Verdict:
     """Which of two mirror images stays."""
-    strong = evidence if evidence and evidence.code not in codes.OUTVOTED else None
+    plain, guess = _apart(evidence)
+    strong = plain if plain and plain.code not in codes.OUTVOTED else None
     preferred, unnamed = (a["preferred"], b["preferred"]), (a["unnamed"], b["unnamed"])
     return (
         _sound(a, b)
@@ -64,8 +74,9 @@ def across(a: Picture, b: Picture, evidence: Verdict | None, votes: Votes) -> Ve
         or _more(a, b, votes.copies, SIDE)
         or _less(a, b, preferred, PREFER)
         or _less(a, b, (_date(a), _date(b)), DATE)
-        or evidence
+        or plain
         or _less(a, b, unnamed, PROVENANCE)
+        or guess
         or _by_key(a, b)
     )
 

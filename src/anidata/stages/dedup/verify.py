@@ -128,12 +128,12 @@ def pair_relation(a: View, b: View, mirrored: str, whole: Whole) -> str:
     mirrored: whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`).
     whole: opens both at full resolution. Few pairs are worth it.
     """
-    return _looked_at(a, b, mirrored, whole).relation
+    return looked_at(a, b, mirrored, whole).relation
 
 
 def pair_judged(a: View, b: View, mirrored: str, whole: Whole) -> Judged:
     """The relation of two pictures as `pair_relation` has it, and the better one of copies."""
-    related = _looked_at(a, b, mirrored, whole)
+    related = looked_at(a, b, mirrored, whole)
     try:
         with within_memory():
             return Judged(related.relation, evidence.compare(related, whole))
@@ -141,7 +141,7 @@ def pair_judged(a: View, b: View, mirrored: str, whole: Whole) -> Judged:
         return Judged(related.relation, evidence.NONE)
 
 
-def _looked_at(a: View, b: View, mirrored: str, whole: Whole) -> relation.Related:
+def looked_at(a: View, b: View, mirrored: str, whole: Whole) -> relation.Related:
     glance = _at_a_glance(a, b, mirrored)
     try:
         with within_memory():

@@ -292,6 +292,81 @@ def test_a_letterboxed_drawing_is_not_plain():
     assert related(portrait(), bordered(portrait(), 300, 0, (0, 0, 0))) == "crop"
 
 
+def poster(look="calm"):
+    """A sun over hills, in a sky that is dark above: mostly stripes, 480 × 640 px."""
+    sky = np.linspace((20, 30, 70), (230, 210, 190), 480).round().astype(np.uint8)
+    page = np.repeat(sky[:, None], 640, axis=1)
+    cv2.rectangle(page, (0, 340), (640, 480), (25, 30, 60), -1)
+    for center, radii in (((150, 350), (160, 45)), ((500, 350), (120, 30))):
+        cv2.ellipse(page, center, radii, 0, 0, 360, (25, 30, 60), -1, cv2.LINE_AA)
+    cv2.circle(page, (330, 200), 62, (230, 190, 120), -1, cv2.LINE_AA)
+    for star in ((60, 8), (580, 470)):
+        cv2.circle(page, star, 8, (240, 240, 220), -1, cv2.LINE_AA)
+    for x in (305, 355):
+        cv2.circle(page, (x, 185), 6 if look == "calm" else 12, INK, -1, cv2.LINE_AA)
+    cv2.ellipse(page, (330, 225), (26, 4 if look == "calm" else 18), 0, 0, 360, INK, -1, cv2.LINE_AA)
+    return page
+
+
+def balloon(page):
+    """A balloon over the upper half of a page."""
+    height, width = page.shape[:2]
+    page = page.copy()
+    center, radii = (width // 2, height // 3), (int(width * 0.4), height // 4)
+    cv2.ellipse(page, center, radii, 0, 0, 360, (255, 255, 255), -1, cv2.LINE_AA)
+    cv2.ellipse(page, center, radii, 0, 0, 360, (0, 0, 0), 5, cv2.LINE_AA)
+    return page
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (lambda p: scaled(recoded(p, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 60), 0.5), "reencoded"),
+        (lambda p: p[40:-20, 30:-50], "crop"),
+        (lambda p: turned(p, 2), "crop"),
+        (lambda p: bordered(p, 60, 0, (0, 0, 0)), "crop"),
+        (lambda p: in_other_colors(p, 60), "recolor"),
+        (lambda p: in_other_colors(p, 60)[20:-10, 10:-20], "recolor"),
+        (lambda p: poster(look="startled"), "variant"),
+        (lambda p: poster(look="startled")[20:-10, 10:-20], "variant"),
+    ],
+)
+def test_a_plain_drawing_is_linked_as_any_other(change, wanted):
+    assert related(poster(), change(poster())) == wanted
+
+
+@pytest.mark.parametrize(
+    "dressed",
+    [balloon, lambda p: bordered(p, 90, 90, (0, 0, 0)), lambda p: bordered(p, 120, 20, (255, 255, 255))],
+    ids=["balloon", "black frame", "white bars"],
+)
+def test_what_lies_over_or_around_two_drawings_links_neither(dressed):
+    pages = [street(0), street(1), portrait(), *PLAIN_THINGS.values()]
+    names = {
+        related(dressed(one), dressed(other))
+        for n, one in enumerate(pages[:3])
+        for other in [*pages[:n], *pages[3:]]
+    }
+    assert names == {"unrelated"}
+
+
+def ball(inside):
+    """A disk with an outline, drawn over inside it by seed; 300 × 300 px."""
+    rng = np.random.default_rng(inside)
+    page = np.full((300, 300, 3), rng.integers(40, 230, 3), np.uint8)
+    for x, y, radius in rng.integers((0, 0, 15), (300, 300, 60), (25, 3)).tolist():
+        cv2.circle(page, (x, y), radius, rng.integers(0, 255, 3).tolist(), -1, cv2.LINE_AA)
+    mask = cv2.circle(np.zeros((300, 300), np.uint8), (150, 150), 135, 1, -1)
+    page[mask == 0] = 255
+    return cv2.circle(page, (150, 150), 135, INK, 6, cv2.LINE_AA)
+
+
+def test_an_outline_alone_links_nothing():
+    balls = [ball(seed) for seed in range(5)]
+    assert {related(a, b) for n, a in enumerate(balls) for b in balls[:n]} == {"unrelated"}
+    assert {related(one, in_other_colors(one, 60)) for one in balls} == {"recolor"}
+
+
 @pytest.mark.parametrize("seed", range(1, 8))
 def test_another_drawing_is_unrelated(seed):
     assert related(street(0), street(seed)) == "unrelated"

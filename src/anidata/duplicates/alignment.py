@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata.duplicates import plainness
 from anidata.imaging import fit as fitting
 
 SIDE = 192  # px of the long side of what is compared: at 64 px an expression can't be told from JPEG noise
@@ -80,11 +79,6 @@ class View:
     def outline(self) -> Plane:
         """(n,): first differences of luma, across and down."""
         return _outline(self.luma)
-
-    @cached_property
-    def is_plain(self) -> bool:
-        """Whether its content is a few flat stripes, a cross, a frame: sums of patterns across times down."""
-        return plainness.is_plain(self.luma, self.content)
 
 
 def thumbnail(rgb: Pixels) -> Pixels:

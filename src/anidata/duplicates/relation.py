@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata.duplicates import alignment
+from anidata.duplicates import alignment, structure
 from anidata.duplicates.alignment import LIGHTNESS, LIKENESS, Affine, Lab, Mask, Pixels, View
 from anidata.imaging import fit as fitting
 
@@ -36,6 +36,9 @@ STAINED = 0.04  # share of a picture that may have one: copies .03; cards on oth
 COLORED = 12.0  # chroma that counts as color
 COLORED_SAMPLES = 24  # samples of it (one of nine px) that there must be to speak of a tint
 REFRAMED = 0.012  # half sides: rounding of sizes moves a corner by up to .008, a rotation by 1° by .016
+NEAR = (
+    0.05  # half sides: what is redrawn draws the fit to it by .035; other pictures of one balloon are .44 off
+)
 IN_PLACE = 0.97  # likeness of what lies frame on frame, whatever the colors: a crop of 2 % has less
 THIN = 0.08  # of the short side: how wide a border may be
 EVEN = 0.012  # of the short side: by how much a border's sides may differ
@@ -123,17 +126,30 @@ def related(a: View, b: View, flipped: bool = False) -> Related:
     first, second = alignment.matched(first, second.mirrored if flipped else second)
     alike = []
     for one in _tries(first, second):
-        if one.left.is_copy:
+        if one.left.is_copy and _is_of_substance(one):
             is_a_laid = (one.laid is first) != swapped
             return Related(_kind_of_copy(one, flipped), one, is_a_laid, not swapped)
-        if first.is_plain or second.is_plain:  # of flags and frames anything is a part, in other colors
-            return Related("unrelated")
         if one.left.likeness >= LIKENESS:
             alike.append(one)
     if not any(alignment.likeness(one.laid, one.ground, one.fit, CLOSE) >= LIKENESS for one in alike):
         return Related("unrelated")
-    most_alike = max(alike, key=lambda one: one.left.likeness)
-    return Related("recolor" if most_alike.left.is_recolored else "variant")
+    return Related(_kind_of_alike(max(alike, key=lambda one: one.left.likeness)))
+
+
+def _is_of_substance(one: Try) -> bool:
+    """Whether a copy lies frame on frame, or what is shown of it is more than the stripes of a flag."""
+    if alignment.moved(one.fit) <= REFRAMED:
+        return True
+    return structure.shared(one.laid, one.ground, one.fit).is_a_part
+
+
+def _kind_of_alike(one: Try) -> Relation:
+    """What two pictures that are alike from afar are by what they share inside."""
+    shared = structure.shared(one.laid, one.ground, one.fit)
+    is_near = alignment.moved(one.fit) <= NEAR
+    if not shared.is_one_drawing(one.left.is_recolored, is_near):
+        return "unrelated"
+    return "recolor" if one.left.is_recolored else "variant"
 
 
 def _kind_of_copy(one: Try, flipped: bool) -> Relation:

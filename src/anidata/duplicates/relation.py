@@ -36,6 +36,9 @@ STAINED = 0.04  # share of a picture that may have one: copies .03; cards on oth
 COLORED = 12.0  # chroma that counts as color
 COLORED_SAMPLES = 24  # samples of it (one of nine px) that there must be to speak of a tint
 REFRAMED = 0.012  # half sides: rounding of sizes moves a corner by up to .008, a rotation by 1° by .016
+NEAR = (
+    0.05  # half sides: what is redrawn draws the fit to it by .035; other pictures of one balloon are .44 off
+)
 IN_PLACE = 0.97  # likeness of what lies frame on frame, whatever the colors: a crop of 2 % has less
 THIN = 0.08  # of the short side: how wide a border may be
 EVEN = 0.012  # of the short side: by how much a border's sides may differ
@@ -143,8 +146,8 @@ def _is_of_substance(one: Try) -> bool:
 def _kind_of_alike(one: Try) -> Relation:
     """What two pictures that are alike from afar are by what they share inside."""
     shared = structure.shared(one.laid, one.ground, one.fit)
-    is_in_place = alignment.moved(one.fit) <= REFRAMED
-    if not shared.is_one_drawing(one.left.is_recolored, is_in_place):
+    is_near = alignment.moved(one.fit) <= NEAR
+    if not shared.is_one_drawing(one.left.is_recolored, is_near):
         return "unrelated"
     return "recolor" if one.left.is_recolored else "variant"
 

@@ -24,7 +24,7 @@ SIDE, PATTERNS = 32, 3  # px; flags, crosses and frames are sums of so many patt
 # of one outline mostly less; of what is redrawn .6 and more, of the same balloon over two drawings .3.
 RECOLORED, REDRAWN = 0.75, 0.6
 # What flags and frames leave beyond their patterns is next to nothing, what the plainest drawing does .0015.
-# Where something differs and isn't even in the same spot there must be more.
+# Where something differs and lies elsewhere too there must be more.
 DEPTH, DEPTH_ELSEWHERE = 0.001, 0.01
 # Longest to shortest of what were equal lengths: copies of soft frames reach 1.02, a frame laid on a wider
 # one has 1.06. Stripes are laid on any stripes by pulling them one way.
@@ -43,9 +43,9 @@ class Shared(NamedTuple):
         """Whether a copy that lies elsewhere is one."""
         return self.cells >= REDRAWN and (self.depth >= DEPTH or self.stretch <= STRETCH)
 
-    def is_one_drawing(self, is_recolored: bool, is_in_place: bool) -> bool:
+    def is_one_drawing(self, is_recolored: bool, is_near: bool) -> bool:
         """Whether pictures that differ, in color or in what is drawn, are one drawing."""
-        is_deep = self.depth >= (DEPTH if is_in_place else DEPTH_ELSEWHERE)
+        is_deep = self.depth >= (DEPTH if is_near else DEPTH_ELSEWHERE)
         return is_deep and self.cells >= (RECOLORED if is_recolored else REDRAWN)
 
 

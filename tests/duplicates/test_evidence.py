@@ -135,8 +135,6 @@ CHANGES = {
     "jpeg 30": (lambda p: jpeg(p, 30), {"blocks"}),
     "jpeg 90": (lambda p: jpeg(p, 90), {"quality"}),
     "few colors": (lambda p: palette(p, 128), {"palette"}),
-    "few tones": (lambda p: p & 0xF0, {"banding", "palette"}),
-    "brighter": (lambda p: np.clip(p * 1.3, 0, 255).astype(np.uint8), {"clipped", "banding"}),
 }
 
 

@@ -4,8 +4,8 @@ A logistic regression over differences of measures, the same the other way round
 of weights is for pictures that lie pixel on pixel, one for those of other sizes or cuts. They were fitted to
 copies of free art (benchmarks/fit_damage.py), of which some are told to be derived by what is around them.
 Of pairs pixel on pixel that they weren't fitted to, .94 are told right; of others, which nothing else tells,
-.86. Beyond PLAIN the answer is damage (.98 right), named by what the one shows that the other doesn't; below it is
-a guess, for when nothing but the key tells.
+.86. Beyond PLAIN the answer is damage (.98 right), named by what shows of the one alone; below it is a guess,
+for when nothing but the key tells. Light or tones changed without loss are told wrongly: they look clean.
 """
 
 from typing import NamedTuple

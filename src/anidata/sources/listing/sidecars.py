@@ -140,10 +140,10 @@ def extra_of(fields: Mapping[str, Any]) -> str | None:
     """
     extra = {name: value for name, value in fields.items() if name not in KNOWN and _says_something(value)}
     cut = _cut({name: value for name, value in fields.items() if name in KNOWN})
-    text = _json({**extra, LEFT_OUT: _short_list(cut)} if cut else extra) if extra or cut else None
-    if text is None and (extra or cut):
-        return _json(_fitting(extra, cut))
-    return text
+    if not extra and not cut:
+        return None
+    whole = {**extra, LEFT_OUT: _short_list(cut)} if cut else extra
+    return _json(whole) or _json(_fitting(extra, cut))
 
 
 def _json(value: Any) -> str | None:

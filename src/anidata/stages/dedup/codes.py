@@ -1,7 +1,6 @@
 """Codes of what decides which of two pictures stays (the column `why`), and what people are told for them."""
 
 # What pixels tell, as the relations have it.
-MIRROR = "mirror"
 DERIVED = ("crop", "frame", "bar", "turn", "overlay")
 DETAIL = ("detail",)
 DAMAGE = ("blocks", "quality", "banding", "palette", "clipped", "noise")
@@ -12,9 +11,9 @@ GUESS = "traces"  # by pixels, but not plainly: for when nothing but the key tel
 
 OUTVOTED = (*DETAIL, *DAMAGE, GUESS)  # of mirror images: their sides, dedup.prefer and dates outweigh these
 # The strongest first: of two that show the same way round, and of two mirror images.
-STRAIGHT = ((SOUND,), (MIRROR,), DERIVED, DETAIL, DAMAGE, (PREFER,), (PROVENANCE,), (GUESS,), (KEY,))
+STRAIGHT = ((SOUND,), DERIVED, DETAIL, DAMAGE, (PREFER,), (PROVENANCE,), (GUESS,), (KEY,))
 ACROSS = (
-    *((SOUND,), (MIRROR,), DERIVED, (SIDE,), (PREFER,), (DATE,)),
+    *((SOUND,), DERIVED, (SIDE,), (PREFER,), (DATE,)),
     *(DETAIL, DAMAGE, (PROVENANCE,), (GUESS,), (KEY,)),
 )
 WORDS = {  # about the picture that doesn't stay, or stands behind its keeper
@@ -23,7 +22,6 @@ WORDS = {  # about the picture that doesn't stay, or stands behind its keeper
     "bar": "a bar was added to it",
     "turn": "it was turned",
     "overlay": "something was laid over it",
-    MIRROR: "its text reads backwards",
     "detail": "its keeper has finer detail",
     "blocks": "it shows more of JPEG's blocks",
     "quality": "it was compressed harder",

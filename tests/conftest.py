@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,15 @@ def _handlers_are_given_back() -> Iterator[None]:
     left = {number: signal.getsignal(number) for number in WATCHED}
     for number, handler in kept.items():
         signal.signal(number, handler)
+    assert left == kept
+
+
+@pytest.fixture(autouse=True)
+def _paths_are_given_back() -> Iterator[None]:
+    """No test leaves a folder where modules are looked for: what is tested later would read it."""
+    kept = list(sys.path)
+    yield
+    left, sys.path[:] = list(sys.path), kept
     assert left == kept
 
 

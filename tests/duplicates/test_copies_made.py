@@ -2,7 +2,6 @@
 
 import importlib
 import random
-import sys
 
 import numpy as np
 import PIL.Image
@@ -126,8 +125,8 @@ def test_what_would_change_nothing_is_not_made():
 
 
 @needs_shared
-def test_the_old_transforms_are_among_them_as_they_were():
-    sys.path.insert(0, str(SHARED / "bench"))
+def test_the_old_transforms_are_among_them_as_they_were(monkeypatch):
+    monkeypatch.syspath_prepend(SHARED / "bench")
     old = {name: rest for name, *rest in importlib.import_module("make_dups").TRANSFORMS}
     assert set(OLD) == set(old)
     image = picture(5)

@@ -48,7 +48,7 @@ def strokes(opacity: Gray, least: int) -> Strokes:
     """Where the opacity of ink is at least so much."""
     whole = np.asarray(cv2.compare(opacity, least, cv2.CMP_GE), np.uint8)
     far = cv2.distanceTransform(whole, cv2.DIST_L2, 5)
-    depth = np.asarray(np.minimum(far * np.float32(PX), FULL), np.uint8)
+    depth = np.asarray(np.minimum(far, np.float32(FULL / PX)) * np.float32(PX), np.uint8)
     middle = cv2.subtract(cv2.dilate(depth, ACROSS), round(HALF * PX))
     return Strokes(whole, np.asarray(whole & cv2.compare(depth, middle, cv2.CMP_GT), np.uint8), depth)
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from copies.transform import Transform
+from copies.transform import Make, Transform
 
 Rng = np.random.Generator
 CHANGED = 7.0  # a*b* units by which a color is plainly another
@@ -48,7 +48,7 @@ def night(image: Image.Image, _: Rng) -> Image.Image:
     return _of((0.45 * pixels + 0.55 * lightness) * NIGHT)
 
 
-def plainly(make, image: Image.Image, rng: Rng) -> Image.Image | None:  # noqa: ANN001
+def plainly(make: Make, image: Image.Image, rng: Rng) -> Image.Image | None:
     """What `make` makes of a picture, where that gets plainly other colors."""
     other = make(image, rng)
     a, b = (_lab(one.convert("RGB")) for one in (image, other))

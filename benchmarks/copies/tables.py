@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from copies.all import TRANSFORMS
 from copies.orders import Outcome
@@ -63,7 +63,7 @@ def _both(fates: Sequence[Fate]) -> str:
     return f"{share(mean(fate.linked for fate in fates))} / {share(mean(fate.dropped for fate in fates))}"
 
 
-def _commonest(names) -> str:  # noqa: ANN001
+def _commonest(names: Iterable[str]) -> str:
     counts = Counter(names)
     if not counts:
         return "–"
@@ -96,7 +96,7 @@ def figures(alone: Counts, crowd: Counts) -> dict[str, tuple[str, str]]:
     }
 
 
-def _of(values) -> str:  # noqa: ANN001
+def _of(values: Iterable[float]) -> str:
     some = list(values)
     return f"{mean(some):.4f} ({sum(some)} of {len(some)})" if some else "–"
 

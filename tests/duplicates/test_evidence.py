@@ -15,6 +15,7 @@ from anidata.catalog import tables
 from anidata.catalog.catalog import Catalog
 from anidata.duplicates import evidence
 from anidata.duplicates.alignment import View, thumbnail
+from anidata.duplicates.page import Page
 from anidata.duplicates.relation import related
 from anidata.errors import BadImage
 from anidata.imaging.decode import decode
@@ -94,6 +95,24 @@ def framed(rgb, wide=34):
     return page
 
 
+def tiles(seed=0, height=380, width=320):
+    """A sheet of small tiles, steep everywhere."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (height // 10, width // 10, 3), np.uint8)
+    page = painting(seed, height, width)
+    return cv2.addWeighted(page, 0.5, small.repeat(10, axis=0).repeat(10, axis=1), 0.5, 0)
+
+
+def half_length(seed=0, side=400):
+    """A figure on white paper that the frame cuts off below."""
+    page = np.full((side, side, 3), 255, np.uint8)
+    body, figure = np.zeros((side, side), np.uint8), painting(seed, side, side)
+    cv2.ellipse(body, (side // 2, side // 3), (50, 60), 0, 0, 360, 255, -1, cv2.LINE_AA)
+    cv2.ellipse(body, (side // 2, side), (120, 190), 0, 0, 360, 255, -1, cv2.LINE_AA)
+    share = body[..., None] / 255
+    return np.rint(share * figure + (1 - share) * page).astype(np.uint8)
+
+
 def signed(rgb):
     page = Image.fromarray(rgb)
     ImageDraw.Draw(page).text((200, 380), "@me", fill=(205, 200, 192))
@@ -108,8 +127,8 @@ def told(a, b, flipped=False):
     """The evidence, which doesn't depend on who is named first."""
     a, b = (np.ascontiguousarray(p) for p in (a, b))
     one, other = View(thumbnail(a)), View(thumbnail(b))
-    answer = evidence.compare(related(one, other, flipped), lambda: (a, b))
-    back = evidence.compare(related(other, one, flipped), lambda: (b, a))
+    answer = evidence.compare(related(one, other, flipped), lambda: (Page(a), Page(b)))
+    back = evidence.compare(related(other, one, flipped), lambda: (Page(b), Page(a)))
     assert (back.because, back.better) == (answer.because, {"a": "b", "b": "a", None: None}[answer.better])
     return answer
 
@@ -152,6 +171,43 @@ def test_the_original_is_told_from_what_was_made_of_it(seed, change):
 def test_of_an_original_that_is_a_jpeg_itself_no_copy_is_better(quality, change):
     page = jpeg(painting(5), quality)
     assert told(page, CHANGES[change][0](page)).better == "a"
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "frame", [framed, credited, lambda p: bordered(p, 60, 0, (0, 0, 0))], ids=["framed", "credited", "barred"]
+)
+def test_a_frame_around_tiles_is_no_part_of_them(seed, frame):
+    answer = told(tiles(seed), frame(tiles(seed)))
+    assert answer.better == "a"
+    assert answer.because in {"frame", "bar"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("wide", [12, 20, 40])
+@pytest.mark.parametrize("quality", [0, 85])
+def test_paper_around_a_figure_that_the_frame_cut_off_was_put_there(seed, wide, quality):
+    page = half_length(seed)
+    made = bordered(page, wide, wide, (255, 255, 255))
+    answer = told(page, jpeg(made, quality) if quality else made)
+    assert answer == ("a", "frame")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("cut", [(30, 14, 20, 26), (20, 20, 20, 20), (8, 8, 8, 8)])
+def test_a_cut_from_such_a_figure_never_passes_for_the_whole(seed, cut):
+    page = half_length(seed)
+    above, below, left, right = cut
+    assert told(page, page[above:-below, left:-right]).better in ("a", None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_cut_beside_a_straight_edge_never_passes_for_the_whole(seed):
+    page = np.full((420, 400, 3), 255, np.uint8)
+    page[60:380, 40:360] = painting(seed, 320, 320)
+    for off in (3, 6, 10):
+        made = page[60 - off : 380 + off, 40 - off : 360 + off]
+        assert told(page, jpeg(np.ascontiguousarray(made), 90)).because not in {"frame", "bar"}
 
 
 @pytest.mark.parametrize("seed", range(3))

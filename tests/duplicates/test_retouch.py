@@ -11,6 +11,7 @@ from PIL import Image, ImageEnhance
 
 from anidata.catalog.catalog import Catalog
 from anidata.duplicates import alignment, relation, retouch
+from anidata.duplicates.page import Page
 from anidata.stages.dedup import verify
 from anidata.workspace import open_workspace
 from drawings import drawing, save
@@ -132,7 +133,7 @@ def saturated(rgb, by):
 
 def judged_as_dedup_does(a, b):
     one, other = (alignment.View(alignment.thumbnail(p)) for p in (a, b))
-    return verify.pair_relation(one, other, "no", lambda: (a, b))
+    return verify.pair_relation(one, other, "no", lambda: (Page(a), Page(b)))
 
 
 TREATED = {

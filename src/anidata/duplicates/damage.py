@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anidata.duplicates.alignment import Pixels
+from anidata.duplicates.page import Page
 from anidata.duplicates.traces import COLORS, LEAST, Window, second_differences
 
 Band = NDArray[np.float32]  # (h, w) or (h, w, 2)
@@ -67,14 +68,15 @@ ELSEWHERE = {
 }
 
 
-def worse(a: Pixels, b: Pixels, one: Window, other: Window, *, in_place: bool) -> tuple[str, str] | None:
+def worse(a: Page, b: Page, *, in_place: bool) -> tuple[str, str] | None:
     """`a` or `b`, whichever has lost more, and what, or GUESS; None where nothing tells.
 
-    one, other: the middles of both. in_place: whether both lie pixel on pixel.
+    in_place: whether both lie pixel on pixel.
     """
+    one, other = a.middle, b.middle
     if min(*one.rgb.shape[:2], *other.rgb.shape[:2]) < LEAST or (one.flat.all() and other.flat.all()):
         return None
-    left = differences(a, b, one, other, in_place=in_place)
+    left = differences(a, b, in_place=in_place)
     odds = sum(
         weight * float(np.clip(left[name] / spread, -FAR, FAR))
         for name, (spread, weight) in (IN_PLACE if in_place else ELSEWHERE).items()
@@ -98,11 +100,11 @@ def _lost(sounder: Window, lossy: Window) -> str:
     return "noise" if lossy.noise > sounder.noise else "quality"
 
 
-def differences(a: Pixels, b: Pixels, one: Window, other: Window, *, in_place: bool) -> dict[str, float]:
+def differences(a: Page, b: Page, *, in_place: bool) -> dict[str, float]:
     """Measures of the first less those of the second; of two that lie pixel on pixel also what is off."""
-    mine, others = _measures(a, one), _measures(b, other)
+    mine, others = _measures(a.rgb, a.middle), _measures(b.rgb, b.middle)
     left = {name: mine[name] - others[name] for name in mine}
-    return left | _off(one, other) if in_place else left
+    return left | _off(a.middle, b.middle) if in_place else left
 
 
 def _measures(rgb: Pixels, middle: Window) -> dict[str, float]:

@@ -9,11 +9,11 @@ shows in its pixels, in a PNG of a JPEG too.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
-from anidata.duplicates import alignment, damage, detail, overlay, surroundings, traces
-from anidata.duplicates.alignment import Affine, Pixels
+from anidata.duplicates import alignment, damage, detail, overlay, surroundings
+from anidata.duplicates.alignment import Affine
+from anidata.duplicates.page import Page
 from anidata.duplicates.relation import REFRAMED, Related, Try
+from anidata.duplicates.traces import COLORS, Window
 
 
 class Evidence(NamedTuple):
@@ -28,7 +28,7 @@ OTHER = {"a": "b", "b": "a"}
 DROPPED = ("reencoded", "crop", "flip")
 
 
-def compare(related: Related, whole: Callable[[], tuple[Pixels, Pixels]]) -> Evidence:
+def compare(related: Related, whole: Callable[[], tuple[Page, Page]]) -> Evidence:
     """The better of two pictures, a and b, of which `relation.related(a, b)` was told.
 
     whole: opens both at full resolution, where thumbnails can't tell. Raises: what `whole` does.
@@ -36,47 +36,57 @@ def compare(related: Related, whole: Callable[[], tuple[Pixels, Pixels]]) -> Evi
     tried = related.tried
     if tried is None or related.relation not in DROPPED:
         return NONE
+    answer = _by_surroundings(tried, related, whole)
+    if answer.better is None:
+        answer = _inside(*in_order(related, *whole()), tried)
     laid, ground = ("a", "b") if related.is_a_laid else ("b", "a")
-    if derived := surroundings.judge(tried.laid, tried.ground, tried.fit):
-        return Evidence(laid if derived[0] == "laid" else ground, derived[1])
-    one, other = in_order(related, *whole())
-    answer = _at_full(one, other, tried)
     return answer._replace(better={"a": laid, "b": ground, None: None}[answer.better])
 
 
-def in_order(related: Related, a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
+def in_order(related: Related, a: Page, b: Page) -> tuple[Page, Page]:
     """What is laid on the other, and that other, as the relation has seen them."""
     if related.relation == "flip":
-        a, b = (
-            (a, np.ascontiguousarray(b[:, ::-1]))
-            if related.is_b_mirrored
-            else (np.ascontiguousarray(a[:, ::-1]), b)
-        )
+        a, b = (a, b.mirrored) if related.is_b_mirrored else (a.mirrored, b)
     return (a, b) if related.is_a_laid else (b, a)
 
 
-def lies_in_place(tried: Try, laid: Pixels, ground: Pixels) -> bool:
+def lies_in_place(tried: Try, laid: Page, ground: Page) -> bool:
     """Whether two lie pixel on pixel."""
-    return alignment.moved(tried.fit) <= REFRAMED and laid.shape == ground.shape
+    return alignment.moved(tried.fit) <= REFRAMED and laid.rgb.shape == ground.rgb.shape
 
 
-def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
-    """The better of the two, `a` being what is laid on the other."""
+def _by_surroundings(tried: Try, related: Related, whole: Callable[[], tuple[Page, Page]]) -> Evidence:
+    """The better of the two, `a` being what is laid on the other, by what is around what both show.
+
+    That more was drawn there thumbnails tell. What was put there has to begin where the other's frame ends,
+    to the pixel.
+    """
+    answer = surroundings.judge(tried.laid, tried.ground, tried.fit)
+    is_cut = answer is not None and answer[1] == "crop"
+    if not is_cut and (answer or alignment.moved(tried.fit) > REFRAMED):
+        laid, ground = in_order(related, *whole())
+        answer = surroundings.judge(laid.close, ground.close, tried.fit)
+    if answer is None:
+        return NONE
+    return Evidence("a" if answer[0] == "laid" else "b", answer[1])
+
+
+def _inside(laid: Page, ground: Page, tried: Try) -> Evidence:
+    """The better of the two, `a` being what is laid on the other, by what both show."""
     in_place = lies_in_place(tried, laid, ground)
-    if in_place and (drawn_over := overlay.marked(laid, ground)):
+    if in_place and (drawn_over := overlay.marked(laid.rgb, ground.rgb)):
         return Evidence(OTHER[drawn_over], "overlay")
-    one, other = traces.window(laid), traces.window(ground)
     fit: Affine = alignment.HERE if alignment.moved(tried.fit) <= REFRAMED else tried.fit
-    if lead := detail.finer(laid, ground, fit):
-        finer, coarser = (one, other) if lead.name == "a" else (other, one)
-        if lead.is_plain or _is_sound(finer, coarser, lead.is_of_one_scale):
+    if lead := detail.finer(laid.rgb, ground.rgb, fit):
+        finer, coarser = (laid, ground) if lead.name == "a" else (ground, laid)
+        if lead.is_plain or _is_sound(finer.middle, coarser.middle, lead.is_of_one_scale):
             return Evidence(lead.name, "detail")
-    lost = damage.worse(laid, ground, one, other, in_place=in_place)
+    lost = damage.worse(laid, ground, in_place=in_place)
     return Evidence(OTHER[lost[0]], lost[1]) if lost else NONE
 
 
-def _is_sound(finer: traces.Window, other: traces.Window, is_of_one_scale: bool) -> bool:
+def _is_sound(finer: Window, other: Window, is_of_one_scale: bool) -> bool:
     """Whether what seems to be detail is neither dither nor, of a larger picture, a JPEG's blocks."""
-    if finer.count <= traces.COLORS < other.count:
+    if finer.count <= COLORS < other.count:
         return False
     return is_of_one_scale or finer.step <= other.step

@@ -33,6 +33,9 @@ GROUND = 0.55  # of a bar that has one color: the rest is lettering
 STROKES = 16  # borders of ink along a line of letters
 LONE = 0.055  # likewise of a bar on one side alone
 NARROW = 0.02  # of a picture: narrower, and it may be the edge of what is drawn
+LINED = 0.5  # of a line in one color, beyond what there is of one within: a frame has such, a cut hasn't
+CUT = 0.1  # of a side, on which a drawing ends in one line: its frame was there, and paper was put around it
+GONE_ON = 0.02  # of the rows drawn up to a border, at most, that go on beyond
 LARGE = 0.5  # share of a picture that a frame leaves
 WEDGES = 0.004  # share of a picture that the corners must have
 
@@ -81,6 +84,8 @@ class _Side(NamedTuple):
     plain: float  # share of the strip beyond that has one color
     width: float  # of the strip, as share of the picture
     is_lettered: bool = False  # it stands apart, and has many strokes in a row
+    lined: float = 0.0  # share of a line along its border that has one color, beyond that of one within
+    cut: float = 0.0  # share of it on which what is drawn ends, all in one line, and plain ground begins
 
 
 def _on_sides(outer: Pixels, fit: Affine, _inner: Pixels) -> Around:
@@ -119,15 +124,37 @@ def _side(rows: NDArray[np.int16], border: float, top: float, bottom: float) -> 
     drawn = np.abs(here[:, : at + 3] - paper).max(axis=2) > SAME
     steps = np.abs(here[:, 2 : at + 13] - here[:, : at + 11]).max(axis=2) > STEP  # step k: column k to k + 2
     there = steps[:, max(0, at - 3) : at + 1].any(axis=1)
-    usual = float(np.mean([steps[:, n : n + 4].any(axis=1).mean() for n in (at + 3, at + 7)]))
+    usual = float(np.mean([_straight(steps[:, n : n + 4]) for n in (at + 3, at + 7)]))
     both = drawn[:, max(0, at - 2) : at].all(axis=1) & drawn[:, at + 1 : at + 3].all(axis=1)
+    plain = 1 - float(drawn[:, : max(1, at - 1)].mean())
     return _Side(
-        step=(float(there.mean()) - usual) / max(0.2, 1 - usual),
+        step=(_straight(steps[:, max(0, at - 3) : at + 1]) - usual) / max(0.2, 1 - usual),
         across=float((both & ~there).mean()),
-        plain=1 - float(drawn[:, : max(1, at - 1)].mean()),
+        plain=plain,
         width=border / width,
         is_lettered=_is_lettered(drawn[:, : max(1, at - 1)]),
+        lined=_lined(here[:, max(0, at - 3) : max(1, at - 1)]) - _lined(here[:, at + 1 : at + 3]),
+        cut=_cut(drawn, at) if plain >= PLAIN else 0.0,
     )
+
+
+def _straight(steps: NDArray[np.bool_]) -> float:
+    """The share of rows that are a step in the best two columns side by side."""
+    if steps.shape[1] < 2:
+        return float(steps.any(axis=1).mean())
+    return float((steps[:, 1:] | steps[:, :-1]).mean(axis=0).max())
+
+
+def _lined(columns: NDArray[np.int16]) -> float:
+    """The share of the most even of some columns, (h, n, 3), that has that column's color."""
+    color = np.median(columns, axis=0)
+    return float((np.abs(columns - color).max(axis=2) <= SAME).mean(axis=0).max(initial=0.0))
+
+
+def _cut(drawn: NDArray[np.bool_], at: int) -> float:
+    """The share of rows drawn up to the border, where next to none of them goes on."""
+    near, far = drawn[:, at + 1 : at + 3].all(axis=1), drawn[:, max(0, at - 3) : max(1, at - 1)].any(axis=1)
+    return float(near.mean()) if np.count_nonzero(near & far) <= GONE_ON * np.count_nonzero(near) else 0.0
 
 
 def _is_lettered(strip: NDArray[np.bool_]) -> bool:
@@ -139,7 +166,7 @@ def _is_lettered(strip: NDArray[np.bool_]) -> bool:
 
 def _kind(sides: list[_Side], share: float) -> Around:
     """share: of the picture, that the other shows."""
-    stepping = [side for side in sides if side.step > STRAIGHT]
+    stepping = [side for side in sides if side.step > STRAIGHT or side.lined > LINED]
     kind: Kind = "unclear"
     if not sides:
         kind = "nothing"
@@ -161,7 +188,9 @@ def _unstepped(sides: list[_Side]) -> Kind:
         return "added"
     if any(side.across > ACROSS for side in sides):
         return "drawn"
-    return "paper" if all(side.plain >= PLAIN for side in sides) else "unclear"
+    if not all(side.plain >= PLAIN for side in sides):
+        return "unclear"
+    return "added" if max(side.cut for side in sides) > CUT else "paper"
 
 
 # --- corners ------------------------------------------------------------------------------------------------

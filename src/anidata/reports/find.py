@@ -16,6 +16,7 @@ import pyarrow as pa
 from anidata import storage
 from anidata.catalog import catalog
 from anidata.duplicates import alignment, phash, windows
+from anidata.duplicates.page import Page
 from anidata.errors import BadImage
 from anidata.imaging import decode, image
 from anidata.imaging.reopen import Reader
@@ -162,10 +163,8 @@ def _relation(reader: Reader, picture: _Loose, key: str, places: list[Location],
         return "unknown"
 
 
-def _both(
-    reader: Reader, picture: _Loose, known: alignment.Pixels
-) -> tuple[alignment.Pixels, alignment.Pixels]:
-    return known, _picture(reader, picture.answer.path).rgb
+def _both(reader: Reader, picture: _Loose, known: alignment.Pixels) -> tuple[Page, Page]:
+    return Page(known), Page(_picture(reader, picture.answer.path).rgb)
 
 
 def _blob(data: bytes) -> str:

@@ -4,7 +4,7 @@ Each picture of a part is opened once, however many pairs it is in. What can't b
 the next run asks again.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import count
@@ -17,6 +17,7 @@ from anidata.catalog import catalog, schemas, tables
 from anidata.duplicates import alignment, evidence, relation, retouch
 from anidata.duplicates import pairs as pair_arrays
 from anidata.duplicates.alignment import Pixels, View
+from anidata.duplicates.page import Page
 from anidata.engine.engine import Watch
 from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
@@ -29,10 +30,11 @@ PICTURES = 64
 PAIRS = 2048
 # Bytes of pixels that a part keeps at hand, so that what is looked at again needn't be opened again.
 HELD = 48 << 20
+PAGES = 32  # of these, of which is kept what comparisons ask of them again: some 2 MB each
 COPIES = ("reencoded", "crop")
 
 Places = dict[str, list[Location]]  # key → where its bytes lie
-Whole = Callable[[], tuple[Pixels, Pixels]]  # opens both pictures at full resolution. Raises: BadImage
+Whole = Callable[[], tuple[Page, Page]]  # opens both pictures at full resolution. Raises: BadImage
 
 
 class CandidatePair(TypedDict):
@@ -94,25 +96,30 @@ def _related(part: VerifyPart, seen: dict[str, Pixels], held: dict[str, Pixels])
     held: pictures at full resolution, as many as fit.
     """
     view = lru_cache(PICTURES)(lambda key: View(seen[key]))
+    page = lru_cache(PAGES)(lambda key: Page(held[key]))
     for pair in part.pairs:
         a, b = pair["a"], pair["b"]
         if a in seen and b in seen:
-            whole = partial(_whole, part, held, a, b)
+            whole = partial(_whole, part, held, page, (a, b))
             judged = pair_judged(view(a), view(b), pair["mirrored"], whole)
             better, because = judged.evidence
             yield pair | {"relation": judged.relation, "better": better, "because": because}
 
 
-def _whole(part: VerifyPart, held: dict[str, Pixels], a: str, b: str) -> tuple[Pixels, Pixels]:
-    one, other = (
-        held[key] if key in held else part.reader.decode(part.places[key], key).rgb for key in (a, b)
-    )
+def _whole(
+    part: VerifyPart, held: Container[str], page: Callable[[str], Page], keys: tuple[str, str]
+) -> tuple[Page, Page]:
+    one, other = (page(key) if key in held else _opened(part.reader, part.places, key) for key in keys)
     return one, other
 
 
-def both(reader: Reader, places: Places, a: str, b: str) -> tuple[Pixels, Pixels]:
+def both(reader: Reader, places: Places, a: str, b: str) -> tuple[Page, Page]:
     """Two pictures at full resolution, by their keys. Raises: BadImage."""
-    return reader.decode(places[a], a).rgb, reader.decode(places[b], b).rgb
+    return _opened(reader, places, a), _opened(reader, places, b)
+
+
+def _opened(reader: Reader, places: Places, key: str) -> Page:
+    return Page(reader.decode(places[key], key).rgb)
 
 
 class Judged(NamedTuple):
@@ -153,11 +160,14 @@ def looked_at(a: View, b: View, mirrored: str, whole: Whole) -> relation.Related
 
 def _is_drawn_on(glance: relation.Related, a: View, b: View, whole: Whole) -> bool:
     """Whether full resolution shows what thumbnails lose: the one was drawn on."""
-    if glance.relation == "reencoded" and retouch.may_be(a.rgb, b.rgb) and retouch.is_retouched(*whole()):
-        return True
+    if glance.relation == "reencoded" and retouch.may_be(a.rgb, b.rgb):
+        one, other = whole()
+        if retouch.is_retouched(one.rgb, other.rgb):
+            return True
     if glance.tried is None or glance.tried.left.spot < retouch.SUSPECT:
         return False
-    return retouch.stands_out(*evidence.in_order(glance, *whole()), glance.tried.fit)
+    laid, ground = evidence.in_order(glance, *whole())
+    return retouch.stands_out(laid.rgb, ground.rgb, glance.tried.fit)
 
 
 def _at_a_glance(a: View, b: View, mirrored: str) -> relation.Related:

@@ -1,0 +1,36 @@
+"""A picture at full resolution, and what each comparison asks of it again."""
+
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from anidata.duplicates import traces
+from anidata.duplicates.alignment import Pixels, View
+
+CLOSE = 512  # px of the long side at which it is seen whether a border lies where another's frame ends
+
+
+class Page:
+    """A picture, its mirror image, its middle, and a view of it that is finer than a thumbnail."""
+
+    def __init__(self, rgb: Pixels) -> None:
+        self.rgb = rgb
+
+    @cached_property
+    def mirrored(self) -> "Page":
+        return Page(np.ascontiguousarray(self.rgb[:, ::-1]))
+
+    @cached_property
+    def middle(self) -> traces.Window:
+        return traces.window(self.rgb)
+
+    @cached_property
+    def close(self) -> View:
+        """The picture with its long side at most CLOSE, by area."""
+        height, width = self.rgb.shape[:2]
+        scale = CLOSE / max(height, width)
+        if scale >= 1:
+            return View(self.rgb)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        return View(np.asarray(cv2.resize(self.rgb, size, interpolation=cv2.INTER_AREA), np.uint8))

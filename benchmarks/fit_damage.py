@@ -1,38 +1,48 @@
 """Fit the weights by which of two copies the one that has lost more is told (anidata.duplicates.damage).
 
-    python benchmarks/fit_damage.py [--originals 450]
+    python benchmarks/fit_damage.py [--originals 450] [--write]
 
 Copies of so many originals of half `fit` are made as for compare_copies.py (benchmarks/art.py has to have
 collected them; ten minutes). Each original is held against each copy of it that is dropped, but for those
-that are told by what is around them or by detail; weights are those of a logistic regression. Prints them as
-Python, and what share of pairs goes wrong: fitted to all, by four folds of packages, and on 150 originals of
-half `check`.
+that are told by what is around them or by detail. Prints what share of pairs goes wrong: fitted to all, by
+four folds of packages, and on 150 originals of half `check`.
 """
 
 import argparse
+import csv
 import hashlib
 import multiprocessing
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image
 
-from anidata.duplicates import alignment, damage, evidence, traces
+from anidata.duplicates import alignment, damage, evidence
+from anidata.duplicates.page import Page
 from anidata.stages.dedup import verify
 from compare_copies import ART, MADE
 from copies import making, originals
 from copies.all import TRANSFORMS
 
-IN_PLACE = (
-    *("noise", "clean", "colors", "nearly", "blocks", "clipped", "edges", "palette", "only here flat"),
-    *("off on edges", "off in quiet", "off below", "colors on edges", "colors in quiet"),
+ALONE = (
+    *("noise", "clean", "flat", "nearly", "colors", "all colors", "palette", "blocks", "step", "clipped"),
+    *("black", "white", "comb", "ringing", "fine", "crisp", "edges", "chroma"),
 )
-ELSEWHERE = ("noise", "flat", "fine", "nearly", "blocks", "clipped", "edges", "chroma", "area")
+MEASURES = {
+    "in place": (
+        *(*ALONE, "only here flat", "off on edges", "off in quiet", "off below"),
+        *("colors on edges", "colors in quiet", "merged"),
+    ),
+    "elsewhere": (*ALONE, "area"),
+}
 TOLD = ("crop", "frame", "bar", "turn", "overlay", "detail")  # before damage is asked about
 EACH = 40  # copies
-FOLDS, ROUNDS, RIDGE = 4, 25, 3.0
+FOLDS = 4
+UNITS, STEPS, RATE, DECAY = 16, 400, 0.02, 1e-3
 
 
 class Row(NamedTuple):
@@ -46,11 +56,18 @@ class Row(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--originals", type=int, default=450)
+    parser.add_argument("--write", action="store_true", help=f"put the weights into {damage.WEIGHTS.name}")
     args = parser.parse_args()
+    torch.set_num_threads(1)
     fit, check = (_rows(half, count) for half, count in (("fit", args.originals), ("check", 150)))
-    for name, measures, in_place in (("IN_PLACE", IN_PLACE, True), ("ELSEWHERE", ELSEWHERE, False)):
-        mine, others = ([row for row in rows if row.in_place == in_place] for rows in (fit, check))
-        _tell(name, measures, mine, others)
+    networks = {
+        part: _tell(
+            part, *([row for row in rows if row.in_place == (part == "in place")] for rows in (fit, check))
+        )
+        for part in MEASURES
+    }
+    if args.write:
+        _write(networks)
 
 
 def _rows(half: str, count: int) -> list[Row]:
@@ -72,60 +89,78 @@ def _of_one(folder: Path, name: str) -> list[Row]:
     return rows
 
 
-def _row(name: str, page: alignment.Pixels, copy: alignment.Pixels) -> Row | None:
-    one, other = (alignment.View(alignment.thumbnail(p)) for p in (page, copy))
+def _row(name: str, page: Page, copy: Page) -> Row | None:
+    one, other = (alignment.View(alignment.thumbnail(p.rgb)) for p in (page, copy))
     related = verify.looked_at(one, other, "no", lambda: (page, copy))
     if related.tried is None or related.relation not in evidence.DROPPED:
         return None
     in_place = evidence.lies_in_place(related.tried, page, copy)
     if not in_place and evidence.compare(related, lambda: (page, copy)).because in TOLD:
         return None
-    left = damage.differences(page, copy, traces.window(page), traces.window(copy), in_place=in_place)
-    return Row(name.rsplit("-", 1)[0], in_place, left)
+    return Row(name.rsplit("-", 1)[0], in_place, damage.differences(page, copy, in_place=in_place))
 
 
-def _opened(path: Path) -> alignment.Pixels:
+def _opened(path: Path) -> Page:
     with Image.open(path) as image:
-        return np.ascontiguousarray(np.asarray(image.convert("RGB")))
+        return Page(np.ascontiguousarray(np.asarray(image.convert("RGB"))))
 
 
-# --- regression ---------------------------------------------------------------------------------------------
+# --- network ------------------------------------------------------------------------------------------------
 
 
-def _tell(name: str, measures: tuple[str, ...], fit: list[Row], check: list[Row]) -> None:
-    table = np.array([[row.left[measure] for measure in measures] for row in fit])
-    spread = table.std(axis=0) + 1e-6
-    scaled = np.clip(table / spread, -damage.FAR, damage.FAR)
-    weights = _fitted(scaled)
-    print(f"{name} = {{")
-    for measure, unit, weight in zip(measures, spread, weights, strict=True):
-        print(f'    "{measure}": Weight({unit:.3g}, {weight:.2f}),')
-    print("}")
-    fold = np.array([hashlib.sha256(row.package.encode()).digest()[0] % FOLDS for row in fit])
-    apart = [scaled[fold == n] @ _fitted(scaled[fold != n]) for n in range(FOLDS)]
-    others = np.array([[row.left[measure] for measure in measures] for row in check])
-    unseen = np.clip(others / spread, -damage.FAR, damage.FAR) @ weights
+def _tell(part: str, fit: list[Row], check: list[Row]) -> damage.Network:
+    """Fit, and print what share of pairs goes wrong: of all, of packages left out, of the other half."""
+    network = _fitted(MEASURES[part], fit)
+    fold = [hashlib.sha256(row.package.encode()).digest()[0] % FOLDS for row in fit]
+    apart = []
+    for n in range(FOLDS):
+        others = _fitted(MEASURES[part], [row for row, k in zip(fit, fold, strict=True) if k != n])
+        apart += [others.odds(row.left) for row, k in zip(fit, fold, strict=True) if k == n]
+    print(part)
     for words, odds in (
-        ("fit", scaled @ weights),
-        ("fit, by folds", np.concatenate(apart)),
-        ("check", unseen),
+        ("fit", [network.odds(row.left) for row in fit]),
+        ("fit, by folds", apart),
+        ("check", [network.odds(row.left) for row in check]),
     ):
-        is_plain = np.abs(odds) > damage.PLAIN
+        values = np.array(odds)
+        is_plain = np.abs(values) > damage.PLAIN
         print(
-            f"# {words}: {len(odds)} pairs, wrong {(odds <= 0).mean():.3f};"
-            f" plain {is_plain.mean():.3f}, wrong of these {(odds[is_plain] < 0).mean():.4f}"
+            f"  {words}: {len(odds)} pairs, wrong {(values <= 0).mean():.4f};"
+            f" plain {is_plain.mean():.3f}, wrong of these {(values[is_plain] < 0).mean():.4f}",
+            flush=True,
         )
+    return network
 
 
-def _fitted(scaled: np.ndarray) -> np.ndarray:
-    """Weights of a logistic regression without intercept, all of one side. (n, m) → (m,)."""
-    weights = np.zeros(scaled.shape[1])
-    for _ in range(ROUNDS):
-        likely = 1 / (1 + np.exp(-np.clip(scaled @ weights, -30, 30)))
-        slope = scaled.T @ (1 - likely) - RIDGE * weights
-        curve = (scaled * (likely * (1 - likely))[:, None]).T @ scaled + RIDGE * np.eye(len(weights))
-        weights = weights + 0.8 * np.linalg.solve(curve, slope)
-    return weights
+def _fitted(names: Sequence[str], rows: Sequence[Row]) -> damage.Network:
+    """The network by which of all rows the second has lost more, which it has."""
+    torch.manual_seed(0)
+    table = np.array([[row.left[name] for name in names] for row in rows])
+    spread = table.std(axis=0) + 1e-6
+    scaled = torch.tensor(np.clip(table / spread, -damage.FAR, damage.FAR))
+    start = 0.3 * torch.randn(len(names) + 1, UNITS, dtype=torch.float64)
+    hidden, out = (part.clone().requires_grad_() for part in (start[1:], start[0]))
+    direct = torch.zeros(len(names), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.Adam([hidden, out, direct], lr=RATE)
+    for _ in range(STEPS):
+        odds = torch.tanh(scaled @ hidden) @ out + scaled @ direct
+        size = hidden.square().sum() + out.square().sum() + direct.square().sum()
+        loss = torch.nn.functional.softplus(-odds).mean() + DECAY * size
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return damage.Network(names, spread, *(p.detach().numpy() for p in (direct, hidden, out)))
+
+
+def _write(networks: dict[str, damage.Network]) -> None:
+    """Write weights, a row a measure; the first of each part has those of the hidden units."""
+    with damage.WEIGHTS.open("w", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        for part, network in networks.items():
+            rows = [("hidden units", 1.0, 0.0, network.out)]
+            rows += zip(network.names, network.spread, network.direct, network.hidden, strict=True)
+            for name, spread, direct, weights in rows:
+                out.writerow([part, name, *(f"{float(n):.4g}" for n in (spread, direct, *weights))])
 
 
 if __name__ == "__main__":

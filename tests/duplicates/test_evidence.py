@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import anidata
 from anidata.catalog import tables
 from anidata.catalog.catalog import Catalog
-from anidata.duplicates import evidence
+from anidata.duplicates import damage, evidence
 from anidata.duplicates.alignment import View, thumbnail
 from anidata.duplicates.page import Page
 from anidata.duplicates.relation import related
@@ -238,14 +238,45 @@ def test_of_the_bundled_art_no_copy_is_better(name, change):
         lambda p: recoded(p, "WEBP", quality=80),
         lambda p: p[3:-4, 5:-2],
         lambda p: jpeg(np.clip(p * 1.1, 0, 255).astype(np.uint8), 92),
+        lambda p: np.clip(p.astype(np.float32) * 1.35, 0, 255).astype(np.uint8),
         lambda p: scaled(p, 0.8),
         lambda p: jpeg(scaled(p, 1.3), 90),
     ],
-    ids=["jpeg thrice", "webp", "cut", "brighter", "smaller", "larger"],
+    ids=["jpeg thrice", "webp", "cut", "brighter", "brighter without loss", "smaller", "larger"],
 )
 def test_what_pixels_hardly_tell_is_never_told_wrongly(seed, quality, change):
     page = jpeg(painting(seed), quality) if quality else painting(seed)
     assert told(page, change(page)).better in ("a", None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: np.asarray(ImageOps.posterize(Image.fromarray(p), 6)),
+        lambda p: palette(p, 200),
+        lambda p: (p.astype(np.float32) * 0.8 + 20).astype(np.uint8),
+    ],
+    ids=["posterized", "palette", "paler"],
+)
+def test_colors_changed_without_loss_are_told_from_those_they_came_of(seed, change):
+    page = painting(seed)
+    assert told(page, change(page)).better == "a"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_each_color_became_one_of_its_own_nothing_is_lost(seed):
+    page = np.clip(painting(seed), 0, 200)
+    assert told(page, page + np.uint8(30)) == evidence.NONE
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 50), st.integers(0, 50), st.booleans())
+def test_damage_says_the_same_the_other_way_round(seed, other, in_place):
+    a, b = Page(painting(seed)), Page(jpeg(painting(other), 60))
+    network = damage.network("in place" if in_place else "elsewhere")
+    odds = network.odds(damage.differences(a, b, in_place=in_place))
+    assert odds == pytest.approx(-network.odds(damage.differences(b, a, in_place=in_place)), abs=1e-4)
 
 
 def test_a_mirrored_jpeg_is_the_worse_one():

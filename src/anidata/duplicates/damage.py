@@ -1,28 +1,32 @@
 """Which of two copies has lost more, by many small traces together: none tells it alone.
 
-A logistic regression over differences of measures, the same the other way round with its sign turned. One set
-of weights is for pictures that lie pixel on pixel, one for those of other sizes or cuts. They were fitted to
-copies of free art (benchmarks/fit_damage.py), of which some are told to be derived by what is around them.
-Of pairs pixel on pixel that they weren't fitted to, .94 are told right; of others, which nothing else tells,
-.86. Beyond PLAIN the answer is damage (.98 right), named by what shows of the one alone; below it is a guess,
-for when nothing but the key tells. Light or tones changed without loss are told wrongly: they look clean.
+A small network weighs differences of measures. It has no offsets, so what it says is the same the other way
+round with its sign turned. One set of weights is for pictures that lie pixel on pixel, one for those of other
+sizes or cuts, both fitted to copies of free art (benchmarks/fit_damage.py), of which some are told to be
+derived by what is around them. Beyond PLAIN the answer is damage, named by what shows of the one alone; below
+it is a guess, for when nothing but the key tells.
 """
 
-from typing import NamedTuple
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata.duplicates.alignment import Pixels
 from anidata.duplicates.page import Page
-from anidata.duplicates.traces import COLORS, LEAST, Window, second_differences
+from anidata.duplicates.traces import COLORS, LEAST, Window
 
 Band = NDArray[np.float32]  # (h, w) or (h, w, 2)
+Floats = NDArray[np.float64]
 
 GUESS = "traces"
 PLAIN = 2.0  # logarithm of the odds
 NONE = 0.05  # likewise, below which nothing is said
+WEIGHTS = Path(__file__).with_name("damage.csv")
 COARSE = 0.9  # the middle step, in those of quality 50, from which blocks show
 FINER, FEWER = 1.3, 0.7  # times a step, and times the colors
 CLIPPED = 0.01  # share of a picture
@@ -30,42 +34,40 @@ FAR = 4.0  # spreads beyond which a measure counts no more
 QUIET, BUSY = 40, 75  # percentiles of activity
 FLOOR = 0.05  # grey levels squared, of what is off
 MOST = 3.0  # of a ratio
+MERGED = 0.003  # share of equal colors that were several: from here they were made one
+OFTEN = 0.5  # share of pixels whose color others have too, from which it is no chance that the other's agree
+RINGING = 0.2  # share of what is nearly flat beside edges, by which a compression shows
+RARE = 1e-3  # share of pixels of one color, of which it is chance that the other picture has one too
 
 
-class Weight(NamedTuple):
-    """What a measure counts."""
+@dataclass(frozen=True)
+class Network:
+    """What so many measures, n, count, through k hidden units and directly."""
 
-    spread: float  # of its differences: the unit of the weight
-    weight: float
+    names: Sequence[str]
+    spread: Floats  # (n,): the measures' units
+    direct: Floats  # (n,)
+    hidden: Floats  # (n, k)
+    out: Floats  # (k,)
+
+    def scaled(self, left: Mapping[str, float]) -> Floats:
+        """(n,): the measures in their units."""
+        return np.clip(np.array([left[name] for name in self.names]) / self.spread, -FAR, FAR)
+
+    def odds(self, left: Mapping[str, float]) -> float:
+        """Logarithm of the odds that the second of two has lost more; left: `differences` of theirs."""
+        scaled = self.scaled(left)
+        return float(np.tanh(scaled @ self.hidden) @ self.out + scaled @ self.direct)
 
 
-IN_PLACE = {
-    "noise": Weight(0.608, 0.46),
-    "clean": Weight(0.231, -0.73),
-    "colors": Weight(1.78, 1.44),
-    "nearly": Weight(0.121, 1.03),
-    "blocks": Weight(0.169, -2.57),
-    "clipped": Weight(0.186, 1.01),
-    "edges": Weight(0.506, -1.37),
-    "palette": Weight(0.528, -0.98),
-    "only here flat": Weight(0.125, 2.09),
-    "off on edges": Weight(1.21, -1.30),
-    "off in quiet": Weight(0.547, -0.55),
-    "off below": Weight(2.04, 1.27),
-    "colors on edges": Weight(0.881, 1.44),
-    "colors in quiet": Weight(0.472, 0.63),
-}
-ELSEWHERE = {
-    "noise": Weight(0.561, 0.28),
-    "flat": Weight(0.118, 1.57),
-    "fine": Weight(0.424, 1.97),
-    "nearly": Weight(0.0849, 0.36),
-    "blocks": Weight(0.273, -0.31),
-    "clipped": Weight(0.0789, 0.57),
-    "edges": Weight(0.574, -1.09),
-    "chroma": Weight(0.582, 1.27),
-    "area": Weight(0.648, 1.11),
-}
+@cache
+def network(part: str) -> Network:
+    """The weights for pictures that lie `in place` or `elsewhere`."""
+    with WEIGHTS.open(newline="") as file:
+        rows = [row[1:] for row in csv.reader(file) if row[0] == part]
+    numbers = np.array([row[1:] for row in rows], np.float64)
+    spread, direct, hidden = numbers[1:, 0], numbers[1:, 1], numbers[1:, 2:]
+    return Network([row[0] for row in rows[1:]], spread, direct, hidden, numbers[0, 2:])
 
 
 def worse(a: Page, b: Page, *, in_place: bool) -> tuple[str, str] | None:
@@ -76,12 +78,11 @@ def worse(a: Page, b: Page, *, in_place: bool) -> tuple[str, str] | None:
     one, other = a.middle, b.middle
     if min(*one.rgb.shape[:2], *other.rgb.shape[:2]) < LEAST or (one.flat.all() and other.flat.all()):
         return None
+    if in_place and (mapped := _mapped(one, other)):
+        return mapped, _lost(*((one, other) if mapped == "b" else (other, one)))
     left = differences(a, b, in_place=in_place)
-    odds = sum(
-        weight * float(np.clip(left[name] / spread, -FAR, FAR))
-        for name, (spread, weight) in (IN_PLACE if in_place else ELSEWHERE).items()
-    )
-    if abs(odds) < NONE:
+    odds = network("in place" if in_place else "elsewhere").odds(left)
+    if abs(odds) < NONE or (in_place and _is_renamed(one, other)):
         return None
     name, sounder, lossy = ("b", one, other) if odds > 0 else ("a", other, one)
     return name, _lost(sounder, lossy) if abs(odds) > PLAIN else GUESS
@@ -102,28 +103,41 @@ def _lost(sounder: Window, lossy: Window) -> str:
 
 def differences(a: Page, b: Page, *, in_place: bool) -> dict[str, float]:
     """Measures of the first less those of the second; of two that lie pixel on pixel also what is off."""
-    mine, others = _measures(a.rgb, a.middle), _measures(b.rgb, b.middle)
-    left = {name: mine[name] - others[name] for name in mine}
-    return left | _off(a.middle, b.middle) if in_place else left
+    one, other = a.middle, b.middle
+    left = {name: value - other.measures[name] for name, value in one.measures.items()}
+    left["area"] = float(np.log(a.rgb[..., 0].size) - np.log(b.rgb[..., 0].size))
+    return left | _off(one, other) | {"merged": _merged(one, other)} if in_place else left
 
 
-def _measures(rgb: Pixels, middle: Window) -> dict[str, float]:
-    nearly, flat = middle.nearly_flat, float(middle.flat.mean())
-    chroma = sum(float(second_differences(middle.chroma[..., n]).mean()) for n in (0, 1))
-    return {
-        "noise": float(np.log(middle.noise + 0.05)),
-        "clean": flat / (flat + nearly) if flat + nearly > 0.1 else 0.0,
-        "flat": flat,
-        "nearly": nearly,
-        "colors": float(np.log(middle.count)),
-        "palette": float(middle.count <= COLORS),
-        "blocks": middle.blockiness,
-        "clipped": middle.clipped,
-        "fine": float(np.log(float(middle.second.mean()) + 0.05)),
-        "edges": float(np.log(float(np.percentile(middle.second, 95)) + 0.1)),
-        "chroma": float(np.log(chroma + 0.05)),
-        "area": float(np.log(rgb.shape[0] * rgb.shape[1])),
-    }
+def _merged(a: Window, b: Window) -> float:
+    """How much oftener several colors of the first become one of the second than the reverse, a logarithm.
+
+    Fewer colors, clipping and other light without loss make several colors one, and one never several.
+    """
+    return float(np.log((_parted(b, a) + RARE) / (_parted(a, b) + RARE)))
+
+
+def _mapped(a: Window, b: Window) -> str | None:
+    """`a` or `b`, whichever is the other with its colors changed one by one, several of them to one.
+
+    Not where the other has a compression's traces that it hasn't: flat colors are not made of noisy ones.
+    """
+    for name, source, made in (("b", a, b), ("a", b, a)):
+        is_clean = source.step == 0 and source.ringing - made.ringing < RINGING
+        if is_clean and _parted(source, made) == 0 and _parted(made, source) > MERGED:
+            return name
+    return None
+
+
+def _is_renamed(a: Window, b: Window) -> bool:
+    """Whether colors that come often were changed one by one, each to one of its own: nothing is lost."""
+    return a.repeated.mean() > OFTEN and _parted(a, b) == 0 == _parted(b, a)
+
+
+def _parted(a: Window, b: Window) -> float:
+    """Of neighbors in the first's order of colors that are equal, the share that differs in the second."""
+    count = int(np.count_nonzero(a.repeated))
+    return int(np.count_nonzero(a.parts(b) & a.repeated)) / max(1, count)
 
 
 def _off(a: Window, b: Window) -> dict[str, float]:

@@ -31,6 +31,9 @@ STEPS = np.arange(2.0, 62.0, dtype=np.float32)  # of JPEG's tables, at qualities
 _MIDDLES = ((np.arange(BINS) + 0.5) / FINE).astype(np.float32)[:, None]
 BEYOND = (_MIDDLES > 0.6 * STEPS).astype(np.float32)
 WAVES = (np.cos(2 * np.pi * _MIDDLES / STEPS) * BEYOND).astype(np.float32)
+PACK = np.array([65536, 256, 1], np.int32)
+FEW = 200  # px that there must be
+STEEP = 40  # grey levels between neighbors: an edge
 WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 SECOND = np.array([1, -2, 1], np.float32)
 
@@ -81,8 +84,28 @@ class Window:
     @cached_property
     def count(self) -> int:
         """How many colors there are among one pixel in so many."""
-        some = self.rgb[::EVERY, ::EVERY].reshape(-1, 3).astype(np.int64)
-        return len(np.unique(some @ (65536, 256, 1)))
+        some = self.rgb[::EVERY, ::EVERY].reshape(-1, 3).astype(np.int32)
+        return len(np.unique(some @ PACK))
+
+    @cached_property
+    def packed(self) -> NDArray[np.int32]:
+        """(h * w,): colors as numbers."""
+        return np.asarray(self.rgb.reshape(-1, 3).astype(np.int32) @ PACK)
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """(h * w,): pixels by color."""
+        return np.asarray(np.argsort(self.packed, kind="stable"))
+
+    @cached_property
+    def repeated(self) -> NDArray[np.bool_]:
+        """(h * w - 1,): in that order, whether the next pixel has the same color."""
+        return ~self.parts(self)
+
+    def parts(self, other: "Window") -> NDArray[np.bool_]:
+        """(h * w - 1,): in this one's order, whether the next pixel has another color in the other one."""
+        there = other.packed[self.order]
+        return np.asarray(there[1:] != there[:-1])
 
     @cached_property
     def ranges(self) -> NDArray[np.uint8]:
@@ -134,7 +157,68 @@ class Window:
     @cached_property
     def clipped(self) -> float:
         """Share of all channels' pixels at black or white."""
-        return float(((self.rgb == 0) | (self.rgb == 255)).mean())
+        return self.black + self.white
+
+    @cached_property
+    def black(self) -> float:
+        return float((self.rgb == 0).mean())
+
+    @cached_property
+    def white(self) -> float:
+        return float((self.rgb == 255).mean())
+
+    @cached_property
+    def comb(self) -> float:
+        """Roughness of the channels' histograms, of what is drawn: other light leaves gaps and peaks."""
+        drawn = self.rgb[self.ranges > 0]
+        if len(drawn) < FEW:
+            return 0.0
+        return float(np.mean([_roughness(np.bincount(channel, minlength=256)) for channel in drawn.T]))
+
+    @cached_property
+    def ringing(self) -> float:
+        """Share that isn't wholly flat of what is nearly flat beside edges."""
+        edges = cv2.dilate((self.ranges > STEEP).view(np.uint8), np.ones((9, 9), np.uint8)) > 0
+        beside = self.ranges[edges & (self.ranges <= STEEP // 2)]
+        return float((beside > 0).mean()) if beside.size > FEW // 4 else 0.0
+
+    @cached_property
+    def measures(self) -> dict[str, float]:
+        """What two pictures are compared by."""
+        flat, nearly = float(self.flat.mean()), self.nearly_flat
+        chroma = sum(float(second_differences(self.chroma[..., n]).mean()) for n in (0, 1))
+        fine = float(np.log(float(self.second.mean()) + 0.05))
+        half = cv2.resize(self.luma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        return {
+            "noise": float(np.log(self.noise + 0.05)),
+            "clean": flat / (flat + nearly) if flat + nearly > 0.1 else 0.0,
+            "flat": flat,
+            "nearly": nearly,
+            "colors": float(np.log(self.count)),
+            "all colors": float(np.log(self.repeated.size + 1 - np.count_nonzero(self.repeated))),
+            "palette": float(self.count <= COLORS),
+            "blocks": self.blockiness,
+            "step": float(np.log(self.step + 0.05)),
+            "clipped": self.clipped,
+            "black": self.black,
+            "white": self.white,
+            "comb": float(np.log(self.comb + 0.02)),
+            "ringing": self.ringing,
+            "fine": fine,
+            "crisp": fine - float(np.log(second_differences(half).mean() + 0.05)),
+            "edges": float(np.log(float(np.percentile(self.second, 95)) + 0.1)),
+            "chroma": float(np.log(chroma + 0.05)),
+        }
+
+
+def _roughness(counts: NDArray[np.int64]) -> float:
+    """Of a histogram, without black and white: second differences, to its sum."""
+    inner = counts[2:254].astype(np.float64)
+    some = inner[inner > 0]
+    if not some.size:
+        return 0.0
+    capped = np.minimum(inner, np.percentile(some, 95))
+    return float(np.abs(np.diff(capped, 2)).sum() / 2 / capped.sum())
 
 
 def window(rgb: Pixels) -> Window:

@@ -47,6 +47,7 @@ BORDER = 4  # px along the rim of what a crop shows, where inside and outside bl
 # px at which outlines of what is no copy must be alike too: round shapes and flags are, from afar;
 # 19 of 20 variants stay above .6.
 CLOSE = 96
+STARRY = 0.3  # likeness of what is all stars or dots, which are lost from afar: unrelated pictures have less
 LEAST = 8  # samples from which light can be fitted
 GRAY = 128  # a* and b* of gray, as OpenCV packs them
 CLIPPED = 16  # grey levels from black or white that clipping may have reached
@@ -145,11 +146,10 @@ def _is_of_substance(one: Try) -> bool:
 
 def _kind_of_alike(one: Try) -> Relation:
     """What two pictures that are alike from afar are by what they share inside."""
-    shared = structure.shared(one.laid, one.ground, one.fit)
-    is_near = alignment.moved(one.fit) <= NEAR
-    if not shared.is_one_drawing(one.left.is_recolored, is_near):
+    is_recolored, is_near = one.left.is_recolored, alignment.moved(one.fit) <= NEAR
+    if not structure.is_one_drawing(one.laid, one.ground, one.fit, is_recolored, is_near):
         return "unrelated"
-    return "recolor" if one.left.is_recolored else "variant"
+    return "recolor" if is_recolored else "variant"
 
 
 def _kind_of_copy(one: Try, flipped: bool) -> Relation:
@@ -216,6 +216,8 @@ def difference(a: View, b: View, fit: Affine) -> Difference:
     With one in the other's light where they are no copies as they are.
     """
     likeness = alignment.likeness(a, b, fit)
+    if STARRY < likeness < LIKENESS:
+        likeness = max(likeness, alignment.likeness(a, b, fit, CLOSE))
     if likeness < LIKENESS:
         return Difference(np.inf, 0.0, 0.0, 0.0, 0.0, 0.0, likeness)
     matrix, here = alignment.in_pixels(fit, a.rgb, b.rgb), alignment.is_here(fit, a, b)

@@ -418,19 +418,6 @@ def test_what_differs_is_no_drawing_pulled_one_way(by):
     assert related(poster(), startled) == "variant"
 
 
-def soft(seed):
-    """Shadows without an edge, all but black; 300 × 400 px."""
-    rng = np.random.default_rng(seed)
-    small = rng.uniform(0, 14, (5, 7, 3)).astype(np.float32)
-    return cv2.resize(small, (400, 300), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
-
-
-def test_shadows_link_nothing_but_copies_of_their_own():
-    shadows = [soft(seed) for seed in range(6)]
-    assert {related(a, b) for n, a in enumerate(shadows) for b in shadows[:n]} == {"unrelated"}
-    assert {related(one, scaled(one, 0.5)) for one in shadows} == {"reencoded"}
-
-
 def stars(seed):
     """Dots of one or two px, that a small outline loses; 400 × 500 px."""
     rng = np.random.default_rng(seed)
@@ -459,9 +446,9 @@ def phone(body, keys):
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (((225,) * 3, (185,) * 3), ((92,) * 3, (25,) * 3)),
+        (((190,) * 3, (150,) * 3), ((120,) * 3, (80,) * 3)),
         (((170,) * 3, (125,) * 3), ((105,) * 3, (20,) * 3)),
-        (((200, 210, 200), (150, 155, 150)), ((110, 120, 110), (60, 65, 60))),
+        (((75,) * 3, (120,) * 3), ((10,) * 3, (60,) * 3)),
     ],
 )
 def test_a_black_thing_is_no_white_one_in_other_light(one, other):

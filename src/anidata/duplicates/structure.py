@@ -49,39 +49,38 @@ RECOLORED_WITHIN, REDRAWN_WITHIN = 0.75, 0.5
 class Shared(NamedTuple):
     """What two pictures have in common where both show something."""
 
-    cells: float  # share of the cells with edges in either, whose edges are alike; NaN where none has any
+    cells: float  # share of the cells with edges in either, whose edges are alike; 1 where none has any
     depth: float  # least share of a picture's variance that few patterns across times down don't explain
     stretch: float  # longest to shortest of what were equal lengths
 
     @property
     def is_a_part(self) -> bool:
         """Whether a copy that lies elsewhere is one."""
-        return not self.cells < REDRAWN and (self.depth >= DEPTH or self.stretch <= STRETCH)
+        return self.cells >= REDRAWN and (self.depth >= DEPTH or self.stretch <= STRETCH)
 
     def is_one_drawing(self, is_recolored: bool, is_near: bool) -> bool:
         """Whether pictures that differ, in color or in what is drawn, are one drawing."""
         if not is_near and (self.stretch > STRETCH_ELSEWHERE or self.depth < DEPTH_ELSEWHERE):
             return False
-        return self.depth >= DEPTH and not self.cells < (RECOLORED if is_recolored else REDRAWN)
+        return self.depth >= DEPTH and self.cells >= (RECOLORED if is_recolored else REDRAWN)
 
 
 class Within(NamedTuple):
-    """What two pictures have in common where outlines tell nothing; all of it in other pictures."""
+    """What two pictures have in common within outlines that many things have; all of it in other ones."""
 
     cells: float = 1.0  # share of the cells with edges in either, however faint, whose edges are alike
     depth: float = 1.0  # as of Shared
 
     def is_one_drawing(self, is_recolored: bool) -> bool:
         least = RECOLORED_WITHIN if is_recolored else REDRAWN_WITHIN
-        return self.depth >= DEPTH and not self.cells < least
+        return self.depth >= DEPTH and self.cells >= least
 
 
 def is_one_drawing(a: View, b: View, fit: Affine, is_recolored: bool, is_near: bool) -> bool:
     """Whether two pictures that differ, in color or in what is drawn, are one drawing; fit: lays a on b."""
-    both = shared(a, b, fit)
-    if not both.is_one_drawing(is_recolored, is_near):
+    if not shared(a, b, fit).is_one_drawing(is_recolored, is_near):
         return False
-    return within(a, b, fit, is_soft=np.isnan(both.cells)).is_one_drawing(is_recolored)
+    return within(a, b, fit).is_one_drawing(is_recolored)
 
 
 def shared(a: View, b: View, fit: Affine) -> Shared:
@@ -94,13 +93,9 @@ def shared(a: View, b: View, fit: Affine) -> Shared:
     return Shared(_alike(over, b.luma, shown), min(map(_depth, parts)), stretch)
 
 
-def within(a: View, b: View, fit: Affine, *, is_soft: bool) -> Within:
-    """What a, laid on b, has in common with it within the outlines, where these are any disc's or card's.
-
-    is_soft: there are none: in all that both show.
-    """
-    parts = _laid(a, b, fit).parts
-    inner = parts if is_soft else _inner(parts)
+def within(a: View, b: View, fit: Affine) -> Within:
+    """What a, laid on b, has in common with it within the outlines, where these are any disc's or card's."""
+    inner = _inner(_laid(a, b, fit).parts)
     if not inner:
         return Within()
     one, other = (part - cv2.GaussianBlur(part, (0, 0), SHADING) for part in inner)
@@ -161,7 +156,7 @@ def _alike(a: Plane, b: Plane, shown: Mask, least: float = BUSY) -> float:
     both = np.abs(_cells(inner * (across_a * across_b + down_a * down_b)))
     busy = (area > SHOWN) & (np.maximum(own_a, own_b) > least * area)
     alike = busy & (both > ALIKE * np.sqrt(own_a * own_b + np.square(least / BUSY * area)))
-    return float(alike.sum() / busy.sum()) if busy.any() else np.nan
+    return float(alike.sum() / busy.sum()) if busy.any() else 1.0
 
 
 def _gradients(luma: Plane) -> tuple[Plane, Plane]:

@@ -78,24 +78,48 @@ class Within(NamedTuple):
 
 def is_one_drawing(a: View, b: View, fit: Affine, is_recolored: bool, is_near: bool) -> bool:
     """Whether two pictures that differ, in color or in what is drawn, are one drawing; fit: lays a on b."""
-    if not shared(a, b, fit).is_one_drawing(is_recolored, is_near):
+    laid = _laid(a, b, fit)
+    if not _shared(laid).is_one_drawing(is_recolored, is_near):
         return False
-    return within(a, b, fit).is_one_drawing(is_recolored)
+    return _within(laid).is_one_drawing(is_recolored)
 
 
 def shared(a: View, b: View, fit: Affine) -> Shared:
     """What a, laid on b, has in common with it."""
-    over, matrix, shown, parts = _laid(a, b, fit)
-    if not parts:
+    return _shared(_laid(a, b, fit))
+
+
+class _Laid(NamedTuple):
+    """Luma of one picture on another's grid, and of both what lies where both show something."""
+
+    over: Plane
+    ground: Plane
+    matrix: Affine
+    shown: Mask
+    parts: list[Plane]  # none where nothing is shown
+
+
+def _laid(a: View, b: View, fit: Affine) -> _Laid:
+    matrix = alignment.in_pixels(fit, a.rgb, b.rgb)
+    if alignment.is_here(fit, a, b):
+        return _Laid(a.luma, b.luma, matrix, np.ones(b.luma.shape, np.uint8), [a.luma, b.luma])
+    over, shown = alignment.warped(a.luma, matrix, b.luma), alignment.covered(matrix, a.luma, b.luma)
+    x, y, width, height = cv2.boundingRect(shown)
+    parts = [luma[y : y + height, x : x + width] for luma in (over, b.luma)] if width else []
+    return _Laid(over, b.luma, matrix, shown, parts)
+
+
+def _shared(laid: _Laid) -> Shared:
+    if not laid.parts:
         return Shared(0.0, 0.0, np.inf)
-    longest, shortest = np.linalg.svd(matrix[:, :2], compute_uv=False).tolist()
+    longest, shortest = np.linalg.svd(laid.matrix[:, :2], compute_uv=False).tolist()
     stretch = longest / max(shortest, 1e-9)
-    return Shared(_alike(over, b.luma, shown), min(map(_depth, parts)), stretch)
+    return Shared(_alike(laid.over, laid.ground, laid.shown), min(map(_depth, laid.parts)), stretch)
 
 
-def within(a: View, b: View, fit: Affine) -> Within:
-    """What a, laid on b, has in common with it within the outlines, where these are any disc's or card's."""
-    inner = _inner(_laid(a, b, fit).parts)
+def _within(laid: _Laid) -> Within:
+    """What is within the outlines, where these are any disc's or card's."""
+    inner = _inner(laid.parts)
     if not inner:
         return Within()
     one, other = (part - cv2.GaussianBlur(part, (0, 0), SHADING) for part in inner)
@@ -104,8 +128,11 @@ def within(a: View, b: View, fit: Affine) -> Within:
 
 def _inner(parts: list[Plane]) -> list[Plane]:
     """What lies within the outlines of both; nothing where one of them is of another kind."""
-    figures = [_figure(part) for part in parts]
-    low, high = np.max([f[:2] for f in figures], axis=0), np.min([f[2:] for f in figures], axis=0)
+    first = _figure(parts[0])
+    second = _figure(parts[1]) if first else None
+    if not first or not second:
+        return []
+    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
     off = (WITHIN * (high - low)).astype(int)
     (left, top), (right, bottom) = low + off, high - off
     if min(right - left, bottom - top) < LEAST_WITHIN:
@@ -113,36 +140,21 @@ def _inner(parts: list[Plane]) -> list[Plane]:
     return [np.ascontiguousarray(part[top:bottom, left:right]) for part in parts]
 
 
-class _Laid(NamedTuple):
-    """Luma of one picture on another's grid, and of both what lies where both show something."""
-
-    over: Plane
-    matrix: Affine
-    shown: Mask
-    parts: list[Plane]  # none where nothing is shown
-
-
-def _laid(a: View, b: View, fit: Affine) -> _Laid:
-    matrix = alignment.in_pixels(fit, a.rgb, b.rgb)
-    over, shown = alignment.warped(a.luma, matrix, b.luma), alignment.covered(matrix, a.luma, b.luma)
-    x, y, width, height = cv2.boundingRect(shown)
-    parts = [luma[y : y + height, x : x + width] for luma in (over, b.luma)] if width else []
-    return _Laid(over, matrix, shown, parts)
-
-
-def _figure(luma: Plane) -> NDArray[np.int64]:
-    """(4,), px: left, top, right and bottom of a convex figure on plain ground; zeros of any other."""
+def _figure(luma: Plane) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom, px, of a convex figure on plain ground; None of any other picture."""
     rim = np.concatenate([luma[0], luma[-1], luma[:, 0], luma[:, -1]])
-    ground = float(np.median(rim))
-    off = (np.abs(luma - ground) > FIGURE).astype(np.uint8)
-    points = cv2.findNonZero(off)
-    if points is None or np.mean(np.abs(rim - ground) <= FIGURE) < GROUND:
-        return np.zeros(4, np.int64)
-    pieces = cv2.findContours(off, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
-    if sum(map(cv2.contourArea, pieces)) <= CONVEX * cv2.contourArea(cv2.convexHull(points)):
-        return np.zeros(4, np.int64)
-    x, y, width, height = cv2.boundingRect(points)
-    return np.array([x, y, x + width, y + height])
+    ground = np.median(rim)
+    if np.mean(np.abs(rim - ground) <= FIGURE) < GROUND:
+        return None
+    off = cv2.threshold(cv2.absdiff(luma, float(ground)), FIGURE, 1, cv2.THRESH_BINARY)[1].astype(np.uint8)
+    pieces = cv2.findContours(off, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+    if not pieces:
+        return None
+    outline = np.concatenate(pieces)
+    if sum(map(cv2.contourArea, pieces)) <= CONVEX * cv2.contourArea(cv2.convexHull(outline)):
+        return None
+    x, y, width, height = cv2.boundingRect(outline)
+    return x, y, x + width, y + height
 
 
 def _alike(a: Plane, b: Plane, shown: Mask, least: float = BUSY) -> float:

@@ -1,9 +1,16 @@
-"""Counts over records: what became of each copy, beside its original alone and in a crowd."""
+"""Counts over records: what became of each copy, beside its original alone and in a crowd.
 
+one_drawing.csv has pairs of originals that are one drawing, changed, by eye: a link between their copies
+counts neither as right nor as wrong.
+"""
+
+import csv
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from copies.all import TRANSFORMS, TRUE_COPIES
@@ -152,8 +159,16 @@ def _pairs(label: Mapping[str, Copy], rows: Mapping[str, Row]) -> tuple[int, int
         if file in rows and rows[file]["cluster"]:
             members[rows[file]["cluster"]][copy.source] += 1
     same = sum(n * (n - 1) // 2 for sources in members.values() for n in sources.values())
-    other = sum(a * b for sources in members.values() for a, b in itertools.combinations(sources.values(), 2))
+    pairs = (pair for sources in members.values() for pair in itertools.combinations(sources.items(), 2))
+    other = sum(m * n for (a, m), (b, n) in pairs if frozenset((a, b)) not in one_drawing())
     return same, other
+
+
+@cache
+def one_drawing() -> set[frozenset[str]]:
+    """Pairs of originals that are one drawing by eye."""
+    with Path(__file__).with_name("one_drawing.csv").open(newline="") as file:
+        return {frozenset((row["a"], row["b"])) for row in csv.DictReader(file)}
 
 
 def mean(values: Iterable[bool]) -> float:

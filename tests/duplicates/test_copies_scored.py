@@ -1,5 +1,7 @@
 """Scores of copies: planted records give planted figures."""
 
+import re
+
 import pytest
 
 from copies import orders, scoring, tables
@@ -159,3 +161,19 @@ def test_what_went_wrong_is_listed_with_its_file(counts):
     kept = Counts()
     scoring.count(LABELS[:2], [record("a_orig.png", "A"), record("a_jpeg_q30.jpg", "B")], kept, crowd=True)
     assert [what for what, _ in scoring.wrong(kept, crowd=True)] == ["not linked"]
+
+
+def test_a_link_of_originals_that_are_one_drawing_is_neither_right_nor_wrong(monkeypatch):
+    crowd = Counts()
+    scoring.count(LABELS, RECORDS, crowd, crowd=True)
+    assert (crowd.same, crowd.other) == (4, 2)
+    monkeypatch.setattr(scoring, "one_drawing", lambda: {frozenset("de")})
+    crowd = Counts()
+    scoring.count(LABELS, RECORDS, crowd, crowd=True)
+    assert (crowd.same, crowd.other) == (4, 0)
+
+
+def test_originals_of_one_drawing_are_named_as_their_folders_are():
+    assert all(len(pair) == 2 for pair in scoring.one_drawing())
+    names = {name for pair in scoring.one_drawing() for name in pair}
+    assert all(re.fullmatch(r"[A-Za-z0-9-]+-[0-9a-f]{12}", name) for name in names)

@@ -364,7 +364,96 @@ def ball(inside):
 def test_an_outline_alone_links_nothing():
     balls = [ball(seed) for seed in range(5)]
     assert {related(a, b) for n, a in enumerate(balls) for b in balls[:n]} == {"unrelated"}
-    assert {related(one, in_other_colors(one, 60)) for one in balls} == {"recolor"}
+    assert {related(one, in_other_colors(one, 20)) for one in balls} == {"recolor"}
+
+
+def planet(seed, ground=255):
+    """A ball lit from above, with land and clouds that are faint and soft; 300 × 300 px."""
+    rng = np.random.default_rng(seed)
+    faint = cv2.GaussianBlur(rng.normal(0, 1, (300, 300)).astype(np.float32), (0, 0), 7)
+    down, across = np.mgrid[-1:1:300j, -1:1:300j]
+    light = 30 + 90 * np.clip(0.7 - down, 0, None) + 12 * faint / faint.std()
+    page = np.clip(light[..., None] * rng.permutation((0.5, 0.8, 1.1)), 0, 255)
+    page[np.hypot(down, across) > 0.9] = ground
+    return page.astype(np.uint8)
+
+
+def disc(page):
+    """What a round flag or button shows of a page, on white."""
+    height, width = page.shape[:2]
+    mask = cv2.circle(np.zeros((height, width), np.uint8), (width // 2, height // 2), height // 2 - 1, 1, -1)
+    page = np.where(mask[..., None] > 0, page, np.uint8(255))
+    return np.ascontiguousarray(page[:, (width - height) // 2 : (width + height) // 2])
+
+
+@pytest.mark.parametrize("ground", [0, 255])
+def test_planets_are_linked_by_what_is_on_them(ground):
+    planets = [planet(seed, ground) for seed in range(6)]
+    assert {related(a, b) for n, a in enumerate(planets) for b in planets[:n]} == {"unrelated"}
+    assert {related(one, in_other_colors(one, 20)) for one in planets[:3]} == {"recolor"}
+    assert {related(one, scaled(one, 0.5)) for one in planets[:3]} == {"reencoded"}
+
+
+@pytest.mark.parametrize(
+    "colors",
+    [
+        [(0, 40, 150), (240, 240, 240), (220, 30, 40)],
+        [(220, 30, 40), (250, 220, 0), (0, 140, 70)],
+        [(10, 10, 10), (120, 160, 60), (40, 90, 200)],
+    ],
+)
+def test_stripes_in_a_disc_link_nothing_but_an_emblem_does(colors):
+    flag, other = (disc(stripes(*some)) for some in (colors, colors[1:] + colors[:1]))
+    assert related(flag, other) == "unrelated"
+    assert related(disc(portrait()[120:420]), disc(in_other_colors(portrait(), 20)[120:420])) == "recolor"
+
+
+@pytest.mark.parametrize("by", [1.15, 1.3])
+def test_what_differs_is_no_drawing_pulled_one_way(by):
+    """Pens and brushes are laid on each other so."""
+    startled = poster(look="startled")[20:-10, 10:-20]
+    cut = startled[:, : round(startled.shape[1] / by)]
+    pulled = cv2.resize(cut, startled.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert related(poster(), pulled) == "unrelated"
+    assert related(poster(), startled) == "variant"
+
+
+def stars(seed):
+    """Dots of one or two px, that a small outline loses; 400 × 500 px."""
+    rng = np.random.default_rng(seed)
+    page = np.full((400, 500, 3), (6, 8, 20), np.uint8)
+    for x, y, radius, level in rng.integers((0, 0, 0, 90), (500, 400, 3, 256), (260, 4)).tolist():
+        cv2.circle(page, (x, y), radius, (level, level, level), -1, cv2.LINE_AA)
+    return page
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_framed_sky_of_stars_is_linked_and_no_other_sky(seed):
+    framed, other = (bordered(stars(n), 20, 20, (110, 110, 110)) for n in (seed, seed + 9))
+    assert related(stars(seed), framed) == "reencoded"
+    assert related(stars(seed), other) == "unrelated"
+
+
+def phone(body, keys):
+    page = np.full((300, 300, 3), 255, np.uint8)
+    cv2.ellipse(page, (150, 170), (120, 90), 0, 0, 360, body, -1, cv2.LINE_AA)
+    for x in (110, 150, 190):
+        for y in (140, 170, 200):
+            cv2.circle(page, (x, y), 9, keys, -1, cv2.LINE_AA)
+    return cv2.rectangle(page, (40, 60), (260, 95), keys, -1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (((190,) * 3, (150,) * 3), ((120,) * 3, (80,) * 3)),
+        (((170,) * 3, (125,) * 3), ((105,) * 3, (20,) * 3)),
+        (((75,) * 3, (120,) * 3), ((10,) * 3, (60,) * 3)),
+    ],
+)
+def test_a_black_thing_is_no_white_one_in_other_light(one, other):
+    assert related(phone(*one), phone(*other)) in ("variant", "recolor")
+    assert related(phone(*one), lit(phone(*one), 0.85)) == "reencoded"
 
 
 @pytest.mark.parametrize("seed", range(1, 8))

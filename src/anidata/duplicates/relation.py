@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata.duplicates import alignment, structure
+from anidata.duplicates import alignment, light, structure
 from anidata.duplicates.alignment import LIGHTNESS, LIKENESS, Affine, Lab, Mask, Pixels, View
 from anidata.imaging import fit as fitting
 
@@ -47,11 +47,8 @@ BORDER = 4  # px along the rim of what a crop shows, where inside and outside bl
 # px at which outlines of what is no copy must be alike too: round shapes and flags are, from afar;
 # 19 of 20 variants stay above .6.
 CLOSE = 96
-LEAST = 8  # samples from which light can be fitted
+STARRY = 0.35  # likeness, below CLOSE, of what is all stars or dots, which are lost from afar
 GRAY = 128  # a* and b* of gray, as OpenCV packs them
-CLIPPED = 16  # grey levels from black or white that clipping may have reached
-LIGHT_STEPS = 5  # rounds of the fit of light
-GAIN = 2.0  # times the light, either way, that is still the same picture
 
 Relation = Literal["reencoded", "crop", "flip", "recolor", "variant", "unrelated"]
 
@@ -145,11 +142,10 @@ def _is_of_substance(one: Try) -> bool:
 
 def _kind_of_alike(one: Try) -> Relation:
     """What two pictures that are alike from afar are by what they share inside."""
-    shared = structure.shared(one.laid, one.ground, one.fit)
-    is_near = alignment.moved(one.fit) <= NEAR
-    if not shared.is_one_drawing(one.left.is_recolored, is_near):
+    is_recolored, is_near = one.left.is_recolored, alignment.moved(one.fit) <= NEAR
+    if not structure.is_one_drawing(one.laid, one.ground, one.fit, is_recolored, is_near):
         return "unrelated"
-    return "recolor" if one.left.is_recolored else "variant"
+    return "recolor" if is_recolored else "variant"
 
 
 def _kind_of_copy(one: Try, flipped: bool) -> Relation:
@@ -216,6 +212,8 @@ def difference(a: View, b: View, fit: Affine) -> Difference:
     With one in the other's light where they are no copies as they are.
     """
     likeness = alignment.likeness(a, b, fit)
+    if STARRY < likeness < LIKENESS:
+        likeness = max(likeness, alignment.likeness(a, b, fit, CLOSE))
     if likeness < LIKENESS:
         return Difference(np.inf, 0.0, 0.0, 0.0, 0.0, 0.0, likeness)
     matrix, here = alignment.in_pixels(fit, a.rgb, b.rgb), alignment.is_here(fit, a, b)
@@ -228,11 +226,11 @@ def difference(a: View, b: View, fit: Affine) -> Difference:
     if as_is.is_copy or not as_is.may_be_lit:
         return as_is
     over = a.rgb if here else alignment.warped(a.rgb, matrix, b.rgb, cv2.INTER_CUBIC)
-    lit = _difference(alignment.lab_of(_lit(over, b.rgb, shown)), lab_b, shown, likeness, spread)
+    lit = _difference(alignment.lab_of(light.lit(over, b.rgb, shown)), lab_b, shown, likeness, spread)
     if lit.is_copy:
         return lit
     # What is clipped in one can be told from the other alone.
-    relit = alignment.lab_of(_lit(b.rgb, over, shown))
+    relit = alignment.lab_of(light.lit(b.rgb, over, shown))
     other = _difference(lab_a, relit, shown, likeness, spread)
     return min(as_is, lit, other, key=lambda left: left.noise)
 
@@ -257,41 +255,6 @@ def _difference(a: Lab, b: Lab, shown: Mask, likeness: float, spread: float) -> 
         stained=float(np.count_nonzero(off > STAIN)) / max(1, off.size),
         likeness=likeness,
     )
-
-
-def _lit(a: Pixels, b: Pixels, shown: Mask) -> Pixels:
-    """The first with the gain and offset that bring it nearest to the second, clipped as light is.
-
-    Unchanged where that is beyond GAIN.
-    """
-    few = shown[::3, ::3] > 0
-    gain, offset = _light(*(p[::3, ::3][few].astype(np.float32).ravel() for p in (a, b)))
-    if not 1 / GAIN < gain < GAIN:
-        return a
-    levels = np.clip(np.rint(gain * np.arange(256) + offset), 0, 255).astype(np.uint8)
-    return np.asarray(cv2.LUT(a, levels), np.uint8)
-
-
-def _light(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[float, float]:
-    """Gain, and offset in grey levels, that take samples x (n,) to y (n,); a gain of NaN of too few.
-
-    By least squares, in which what is far off weighs little.
-    """
-    # What is clipped in neither tells the gain at once.
-    free = (np.minimum(x, y) > CLIPPED) & (np.maximum(x, y) < 255 - CLIPPED)
-    gain, offset = 1.0, 0.0
-    for _ in range(LIGHT_STEPS):
-        residual = y - np.clip(gain * x + offset, 0, 255)
-        weight = free / (1 + np.square(residual / max(3.0, 2 * float(np.abs(residual).mean()))))
-        total = float(weight.sum())
-        if total < LEAST:
-            return math.nan, 0.0
-        mean_x, mean_residual = float(weight @ x) / total, float(weight @ residual) / total
-        covariance = float(weight @ ((x - mean_x) * (residual - mean_residual)))
-        slope = covariance / (float(weight @ np.square(x - mean_x)) + 4 * total)
-        gain, offset = gain + slope, offset + mean_residual - slope * mean_x
-        free = np.abs(gain * x + offset - 127.5) < 131  # then all that the gain doesn't clip
-    return gain, offset
 
 
 def _inner(shown: Mask) -> Mask:

@@ -1,7 +1,8 @@
 """Which of two pictures, copies of each other, is nearer to what the artist made, and what tells it.
 
-In this order: one was derived from the other (cut, framed, turned, marked), one has the finer detail, one has
-lost more of what both show. What is hardly told is a guess, and says so.
+In this order: one was derived from the other (cut, framed, turned, marked), of mirror images the text of one
+reads mirrored, one has the finer detail, one has lost more of what both show. What is hardly told is a guess,
+and says so.
 The answer is the same in both orders, and neither names nor forms of files matter: what a file was saved with
 shows in its pixels, in a PNG of a JPEG too.
 """
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anidata.duplicates import alignment, damage, detail, overlay, surroundings, traces
+from anidata.duplicates import alignment, damage, detail, lettering, overlay, surroundings, traces
 from anidata.duplicates.alignment import Affine, Pixels
 from anidata.duplicates.relation import REFRAMED, Related, Try
 
@@ -40,8 +41,15 @@ def compare(related: Related, whole: Callable[[], tuple[Pixels, Pixels]]) -> Evi
     if derived := surroundings.judge(tried.laid, tried.ground, tried.fit):
         return Evidence(laid if derived[0] == "laid" else ground, derived[1])
     one, other = in_order(related, *whole())
-    answer = _at_full(one, other, tried)
+    answer = _at_full(one, other, tried, _unturned(related))
     return answer._replace(better={"a": laid, "b": ground, None: None}[answer.better])
+
+
+def _unturned(related: Related) -> str | None:
+    """Of mirror images, what is laid on the other being `a`, the one that is seen as it is."""
+    if related.relation != "flip":
+        return None
+    return "a" if related.is_a_laid == related.is_b_mirrored else "b"
 
 
 def in_order(related: Related, a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
@@ -60,11 +68,13 @@ def lies_in_place(tried: Try, laid: Pixels, ground: Pixels) -> bool:
     return alignment.moved(tried.fit) <= REFRAMED and laid.shape == ground.shape
 
 
-def _at_full(laid: Pixels, ground: Pixels, tried: Try) -> Evidence:
+def _at_full(laid: Pixels, ground: Pixels, tried: Try, unturned: str | None) -> Evidence:
     """The better of the two, `a` being what is laid on the other."""
     in_place = lies_in_place(tried, laid, ground)
     if in_place and (drawn_over := overlay.marked(laid, ground)):
         return Evidence(OTHER[drawn_over], "overlay")
+    if unturned and (way := lettering.way(laid, ground)):
+        return Evidence(unturned if way > 0 else OTHER[unturned], "text")
     one, other = traces.window(laid), traces.window(ground)
     fit: Affine = alignment.HERE if alignment.moved(tried.fit) <= REFRAMED else tried.fit
     if lead := detail.finer(laid, ground, fit):

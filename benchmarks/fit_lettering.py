@@ -63,6 +63,7 @@ TERMS = (
     "that reaches numbers learned from them is not settled everywhere; who needs to be sure fits again "
     "without them."
 )
+FITTED = "see the code"  # how, where it isn't as the code goes
 SURE = 0.8
 Labeled = tuple[list[Strip], list[int]]
 
@@ -167,6 +168,7 @@ def card(data: bytes) -> dict[str, object]:
         "copyright": "2026 the anidata developers",
         "terms": TERMS,
         "code": "benchmarks/fit_lettering.py",
+        "fitted": FITTED,
         "fonts": dict(fonts.FITTED),
         "pictures": {name: licenses[name] for name in WORDLESS},
     }

@@ -11,7 +11,7 @@ from torch.nn import functional
 from anidata.duplicates import lettering, strokes
 
 TEXT, NOTHING = 1, 0
-LONGEST, SHORTEST = 160, 60  # px of the piece of a strip that is looked at while fitting
+LONGEST, SHORTEST = 130, 60  # px of the piece of a strip that is looked at while fitting
 BATCH, EVERY = 64, 250
 Rng = np.random.Generator
 Strip = NDArray[np.uint8]

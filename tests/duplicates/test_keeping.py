@@ -243,8 +243,8 @@ def lettered(name):
     """A picture with a sentence on it."""
     picture = PIL.Image.fromarray(art(name))
     draw = PIL.ImageDraw.Draw(picture)
-    draw.rectangle((20, 20, 330, 110), "white", "black")
-    text = "Nobody came back from\nthe old mill before night."
+    draw.rectangle((20, 20, 330, 170), "white", "black")
+    text = "Nobody came back from\nthe old mill before night.\nWe should never have\nopened that door."
     draw.multiline_text((32, 34), text, "black", PIL.ImageFont.load_default(24))
     return np.array(picture)
 

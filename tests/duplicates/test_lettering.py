@@ -11,14 +11,15 @@ from anidata.duplicates import lettering
 from drawings import ART, drawing
 
 SENTENCES = (
-    "nobody came back from\nthe old mill before night",
+    "nobody came back from\nthe old mill before night\nfell, and they can hear us\nat every single step",
     "WE SHOULD NEVER HAVE\nOPENED THAT DOOR",
     "Press Start to continue,\nor Esc to leave the game.",
 )
 HERSHEY = (
     *(cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX),
-    *(cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_COMPLEX_SMALL),
+    cv2.FONT_HERSHEY_TRIPLEX,
 )
+FEW = ("stop", "nobody came back", "Oh no! The old mill", "MOTTO", "1881", "И вот Яна")
 
 
 def art(name):
@@ -105,6 +106,14 @@ def test_a_jpeg_of_small_letters_reads_as_it_lies():
     page = typed(SENTENCES[0], 14, "black", "white")
     _, file = cv2.imencode(".jpg", page, [cv2.IMWRITE_JPEG_QUALITY, 60])
     assert lettering.way(*[cv2.imdecode(file, cv2.IMREAD_COLOR)] * 2) == 1
+
+
+@pytest.mark.parametrize("text", FEW)
+@pytest.mark.parametrize("size", [10, 12, 16, 24, 36])
+def test_a_few_words_are_never_read_the_wrong_way(text, size):
+    page = typed(text, size, "black", "white")
+    assert lettering.way(page, page) >= 0
+    assert lettering.way(mirrored(page), mirrored(page)) <= 0
 
 
 # --- none ---------------------------------------------------------------------------------------------------

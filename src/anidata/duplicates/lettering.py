@@ -19,14 +19,15 @@ from anidata.duplicates.alignment import Pixels
 from anidata.duplicates.strokes import Line
 
 WEIGHTS = Path(__file__).with_name("lettering.npz")
-WIDTHS = (16, 16, 48)  # channels
+WIDTHS = (16, 16, 112)  # channels
+HOW = ((2, (2, 2)), (2, (1, 1)), (1, (0, 2)), (1, (0, 0)))  # strides, paddings of the layers
 COLUMN, SPACE = 4, 16  # px: of a strip that are told together, and around each strip; no column sees farther
 MOST = 3000  # px of all strips of a picture: those of the most letters are read
 SCALE = 255.0
 NOTHING = 8.0  # weight of what speaks for nothing
-DOUBT = 0.2  # of nothing: more, and a line isn't counted
+DOUBT = 0.3  # of nothing: more, and a line isn't counted
 FLOOR = 0.01  # of a reading: so no line says more than 1 : 100
-MARGIN = 2.5  # log odds: what is less decides nothing
+MARGIN = 4.0  # log odds: what is less decides nothing
 
 Floats = NDArray[np.float32]
 
@@ -56,7 +57,7 @@ def reads(rgb: Pixels) -> float:
 def way(one: Pixels, other: Pixels) -> int:
     """1: what two pictures of the same show reads as they lie, -1: it reads mirrored, 0: that isn't plain."""
     score = reads(one) + reads(other)
-    return 0 if abs(score) < 2 * MARGIN else 1 if score > 0 else -1
+    return int(np.sign(score)) if abs(score) >= 2 * MARGIN else 0
 
 
 def _score(rgb: Pixels) -> float:
@@ -116,5 +117,4 @@ def _convolved(x: Floats, layer: Layer) -> Floats:
 def _layers() -> list[Layer]:
     with np.load(WEIGHTS) as file:
         arrays = {name: file[name].astype(np.float32) for name in file.files}
-    how = ((2, (2, 2)), (2, (1, 1)), (1, (0, 2)), (1, (0, 0)))
-    return [Layer(arrays[f"weight{n}"], arrays[f"bias{n}"], *some) for n, some in enumerate(how)]
+    return [Layer(arrays[f"weight{n}"], arrays[f"bias{n}"], *some) for n, some in enumerate(HOW)]

@@ -27,6 +27,7 @@ LEAST = 6  # px of a picture's side
 GAP = 1.2  # of a letter's height, to the next letter
 RATIO = 2.2  # of the heights of letters that follow each other, at most
 FEWEST = 3  # letters, or what hangs together, of a line
+LEVEL = 0.3  # of the higher one's height: by so much their heads or their feet are apart, at most
 SAMPLES = 20  # places in a gap that are looked at
 LONG = 2  # times as long as high, at least
 WHITE = 95  # percentile of a strip that is brought to full white
@@ -94,9 +95,9 @@ def _parts(ink: NDArray[np.uint8], shortest: int) -> _Parts:
     left, top, width, height, area = stats.T.astype(np.int64)
     fits = (height >= shortest) & (height <= TALL) & (width <= WIDE * height) & (area >= height)
     fits[0] = False
-    place = np.zeros(count, np.int32)
-    place[fits] = np.arange(1, fits.sum() + 1)
-    return _Parts(place[labels], left[fits], top[fits], width[fits], height[fits])
+    number = np.zeros(count, np.int32)
+    number[fits] = np.arange(1, fits.sum() + 1)
+    return _Parts(number[labels], left[fits], top[fits], width[fits], height[fits])
 
 
 def _neighbors(parts: _Parts) -> tuple[Ints, Ints]:
@@ -112,12 +113,19 @@ def _neighbors(parts: _Parts) -> tuple[Ints, Ints]:
         first = (seen > 0).argmax(axis=1)
         met = seen[mine, first].astype(np.int64) - 1
         gap = right[mine, first] - right[:, 0]
-        height = np.where(met >= 0, parts.height[met], 0)
-        larger, smaller = np.maximum(height, parts.height), np.minimum(height, parts.height)
-        fits = (met >= 0) & (met != mine) & (larger <= RATIO * smaller) & (gap <= GAP * larger)
+        fits = (met >= 0) & (met != mine) & _are_in_line(parts, met, gap)
         some.append(mine[fits])
         other.append(met[fits])
     return np.concatenate(some), np.concatenate(other)
+
+
+def _are_in_line(parts: _Parts, other: Ints, gap: Ints) -> NDArray[np.bool_]:
+    """(n,): whether letters and what follows them are of like height, close, and have one foot or one head."""
+    top, height = parts.top[other], parts.height[other]
+    larger, smaller = np.maximum(height, parts.height), np.minimum(height, parts.height)
+    head, foot = np.abs(top - parts.top), np.abs(top + height - parts.top - parts.height)
+    is_level = np.minimum(head, foot) <= LEVEL * larger
+    return np.asarray((larger <= RATIO * smaller) & (gap <= GAP * larger) & is_level)
 
 
 def _grouped(group: Ints) -> Iterator[Ints]:

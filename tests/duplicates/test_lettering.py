@@ -1,5 +1,8 @@
 """Which way lettering reads: lines of any font, size and color; nothing where there is no text."""
 
+import hashlib
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from anidata.duplicates import lettering
+from anidata.stages.dedup import codes
 from drawings import ART, drawing
 
 SENTENCES = (
@@ -114,6 +118,20 @@ def test_a_few_words_are_never_read_the_wrong_way(text, size):
     page = typed(text, size, "black", "white")
     assert lettering.way(page, page) >= 0
     assert lettering.way(mirrored(page), mirrored(page)) <= 0
+
+
+def test_the_card_beside_the_weights_is_about_them_and_names_licenses():
+    data = lettering.WEIGHTS.read_bytes()
+    card = json.loads(lettering.WEIGHTS.with_suffix(".json").read_text())
+    assert (card["sha256"], card["bytes"]) == (hashlib.sha256(data).hexdigest(), len(data))
+    assert all(card["fonts"].values())
+    assert all(card["pictures"].values())
+
+
+def test_text_is_asked_of_mirror_images_alone_after_sides_and_before_prefer():
+    order = [code for group in codes.ACROSS for code in group]
+    assert order.index(codes.SIDE) < order.index(codes.TEXT) < order.index(codes.PREFER)
+    assert codes.TEXT not in [code for group in codes.STRAIGHT for code in group]
 
 
 # --- none ---------------------------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ def _neighbors(parts: _Parts) -> tuple[Ints, Ints]:
 
 
 def _are_in_line(parts: _Parts, other: Ints, gap: Ints) -> NDArray[np.bool_]:
-    """(n,): whether letters and what follows them are of like height, close, and have one foot or one head."""
+    """(n,): whether letters and what follows are of like height, close, and have one foot or one head."""
     top, height = parts.top[other], parts.height[other]
     larger, smaller = np.maximum(height, parts.height), np.minimum(height, parts.height)
     head, foot = np.abs(top - parts.top), np.abs(top + height - parts.top - parts.height)

@@ -9,6 +9,8 @@ from itertools import permutations
 
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 import PIL.PngImagePlugin
 import pyarrow.parquet as pq
 import pytest
@@ -235,6 +237,47 @@ def test_a_third_copy_tells_which_of_two_mirror_images_stays(tmp_path, command, 
     lone = "one.png" if turned else "two.png"
     assert (rows[lone]["relation"], rows[lone]["why"]) == ("flip", "side")
     assert sum(row["keep"] for row in rows.values()) == 1
+
+
+def lettered(name):
+    """A picture with a sentence on it."""
+    picture = PIL.Image.fromarray(art(name))
+    draw = PIL.ImageDraw.Draw(picture)
+    draw.rectangle((20, 20, 330, 170), "white", "black")
+    text = "Nobody came back from\nthe old mill before night.\nWe should never have\nopened that door."
+    draw.multiline_text((32, 34), text, "black", PIL.ImageFont.load_default(24))
+    return np.array(picture)
+
+
+@pytest.mark.parametrize("name", ["vn_scene_01.jpg", "painted_bg_01.jpg", "comic_05.jpg"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_mirror_images_the_one_whose_text_reads_stays(tmp_path, command, name, order):
+    padded(tmp_path / "one" / "a.png", lettered(name), 5000)
+    save(tmp_path / "two" / "b.jpg", lettered(name)[:, ::-1], 90)
+    sources = (tmp_path / "one", tmp_path / "two")[::order]
+    rows = deduped(command, tmp_path / "work", *sources, words=prefer("two/*"))
+    dropped = rows["b.jpg"]
+    assert (dropped["keeper"], dropped["relation"], dropped["why"]) == ("a.png", "flip", "text")
+    assert rows["a.png"]["keep"]
+
+
+def test_a_mirror_image_of_finer_detail_whose_text_reads_mirrored_is_dropped(tmp_path, command):
+    picture = lettered("vn_scene_01.jpg")
+    half = PIL.Image.fromarray(picture).resize((picture.shape[1] * 3 // 4, picture.shape[0] * 3 // 4))
+    save(tmp_path / "pile" / "reads.jpg", np.array(half), 80)
+    save(tmp_path / "pile" / "mirrored.png", picture[:, ::-1])
+    rows = deduped(command, tmp_path / "work", tmp_path / "pile")
+    assert (rows["mirrored.png"]["keeper"], rows["mirrored.png"]["why"]) == ("reads.jpg", "text")
+
+
+def test_the_side_of_more_copies_outvotes_text(tmp_path, command):
+    picture = lettered("vn_scene_01.jpg")
+    save(tmp_path / "pile" / "reads.png", picture)
+    save(tmp_path / "pile" / "mirrored.png", picture[:, ::-1])
+    save(tmp_path / "pile" / "third.jpg", picture[:, ::-1], 60)
+    rows = deduped(command, tmp_path / "work", tmp_path / "pile")
+    assert (rows["reads.png"]["relation"], rows["reads.png"]["why"]) == ("flip", "side")
+    assert not rows["reads.png"]["keep"]
 
 
 def test_of_two_archives_of_mirrored_copies_the_preferred_one_stays_whole(tmp_path, command):

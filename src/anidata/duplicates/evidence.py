@@ -1,7 +1,8 @@
 """Which of two pictures, copies of each other, is nearer to what the artist made, and what tells it.
 
-In this order: one was derived from the other (cut, framed, turned, marked), one has the finer detail, one has
-lost more of what both show. What is hardly told is a guess, and says so.
+In this order: one was derived from the other (cut, framed, turned, marked), of mirror images the text of one
+reads mirrored, one has the finer detail, one has lost more of what both show. What is hardly told is a guess,
+and says so.
 The answer is the same in both orders, and neither names nor forms of files matter: what a file was saved with
 shows in its pixels, in a PNG of a JPEG too.
 """
@@ -9,7 +10,7 @@ shows in its pixels, in a PNG of a JPEG too.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from anidata.duplicates import alignment, damage, detail, overlay, surroundings
+from anidata.duplicates import alignment, damage, detail, lettering, overlay, surroundings
 from anidata.duplicates.alignment import Affine
 from anidata.duplicates.page import Page
 from anidata.duplicates.relation import REFRAMED, Related, Try
@@ -38,9 +39,16 @@ def compare(related: Related, whole: Callable[[], tuple[Page, Page]]) -> Evidenc
         return NONE
     answer = _by_surroundings(tried, related, whole)
     if answer.better is None:
-        answer = _inside(*in_order(related, *whole()), tried)
+        answer = _inside(*in_order(related, *whole()), tried, _unturned(related))
     laid, ground = ("a", "b") if related.is_a_laid else ("b", "a")
     return answer._replace(better={"a": laid, "b": ground, None: None}[answer.better])
+
+
+def _unturned(related: Related) -> str | None:
+    """Of mirror images, what is laid on the other being `a`, the one that is seen as it is."""
+    if related.relation != "flip":
+        return None
+    return "a" if related.is_a_laid == related.is_b_mirrored else "b"
 
 
 def in_order(related: Related, a: Page, b: Page) -> tuple[Page, Page]:
@@ -71,11 +79,13 @@ def _by_surroundings(tried: Try, related: Related, whole: Callable[[], tuple[Pag
     return Evidence("a" if answer[0] == "laid" else "b", answer[1])
 
 
-def _inside(laid: Page, ground: Page, tried: Try) -> Evidence:
+def _inside(laid: Page, ground: Page, tried: Try, unturned: str | None) -> Evidence:
     """The better of the two, `a` being what is laid on the other, by what both show."""
     in_place = lies_in_place(tried, laid, ground)
     if in_place and (drawn_over := overlay.marked(laid.rgb, ground.rgb)):
         return Evidence(OTHER[drawn_over], "overlay")
+    if unturned and (way := lettering.way(laid.rgb, ground.rgb)):
+        return Evidence(unturned if way > 0 else OTHER[unturned], "text")
     fit: Affine = alignment.HERE if alignment.moved(tried.fit) <= REFRAMED else tried.fit
     if lead := detail.finer(laid.rgb, ground.rgb, fit):
         finer, coarser = (laid, ground) if lead.name == "a" else (ground, laid)

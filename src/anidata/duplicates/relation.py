@@ -17,7 +17,7 @@ from anidata.duplicates import alignment, light, structure
 from anidata.duplicates.alignment import LIGHTNESS, LIKENESS, Affine, Lab, Mask, Pixels, View
 from anidata.imaging import fit as fitting
 
-VERSION = 6  # raised when the same two pictures would get another relation, by retouch too
+VERSION = 7  # raised when the same two pictures would get another relation, by retouch too
 # L* of 100: 99 of 100 copies stay below 10.4; other expressions begin at 19,
 # one (a mouth of a single line) is 8.4.
 SPOT = 11.5

@@ -5,15 +5,16 @@ DERIVED = ("crop", "frame", "bar", "turn", "overlay")
 DETAIL = ("detail",)
 DAMAGE = ("blocks", "quality", "banding", "palette", "clipped", "noise")
 # What else does.
-SOUND, SIDE, PREFER, DATE = "sound", "side", "prefer", "date"
+SOUND, SIDE, TEXT, PREFER, DATE = "sound", "side", "text", "prefer", "date"
 PROVENANCE, KEY, CIRCLE = "provenance", "key", "circle"
 GUESS = "traces"  # by pixels, but not plainly: for when nothing but the key tells
 
-OUTVOTED = (*DETAIL, *DAMAGE, GUESS)  # of mirror images: their sides, dedup.prefer and dates outweigh these
+# Of mirror images: their sides outweigh these, and of all but the text dedup.prefer and dates do too.
+OUTVOTED = (TEXT, *DETAIL, *DAMAGE, GUESS)
 # The strongest first: of two that show the same way round, and of two mirror images.
 STRAIGHT = ((SOUND,), DERIVED, DETAIL, DAMAGE, (PREFER,), (PROVENANCE,), (GUESS,), (KEY,))
 ACROSS = (
-    *((SOUND,), DERIVED, (SIDE,), (PREFER,), (DATE,)),
+    *((SOUND,), DERIVED, (SIDE,), (TEXT,), (PREFER,), (DATE,)),
     *(DETAIL, DAMAGE, (PROVENANCE,), (GUESS,), (KEY,)),
 )
 WORDS = {  # about the picture that doesn't stay, or stands behind its keeper
@@ -31,6 +32,7 @@ WORDS = {  # about the picture that doesn't stay, or stands behind its keeper
     "noise": "it has more noise",
     SOUND: "clean keeps its keeper and rejects it",
     SIDE: "more copies are the other way round",
+    TEXT: "its text reads mirrored",
     PREFER: "dedup.prefer names its keeper first",
     DATE: "its keeper's stated date is earlier",
     PROVENANCE: "its keeper's source says more of artist and license",

@@ -9,7 +9,7 @@ import math
 from typing import NamedTuple, TypedDict
 
 from anidata.stages.dedup import codes
-from anidata.stages.dedup.codes import DATE, GUESS, KEY, PREFER, PROVENANCE, SIDE, SOUND
+from anidata.stages.dedup.codes import DATE, GUESS, KEY, PREFER, PROVENANCE, SIDE, SOUND, TEXT
 
 
 class Picture(TypedDict):
@@ -66,12 +66,14 @@ def across(a: Picture, b: Picture, evidence: Verdict | None, votes: Votes) -> Ve
     """Which of two mirror images stays."""
     plain, guess = _apart(evidence)
     strong = plain if plain and plain.code not in codes.OUTVOTED else None
+    text = plain if plain and plain.code == TEXT else None
     preferred, unnamed = (a["preferred"], b["preferred"]), (a["unnamed"], b["unnamed"])
     return (
         _sound(a, b)
         or strong
         or _more(a, b, votes.independent, SIDE)
         or _more(a, b, votes.copies, SIDE)
+        or text
         or _less(a, b, preferred, PREFER)
         or _less(a, b, (_date(a), _date(b)), DATE)
         or plain

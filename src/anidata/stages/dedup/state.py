@@ -9,7 +9,7 @@ from anidata.stages.dedup.config import Config
 from anidata.stages.dedup.decision import DECISION
 from anidata.workspace import Workspace
 
-VERSION = 3  # of the decisions
+VERSION = 4  # of the decisions
 JOIN_VERSION = 2  # of the edges
 
 

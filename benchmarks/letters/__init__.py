@@ -1,0 +1,1 @@
+"""Pictures with lettering, to fit by which way it reads."""

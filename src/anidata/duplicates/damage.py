@@ -21,6 +21,7 @@ from anidata.duplicates.page import Page
 from anidata.duplicates.traces import COLORS, LEAST, Window
 
 Band = NDArray[np.float32]  # (h, w) or (h, w, 2)
+Mask = NDArray[np.uint8]  # (h, w): 255 where it counts
 Floats = NDArray[np.float64]
 
 GUESS = "traces"
@@ -148,16 +149,16 @@ def _off(a: Window, b: Window) -> dict[str, float]:
     scales = [max(2.0, float(middle.luma.std())) for middle in (a, b)]
     usual = float(np.sqrt(scales[0] * scales[1]))
     one, other = (middle.luma * np.float32(usual / s) for middle, s in zip((a, b), scales, strict=True))
-    detail = [np.abs(p - cv2.GaussianBlur(p, (0, 0), 2)) for p in (one, other)]
+    detail = [cv2.absdiff(p, cv2.GaussianBlur(p, (0, 0), 2)) for p in (one, other)]
     active = cv2.blur(detail[0] + detail[1], (7, 7))
-    low, high = np.percentile(active, (QUIET, BUSY))
-    quiet, busy = active <= low, active >= high
+    low, high = np.percentile(active[::2, ::2], (QUIET, BUSY))
+    quiet, busy = (np.asarray(cv2.inRange(active, *some)) for some in ((-1.0, low), (high, np.inf)))
     smooth = [cv2.GaussianBlur(p, (0, 0), 0.8) for p in (one, other)]
     fine = one - smooth[0], other - smooth[1]
     below = smooth[0] - cv2.GaussianBlur(one, (0, 0), 1.6), smooth[1] - cv2.GaussianBlur(other, (0, 0), 1.6)
     tints = a.chroma - cv2.GaussianBlur(a.chroma, (0, 0), 1), b.chroma - cv2.GaussianBlur(b.chroma, (0, 0), 1)
     return {
-        "only here flat": float((a.flat & ~b.flat).mean() - (b.flat & ~a.flat).mean()),
+        "only here flat": float(np.count_nonzero(a.flat) - np.count_nonzero(b.flat)) / a.flat.size,
         "off on edges": _whose(fine, busy),
         "off in quiet": _whose(fine, quiet),
         "off below": _whose(below, busy),
@@ -166,9 +167,8 @@ def _off(a: Window, b: Window) -> dict[str, float]:
     }
 
 
-def _whose(bands: tuple[Band, Band], where: NDArray[np.bool_]) -> float:
+def _whose(bands: tuple[Band, Band], where: Mask) -> float:
     """1 where what is off is detail of the first alone, -1 where it is the other's."""
-    one, other = (band[where] for band in bands)
-    off = float(np.square(one - other).sum()) + FLOOR * np.count_nonzero(where)
-    gained = float(np.square(one).sum()) - float(np.square(other).sum())
-    return float(np.clip(gained / max(off, 1e-6), -MOST, MOST))
+    one, other = (cv2.norm(band, cv2.NORM_L2SQR, where) for band in bands)
+    off = cv2.norm(*bands, cv2.NORM_L2SQR, where) + FLOOR * cv2.countNonZero(where)
+    return float(np.clip((one - other) / max(off, 1e-6), -MOST, MOST))

@@ -6,7 +6,7 @@ as paper tells nothing: a margin may have been cut off as well as added.
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -121,8 +121,8 @@ def _side(rows: NDArray[np.int16], border: float, top: float, bottom: float) -> 
         return _Side(0.0, 0.0, 0.0, 0.0)
     strip = here[:, : max(1, at - 1)]
     paper = np.median(strip.reshape(-1, 3), axis=0)
-    drawn = np.abs(here[:, : at + 3] - paper).max(axis=2) > SAME
-    steps = np.abs(here[:, 2 : at + 13] - here[:, : at + 11]).max(axis=2) > STEP  # step k: column k to k + 2
+    drawn = _largest(here[:, : at + 3] - paper) > SAME
+    steps = _largest(here[:, 2 : at + 13] - here[:, : at + 11]) > STEP  # step k: column k to k + 2
     there = steps[:, max(0, at - 3) : at + 1].any(axis=1)
     usual = float(np.mean([_straight(steps[:, n : n + 4]) for n in (at + 3, at + 7)]))
     both = drawn[:, max(0, at - 2) : at].all(axis=1) & drawn[:, at + 1 : at + 3].all(axis=1)
@@ -138,6 +138,12 @@ def _side(rows: NDArray[np.int16], border: float, top: float, bottom: float) -> 
     )
 
 
+def _largest(off: NDArray[Any]) -> NDArray[Any]:
+    """(h, w) of (h, w, 3): how far the channel is off that is the farthest."""
+    size = np.abs(off)
+    return np.asarray(np.maximum(np.maximum(size[..., 0], size[..., 1]), size[..., 2]))
+
+
 def _straight(steps: NDArray[np.bool_]) -> float:
     """The share of rows that are a step in the best two columns side by side."""
     if steps.shape[1] < 2:
@@ -148,7 +154,7 @@ def _straight(steps: NDArray[np.bool_]) -> float:
 def _lined(columns: NDArray[np.int16]) -> float:
     """The share of the most even of some columns, (h, n, 3), that has that column's color."""
     color = np.median(columns, axis=0)
-    return float((np.abs(columns - color).max(axis=2) <= SAME).mean(axis=0).max(initial=0.0))
+    return float((_largest(columns - color) <= SAME).mean(axis=0).max(initial=0.0))
 
 
 def _cut(drawn: NDArray[np.bool_], at: int) -> float:

@@ -56,7 +56,7 @@ def _fate(row: dict[str, Any]) -> Fate:
 
 
 def _words(row: dict[str, Any], is_copy: bool) -> str:
-    """'dropped: a re-encoding of a.png (1f…), for it shows more of JPEG's blocks'."""
+    """'dropped: a re-encoding of a.png (1f…); it shows more of JPEG's blocks'."""
     verb = "dropped" if is_copy else "kept beside its keeper"
     about = f"{codes.RELATIONS.get(row['relation'], row['relation'])} {row['file']} ({row['keeper']})"
     return f"{verb}: {about}" + (f"; {codes.words(row['why'])}" if row["why"] else "")

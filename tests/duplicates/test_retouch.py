@@ -41,6 +41,26 @@ def judged(a, b):
     return retouch.may_be(alignment.thumbnail(a), alignment.thumbnail(b)) and retouch.is_retouched(a, b)
 
 
+def tinged(rgb, by, box=(60, 80), size=(40, 30)):
+    """A picture with an area of a slightly other color, as of a lamp that is lit."""
+    other = rgb.astype(np.int16)
+    (x, y), (width, height) = box, size
+    other[y : y + height, x : x + width] += by
+    return np.clip(other, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("by", [(0, 0, -18), (24, 0, 0), (-15, -15, -15)], ids=["yellow", "red", "shade"])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_an_area_in_a_slightly_other_color_was_drawn_otherwise(seed, by, mirrored):
+    page = np.clip(large(seed, 3), 30, 225)
+    other = tinged(page, by)
+    seen = np.ascontiguousarray(other[:, ::-1]) if mirrored else other
+    one, another = (alignment.View(alignment.thumbnail(p)) for p in (page, seen))
+    how, whole = "yes" if mirrored else "no", lambda: (Page(page), Page(seen))
+    assert verify.pair_relation(one, another, how, whole) in {"variant", "recolor"}
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_thin_line_that_a_thumbnail_loses_is_seen(seed):
     page = np.maximum(large(seed), 90)

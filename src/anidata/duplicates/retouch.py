@@ -26,6 +26,9 @@ SAME = 0.6  # of all drawn pixels equal: retouched pairs .77 and more, copies in
 SPOT = 9.0
 # L*a*b* units, likewise: copies up to 12, what is only colored otherwise (a car's tail lights) 18 and more.
 STAIN = 14.0
+# L*a*b* units, mean of MEAN × MEAN px: copies that pass SAME up to 3.5, lamps that are lit and another shade
+# of a tile 5.5 and more.
+TINGE = 4.5
 # L* of a thumbnail's largest spot: copies mostly have less, another mouth of 3 % of the side 5.9 and more.
 SUSPECT = 5.5
 SIDE = 448  # px of the long side at which what stands out is looked for
@@ -43,9 +46,12 @@ def is_retouched(a: Pixels, b: Pixels) -> bool:
     """Whether one of two pictures was drawn on; both at full resolution, (h, w, 3)."""
     if a.shape != b.shape or _equal(a, b) < SAME:
         return False
-    means = cv2.blur(cv2.subtract(lab_of(a), lab_of(b), dtype=cv2.CV_32F), (3, 3))
-    means[..., 0] *= LIGHTNESS
-    return float(np.abs(means[..., 0]).max()) > SPOT or float(np.linalg.norm(means, axis=2).max()) > STAIN
+    off = cv2.subtract(lab_of(a), lab_of(b), dtype=cv2.CV_32F)
+    off[..., 0] *= LIGHTNESS
+    near, wide = (cv2.blur(off, (side, side)) for side in (3, MEAN))
+    if float(np.abs(near[..., 0]).max()) > SPOT or float(np.linalg.norm(near, axis=2).max()) > STAIN:
+        return True
+    return float(np.linalg.norm(wide, axis=2).max()) > TINGE
 
 
 def _equal(a: Pixels, b: Pixels) -> float:

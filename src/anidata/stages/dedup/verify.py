@@ -32,6 +32,7 @@ PAIRS = 2048
 HELD = 48 << 20
 PAGES = 32  # of these, of which is kept what comparisons ask of them again: some 2 MB each
 COPIES = ("reencoded", "crop")
+IN_PLACE = ("reencoded", "flip")  # relations of pictures that may lie pixel on pixel
 
 Places = dict[str, list[Location]]  # key → where its bytes lie
 Whole = Callable[[], tuple[Page, Page]]  # opens both pictures at full resolution. Raises: BadImage
@@ -152,22 +153,25 @@ def looked_at(a: View, b: View, mirrored: str, whole: Whole) -> relation.Related
     glance = _at_a_glance(a, b, mirrored)
     try:
         with within_memory():
-            is_drawn_on = _is_drawn_on(glance, a, b, whole)
+            is_drawn_on = _is_drawn_on(glance, whole)
     except BadImage:  # gone since: what the thumbnails say stands
         return glance
     return relation.Related("variant") if is_drawn_on else glance
 
 
-def _is_drawn_on(glance: relation.Related, a: View, b: View, whole: Whole) -> bool:
+def _is_drawn_on(glance: relation.Related, whole: Whole) -> bool:
     """Whether full resolution shows what thumbnails lose: the one was drawn on."""
-    if glance.relation == "reencoded" and retouch.may_be(a.rgb, b.rgb):
-        one, other = whole()
-        if retouch.is_retouched(one.rgb, other.rgb):
+    tried = glance.tried
+    if tried is None:
+        return False
+    if glance.relation in IN_PLACE and retouch.may_be(tried.laid.rgb, tried.ground.rgb):
+        laid, ground = evidence.in_order(glance, *whole())
+        if retouch.is_retouched(laid.rgb, ground.rgb):
             return True
-    if glance.tried is None or glance.tried.left.spot < retouch.SUSPECT:
+    if tried.left.spot < retouch.SUSPECT:
         return False
     laid, ground = evidence.in_order(glance, *whole())
-    return retouch.stands_out(laid.rgb, ground.rgb, glance.tried.fit)
+    return retouch.stands_out(laid.rgb, ground.rgb, tried.fit)
 
 
 def _at_a_glance(a: View, b: View, mirrored: str) -> relation.Related:

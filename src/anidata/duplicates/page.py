@@ -7,6 +7,7 @@ import numpy as np
 
 from anidata.duplicates import traces
 from anidata.duplicates.alignment import Pixels, View
+from anidata.duplicates.ways import MIRRORED, STRAIGHT, Way
 
 CLOSE = 512  # px of the long side at which it is seen whether a border lies where another's frame ends
 
@@ -18,8 +19,14 @@ class Page:
         self.rgb = rgb
 
     @cached_property
-    def mirrored(self) -> "Page":
-        return Page(np.ascontiguousarray(self.rgb[:, ::-1]))
+    def _mirrored(self) -> "Page":
+        return Page(MIRRORED.of(self.rgb))
+
+    def seen(self, way: Way) -> "Page":
+        """The picture seen that way; of turns, which are rare, nothing is kept."""
+        if way == STRAIGHT:
+            return self
+        return self._mirrored if way == MIRRORED else Page(way.of(self.rgb))
 
     @cached_property
     def middle(self) -> traces.Window:

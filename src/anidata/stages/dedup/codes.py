@@ -44,7 +44,8 @@ RELATIONS = {  # of a picture to its keeper, whose name follows
     "exact": "the same pixels as",
     "reencoded": "a re-encoding of",
     "flip": "a mirror image of",
-    "crop": "cut, framed or turned, the same picture as",
+    "turn": "turned by a quarter or two, the same picture as",
+    "crop": "cut, framed or turned slightly, the same picture as",
     "recolor": "in other colors the same drawing as",
     "variant": "with something changed the same drawing as",
 }

@@ -14,7 +14,17 @@ from anidata.catalog.catalog import Catalog
 from anidata.duplicates import windows
 from anidata.duplicates.ways import STRAIGHT
 from anidata.stages.dedup import candidates
-from anidata.stages.dedup.candidates import BITS, CROWD, ENTRY, FAR, JoinPart, crowds, merged, near
+from anidata.stages.dedup.candidates import (
+    BITS,
+    CROWD,
+    ENTRY,
+    FAR,
+    TURNED_BITS,
+    JoinPart,
+    crowds,
+    merged,
+    near,
+)
 from anidata.workspace import open_workspace
 from drawings import drawing, save
 
@@ -41,8 +51,8 @@ def family(rng, pictures, bits=6):
 
 
 def brute(entries, new, bits, *, flips):
-    """(i, j) → (distance, ways), all windows held against all wholes."""
-    met = {}
+    """(i, j) → (distance, ways), all windows held against all wholes; turns count where nothing else met."""
+    met, turned = {}, {}
     for whole in entries[entries["kind"] < len(windows.WHOLES)]:
         for other in entries:
             i, j = int(whole["owner"]), int(other["owner"])
@@ -51,12 +61,13 @@ def brute(entries, new, bits, *, flips):
             way = windows.WINDOWS[other["kind"]].way
             if i == j or distance > bits or fine > FAR or not (new[i] or new[j]):
                 continue
-            if way != STRAIGHT and not flips:
+            if (way != STRAIGHT and not flips) or (way.quarters and distance > TURNED_BITS):
                 continue
-            pair = (min(i, j), max(i, j))
-            least, ways = met.get(pair, (99, 0))
-            met[pair] = (min(least, distance), ways | BITS[way if j > i else way.back])
-    return met
+            pair, some = (min(i, j), max(i, j)), turned if way.quarters else met
+            least, ways = some.get(pair, (99, 0))
+            some[pair] = (min(least, distance), ways | BITS[way if j > i else way.back])
+    both = {pair: (met[pair][0], met[pair][1] | turned[pair][1]) for pair in met.keys() & turned.keys()}
+    return turned | met | both
 
 
 def backwards(ways):

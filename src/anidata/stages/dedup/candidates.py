@@ -31,12 +31,18 @@ CROWD = 32
 FAR = 80
 ALONE = 1 << 18  # windows up to which this process joins by itself: beyond, workers are worth starting
 BATCH = 1 << 14  # pictures asked for at once
+UNMET = 255  # bits, more than there are
 ENTRY = np.dtype([("owner", "<u4"), *windows.CODE.descr])  # a window and the place of its picture
 COARSE = ["owner", "kind", "code"]
 # The ways in which a pair was found, as bits: beside EQUAL those in which its second shows its first.
 EQUAL = 1
 BITS = {way: EQUAL << place for place, way in enumerate((STRAIGHT, MIRRORED, *TURNS), 1)}
 FIRST_TURN = BITS[TURNS[0]]
+LYING = FIRST_TURN - 1  # all others
+# Bits of 64 in which a turned window may differ: of 446 turned copies, saved again, 445 stay within 4, and
+# the fewer bits, the shorter the join.
+TURNED_BITS = 6
+TURNED = np.array([window.way.quarters > 0 for window in windows.WINDOWS])  # by kind
 WAYS = np.array(
     [BITS[window.way] for window in windows.WINDOWS], np.uint16
 )  # of a kind, where the second asks
@@ -123,22 +129,31 @@ def _window_pairs(seen: np.ndarray, used: np.ndarray, fresh: np.ndarray, part: J
     used, fresh: (n,).
     """
     code, is_whole = np.ascontiguousarray(seen["code"]), seen["kind"] < len(windows.WHOLES)
-    wholes, others = np.flatnonzero(used & is_whole), np.flatnonzero(used & ~is_whole)
+    is_turned = TURNED[seen["kind"]]
+    wholes, lying = np.flatnonzero(used & is_whole), np.flatnonzero(used & ~is_whole & ~is_turned)
     within = hamming.pairs_within(code[wholes], part.bits, fresh[wholes], part.share)
     chunks = [pairs.Pairs(wholes[within.i], wholes[within.j], within.distance)]
-    fresh_others, known_others = others[fresh[others]], others[~fresh[others]]
-    for index, asking in ((wholes, fresh_others), (wholes[fresh[wholes]], known_others)):
-        across = hamming.cross_within(code[index], code[asking], part.bits, part.share)
-        chunks.append(pairs.Pairs(index[across.i], asking[across.j], across.distance))
+    turned = np.flatnonzero(used & is_turned)
+    for others, bits in ((lying, part.bits), (turned, min(part.bits, TURNED_BITS))):
+        fresh_others, known_others = others[fresh[others]], others[~fresh[others]]
+        for index, asking in ((wholes, fresh_others), (wholes[fresh[wholes]], known_others)):
+            across = hamming.cross_within(code[index], code[asking], bits, part.share)
+            chunks.append(pairs.Pairs(index[across.i], asking[across.j], across.distance))
     return pairs.concatenated(chunks)
 
 
 def merged(several: list[PicturePairs]) -> PicturePairs:
-    """Each pair once, with its least distance and all its ways; sorted."""
+    """Each pair once, with its least distance, by turns only where it met by them alone, and all its ways.
+
+    Sorted.
+    """
     i, j, distance, way = (np.concatenate(column) for column in zip(*several, strict=True))
     pair, of = np.unique(i << 32 | j, return_inverse=True)
-    nearest, ways = np.full(len(pair), 255, np.uint8), np.zeros(len(pair), np.uint16)
-    np.minimum.at(nearest, of, distance)
+    nearest, ways = np.full(len(pair), UNMET, np.uint8), np.zeros(len(pair), np.uint16)
+    lies = way & LYING > 0
+    np.minimum.at(nearest, of[lies], distance[lies])
+    alone = nearest[of] == UNMET
+    np.minimum.at(nearest, of[alone], distance[alone])
     np.bitwise_or.at(ways, of, way)
     return PicturePairs(pair >> 32, pair & 0xFFFFFFFF, nearest, ways)
 

@@ -5,12 +5,14 @@ from functools import partial
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_keeping import decided, deduped
 from test_windows import codes, opened
 
+from anidata.catalog import tables
 from anidata.duplicates import evidence, phash, windows
 from anidata.duplicates.alignment import View, thumbnail
 from anidata.duplicates.page import Page
@@ -18,6 +20,7 @@ from anidata.duplicates.relation import related, relation
 from anidata.duplicates.ways import MIRRORED, STRAIGHT, TURNS, Way, turns
 from anidata.duplicates.windows import WINDOWS, Window
 from anidata.stages.dedup import verify
+from anidata.workspace import open_workspace
 from drawings import drawing, save
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -242,3 +245,14 @@ def test_find_names_a_turn(tmp_path, command):
     answers = command("find", tmp_path / "work", *asked, "--json")
     named = [[near["relation"] for near in answer["found"]] for answer in answers]
     assert named == [["exact"], ["flip"], *[["turn"]] * len(TURNS)]
+
+
+def test_edges_and_relations_of_before_turns_are_read(tmp_path, command):
+    save(tmp_path / "pile" / "one.png", ORIGINAL)
+    save(tmp_path / "pile" / "two.png", MIRRORED.of(ORIGINAL))
+    before = deduped(command, tmp_path / "work", tmp_path / "pile")
+    work = open_workspace(tmp_path / "work")
+    for path in [*tables.files(work.folder("edges")), *tables.files(work.folder("relations"))]:
+        tables.write(path, pq.read_table(path).drop(["turned"]), tables.made_from(path))
+    command("clean", tmp_path / "work", "--set", "clean.min_side=100")  # dedup decides again, without a look
+    assert decided(command, tmp_path / "work") == before

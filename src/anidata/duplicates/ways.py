@@ -30,4 +30,4 @@ TURNS = tuple(Way(mirrored, quarters) for mirrored in (False, True) for quarters
 
 def turns(bits: int) -> Iterator[Way]:
     """Yield the turns of a bit set, in which each has the bit of its place in TURNS."""
-    return (way for place, way in enumerate(TURNS) if bits >> place & 1)
+    return (way for n, way in enumerate(TURNS) if bits >> n & 1)

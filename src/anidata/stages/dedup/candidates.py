@@ -36,7 +36,7 @@ ENTRY = np.dtype([("owner", "<u4"), *windows.CODE.descr])  # a window and the pl
 COARSE = ["owner", "kind", "code"]
 # The ways in which a pair was found, as bits: beside EQUAL those in which its second shows its first.
 EQUAL = 1
-BITS = {way: EQUAL << place for place, way in enumerate((STRAIGHT, MIRRORED, *TURNS), 1)}
+BITS = {way: EQUAL << n for n, way in enumerate((STRAIGHT, MIRRORED, *TURNS), 1)}
 FIRST_TURN = BITS[TURNS[0]]
 LYING = FIRST_TURN - 1  # all others
 # Bits of 64 in which a turned window may differ: of 446 turned copies, saved again, 445 stay within 4, and

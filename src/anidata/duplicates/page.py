@@ -13,7 +13,7 @@ CLOSE = 512  # px of the long side at which it is seen whether a border lies whe
 
 
 class Page:
-    """A picture, its mirror image, its middle, and a view of it that is finer than a thumbnail."""
+    """A picture, other ways round too, its middle, and a view of it that is finer than a thumbnail."""
 
     def __init__(self, rgb: Pixels) -> None:
         self.rgb = rgb

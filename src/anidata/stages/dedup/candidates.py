@@ -43,10 +43,9 @@ LYING = FIRST_TURN - 1  # all others
 # the fewer bits, the shorter the join.
 TURNED_BITS = 6
 TURNED = np.array([window.way.quarters > 0 for window in windows.WINDOWS])  # by kind
-WAYS = np.array(
-    [BITS[window.way] for window in windows.WINDOWS], np.uint16
-)  # of a kind, where the second asks
-BACK = np.array([BITS[window.way.back] for window in windows.WINDOWS], np.uint16)  # where the first does
+# By kind, where the second of a pair asks and where the first does.
+WAYS = np.array([BITS[window.way] for window in windows.WINDOWS], np.uint16)
+BACK = np.array([BITS[window.way.back] for window in windows.WINDOWS], np.uint16)
 
 
 class PicturePairs(NamedTuple):

@@ -1,4 +1,7 @@
-"""Who stays of a cluster: those that show the same way round are matched first, then mirror images."""
+"""Who stays of a cluster: those that show the same way round are matched first, then mirror images and turns.
+
+What is said here of mirror images holds of copies turned by quarters too.
+"""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain

@@ -1,10 +1,10 @@
 """Keepers: of a cluster of pictures the nearest to the original stay, and what is a copy of one is dropped.
 
 Which of two stays is told by their pair: by what the pixels tell, then by where they were seen, then by key
-(standing.py). Those are matched first that show the same way round, then mirror images (choice.py). A picture
-is dropped for a keeper that it is itself a copy of, never through a chain; else it is kept too. So of a crowd
-of copies only the pairs with their keeper need a look. The decision is that which the relations of all pairs
-would give: a pair is asked about where the answer matters, and the decision waits for it.
+(standing.py). Those are matched first that show the same way round, then mirror images and turns (choice.py).
+A picture is dropped for a keeper that it is itself a copy of, never through a chain; else it is kept too. So
+of a crowd of copies only the pairs with their keeper need a look. The decision is that which the relations of
+all pairs would give: a pair is asked about where the answer matters, and the decision waits for it.
 """
 
 from collections import Counter

@@ -25,7 +25,7 @@ from anidata.stages.dedup import verify
 from anidata.workspace import open_workspace
 from bench import SHARED
 
-COLUMNS = ("exact", "reencoded", "flip", "crop", "recolor", "variant", "through others", "apart")
+COLUMNS = ("exact", "reencoded", "flip", "turn", "crop", "recolor", "variant", "through others", "apart")
 RIGHT = {  # how the name of a transform begins → the relations that are right
     **dict.fromkeys(("jpeg", "resize", "webp", "gif", "bright", "contrast", "border"), ("reencoded",)),
     **dict.fromkeys(("crop", "letterbox", "rotate", "combo"), ("crop",)),
@@ -47,7 +47,7 @@ def matrix(work: Path, labels: Path) -> Matrix:
     workspace = open_workspace(work)
     with Catalog(workspace) as views:
         records = views.select("SELECT file, key, cluster FROM records").to_pylist()
-        links = views.select("SELECT a, b, mirrored, relation FROM _links").to_pylist()
+        links = views.select("SELECT a, b, mirrored, turned, relation FROM _links").to_pylist()
         located = views.select("SELECT key, places FROM _places").to_pylist()
     cluster = {row["file"]: (row["key"], row["cluster"]) for row in records}
     places = {row["key"]: row["places"] for row in located}
@@ -64,7 +64,7 @@ def matrix(work: Path, labels: Path) -> Matrix:
             return link["relation"]
         a, b = link["a"], link["b"]
         whole = partial(verify.both, reader, places, a, b)
-        return verify.pair_relation(seen(a), seen(b), link["mirrored"], whole)
+        return verify.pair_relation(seen(a), seen(b), link["mirrored"], whole, link["turned"])
 
     counts: Matrix = defaultdict(Counter)
     for transform, file, others in _asked(labels):

@@ -66,7 +66,7 @@ def link(work: workspace.Workspace) -> None:
         size = chance.choice(SIZES)
         for a, b in combinations(sorted(keys[start : start + size]), 2):
             mirrored = chance.random() < MIRRORED
-            ends = {"a": a, "b": b, "mirrored": "yes" if mirrored else "no"}
+            ends = {"a": a, "b": b, "mirrored": "yes" if mirrored else "no", "turned": 0}
             relation = "flip" if mirrored else chance.choice(("reencoded", "reencoded", "crop", "variant"))
             edges.append({**ends, "distance": chance.randint(0, 8)})
             evidence = {} if mirrored else {"better": "a", "because": "detail"}

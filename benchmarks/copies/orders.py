@@ -16,8 +16,8 @@ from PIL import Image, PngImagePlugin
 
 from anidata.engine.engine import Engine
 from copies import running, scoring
-from copies.all import TRANSFORMS
 from copies.making import QUALITY, Copy
+from copies.stated import TRANSFORMS
 from copies.transform import generator
 
 MORE = 60_000  # bytes of a note

@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from copies.all import TRANSFORMS, TRUE_COPIES
+from copies.all import TRUE_COPIES
 from copies.making import Copy
+from copies.stated import TRANSFORMS
 
 Row = Mapping[str, str]
 OLD = (  # transforms that make_dups.py has too

@@ -4,9 +4,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from copies.all import TRANSFORMS
 from copies.orders import Outcome
 from copies.scoring import OLD, Counts, Fate, kinds, mean, true_copies
+from copies.stated import TRANSFORMS
 
 GOALS = {  # of the half that nothing was tuned on
     "originals dropped for a worse copy": "at most .005",

@@ -8,13 +8,14 @@ import PIL.Image
 import pytest
 
 from copies import making, orders, originals
-from copies.all import TRANSFORMS, TRUE_COPIES
+from copies.all import TRUE_COPIES
 from copies.scoring import OLD
+from copies.stated import TRANSFORMS
 from copies.transform import generator
 from drawings import drawing, save
 from shared import SHARED, needs_shared
 
-RELATIONS = {"exact", "reencoded", "flip", "crop", "recolor", "variant"}  # those that link
+RELATIONS = {"exact", "reencoded", "flip", "turn", "crop", "recolor", "variant"}  # those that link
 NOT_EVERYWHERE = {"censor_bar", "mosaic"}  # where a picture is black, or plain
 
 

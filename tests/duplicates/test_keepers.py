@@ -8,7 +8,7 @@ from anidata.stages.dedup import codes
 from anidata.stages.dedup.field import clusters
 from anidata.stages.dedup.settling import Seen, settle
 
-DROP = ("exact", "reencoded", "flip", "crop")
+DROP = ("exact", "reencoded", "flip", "crop", "turn")
 
 
 def picture(key, *, area=100, broken=0, pixels=None, preferred=0, unnamed=0, stated=None):
@@ -23,7 +23,7 @@ def picture(key, *, area=100, broken=0, pixels=None, preferred=0, unnamed=0, sta
     }
 
 
-def link(a, b, relation="reencoded", distance=2, *, better=None, because=None, mirrored=None):
+def link(a, b, relation="reencoded", distance=2, *, better=None, because=None, mirrored=None, turned=0):
     """A candidate pair; better: the key of the one that pixels call better."""
     a, b = sorted((a, b))
     return {
@@ -33,7 +33,8 @@ def link(a, b, relation="reencoded", distance=2, *, better=None, because=None, m
         "distance": distance,
         "better": better and "ab"[better == b],
         "because": because,
-        "mirrored": mirrored or ("yes" if relation == "flip" else "no"),
+        "mirrored": mirrored or {"flip": "yes", "turn": "neither"}.get(relation, "no"),
+        "turned": 1 if relation == "turn" else turned,
     }
 
 
@@ -101,7 +102,7 @@ def test_size_bytes_and_format_decide_nothing():
 
 def test_a_picture_that_clean_rejects_never_buries_one_that_it_keeps():
     pictures = [picture("a", broken=1), picture("b", preferred=1, unnamed=2)]
-    for relation in ("reencoded", "crop", "flip"):
+    for relation in ("reencoded", "crop", "flip", "turn"):
         rows = decided(pictures, [link("a", "b", relation, better="a", because="crop")])
         assert (rows["b"]["relation"], rows["b"]["reasons"]) == ("keeper", [])
         assert outcome(rows["a"]) == ("b", relation, "sound")
@@ -161,14 +162,17 @@ def test_all_of_equal_pixels_go_for_a_better_copy_of_one_of_them():
 # --- mirror images ------------------------------------------------------------------------------------------
 
 
-def sides(*, copies=0, mirrored=0, a=None, b=None, **evidence):
-    """The rows of an original a with some copies, and its mirror image b with some, all linked."""
+def sides(*, copies=0, mirrored=0, a=None, b=None, across_is="flip", **evidence):
+    """The rows of an original a with some copies, and its mirror image b with some, all linked.
+
+    across_is: `turn`: b isn't its mirror image but turned.
+    """
     ours, theirs = [f"c{n}" for n in range(copies)], [f"m{n}" for n in range(mirrored)]
     pictures = [picture("a", **(a or {})), picture("b", **(b or {})), *map(picture, (*ours, *theirs))]
-    links = [link("a", "b", "flip", **evidence)]
+    links = [link("a", "b", across_is, **evidence)]
     for way, others, across in (("a", ours, "b"), ("b", theirs, "a")):
         links += [link(way, other, better=way, because="quality") for other in others]
-        links += [link(across, other, "flip") for other in others]
+        links += [link(across, other, across_is) for other in others]
     rows = decided(pictures, links)
     assert sum(rows[key]["relation"] == "keeper" for key in "ab") == 1
     for key, row in rows.items():
@@ -176,15 +180,17 @@ def sides(*, copies=0, mirrored=0, a=None, b=None, **evidence):
     return rows
 
 
+@pytest.mark.parametrize("relation", ["flip", "turn"])
 @pytest.mark.parametrize(
     ("copies", "mirrored", "stays"), [(1, 0, "a"), (0, 1, "b"), (3, 2, "a"), (2, 3, "b")]
 )
-def test_of_mirror_images_the_side_that_more_copies_share_stays(copies, mirrored, stays):
-    rows = sides(copies=copies, mirrored=mirrored, better="ab"[stays == "a"], because="detail")
+def test_of_mirror_images_the_side_that_more_copies_share_stays(relation, copies, mirrored, stays):
+    evidence = {"better": "ab"[stays == "a"], "because": "detail"}
+    rows = sides(copies=copies, mirrored=mirrored, across_is=relation, **evidence)
     goes = "ab"[stays == "a"]
-    assert outcome(rows[goes]) == (stays, "flip", "side")
+    assert outcome(rows[goes]) == (stays, relation, "side")
     for n in range(mirrored if stays == "a" else copies):
-        assert outcome(rows[f"{'m' if stays == 'a' else 'c'}{n}"]) == (stays, "flip", "side")
+        assert outcome(rows[f"{'m' if stays == 'a' else 'c'}{n}"]) == (stays, relation, "side")
 
 
 def test_of_mirror_images_text_outweighs_every_copy():
@@ -278,14 +284,15 @@ def piles(draw):
     return pictures, _of_pixels(pictures, links)
 
 
+ACROSS = {"flip": ["yes", "both"], "turn": ["no", "yes", "both", "neither"]}  # as such pairs may have met
+
+
 def _drawn_link(draw, a, b):
-    relation = draw(st.sampled_from(["reencoded", "crop", "flip", "recolor", "variant", "unrelated"]))
+    relation = draw(st.sampled_from(["reencoded", "crop", "flip", "turn", "recolor", "variant", "unrelated"]))
     better = draw(st.sampled_from([None, a, b])) if relation in DROP else None
     known = CODES
     because = better and draw(st.sampled_from(known))
-    mirrored = draw(
-        st.sampled_from({"flip": ["yes", "both"], "reencoded": ["no", "both"]}.get(relation, ["no"]))
-    )
+    mirrored = draw(st.sampled_from({"reencoded": ["no", "both"], **ACROSS}.get(relation, ["no"])))
     return link(a, b, relation, draw(st.integers(0, 2)), better=better, because=because, mirrored=mirrored)
 
 
@@ -371,7 +378,7 @@ def test_none_is_dropped_for_one_that_evidence_calls_worse_but_in_a_circle(pile)
         better, worse = (one["a"], one["b"])[:: 1 if one["better"] == "a" else -1]
         row = rows[better]
         if row["keeper"] == worse and row["reasons"]:
-            outvoted = one["relation"] == "flip" and one["because"] in codes.OUTVOTED
+            outvoted = one["relation"] in ACROSS and one["because"] in codes.OUTVOTED
             assert row["why"] in {"circle", "sound"} or outvoted
             assert row["why"] != "sound" or better in broken
 

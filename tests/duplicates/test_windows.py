@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anidata.duplicates import phash, windows
+from anidata.duplicates.ways import MIRRORED
 from anidata.duplicates.windows import WHOLES, WINDOWS, content
 from anidata.imaging import decode
 from drawings import ART, drawing
@@ -124,7 +125,7 @@ def test_the_codes_of_the_frame_are_its_phashes():
     by_kind = {int(row["kind"]): int(row["code"]) for row in codes(rgb)}
     assert (
         by_kind[WINDOWS.index(windows.Window("frame"))],
-        by_kind[WINDOWS.index(windows.Window("frame", mirrored=True))],
+        by_kind[WINDOWS.index(windows.Window("frame", way=MIRRORED))],
     ) == (
         plain.phash,
         plain.phash_flip,

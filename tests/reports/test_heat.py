@@ -3,12 +3,15 @@
 It is gray where one shows nothing.
 """
 
+from itertools import product
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anidata.duplicates.ways import MIRRORED, STRAIGHT, TURNS
 from anidata.reports.page import heat, thumbnails
 from drawings import drawing
 
@@ -45,30 +48,33 @@ def test_the_distance_is_symmetric_and_zero_on_itself(seed):
 
 
 def test_equal_pictures_are_black(keeper):
-    differences = heat.compared(keeper, keeper, mirrored=False)
-    assert (differences.mean, differences.spot, differences.mirrored) == (0, 0, False)
+    differences = heat.compared(keeper, keeper, "reencoded")
+    assert (differences.mean, differences.spot, differences.way) == (0, 0, STRAIGHT)
     assert differences.pixels.shape == keeper.shape
     assert differences.pixels.max() <= 4  # the first color of the map is nearly black
 
 
 def test_what_is_redrawn_is_hot_and_nothing_else_is(keeper, redrawn):
-    bright = heat.compared(keeper, redrawn, mirrored=False).pixels.astype(int).sum(axis=2)
+    bright = heat.compared(keeper, redrawn, "crop").pixels.astype(int).sum(axis=2)
     assert np.median(bright[PATCH]) > 300
     bright[PATCH] = 0
     assert bright.max() < 30
 
 
-@pytest.mark.parametrize("mirrored", [True, None])
-def test_a_mirror_image_is_turned_back_first(keeper, redrawn, mirrored):
-    differences = heat.compared(keeper, np.ascontiguousarray(redrawn[:, ::-1]), mirrored=mirrored)
-    straight = heat.compared(keeper, redrawn, mirrored=False)
-    assert differences.mirrored
+@pytest.mark.parametrize(
+    ("relation", "way"),
+    [*product(["flip", "variant", "recolor"], [MIRRORED]), *product(["turn", "variant", "recolor"], TURNS)],
+)
+def test_a_mirror_image_and_a_turned_copy_are_turned_back_first(keeper, redrawn, relation, way):
+    differences = heat.compared(keeper, way.of(redrawn), relation)
+    straight = heat.compared(keeper, redrawn, "reencoded")
+    assert differences.way == way.back
     np.testing.assert_array_equal(differences.pixels, straight.pixels)
-    assert heat.compared(keeper, redrawn, mirrored=None).mirrored is False
+    assert heat.compared(keeper, redrawn, "variant").way == STRAIGHT
 
 
 def test_a_crop_is_laid_where_it_belongs_and_gray_stands_for_what_it_lacks(keeper):
-    differences = heat.compared(keeper, np.ascontiguousarray(keeper[9:171, 8:152]), mirrored=False)
+    differences = heat.compared(keeper, np.ascontiguousarray(keeper[9:171, 8:152]), "crop")
     gray = (differences.pixels == heat.OUTSIDE).all(axis=2)
     assert gray.shape == (162, 144)  # both at the size of the smaller
     assert gray[:6].all()
@@ -80,7 +86,7 @@ def test_a_crop_is_laid_where_it_belongs_and_gray_stands_for_what_it_lacks(keepe
 @pytest.mark.parametrize("shape", [(1, 1), (1, 192), (192, 1), (5, 7)])
 def test_pictures_too_small_to_align_are_compared_as_they_lie(shape):
     black, white = (np.full((*shape, 3), level, np.uint8) for level in (0, 255))
-    assert heat.compared(black, white, mirrored=None).mean == pytest.approx(100, abs=0.1)
+    assert heat.compared(black, white, "variant").mean == pytest.approx(100, abs=0.1)
 
 
 def test_more_than_the_hottest_is_the_last_color():

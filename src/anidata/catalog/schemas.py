@@ -97,6 +97,7 @@ _MET = [
     ("a", pa.string()),
     ("b", pa.string()),
     ("mirrored", pa.string()),
+    ("turned", pa.uint8()),  # a bit set of ways.TURNS
     ("relation", pa.string()),
 ]
 EDGES = pa.schema([*_MET, ("distance", pa.int32())])

@@ -68,9 +68,9 @@ CREATE VIEW _joined AS
 
 -- candidate pairs of readable pictures with their relation; null: not known yet; and which is the better by what evidence
 CREATE VIEW _links AS
-    SELECT e.a, e.b, e.mirrored, e.distance, coalesce(e.relation, r.relation) AS relation, r.better, r.because
-    FROM _edges e LEFT JOIN (SELECT DISTINCT ON (a, b, mirrored) * FROM _relations) r
-        ON e.a = r.a AND e.b = r.b AND e.mirrored = r.mirrored
+    SELECT e.a, e.b, e.mirrored, e.turned, e.distance, coalesce(e.relation, r.relation) AS relation, r.better, r.because
+    FROM _edges e LEFT JOIN (SELECT DISTINCT ON (a, b, mirrored, coalesce(turned, 0)) * FROM _relations) r
+        ON e.a = r.a AND e.b = r.b AND e.mirrored = r.mirrored AND coalesce(e.turned, 0) = coalesce(r.turned, 0)
     WHERE e.a IN (FROM _joined) AND e.b IN (FROM _joined);
 
 -- what has been decided about a picture, but for its split and shard: nearly all have these, so their tables are large

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anidata.duplicates.ways import STRAIGHT, Way
 from anidata.imaging import fit as fitting
 
 SIDE = 192  # px of the long side of what is compared: at 64 px an expression can't be told from JPEG noise
@@ -40,11 +41,12 @@ CORNERS = np.array([(-1, -1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, 1)]).T
 
 
 class View:
-    """A thumbnail, and what each comparison asks of it again: reductions, luma, L*a*b*, its mirror image."""
+    """A thumbnail, and what each comparison asks of it again: reductions, luma, L*a*b*, other ways round."""
 
     def __init__(self, rgb: Pixels) -> None:
         self.rgb = rgb
         self._reduced: dict[int, View] = {}
+        self._seen: dict[Way, View] = {}
 
     def shrunk(self, side: int) -> "View":
         """The picture with its long side at most `side`, by area."""
@@ -54,9 +56,12 @@ class View:
             self._reduced[side] = View(_shrunk(self.rgb, side))
         return self._reduced[side]
 
-    @cached_property
-    def mirrored(self) -> "View":
-        return View(np.ascontiguousarray(self.rgb[:, ::-1]))
+    def seen(self, way: Way) -> "View":
+        if way == STRAIGHT:
+            return self
+        if way not in self._seen:
+            self._seen[way] = View(way.of(self.rgb))
+        return self._seen[way]
 
     @cached_property
     def lab(self) -> Lab:

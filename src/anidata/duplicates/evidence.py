@@ -26,7 +26,7 @@ class Evidence(NamedTuple):
 
 NONE = Evidence()
 OTHER = {"a": "b", "b": "a"}
-DROPPED = ("reencoded", "crop", "flip")
+DROPPED = ("reencoded", "crop", "flip", "turn")
 
 
 def compare(related: Related, whole: Callable[[], tuple[Page, Page]]) -> Evidence:
@@ -48,13 +48,12 @@ def _unturned(related: Related) -> str | None:
     """Of mirror images, what is laid on the other being `a`, the one that is seen as it is."""
     if related.relation != "flip":
         return None
-    return "a" if related.is_a_laid == related.is_b_mirrored else "b"
+    return "a" if related.is_a_laid == related.is_b_moved else "b"
 
 
 def in_order(related: Related, a: Page, b: Page) -> tuple[Page, Page]:
     """What is laid on the other, and that other, as the relation has seen them."""
-    if related.relation == "flip":
-        a, b = (a, b.mirrored) if related.is_b_mirrored else (a.mirrored, b)
+    a, b = (a, b.seen(related.way)) if related.is_b_moved else (a.seen(related.way), b)
     return (a, b) if related.is_a_laid else (b, a)
 
 

@@ -1,4 +1,4 @@
-"""The relation of two pictures: a copy, a part, a mirror image, other colors, another expression, or none.
+"""The relation of two pictures: a copy, a part, a mirror image, a turn, other colors, redrawn, or none.
 
 Both are brought to one small size and compared as they lie, then aligned and compared again. A re-encoding
 errs a little everywhere, a redrawn mouth errs a lot in one spot: so the largest local mean of the difference
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from anidata.duplicates import alignment, light, structure
 from anidata.duplicates.alignment import LIGHTNESS, LIKENESS, Affine, Lab, Mask, Pixels, View
+from anidata.duplicates.ways import STRAIGHT, Way
 from anidata.imaging import fit as fitting
 
 VERSION = 7  # raised when the same two pictures would get another relation, by retouch too
@@ -40,6 +41,8 @@ NEAR = (
     0.05  # half sides: what is redrawn draws the fit to it by .035; other pictures of one balloon are .44 off
 )
 IN_PLACE = 0.97  # likeness of what lies frame on frame, whatever the colors: a crop of 2 % has less
+# Likeness from which what differs and was turned too is one drawing: two patterns reach .81, two slopes .93.
+TURNED = 0.95
 THIN = 0.08  # of the short side: how wide a border may be
 EVEN = 0.012  # of the short side: by how much a border's sides may differ
 PLAIN = 0.97  # of a border that has one color: what rings beside the picture hasn't
@@ -50,7 +53,7 @@ CLOSE = 96
 STARRY = 0.35  # likeness, below CLOSE, of what is all stars or dots, which are lost from afar
 GRAY = 128  # a* and b* of gray, as OpenCV packs them
 
-Relation = Literal["reencoded", "crop", "flip", "recolor", "variant", "unrelated"]
+Relation = Literal["reencoded", "crop", "flip", "turn", "recolor", "variant", "unrelated"]
 
 
 class Difference(NamedTuple):
@@ -84,10 +87,11 @@ class Difference(NamedTuple):
         return self.level > 0.6 and self.likeness > 0.95 and self.tint < 2 * TINT
 
 
-def relation(a: View, b: View, flipped: bool = False) -> Relation:
+def relation(a: View, b: View, flipped: bool = False, quarters: int = 0) -> Relation:
     """The relation of two pictures to each other, from their thumbnails.
 
     flipped: of a and the mirrored b: `flip` where one is a copy or a part.
+    quarters: of a and b, mirrored or not, turned by so many: `turn` where one is a copy or a part.
 
     reencoded: size, format, quality, brightness, a thin border.
     crop: one shows a part of the other; letterboxes and slight rotations too.
@@ -95,7 +99,7 @@ def relation(a: View, b: View, flipped: bool = False) -> Relation:
     variant: something drawn differs.
     unrelated: no more alike than any two drawings.
     """
-    return related(a, b, flipped).relation
+    return related(a, b, flipped, quarters).relation
 
 
 class Try(NamedTuple):
@@ -113,31 +117,44 @@ class Related(NamedTuple):
     relation: Relation
     tried: Try | None = None
     is_a_laid: bool = True  # whether it is the first named that is laid on the other
-    is_b_mirrored: bool = True  # of a flip: whether the second named is seen mirrored, or the first
+    is_b_moved: bool = True  # whether it is the second named that is seen another way, or the first
+    way: Way = STRAIGHT  # in which that one is seen
 
 
-def related(a: View, b: View, flipped: bool = False) -> Related:
+def related(a: View, b: View, flipped: bool = False, quarters: int = 0) -> Related:
     """The relation as `relation` has it, and what it was told by: the same whichever is named first."""
     swapped = (b.rgb.shape, b.rgb.tobytes()) < (a.rgb.shape, a.rgb.tobytes())
     first, second = (b, a) if swapped else (a, b)
-    first, second = alignment.matched(first, second.mirrored if flipped else second)
+    way = Way(flipped, quarters).back if swapped else Way(flipped, quarters)
+    first, second = alignment.matched(first, second.seen(way))
     alike = []
     for one in _tries(first, second):
-        if one.left.is_copy and _is_of_substance(one):
+        if way.quarters and structure.is_pulled(one.laid, one.ground, one.fit):
+            continue
+        if one.left.is_copy and _is_of_substance(one, way):
             is_a_laid = (one.laid is first) != swapped
-            return Related(_kind_of_copy(one, flipped), one, is_a_laid, not swapped)
-        if one.left.likeness >= LIKENESS:
+            return Related(_kind_of_copy(one, way), one, is_a_laid, not swapped, way)
+        if one.left.likeness >= LIKENESS and (not way.quarters or _is_hardly_changed(one)):
             alike.append(one)
     if not any(alignment.likeness(one.laid, one.ground, one.fit, CLOSE) >= LIKENESS for one in alike):
         return Related("unrelated")
     return Related(_kind_of_alike(max(alike, key=lambda one: one.left.likeness)))
 
 
-def _is_of_substance(one: Try) -> bool:
-    """Whether a copy lies frame on frame, or what is shown of it is more than the stripes of a flag."""
-    if alignment.moved(one.fit) <= REFRAMED:
+def _is_of_substance(one: Try, way: Way) -> bool:
+    """Whether a copy lies frame on frame as it is, or what is shown of it is more than a flag's stripes."""
+    is_in_place = alignment.moved(one.fit) <= REFRAMED
+    if is_in_place and not way.quarters:
         return True
-    return structure.shared(one.laid, one.ground, one.fit).is_a_part
+    shared = structure.shared(one.laid, one.ground, one.fit)
+    if way.quarters and shared.is_striped:
+        return False
+    return is_in_place or shared.is_a_part
+
+
+def _is_hardly_changed(one: Try) -> bool:
+    """Whether two that differ are so alike that one is the other, turned as well."""
+    return one.left.likeness >= TURNED and alignment.moved(one.fit) <= NEAR
 
 
 def _kind_of_alike(one: Try) -> Relation:
@@ -148,9 +165,9 @@ def _kind_of_alike(one: Try) -> Relation:
     return "recolor" if is_recolored else "variant"
 
 
-def _kind_of_copy(one: Try, flipped: bool) -> Relation:
-    if flipped:
-        return "flip"
+def _kind_of_copy(one: Try, way: Way) -> Relation:
+    if way != STRAIGHT:
+        return "turn" if way.quarters else "flip"
     return "crop" if alignment.moved(one.fit) > REFRAMED and not _is_framed(one) else "reencoded"
 
 

@@ -28,10 +28,12 @@ RECOLORED, REDRAWN = 0.75, 0.6
 # What flags and frames leave beyond their patterns is next to nothing, what the plainest drawing does .0015.
 # Where something differs and lies elsewhere too there must be more.
 DEPTH, DEPTH_ELSEWHERE = 0.001, 0.01
+STRIPES = 1e-5  # what stripes alone leave; the plainest shape or shade leaves .00002
 # Longest to shortest of what were equal lengths: copies of soft frames reach 1.02, a frame laid on a wider
 # one has 1.06. Stripes are laid on any stripes by pulling them one way. Of what differs, and lies elsewhere
 # too, true pairs reach 1.041; other pens, brushes and dialogs are laid on each other by being pulled more.
-STRETCH, STRETCH_ELSEWHERE = 1.03, 1.06
+# What is turned by a quarter has sides of other lengths: a tricolor is any other one's turn, if pulled.
+STRETCH, STRETCH_ELSEWHERE, STRETCH_TURNED = 1.03, 1.06, 1.1
 # Of outlines that many things have: share of the rim that is ground; grey levels off that, from which it is a
 # figure; share of its convex hull that it fills: discs, ovals and cards .95 and more.
 GROUND, FIGURE, CONVEX = 0.7, 8, 0.9
@@ -57,6 +59,11 @@ class Shared(NamedTuple):
     def is_a_part(self) -> bool:
         """Whether a copy that lies elsewhere is one."""
         return self.cells >= REDRAWN and (self.depth >= DEPTH or self.stretch <= STRETCH)
+
+    @property
+    def is_striped(self) -> bool:
+        """Whether a picture is stripes and nothing else, as two flags may be that are each other's turn."""
+        return self.depth < STRIPES
 
     def is_one_drawing(self, is_recolored: bool, is_near: bool) -> bool:
         """Whether pictures that differ, in color or in what is drawn, are one drawing."""
@@ -89,6 +96,11 @@ def shared(a: View, b: View, fit: Affine) -> Shared:
     return _shared(_laid(a, b, fit))
 
 
+def is_pulled(a: View, b: View, fit: Affine) -> bool:
+    """Whether a fit pulls one way more than a copy that was turned is."""
+    return _stretch(alignment.in_pixels(fit, a.rgb, b.rgb)) > STRETCH_TURNED
+
+
 class _Laid(NamedTuple):
     """Luma of one picture on another's grid, and of both what lies where both show something."""
 
@@ -112,9 +124,14 @@ def _laid(a: View, b: View, fit: Affine) -> _Laid:
 def _shared(laid: _Laid) -> Shared:
     if not laid.parts:
         return Shared(0.0, 0.0, np.inf)
-    longest, shortest = np.linalg.svd(laid.matrix[:, :2], compute_uv=False).tolist()
-    stretch = longest / max(shortest, 1e-9)
-    return Shared(_alike(laid.over, laid.ground, laid.shown), min(map(_depth, laid.parts)), stretch)
+    alike, depth = _alike(laid.over, laid.ground, laid.shown), min(map(_depth, laid.parts))
+    return Shared(alike, depth, _stretch(laid.matrix))
+
+
+def _stretch(matrix: Affine) -> float:
+    """Longest to shortest of what were equal lengths."""
+    longest, shortest = np.linalg.svd(matrix[:, :2], compute_uv=False).tolist()
+    return float(longest / max(shortest, 1e-9))
 
 
 def _within(laid: _Laid) -> Within:

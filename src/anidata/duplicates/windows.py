@@ -1,4 +1,4 @@
-"""Codes of a picture's windows: the whole, what lies within plain borders, parts and turns, mirror images.
+"""Codes of a picture's windows: the whole, what lies within plain borders, parts, turns and mirror images.
 
 A copy that was cut, framed, turned or mirrored shows in one of its windows what another picture shows as a
 whole. So the two wholes are the index, and all windows ask it: by 64 signs of the lowest frequencies, as a
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anidata.duplicates import phash as hashing
+from anidata.duplicates.ways import MIRRORED, STRAIGHT, TURNS, Way
 from anidata.imaging import fit
 from anidata.imaging.image import Image
 
-VERSION = 1
+VERSION = 2
 FINE = 16  # frequencies a side of the fine code
 BORDERS = 3  # borders within each other that are looked for: bars, then the paper's margins
 RIM = 2  # px of the raster: where a border blends with what it surrounds
@@ -30,7 +31,7 @@ Base = Literal["frame", "content"]
 
 
 class Window(NamedTuple):
-    """Where to look in the base: what is cut off its sides, as shares of them."""
+    """Where to look in the base, what is cut off its sides, as shares of them, and which way it is seen."""
 
     base: Base
     left: float = 0.0
@@ -38,7 +39,7 @@ class Window(NamedTuple):
     top: float = 0.0
     bottom: float = 0.0
     degrees: float = 0.0
-    mirrored: bool = False
+    way: Way = STRAIGHT
 
 
 AROUND = 0.025  # of a side: cut off all four
@@ -56,8 +57,15 @@ PARTS = (
     *(Window("frame", degrees=degrees) for degrees in (-TURN, TURN)),
     Window("content", AROUND, AROUND, AROUND, AROUND),
 )
+# Of a picture that is another's turned by 270° that one is turned by 90°: it asks.
+ASKING = tuple(way for way in TURNS if way.mirrored or way.quarters < 3)
 # By their kind; a new order needs a new VERSION.
-WINDOWS = (*WHOLES, *(whole._replace(mirrored=True) for whole in WHOLES), *PARTS)
+WINDOWS = (
+    *WHOLES,
+    *(whole._replace(way=MIRRORED) for whole in WHOLES),
+    *PARTS,
+    *(whole._replace(way=way) for way in ASKING for whole in WHOLES),
+)
 CODE = np.dtype([("kind", "u1"), ("code", "<u8"), ("fine", "<u8", 4)])
 
 
@@ -88,10 +96,11 @@ def codes(picture: Image, luma: Gray, phash: int, phash_flip: int) -> tuple[NDAr
 
 def _frequencies(grounds: dict[Base, Gray], shapes: dict[Base, int]) -> NDArray[np.float64]:
     """(n, 16, 16): the lowest frequencies of all windows of the bases there are, by kind."""
-    straight = [window for window in WINDOWS if window.base in grounds and not window.mirrored]
+    straight = [window for window in WINDOWS if window.base in grounds and window.way == STRAIGHT]
     low = _low(np.stack([_seen(grounds[window.base], window, shapes[window.base]) for window in straight]))
     wholes, parts = low[: len(grounds)], low[len(grounds) :]
-    return np.concatenate([wholes, _mirrored(wholes), parts])
+    turned = [_turned(wholes, way) for way in ASKING]
+    return np.concatenate([wholes, _turned(wholes, MIRRORED), parts, *turned])
 
 
 def _is_telling(kinds: NDArray[np.int64], firm: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -100,9 +109,17 @@ def _is_telling(kinds: NDArray[np.int64], firm: NDArray[np.bool_]) -> NDArray[np
     return np.asarray(firm & [WINDOWS[kind].base not in flat for kind in kinds])
 
 
-def _mirrored(low: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The frequencies of the mirrored picture: each odd one across changes its sign."""
-    return low * np.where(np.arange(FINE) % 2, -1.0, 1.0)
+def _turned(low: NDArray[np.float64], way: Way) -> NDArray[np.float64]:
+    """The frequencies, (n, 16, 16), of the picture seen another way.
+
+    Mirrored, each odd one across changes its sign; turned by 90°, across becomes down, and each odd one down
+    changes it.
+    """
+    signs = np.where(np.arange(FINE) % 2, -1.0, 1.0)
+    seen = low * signs if way.mirrored else low
+    for _ in range(way.quarters):
+        seen = seen.swapaxes(1, 2) * signs[:, None]
+    return seen
 
 
 def content(gray: Gray) -> Gray:

@@ -26,8 +26,7 @@ from anidata.stages.dedup.candidates import PicturePairs
 from anidata.storage import Location
 from anidata.workspace import Workspace
 
-WAYS = {candidates.STRAIGHT: "no", candidates.TURNED: "yes", candidates.STRAIGHT | candidates.TURNED: "both"}
-NEAREST = ("exact", "reencoded", "flip", "crop", "recolor", "variant", "unknown")  # of one distance
+NEAREST = ("exact", "reencoded", "flip", "turn", "crop", "recolor", "variant", "unknown")  # of one distance
 SHOWN = "key, file, url, artist, license, keep, split"  # columns
 
 Row = dict[str, Any]
@@ -139,7 +138,7 @@ def _neighbors(
             relation = "exact"
         else:
             places = locations[key]["places"] if key in locations else []
-            relation = _relation(reader, picture, key, places, WAYS[ways])
+            relation = _relation(reader, picture, key, places, ways)
         if relation != "unrelated":
             neighbors.append(Neighbor(relation=relation, distance=distance, **rows[key]))
     return sorted(neighbors, key=_nearness)
@@ -154,11 +153,13 @@ def _nearness(neighbor: Neighbor) -> tuple[int, int, str]:
     return neighbor.distance, NEAREST.index(neighbor.relation), neighbor.key
 
 
-def _relation(reader: Reader, picture: _Loose, key: str, places: list[Location], mirrored: str) -> str:
+def _relation(reader: Reader, picture: _Loose, key: str, places: list[Location], way: int) -> str:
+    (mirrored,), (turned,) = (column.tolist() for column in candidates.met_in(np.array([way])))
     try:
         known = reader.decode(places, key).rgb
         whole = partial(_both, reader, picture, known)
-        return verify.pair_relation(alignment.View(alignment.thumbnail(known)), picture.view, mirrored, whole)
+        view = alignment.View(alignment.thumbnail(known))
+        return verify.pair_relation(view, picture.view, mirrored, whole, turned)
     except BadImage:
         return "unknown"
 

@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anidata.duplicates import alignment, relation
-from anidata.duplicates.alignment import Mask, Pixels
+from anidata.duplicates.alignment import LIKENESS, Mask, Pixels
+from anidata.duplicates.ways import MIRRORED, STRAIGHT, TURNS, Way
+from anidata.reports.page.choice import DOUBTFUL
 
 HOTTEST = 40.0  # ΔE that has the map's last color; re-encodings stay below 10, a redrawn mouth has 20 to 60
 OUTSIDE = 128  # gray where the member shows nothing
 SPOT = 3  # px: side of the squares whose mean is the spot that differs most
+EITHER = (STRAIGHT, MIRRORED)
+WAYS = {"flip": (MIRRORED,), "turn": TURNS, **dict.fromkeys(DOUBTFUL, EITHER)}  # relation → those tried
 
 
 @dataclass(frozen=True)
@@ -24,20 +28,22 @@ class Heat:
     pixels: Pixels  # (h, w, 3)
     mean: float  # ΔE (CIE 1976) over what both show
     spot: float  # ΔE: the largest mean of a small square
-    mirrored: bool  # whether the member was
+    way: Way  # in which the member was seen
 
 
-def compared(keeper: Pixels, member: Pixels, mirrored: bool | None) -> Heat:
-    """The heat between two thumbnails.
+def compared(keeper: Pixels, member: Pixels, relation: str) -> Heat:
+    """The heat between two thumbnails; the member is turned back first, as its relation has it.
 
-    mirrored: whether the member is a mirror image; None: whichever makes it more alike.
+    What is no copy may lie any way round: whichever makes it more alike.
     """
-    tries = [way for way in (False, True) if mirrored in (way, None)]
-    best = max((_laid(keeper, member, way) for way in tries), key=lambda laid: laid.likeness)
+    tries = [_laid(keeper, member, way) for way in WAYS.get(relation, (STRAIGHT,))]
+    if relation in DOUBTFUL and max(laid.likeness for laid in tries) < LIKENESS:
+        tries += [_laid(keeper, member, way) for way in TURNS]
+    best = max(tries, key=lambda laid: laid.likeness)
     apart = distance(best.member, best.keeper) * best.shown
     spot = cv2.blur(apart, (SPOT, SPOT), borderType=cv2.BORDER_REFLECT_101)
     mean = float(apart.sum() / max(1, best.shown.sum()))
-    return Heat(colored(apart, best.shown), mean, float(spot.max()), best.mirrored)
+    return Heat(colored(apart, best.shown), mean, float(spot.max()), best.way)
 
 
 def distance(a: Pixels, b: Pixels) -> NDArray[np.float32]:
@@ -64,16 +70,15 @@ class _Laid:
     member: Pixels
     shown: Mask
     likeness: float
-    mirrored: bool
+    way: Way
 
 
-def _laid(keeper: Pixels, member: Pixels, mirrored: bool) -> _Laid:
-    other = alignment.View(member)
-    ground, other = alignment.matched(alignment.View(keeper), other.mirrored if mirrored else other)
+def _laid(keeper: Pixels, member: Pixels, way: Way) -> _Laid:
+    ground, other = alignment.matched(alignment.View(keeper), alignment.View(way.of(member)))
     fit = alignment.aligned(other, ground)
     return _Laid(
         ground.rgb,
         *alignment.laid(other, ground, fit),
         relation.difference(other, ground, fit).likeness,
-        mirrored,
+        way,
     )

@@ -11,6 +11,7 @@ import PIL.Image
 
 from anidata.duplicates import alignment
 from anidata.duplicates.alignment import Pixels
+from anidata.duplicates.ways import STRAIGHT, Way
 from anidata.engine.engine import Watch
 from anidata.engine.job import Job
 from anidata.engine.memory import within_memory
@@ -46,7 +47,7 @@ class Difference:
     map: Thumbnail
     mean: float  # ΔE
     spot: float  # ΔE
-    mirrored: bool
+    way: Way  # in which a member that is no copy was seen; its relation tells it of the others
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,9 @@ def open_part(part: PagePart, watch: Watch) -> Opened:
 
 
 def _difference(keeper: Pixels, member: Pixels, relation: str) -> Difference:
-    mirrored = None if relation in DOUBTFUL else relation == "flip"
-    map_ = heat.compared(keeper, member, mirrored)
-    return Difference(small(map_.pixels), map_.mean, map_.spot, map_.mirrored)
+    map_ = heat.compared(keeper, member, relation)
+    way = map_.way if relation in DOUBTFUL else STRAIGHT
+    return Difference(small(map_.pixels), map_.mean, map_.spot, way)
 
 
 def small(rgb: Pixels) -> Thumbnail:

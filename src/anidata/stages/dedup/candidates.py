@@ -17,6 +17,7 @@ from numpy.lib.recfunctions import repack_fields
 from anidata import ownership, storage
 from anidata.catalog import arrays, catalog, schemas, tables
 from anidata.duplicates import hamming, pairs, phash, windows
+from anidata.duplicates.ways import MIRRORED, STRAIGHT, TURNS
 from anidata.engine.engine import Engine, Limits, Watch
 from anidata.imaging import decode
 from anidata.stages.dedup.state import JOIN_VERSION
@@ -30,10 +31,21 @@ CROWD = 32
 FAR = 80
 ALONE = 1 << 18  # windows up to which this process joins by itself: beyond, workers are worth starting
 BATCH = 1 << 14  # pictures asked for at once
+UNMET = 255  # bits, more than there are
 ENTRY = np.dtype([("owner", "<u4"), *windows.CODE.descr])  # a window and the place of its picture
 COARSE = ["owner", "kind", "code"]
-MIRRORED = np.array([window.mirrored for window in windows.WINDOWS])
-STRAIGHT, TURNED, EQUAL = 1, 2, 4  # the ways in which a pair was found
+# The ways in which a pair was found, as bits: beside EQUAL those in which its second shows its first.
+EQUAL = 1
+BITS = {way: EQUAL << n for n, way in enumerate((STRAIGHT, MIRRORED, *TURNS), 1)}
+FIRST_TURN = BITS[TURNS[0]]
+LYING = FIRST_TURN - 1  # all others
+# Bits of 64 in which a turned window may differ: of 449 turned copies of the half that is fitted to 446 stay
+# within, 444 within 4; and the fewer bits, the shorter the join.
+TURNED_BITS = 6
+TURNED = np.array([window.way.quarters > 0 for window in windows.WINDOWS])  # by kind
+# By kind, where the second of a pair asks and where the first does.
+WAYS = np.array([BITS[window.way] for window in windows.WINDOWS], np.uint16)
+BACK = np.array([BITS[window.way.back] for window in windows.WINDOWS], np.uint16)
 
 
 class PicturePairs(NamedTuple):
@@ -42,7 +54,7 @@ class PicturePairs(NamedTuple):
     i: np.ndarray  # int64 (n,)
     j: np.ndarray  # int64 (n,)
     distance: np.ndarray  # uint8 (n,): bits between the nearest two windows
-    way: np.ndarray  # uint8 (n,)
+    way: np.ndarray  # uint16 (n,)
 
 
 @dataclass(frozen=True)
@@ -100,12 +112,12 @@ def near(seen: np.ndarray, few: np.ndarray, new: np.ndarray, part: JoinPart) -> 
     seen: (n,) ENTRY. few, new: (pictures,): which are joined, and which no earlier join has seen.
     """
     owner, kind = seen["owner"].astype(np.int64), seen["kind"]
-    used = few[owner] if part.flips else few[owner] & ~MIRRORED[kind]
+    used = few[owner] if part.flips else few[owner] & (WAYS[kind] == BITS[STRAIGHT])
     a, b, distance = _window_pairs(seen, used, new[owner], part)
     apart = np.bitwise_count(seen["fine"][a] ^ seen["fine"][b]).sum(axis=1)
     alike = (owner[a] != owner[b]) & (apart <= FAR)
     a, b, distance = a[alike], b[alike], distance[alike]
-    way = np.where(MIRRORED[kind[b]], TURNED, STRAIGHT).astype(np.uint8)
+    way = np.where(owner[b] > owner[a], WAYS[kind[b]], BACK[kind[b]])
     low, high = np.minimum(owner[a], owner[b]), np.maximum(owner[a], owner[b])
     return merged([PicturePairs(low, high, distance, way)])
 
@@ -116,22 +128,31 @@ def _window_pairs(seen: np.ndarray, used: np.ndarray, fresh: np.ndarray, part: J
     used, fresh: (n,).
     """
     code, is_whole = np.ascontiguousarray(seen["code"]), seen["kind"] < len(windows.WHOLES)
-    wholes, others = np.flatnonzero(used & is_whole), np.flatnonzero(used & ~is_whole)
+    is_turned = TURNED[seen["kind"]]
+    wholes, lying = np.flatnonzero(used & is_whole), np.flatnonzero(used & ~is_whole & ~is_turned)
     within = hamming.pairs_within(code[wholes], part.bits, fresh[wholes], part.share)
     chunks = [pairs.Pairs(wholes[within.i], wholes[within.j], within.distance)]
-    fresh_others, known_others = others[fresh[others]], others[~fresh[others]]
-    for index, asking in ((wholes, fresh_others), (wholes[fresh[wholes]], known_others)):
-        across = hamming.cross_within(code[index], code[asking], part.bits, part.share)
-        chunks.append(pairs.Pairs(index[across.i], asking[across.j], across.distance))
+    turned = np.flatnonzero(used & is_turned)
+    for others, bits in ((lying, part.bits), (turned, min(part.bits, TURNED_BITS))):
+        fresh_others, known_others = others[fresh[others]], others[~fresh[others]]
+        for index, asking in ((wholes, fresh_others), (wholes[fresh[wholes]], known_others)):
+            across = hamming.cross_within(code[index], code[asking], bits, part.share)
+            chunks.append(pairs.Pairs(index[across.i], asking[across.j], across.distance))
     return pairs.concatenated(chunks)
 
 
 def merged(several: list[PicturePairs]) -> PicturePairs:
-    """Each pair once, with its least distance and all its ways; sorted."""
+    """Each pair once, with its least distance, by turns only where it met by them alone, and all its ways.
+
+    Sorted.
+    """
     i, j, distance, way = (np.concatenate(column) for column in zip(*several, strict=True))
     pair, of = np.unique(i << 32 | j, return_inverse=True)
-    nearest, ways = np.full(len(pair), 255, np.uint8), np.zeros(len(pair), np.uint8)
-    np.minimum.at(nearest, of, distance)
+    nearest, ways = np.full(len(pair), UNMET, np.uint8), np.zeros(len(pair), np.uint16)
+    lies = way & LYING > 0
+    np.minimum.at(nearest, of[lies], distance[lies])
+    alone = nearest[of] == UNMET
+    np.minimum.at(nearest, of[alone], distance[alone])
     np.bitwise_or.at(ways, of, way)
     return PicturePairs(pair >> 32, pair & 0xFFFFFFFF, nearest, ways)
 
@@ -148,7 +169,7 @@ def crowds(seen: np.ndarray, count: int) -> tuple[np.ndarray, PicturePairs]:
         owner, groups = some["owner"].astype(np.int64), pairs.grouped(np.ascontiguousarray(some["code"]))
         beyond = np.flatnonzero(_ranks(groups) >= CROWD)
         few[owner[beyond]] = False
-        stars.append(_star(owner[groups.first[groups.of[beyond]]], owner[beyond], STRAIGHT))
+        stars.append(_star(owner[groups.first[groups.of[beyond]]], owner[beyond], BITS[STRAIGHT]))
     return few, merged(stars)
 
 
@@ -167,11 +188,11 @@ def _star(center: np.ndarray, others: np.ndarray, way: int) -> PicturePairs:
         np.minimum(center, others),
         np.maximum(center, others),
         np.zeros(len(others), np.uint8),
-        np.full(len(others), way, np.uint8),
+        np.full(len(others), way, np.uint16),
     )
 
 
-_NONE = _star(np.empty(0, np.int64), np.empty(0, np.int64), STRAIGHT)
+_NONE = _star(np.empty(0, np.int64), np.empty(0, np.int64), BITS[STRAIGHT])
 
 
 def _joined(part: JoinPart, engine: Engine) -> list[PicturePairs]:
@@ -228,20 +249,30 @@ def _same_pixels(pictures: pa.Table) -> PicturePairs:
 def _edges(keys: np.ndarray, met: PicturePairs, new: np.ndarray) -> pa.Table:
     """The pairs with a new picture as rows: `relation` is `exact` where the pixels are equal, else null.
 
-    Null takes a look. `mirrored`: whether the pictures met as they are (`no`), one of them mirrored (`yes`),
-    or in both ways (`both`).
+    Null takes a look. `mirrored` and `turned`: as `met_in` has them.
     """
     i, j, distance, way = (column[new[met.i] | new[met.j]] for column in met)
-    both = STRAIGHT | TURNED
+    mirrored, turned = met_in(way)
     columns = {
         "a": keys[i],
         "b": keys[j],
         "distance": distance.astype(np.int32),
-        "mirrored": np.select([way & both == both, way & TURNED > 0], ["both", "yes"], "no"),
+        "mirrored": mirrored,
+        "turned": turned,
         "relation": np.array([None, "exact"])[(way & EQUAL > 0).astype(int)],
     }
     arrays = {name: pa.array(values, schemas.EDGES.field(name).type) for name, values in columns.items()}
     return pa.table(arrays, schema=schemas.EDGES)
+
+
+def met_in(way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) each: how the two of a pair met but for turns, and by which turns, as a bit set of `ways.TURNS`.
+
+    As they are (`no`), one of them mirrored (`yes`), in both ways (`both`), or in `neither`.
+    """
+    both = BITS[STRAIGHT] | BITS[MIRRORED]
+    tests = [way & both == both, way & BITS[MIRRORED] > 0, way & (EQUAL | BITS[STRAIGHT]) > 0]
+    return np.select(tests, ["both", "yes", "no"], "neither"), (way // FIRST_TURN).astype(np.uint8)
 
 
 def _begin_anew(folder: Path) -> None:

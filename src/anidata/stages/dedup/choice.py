@@ -1,4 +1,7 @@
-"""Who stays of a cluster: those that show the same way round are matched first, then mirror images."""
+"""Who stays of a cluster: those that show the same way round are matched first, then mirror images and turns.
+
+What is said here of mirror images holds of copies turned by quarters too.
+"""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -73,7 +76,7 @@ class Choice:
         field, among = self._field, set(stay)
         pairs = [(a, b) for a in stay for b in field.links[a] if a < b and b in among]
         self.want(pair for pair in pairs if field.relation(*pair) is None)
-        flips = [pair for pair in pairs if field.is_flip(*pair)]
+        flips = [pair for pair in pairs if field.is_across(*pair)]
         for one in {one for pair in flips for one in pair}:
             self.want((one, other) for other in field.links[one] if field.is_straight(one, other) is None)
         if self.wanted or not flips:

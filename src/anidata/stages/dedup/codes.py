@@ -9,7 +9,7 @@ SOUND, SIDE, TEXT, PREFER, DATE = "sound", "side", "text", "prefer", "date"
 PROVENANCE, KEY, CIRCLE = "provenance", "key", "circle"
 GUESS = "traces"  # by pixels, but not plainly: for when nothing but the key tells
 
-# Of mirror images: their sides outweigh these, and of all but the text dedup.prefer and dates do too.
+# Of mirror images and turns: their sides outweigh these; of all but the text dedup.prefer and dates do too.
 OUTVOTED = (TEXT, *DETAIL, *DAMAGE, GUESS)
 # The strongest first: of two that show the same way round, and of two mirror images.
 STRAIGHT = ((SOUND,), DERIVED, DETAIL, DAMAGE, (PREFER,), (PROVENANCE,), (GUESS,), (KEY,))
@@ -44,7 +44,8 @@ RELATIONS = {  # of a picture to its keeper, whose name follows
     "exact": "the same pixels as",
     "reencoded": "a re-encoding of",
     "flip": "a mirror image of",
-    "crop": "cut, framed or turned, the same picture as",
+    "turn": "turned by a quarter or two, the same picture as",
+    "crop": "cut, framed or turned slightly, the same picture as",
     "recolor": "in other colors the same drawing as",
     "variant": "with something changed the same drawing as",
 }

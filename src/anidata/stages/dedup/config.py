@@ -10,9 +10,9 @@ class Config:
     """Group near-duplicates and keep the best of each group."""
 
     max_distance: Count = 8  # bits of 64 in which a window of a picture and another picture may differ
-    flips: bool = True  # match mirror images too
+    flips: bool = True  # match mirror images and quarter turns too
     # relations that are dropped; others are kept, in one split
-    drop: tuple[str, ...] = ("exact", "reencoded", "flip", "crop")
+    drop: tuple[str, ...] = ("exact", "reencoded", "flip", "crop", "turn")
     # whose copies stay where pixels don't tell: patterns of paths, the first that matches wins
     prefer: tuple[str, ...] = ()
 

@@ -11,7 +11,9 @@ from anidata.stages.dedup import codes, standing
 from anidata.stages.dedup.standing import Picture, Verdict, Votes, rank
 from anidata.stages.dedup.tournament import Pair, ascending
 
-UNRELATED, FLIP, EXACT = "unrelated", "flip", "exact"
+UNRELATED, EXACT = "unrelated", "exact"
+ACROSS = ("flip", "turn")  # of which the side decides
+MET_STRAIGHT = ("no", "both")
 LOST = "lost"  # in place of a relation that was asked for and isn't to be had now: it drops nobody
 
 
@@ -20,7 +22,8 @@ class Link(TypedDict):
 
     a: str
     b: str  # b > a
-    mirrored: str  # whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`)
+    mirrored: str  # as the codes met: as they are (`no`), mirrored (`yes`), in both ways, in `neither`
+    turned: int  # by which turns they met, a bit set of ways.TURNS
     distance: int  # bits
     relation: str | None  # None: nobody has looked at it yet
     better: str | None  # `a` or `b`; None: pixels don't tell
@@ -108,15 +111,17 @@ class Field:
         link = self.links[one][other]
         relation = link["relation"]
         if relation is None:
-            return None if link["mirrored"] != "yes" else False
-        return relation in self.drop and relation != FLIP
+            return None if link["mirrored"] in MET_STRAIGHT else False
+        return relation in self.drop and relation not in ACROSS
 
-    def is_flip(self, one: str, other: str) -> bool:
-        return FLIP in self.drop and self.relation(one, other) == FLIP
+    def is_across(self, one: str, other: str) -> bool:
+        """Whether one is dropped for the other, or the reverse, as its mirror image or turned."""
+        relation = self.relation(one, other)
+        return relation in self.drop and relation in ACROSS
 
     def is_copy(self, one: str, other: str) -> bool:
         """Whether one of two is dropped where the other is kept."""
-        return bool(self.is_straight(one, other)) or self.is_flip(one, other)
+        return bool(self.is_straight(one, other)) or self.is_across(one, other)
 
     def told(self, one: str, other: str) -> Verdict | None:
         """What the pixels of two tell."""
@@ -130,7 +135,7 @@ class Field:
         return standing.straight(self.pictures[one], self.pictures[other], self.told(one, other))
 
     def across(self, one: str, other: str) -> Verdict:
-        """Which of two mirror images stays."""
+        """Which of two mirror images, or turned copies, stays."""
         (some, all_), (others, all_others) = self.copies(one), self.copies(other)
         votes = Votes((some, others), (all_, all_others))
         return standing.across(self.pictures[one], self.pictures[other], self.told(one, other), votes)
@@ -142,7 +147,7 @@ class Field:
         evidence = self.told(one, keeper)
         if evidence is None or evidence.winner == keeper or evidence.code == codes.GUESS:
             return True
-        return self.is_flip(one, keeper) and evidence.code in codes.OUTVOTED
+        return self.is_across(one, keeper) and evidence.code in codes.OUTVOTED
 
     def pair(self, one: str, other: str) -> Pair:
         """The candidate pair that stands for two."""

@@ -1,10 +1,10 @@
 """Keepers: of a cluster of pictures the nearest to the original stay, and what is a copy of one is dropped.
 
 Which of two stays is told by their pair: by what the pixels tell, then by where they were seen, then by key
-(standing.py). Those are matched first that show the same way round, then mirror images (choice.py). A picture
-is dropped for a keeper that it is itself a copy of, never through a chain; else it is kept too. So of a crowd
-of copies only the pairs with their keeper need a look. The decision is that which the relations of all pairs
-would give: a pair is asked about where the answer matters, and the decision waits for it.
+(standing.py). Those are matched first that show the same way round, then mirror images and turns (choice.py).
+A picture is dropped for a keeper that it is itself a copy of, never through a chain; else it is kept too. So
+of a crowd of copies only the pairs with their keeper need a look. The decision is that which the relations of
+all pairs would give: a pair is asked about where the answer matters, and the decision waits for it.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from anidata.stages.dedup import standing
 from anidata.stages.dedup.choice import Choice
 from anidata.stages.dedup.codes import CIRCLE, OUTVOTED, SOUND
 from anidata.stages.dedup.decision import DUPLICATE
-from anidata.stages.dedup.field import EXACT, LOST, UNRELATED, Cluster, Field, Link, roots
+from anidata.stages.dedup.field import EXACT, LOST, MET_STRAIGHT, UNRELATED, Cluster, Field, Link, roots
 from anidata.stages.dedup.standing import Picture
 from anidata.stages.dedup.tournament import Pair
 
@@ -105,7 +105,7 @@ def _keeper(field: Field, kept: set[str], member: str) -> tuple[str, list[str]]:
 def _nearness(field: Field, member: str, keeper: str) -> tuple[bool, bool, int, int]:
     """Better evidence first, then who shows the same way round, then by bits."""
     link, is_known = field.links[member][keeper], field.relation(member, keeper) is not None
-    is_turned = field.is_flip(member, keeper) if is_known else link["mirrored"] == "yes"
+    is_turned = field.is_across(member, keeper) if is_known else link["mirrored"] not in MET_STRAIGHT
     is_against = is_known and not _is_behind(field, member, keeper)
     return is_against, is_turned, link["distance"], field.place[keeper]
 

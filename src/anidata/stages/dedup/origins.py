@@ -40,7 +40,8 @@ def origins(views: Catalog, links: pa.Table, prefer: Sequence[str]) -> Origins:
     """What is known of the pictures that have a link."""
     linked = tables.keys_of(links, "a", "b")
     rows: list[Picture] = views.select(PICTURES, _linked=linked).to_pylist()
-    turned = links.filter(pc.not_equal(links.column("mirrored"), "no"))
+    is_across = pc.or_(pc.not_equal(links.column("mirrored"), "no"), pc.greater(links.column("turned"), 0))
+    turned = links.filter(is_across)
     stated = _dates(views, turned) if turned.num_rows else {}
     preferred: dict[str, int] = dict.fromkeys(linked.column("key").to_pylist(), len(prefer))
     idle = _prefer(views, prefer, preferred) if prefer else []
@@ -50,7 +51,7 @@ def origins(views: Catalog, links: pa.Table, prefer: Sequence[str]) -> Origins:
 
 
 def _dates(views: Catalog, turned: pa.Table) -> dict[str, float]:
-    """Key → the earliest date that is stated, of pictures that may be mirror images."""
+    """Key → the earliest date that is stated, of pictures that may be mirror images or turned copies."""
     earliest: dict[str, float] = {}
     for batch in views.batches(NOTED, BATCH, _turned=tables.keys_of(turned, "a", "b")):
         for key, extra in zip(*(column.to_pylist() for column in batch.columns), strict=True):

@@ -30,7 +30,10 @@ from anidata.stages.dedup.verify import CandidatePair
 from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
 
-LINKS = "SELECT a, b, mirrored, distance, relation, better, because FROM _links ORDER BY a, b"
+LINKS = """
+SELECT a, b, mirrored, coalesce(turned, 0) AS turned, distance, relation, better, because
+FROM _links ORDER BY a, b
+"""
 EVERYONE = "SELECT key FROM _seen WHERE error IS NULL ORDER BY key"
 
 
@@ -96,7 +99,10 @@ def _verifier(job: Job, counts: Counter[str]) -> Verify:
     def verify(links: list[Link]) -> dict[Pair, Seen]:
         todo = verifying.plan(
             reader,
-            [CandidatePair(a=link["a"], b=link["b"], mirrored=link["mirrored"]) for link in links],
+            [
+                CandidatePair(a=link["a"], b=link["b"], mirrored=link["mirrored"], turned=link["turned"])
+                for link in links
+            ],
         )
         given: dict[Pair, Seen] = {}
         total = sum(len(part.places) for part in todo)

@@ -63,7 +63,7 @@ def _apart(evidence: Verdict | None) -> tuple[Verdict | None, Verdict | None]:
 
 
 def across(a: Picture, b: Picture, evidence: Verdict | None, votes: Votes) -> Verdict:
-    """Which of two mirror images stays."""
+    """Which of two mirror images, or of two that lie another way round, stays."""
     plain, guess = _apart(evidence)
     strong = plain if plain and plain.code not in codes.OUTVOTED else None
     text = plain if plain and plain.code == TEXT else None

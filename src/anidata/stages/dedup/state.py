@@ -10,7 +10,7 @@ from anidata.stages.dedup.decision import DECISION
 from anidata.workspace import Workspace
 
 VERSION = 4  # of the decisions
-JOIN_VERSION = 2  # of the edges
+JOIN_VERSION = 3  # of the edges
 
 
 def is_up_to_date(job: Job) -> bool:

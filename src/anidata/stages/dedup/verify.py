@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from anidata.catalog import catalog, schemas, tables
-from anidata.duplicates import alignment, evidence, relation, retouch
+from anidata.duplicates import alignment, evidence, relation, retouch, ways
 from anidata.duplicates import pairs as pair_arrays
 from anidata.duplicates.alignment import Pixels, View
 from anidata.duplicates.page import Page
@@ -32,7 +32,8 @@ PAIRS = 2048
 HELD = 48 << 20
 PAGES = 32  # of these, of which is kept what comparisons ask of them again: some 2 MB each
 COPIES = ("reencoded", "crop")
-IN_PLACE = ("reencoded", "flip")  # relations of pictures that may lie pixel on pixel
+IN_PLACE = ("reencoded", "flip", "turn")  # relations of pictures that may lie pixel on pixel
+UNRELATED = relation.Related("unrelated")
 
 Places = dict[str, list[Location]]  # key → where its bytes lie
 Whole = Callable[[], tuple[Page, Page]]  # opens both pictures at full resolution. Raises: BadImage
@@ -43,7 +44,8 @@ class CandidatePair(TypedDict):
 
     a: str
     b: str
-    mirrored: str  # whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`)
+    mirrored: str  # as the codes met: as they are (`no`), mirrored (`yes`), in both ways, in `neither`
+    turned: int  # by which turns they met, a bit set of ways.TURNS
     relation: NotRequired[str]
     better: NotRequired[str | None]  # `a` or `b`
     because: NotRequired[str | None]
@@ -102,7 +104,7 @@ def _related(part: VerifyPart, seen: dict[str, Pixels], held: dict[str, Pixels])
         a, b = pair["a"], pair["b"]
         if a in seen and b in seen:
             whole = partial(_whole, part, held, page, (a, b))
-            judged = pair_judged(view(a), view(b), pair["mirrored"], whole)
+            judged = pair_judged(view(a), view(b), pair["mirrored"], whole, pair["turned"])
             better, because = judged.evidence
             yield pair | {"relation": judged.relation, "better": better, "because": because}
 
@@ -130,18 +132,18 @@ class Judged(NamedTuple):
     evidence: evidence.Evidence
 
 
-def pair_relation(a: View, b: View, mirrored: str, whole: Whole) -> str:
+def pair_relation(a: View, b: View, mirrored: str, whole: Whole, turned: int = 0) -> str:
     """The relation of two pictures, by their thumbnails.
 
-    mirrored: whether the codes met as they are (`no`), mirrored (`yes`), or in both ways (`both`).
+    mirrored, turned: how the codes met, as `CandidatePair` has it.
     whole: opens both at full resolution. Few pairs are worth it.
     """
-    return looked_at(a, b, mirrored, whole).relation
+    return looked_at(a, b, mirrored, whole, turned).relation
 
 
-def pair_judged(a: View, b: View, mirrored: str, whole: Whole) -> Judged:
+def pair_judged(a: View, b: View, mirrored: str, whole: Whole, turned: int = 0) -> Judged:
     """The relation of two pictures as `pair_relation` has it, and the better one of copies."""
-    related = looked_at(a, b, mirrored, whole)
+    related = looked_at(a, b, mirrored, whole, turned)
     try:
         with within_memory():
             return Judged(related.relation, evidence.compare(related, whole))
@@ -149,8 +151,10 @@ def pair_judged(a: View, b: View, mirrored: str, whole: Whole) -> Judged:
         return Judged(related.relation, evidence.NONE)
 
 
-def looked_at(a: View, b: View, mirrored: str, whole: Whole) -> relation.Related:
+def looked_at(a: View, b: View, mirrored: str, whole: Whole, turned: int = 0) -> relation.Related:
     glance = _at_a_glance(a, b, mirrored)
+    if glance.relation == "unrelated":
+        glance = _turned(a, b, turned)
     try:
         with within_memory():
             is_drawn_on = _is_drawn_on(glance, whole)
@@ -175,12 +179,22 @@ def _is_drawn_on(glance: relation.Related, whole: Whole) -> bool:
 
 
 def _at_a_glance(a: View, b: View, mirrored: str) -> relation.Related:
-    apart = relation.Related("unrelated")
-    straight = relation.related(a, b) if mirrored != "yes" else apart
-    if straight.relation in COPIES or mirrored == "no":
+    straight = relation.related(a, b) if mirrored in ("no", "both") else UNRELATED
+    if straight.relation in COPIES or mirrored not in ("yes", "both"):
         return straight
-    turned = relation.related(a, b, flipped=True)
-    return turned if turned.relation == "flip" or straight.relation == "unrelated" else straight
+    flipped = relation.related(a, b, flipped=True)
+    return flipped if flipped.relation == "flip" or straight.relation == "unrelated" else straight
+
+
+def _turned(a: View, b: View, turned: int) -> relation.Related:
+    """What two that are nothing to each other as they lie, nor mirrored, are by some turn."""
+    first = UNRELATED
+    for way in ways.turns(turned):
+        seen = relation.related(a, b, way.mirrored, way.quarters)
+        if seen.relation == "turn":
+            return seen
+        first = seen if first.relation == "unrelated" else first
+    return first
 
 
 def _gathered(pairs: list[CandidatePair]) -> Iterator[list[CandidatePair]]:

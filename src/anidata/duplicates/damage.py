@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from anidata.duplicates.page import Page
 from anidata.duplicates.traces import COLORS, LEAST, Window
+from anidata.tar import opening
 
 Band = NDArray[np.float32]  # (h, w) or (h, w, 2)
 Mask = NDArray[np.uint8]  # (h, w): 255 where it counts
@@ -64,8 +65,8 @@ class Network:
 @cache
 def network(part: str) -> Network:
     """The weights for pictures that lie `in place` or `elsewhere`."""
-    with WEIGHTS.open(newline="") as file:
-        rows = [row[1:] for row in csv.reader(file) if row[0] == part]
+    lines = opening.read_text(WEIGHTS).splitlines()
+    rows = [row[1:] for row in csv.reader(lines) if row[0] == part]
     numbers = np.array([row[1:] for row in rows], np.float64)
     spread, direct, hidden = numbers[1:, 0], numbers[1:, 1], numbers[1:, 2:]
     return Network([row[0] for row in rows[1:]], spread, direct, hidden, numbers[0, 2:])

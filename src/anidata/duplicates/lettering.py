@@ -6,6 +6,7 @@ fonts of free licenses written on free art; lettering.json says which. Where not
 letters is there, the score is 0.
 """
 
+import io
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from anidata.duplicates import strokes
 from anidata.duplicates.alignment import Pixels
 from anidata.duplicates.strokes import Line
+from anidata.tar import opening
 
 WEIGHTS = Path(__file__).with_name("lettering.npz")
 WIDTHS = (16, 16, 112)  # channels
@@ -115,6 +117,6 @@ def _convolved(x: Floats, layer: Layer) -> Floats:
 
 @lru_cache(1)
 def _layers() -> list[Layer]:
-    with np.load(WEIGHTS) as file:
+    with np.load(io.BytesIO(opening.read_bytes(WEIGHTS)), allow_pickle=False) as file:
         arrays = {name: file[name].astype(np.float32) for name in file.files}
     return [Layer(arrays[f"weight{n}"], arrays[f"bias{n}"], *some) for n, some in enumerate(HOW)]

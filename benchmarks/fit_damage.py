@@ -34,7 +34,7 @@ ALONE = (
 )
 MEASURES = {
     "in place": (
-        *(*ALONE, "only here flat", "off on edges", "off in quiet", "off below"),
+        *(*ALONE, "off on edges", "off in quiet", "off below"),
         *("colors on edges", "colors in quiet", "merged"),
     ),
     "elsewhere": (*ALONE, "area"),

@@ -159,7 +159,6 @@ def _off(a: Window, b: Window) -> dict[str, float]:
     below = smooth[0] - cv2.GaussianBlur(one, (0, 0), 1.6), smooth[1] - cv2.GaussianBlur(other, (0, 0), 1.6)
     tints = a.chroma - cv2.GaussianBlur(a.chroma, (0, 0), 1), b.chroma - cv2.GaussianBlur(b.chroma, (0, 0), 1)
     return {
-        "only here flat": float(np.count_nonzero(a.flat) - np.count_nonzero(b.flat)) / a.flat.size,
         "off on edges": _whose(fine, busy),
         "off in quiet": _whose(fine, quiet),
         "off below": _whose(below, busy),

@@ -2,9 +2,6 @@
 
 from functools import cached_property
 
-import cv2
-import numpy as np
-
 from anidata.duplicates import traces
 from anidata.duplicates.alignment import Pixels, View
 from anidata.duplicates.ways import MIRRORED, STRAIGHT, Way
@@ -35,9 +32,4 @@ class Page:
     @cached_property
     def close(self) -> View:
         """The picture with its long side at most CLOSE, by area."""
-        height, width = self.rgb.shape[:2]
-        scale = CLOSE / max(height, width)
-        if scale >= 1:
-            return View(self.rgb)
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        return View(np.asarray(cv2.resize(self.rgb, size, interpolation=cv2.INTER_AREA), np.uint8))
+        return View(self.rgb).shrunk(CLOSE)

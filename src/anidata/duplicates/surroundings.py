@@ -18,7 +18,7 @@ from anidata.duplicates.alignment import Affine, Pixels, View
 Kind = Literal["nothing", "drawn", "added", "paper", "unclear"]
 Code = Literal["crop", "frame", "bar", "turn"]
 
-LEAST = 1.6  # px of a thumbnail: how much wider a picture is than the other at least
+LEAST = 1.6  # px of a view: how much wider a picture is than the other at least
 TURNED = 0.5  # degrees
 STEP = 14  # grey levels across two px: a step
 STRAIGHT = 0.45  # of a side, that is a step, beyond what steps there are beside it: something was put there

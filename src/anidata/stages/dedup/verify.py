@@ -6,7 +6,7 @@ the next run asks again.
 
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import count
 from typing import NamedTuple, NotRequired, TypedDict
 
@@ -138,11 +138,12 @@ def pair_relation(a: View, b: View, mirrored: str, whole: Whole, turned: int = 0
     mirrored, turned: how the codes met, as `CandidatePair` has it.
     whole: opens both at full resolution. Few pairs are worth it.
     """
-    return looked_at(a, b, mirrored, whole, turned).relation
+    return looked_at(a, b, mirrored, cache(whole), turned).relation
 
 
 def pair_judged(a: View, b: View, mirrored: str, whole: Whole, turned: int = 0) -> Judged:
     """The relation of two pictures as `pair_relation` has it, and the better one of copies."""
+    whole = cache(whole)  # several looks, one opening
     related = looked_at(a, b, mirrored, whole, turned)
     try:
         with within_memory():

@@ -39,8 +39,8 @@ EQUAL = 1
 BITS = {way: EQUAL << n for n, way in enumerate((STRAIGHT, MIRRORED, *TURNS), 1)}
 FIRST_TURN = BITS[TURNS[0]]
 LYING = FIRST_TURN - 1  # all others
-# Bits of 64 in which a turned window may differ: so 443 of 449 turned copies of the half that is fitted to are
-# linked; and the fewer bits, the shorter the join.
+# Bits of 64 in which a turned window may differ: so 443 of 449 turned copies of the half that is fitted to
+# are linked; and the fewer bits, the shorter the join.
 TURNED_BITS = 6
 TURNED = np.array([window.way.quarters > 0 for window in windows.WINDOWS])  # by kind
 # By kind, where the second of a pair asks and where the first does.

@@ -8,18 +8,19 @@ The windows go to a file that the engine's workers map: each takes a share of th
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.lib.recfunctions import repack_fields
 
-from anidata import ownership, storage
-from anidata.catalog import arrays, catalog, schemas, tables
+from anidata import ownership
+from anidata.catalog import catalog, schemas, tables
 from anidata.duplicates import hamming, pairs, phash, windows
 from anidata.duplicates.ways import MIRRORED, STRAIGHT, TURNS
 from anidata.engine.engine import Engine, Limits, Watch
 from anidata.imaging import decode
+from anidata.stages.dedup import joins
 from anidata.stages.dedup.state import JOIN_VERSION
 from anidata.workspace import Workspace
 
@@ -73,31 +74,24 @@ def join(workspace: Workspace, bits: int, *, flips: bool, engine: Engine) -> Cou
     versions = [JOIN_VERSION, decode.VERSION, phash.VERSION, windows.VERSION]
     settings = {"bits": bits, "flips": flips, "versions": versions}
     if any(tables.made_from(p).get("settings") != settings for p in tables.files(folder)):
-        _begin_anew(folder)
+        joins.begin_anew(folder)
     with catalog.Catalog(workspace) as views, ownership.scratch(workspace.folder("tmp")) as scratch:
         pictures = views.select("SELECT key, pixels FROM _seen WHERE error IS NULL ORDER BY key")
         keys = pictures.column("key").to_numpy(zero_copy_only=False).astype("S24")
-        if np.isin(keys, _seen(folder)).all():
+        if np.isin(keys, joins.seen(folder)).all():
             return Counter()
         wholes, lone = spread(views, scratch)
         few, crowd = crowds(wholes, len(keys))
         if len(crowd.i) and tables.files(folder):
-            _begin_anew(folder)  # who stands for a crowd depends on all of it; relations of pairs are kept
-        new = ~np.isin(keys, _seen(folder))
+            joins.begin_anew(folder)  # who stands for a crowd depends on all of it; relations of pairs are kept
+        new = ~np.isin(keys, joins.seen(folder))
         np.save(scratch / "few.npy", few)
         np.save(scratch / "new.npy", new)
         joined = _joined(JoinPart(scratch, bits, flips, (0, 1)), engine)
         met = merged([*joined, crowd, _same_pixels(pictures)])
     edges = _edges(keys, met, new)
-    _publish(folder, keys[new], edges, settings)
+    joins.publish(folder, keys[new], edges, {"settings": settings})
     return Counter(joined=int(new.sum()), edges=edges.num_rows, too_flat=lone)
-
-
-def _publish(folder: Path, keys: np.ndarray, edges: pa.Table, settings: dict[str, Any]) -> None:
-    """Write a join's edges, and before them the keys of the pictures that it was the first to see."""
-    number = len(tables.files(folder))
-    arrays.write(folder / f"{number:05d}.keys.npy", keys)
-    tables.write(folder / f"{number:05d}.parquet", edges, {"settings": settings})
 
 
 def join_part(part: JoinPart, _watch: Watch) -> PicturePairs:
@@ -273,15 +267,3 @@ def met_in(way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     both = BITS[STRAIGHT] | BITS[MIRRORED]
     tests = [way & both == both, way & BITS[MIRRORED] > 0, way & (EQUAL | BITS[STRAIGHT]) > 0]
     return np.select(tests, ["both", "yes", "no"], "neither"), (way // FIRST_TURN).astype(np.uint8)
-
-
-def _begin_anew(folder: Path) -> None:
-    """Delete all joins, the last first: killed within, it leaves the first joins, whole ones."""
-    for path in [*reversed(tables.files(folder)), *folder.glob("*.keys.npy")]:
-        storage.delete(path)
-
-
-def _seen(folder: Path) -> np.ndarray:
-    """The keys of all pictures that have been joined."""
-    keys = [arrays.read(p.with_suffix(".keys.npy"), "S24") for p in tables.files(folder)]
-    return np.concatenate(keys) if keys else np.empty(0, "S24")

@@ -19,7 +19,6 @@ from anidata.catalog import catalog
 from anidata.duplicates import alignment, phash, place_agreement, place_codes, windows
 from anidata.duplicates.page import Page
 from anidata.duplicates.place_agreement import Met
-from anidata.duplicates.place_overlap import Hint
 from anidata.errors import BadImage
 from anidata.imaging import decode, image
 from anidata.imaging.reopen import Reader
@@ -80,7 +79,7 @@ class _Near(NamedTuple):
 
     distance: int | None  # bits; None: by places alone
     ways: int  # as candidates.PicturePairs has them; none where no windows met
-    hint: Hint | None = None  # of the known picture and the loose one
+    hint: np.void | None = None  # place_agreement.HINT, of the known picture and the loose one
 
 
 def find(workspace: Workspace, recipe: Recipe, paths: Sequence[Path], most: int) -> list[Answer]:
@@ -154,7 +153,7 @@ def _add_placed(near: dict[str, _Near], placed: Met, keys: Sequence[str], number
     for known, hint in zip(placed.i[placed.j == number], placed.hint[placed.j == number], strict=True):
         if known < len(keys):
             met = near.get(keys[known], _Near(None, 0))
-            near[keys[known]] = met._replace(hint=Hint(*(float(hint[name]) for name in Hint._fields)))
+            near[keys[known]] = met._replace(hint=hint)
 
 
 def _neighbors(

@@ -18,13 +18,12 @@ from anidata.duplicates import alignment, evidence, place_overlap, relation, ret
 from anidata.duplicates import pairs as pair_arrays
 from anidata.duplicates.alignment import Pixels, View
 from anidata.duplicates.page import Page
-from anidata.duplicates.place_overlap import Hint
+from anidata.duplicates.place_agreement import HINT
 from anidata.engine.engine import Watch
 from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
 from anidata.imaging import decode
 from anidata.imaging.reopen import Reader
-from anidata.stages.dedup.field import Link
 from anidata.stages.dedup.state import relation_version
 from anidata.storage import Location
 
@@ -69,10 +68,12 @@ class VerifyPart:
     reader: Reader
 
 
-def hint_of(pair: CandidatePair | Link) -> Hint | None:
-    """Where places say that b shows a; None: they say nothing."""
-    scale, dx, dy = pair["scale"], pair["dx"], pair["dy"]
-    return None if scale is None or dx is None or dy is None else Hint(scale, dx, dy)
+def hint_of(pair: CandidatePair) -> np.void | None:
+    """Where places say that b shows a, a place_agreement.HINT; None: they say nothing."""
+    if pair["scale"] is None:
+        return None
+    hint: np.void = np.array((pair["scale"], pair["dx"], pair["dy"], 0), HINT)[()]
+    return hint
 
 
 def plan(reader: Reader, pairs: list[CandidatePair]) -> list[VerifyPart]:
@@ -154,7 +155,7 @@ class Judged(NamedTuple):
 
 
 def pair_relation(
-    a: View, b: View, mirrored: str, whole: Whole, turned: int = 0, hint: Hint | None = None
+    a: View, b: View, mirrored: str, whole: Whole, turned: int = 0, hint: np.void | None = None
 ) -> str:
     """The relation of two pictures, by their thumbnails.
 
@@ -163,18 +164,18 @@ def pair_relation(
     """
     whole = cache(whole)  # several looks, one opening
     related = looked_at(a, b, mirrored, whole, turned)
-    if related.relation != "unrelated" or not hint:
+    if related.relation != "unrelated" or hint is None:
         return related.relation
     return _by_places(a, b, hint, whole).relation
 
 
 def pair_judged(
-    a: View, b: View, mirrored: str, whole: Whole, turned: int = 0, hint: Hint | None = None
+    a: View, b: View, mirrored: str, whole: Whole, turned: int = 0, hint: np.void | None = None
 ) -> Judged:
     """The relation of two pictures as `pair_relation` has it, and the better one of copies."""
     whole = cache(whole)
     related = looked_at(a, b, mirrored, whole, turned)
-    if related.relation == "unrelated" and hint:
+    if related.relation == "unrelated" and hint is not None:
         return _by_places(a, b, hint, whole)
     try:
         with within_memory():
@@ -183,7 +184,7 @@ def pair_judged(
         return Judged(related.relation, evidence.NONE)
 
 
-def _by_places(a: View, b: View, hint: Hint, whole: Whole) -> Judged:
+def _by_places(a: View, b: View, hint: np.void, whole: Whole) -> Judged:
     """What two pictures share where places say that the one shows the other."""
     try:
         with within_memory():

@@ -8,8 +8,8 @@ larger parts together is a bridge, to be looked at: the report shows them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 from anidata.stages.dedup.field import LOST, PLACES, UNRELATED, Link
 from anidata.stages.dedup.keepers import DedupRow
@@ -71,22 +71,39 @@ def _joined(label: dict[str, str], loose: Iterable[Link]) -> dict[str, str]:
 
 
 def _labelled(rows: Sequence[DedupRow], label: dict[str, str], within: Iterable[Link]) -> list[DedupRow]:
-    """The rows with these clusters; who was alone is what it shares with the first that it shares most with."""
+    """The rows with these clusters; who was alone shares something with the other of its strongest link."""
     near: dict[str, Link] = {}
     for link in within:
         near.setdefault(link["a"], link)
         near.setdefault(link["b"], link)
     keeper = {row["key"]: row["keeper"] if row["reasons"] else row["key"] for row in rows}
-    bound = []
-    for row in rows:
-        row = row | {"cluster": label[row["key"]]}
-        link = near.get(row["key"])
-        if row["relation"] == "single" and link:
-            other = keeper[link["a"] if link["b"] == row["key"] else link["b"]]
-            is_first = row["key"] == row["cluster"]
-            row |= {"relation": "keeper"} if is_first else {"relation": str(link["relation"]), "keeper": other}
-        bound.append(row)
-    return bound
+    return [_labelled_row(row, label[row["key"]], near.get(row["key"]), keeper) for row in rows]
+
+
+def _labelled_row(row: DedupRow, cluster: str, link: Link | None, keeper: dict[str, str]) -> DedupRow:
+    """A row with its cluster; link: the strongest by a shared part, if it has one within."""
+    row = cast("DedupRow", row | {"cluster": cluster})
+    if row["relation"] == "single" and link:
+        row["relation"] = "keeper"
+        if row["key"] != cluster:
+            row["relation"] = str(link["relation"])
+            row["keeper"] = keeper[link["a"] if link["b"] == row["key"] else link["b"]]
+    return row
+
+
+def noted(made: Mapping[str, Any]) -> list[Bridge]:
+    """The bridges among a decision's notes; what isn't one is passed over: the notes may be another's."""
+    rows = made.get("bridges")
+    bridges = []
+    for row in rows if isinstance(rows, list) else []:
+        try:
+            first, second = row["sides"]
+            bridges.append(
+                Bridge(str(row["a"]), str(row["b"]), str(row["relation"]), (int(first), int(second)))
+            )
+        except (TypeError, KeyError, ValueError):
+            continue
+    return bridges[:SHOWN]
 
 
 # --- bridges ------------------------------------------------------------------------------------------------

@@ -70,7 +70,9 @@ def join(workspace: Workspace, bits: int, *, flips: bool, engine: Engine) -> Cou
         wholes, lone = spread(views, scratch)
         few, crowd = crowds(wholes, len(keys))
         if len(crowd.i) and tables.files(folder):
-            joins.begin_anew(folder)  # who stands for a crowd depends on all of it; relations of pairs are kept
+            joins.begin_anew(
+                folder
+            )  # who stands for a crowd depends on all of it; relations of pairs are kept
         new = ~np.isin(keys, joins.seen(folder))
         np.save(scratch / "few.npy", few)
         np.save(scratch / "new.npy", new)

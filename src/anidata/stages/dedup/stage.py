@@ -118,10 +118,7 @@ def _verifier(job: Job, counts: Counter[str]) -> Verify:
     def verify(links: list[Link]) -> dict[Pair, Seen]:
         todo = verifying.plan(
             reader,
-            [
-                CandidatePair(**{name: link[name] for name in ASKED})
-                for link in links
-            ],
+            [CandidatePair(**{name: link[name] for name in ASKED}) for link in links],
         )
         given: dict[Pair, Seen] = {}
         total = sum(len(part.places) for part in todo)

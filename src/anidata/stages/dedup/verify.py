@@ -46,7 +46,9 @@ class CandidatePair(TypedDict):
 
     a: str
     b: str
-    mirrored: str  # as the codes met: as they are (`no`), mirrored (`yes`), in both ways, in `neither`, by `places`
+    mirrored: (
+        str  # as the codes met: as they are (`no`), mirrored (`yes`), in both ways, in `neither`, by `places`
+    )
     turned: int  # by which turns they met, a bit set of ways.TURNS
     # where places say that b shows a, as place_agreement.HINT has it; None: they say nothing
     scale: float | None

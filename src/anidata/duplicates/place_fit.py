@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anidata.duplicates import alignment
-from anidata.duplicates.alignment import Affine, Mask, Plane
+from anidata.duplicates.alignment import Affine, Plane
 
 Box = NDArray[np.float64]  # (2, 2): least and greatest (x, y) in a frame, from -1 to 1
 Flow = NDArray[np.float32]  # (2, h, w): grey levels a px, across and down
@@ -138,10 +138,10 @@ def moved_by(shift: tuple[int, int], shape: tuple[int, ...]) -> Affine:
     return np.array([(1, 0, 2 * shift[0] / shape[1]), (0, 1, 2 * shift[1] / shape[0])], np.float64)
 
 
-def descended(a: Plane, b: Plane, start: Affine, steps: int) -> Affine:
+def descended(a: Plane, b: Plane, start: Affine, steps: int, weight: Plane) -> Affine:
     """The fit after some steps of Gauss-Newton, of scales and shifts alone; the start where it goes astray.
 
-    What is drawn otherwise weighs little.
+    What is drawn otherwise weighs little. weight: (h, w) of b, by which a pixel counts.
 
     Source: Lucas, Kanade 1981, with gain and offset of light; weights of Geman, McClure 1985
     """
@@ -152,7 +152,7 @@ def descended(a: Plane, b: Plane, start: Affine, steps: int) -> Affine:
         laid = alignment.warped(a, matrix, b)
         _fill_rows(rows, laid, float(light[0]))
         left = b - np.float32(light[0]) * laid - np.float32(light[1])
-        step = _step(rows.reshape(6, -1), left.ravel(), alignment.covered(matrix, a, b).ravel())
+        step = _step(rows.reshape(6, -1), left.ravel(), (weight * alignment.covered(matrix, a, b)).ravel())
         fit = fit + np.array([(step[0], 0, step[1]), (0, step[2], step[3])])
         light = light + step[4:]
         if alignment.moved(fit, start) > ASTRAY or not 0.2 < light[0] < 5:
@@ -173,7 +173,7 @@ def _fill_rows(rows: NDArray[np.float32], laid: Plane, gain: float) -> None:
     rows[4] = laid
 
 
-def _step(rows: Plane, left: Plane, shown: Mask) -> NDArray[np.float64]:
+def _step(rows: Plane, left: Plane, shown: Plane) -> NDArray[np.float64]:
     """(6,): what takes the residual away, by weighted least squares, slightly damped."""
     scale = np.float32(max(SOFT, 2 * float(np.linalg.norm(left)) / math.sqrt(left.size)))
     weighed = rows * (shown / (1 + np.square(left / scale)))

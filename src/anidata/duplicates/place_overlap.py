@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from anidata.duplicates import alignment, overlay, place_fit, place_tiles
-from anidata.duplicates.alignment import HERE, Affine, View
+from anidata.duplicates.alignment import HERE, Affine, Mask, Plane, View
 from anidata.duplicates.page import Page
-from anidata.duplicates.place_fit import Cut
+from anidata.duplicates.place_fit import Cut, Flow
 from anidata.duplicates.place_tiles import Tiles
 
 VERSION = 1
@@ -22,6 +22,7 @@ GLANCE_TILE = 8  # px
 GLANCE_ALIKE, GLANCE_SHARE = 0.5, 0.25
 FINE = (120, 320)  # px, as of GLANCE, of the proof
 TENTH = 10  # tiles along the short side
+HALFWAY = 0.4  # correlation of a tile's gradients from which it counts in the descent
 STEPS = (6, 4)  # of the descent, at half the size and at all of it
 CLEAR = 96  # px of the overlap's short side, below which thumbnails show too little
 ALIKE = 0.8  # correlation of a tile's gradients
@@ -96,9 +97,9 @@ def proven(a: View, b: View, near: Affine, whole: Callable[[], tuple[Page, Page]
     cut = place_fit.cut(one, other, near, FINE)
     if cut is None:
         return None
-    local, small = cut.local(near), place_fit.halved(cut)
-    local = place_fit.descended(small.a, small.b, local, STEPS[0])
-    local = place_fit.descended(cut.a, cut.b, local, STEPS[1])
+    local = cut.local(near)
+    for one, steps in zip((place_fit.halved(cut), cut), STEPS, strict=True):
+        local = place_fit.descended(one.a, one.b, local, steps, _weights(one, local))
     side = max(6, min(cut.b.shape) // TENTH)
     span = float(np.ptp(cut.box_b[:, 0])) / cut.b.shape[1]
     return Proof(cut.whole(local), _tiles(cut, local, side, ALIKE), side * span)
@@ -112,10 +113,18 @@ def is_a_drawing(tiles: Tiles) -> bool:
 
 
 def _tiles(cut: Cut, local: Affine, side: int, alike: float) -> Tiles:
+    return place_tiles.compared(*_laid(cut, local), side, alike)
+
+
+def _weights(cut: Cut, local: Affine) -> Plane:
+    return place_tiles.weights(*_laid(cut, local), max(4, min(cut.b.shape) // TENTH), HALFWAY)
+
+
+def _laid(cut: Cut, local: Affine) -> tuple[Flow, Flow, Mask]:
+    """Gradients of a, laid on b, those of b, and where a shows anything."""
     matrix = alignment.in_pixels(local, cut.a, cut.b)
     over = place_fit.flow(alignment.warped(cut.a, matrix, cut.b))
-    shown = alignment.covered(matrix, cut.a, cut.b)
-    return place_tiles.compared(over, place_fit.flow(cut.b), shown, side, alike)
+    return over, place_fit.flow(cut.b), alignment.covered(matrix, cut.a, cut.b)
 
 
 def _stretch(fit: Affine, a: View, b: View) -> float:

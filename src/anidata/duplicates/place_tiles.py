@@ -45,6 +45,14 @@ def compared(a: Flow, b: Flow, shown: Mask, side: int, alike: float) -> Tiles:
     return Tiles(in_a, in_b, agree, agree & (across(a, side) > TWO_WAYS) & (across(b, side) > TWO_WAYS))
 
 
+def weights(a: Flow, b: Flow, shown: Mask, side: int, least: float) -> Plane:
+    """(h, w): 1 in tiles whose gradients correlate by `least`, a little elsewhere; all of it where none does."""
+    own_a, own_b, both = (means(shown * (p * q).sum(axis=0), side) for p, q in ((a, a), (b, b), (a, b)))
+    alike = both > least * np.sqrt(own_a * own_b) + DRAWN / 4
+    grid = np.where(alike, np.float32(1), np.float32(0 if alike.any() else 1))
+    return np.asarray(cv2.resize(grid, b.shape[:0:-1], interpolation=cv2.INTER_NEAREST))
+
+
 def outside(luma: Plane, box: Box, side: float) -> float:
     """How many tiles with edges a picture has beyond a box; side: of a tile, in half sides of the width."""
     (high, wide), own = luma.shape, flow(luma)

@@ -4,11 +4,13 @@ A place is a square around a blob; its code the signs of its lowest frequencies.
 show the same have places with nearly the same codes, at places and of sizes that agree (place_agreement.py).
 """
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata.duplicates.place_points import Points, points
+from anidata.duplicates.place_points import OVERHANG, Points, points
 from anidata.imaging import fit
 from anidata.imaging.image import Image
 
@@ -22,7 +24,7 @@ CELLS = 16  # of a place, each way
 LOW = 8  # frequencies each way
 SUBPIXELS = 16
 COSINE = 1024  # units of the transform: whole numbers, so that its sums are exact
-FLAT = 4.0  # grey levels: root mean square of a place's low frequencies, at least
+FLAT = 2.0  # grey levels: root mean square of a place's low frequencies, at least
 
 Gray = NDArray[np.uint8]
 
@@ -62,9 +64,10 @@ def _cells(gray: Gray, seen: Points) -> tuple[NDArray[np.float64], NDArray[np.fl
 
     From sums over all that is above and left, between which borders within a pixel lie linearly: exact.
     """
-    table = _summed(gray)
-    rows, y = _borders(seen.y, seen.half, gray.shape[0])
-    columns, x = _borders(seen.x, seen.half, gray.shape[1])
+    rim = math.ceil(OVERHANG * float(seen.half.max(initial=0))) + 1
+    table = _summed(cv2.copyMakeBorder(gray, rim, rim, rim, rim, cv2.BORDER_REFLECT))
+    rows, y = _borders(seen.y + rim, seen.half)
+    columns, x = _borders(seen.x + rim, seen.half)
     step = table.shape[1]
     at = (rows * step)[:, :, None] + columns[:, None, :]
     flat, x, y = table.ravel(), x[:, None, :], y[:, :, None]
@@ -81,12 +84,11 @@ def _summed(gray: Gray) -> NDArray[np.int64]:
     return np.asarray(sums, np.int64)
 
 
-def _borders(center: NDArray[np.float64], half: NDArray[np.float64], length: int
-             ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _borders(center: NDArray[np.float64], half: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(n, 17): the pixels in which cells begin and end, and how many SUBPIXELS within."""
     share = np.arange(CELLS + 1) / (CELLS / 2) - 1
     at = np.rint((center[:, None] + half[:, None] * share) * SUBPIXELS).astype(np.int64)
-    pixels, within = np.divmod(np.clip(at, 0, length * SUBPIXELS), SUBPIXELS)
+    pixels, within = np.divmod(at, SUBPIXELS)
     return pixels, within
 
 

@@ -17,13 +17,17 @@ SIGMA = 1.016  # px: the first blur; the smallest blob is 2^(1/3) of it wide
 OCTAVES = 4  # blobs of 1.3 to 16 px
 SPREAD = 6  # half side of a place over the blob's sigma
 UNIT = 128  # of a grey level: blurs are 16-bit
-CONTRAST = 2 * UNIT  # what a blob must differ by, at least
+CONTRAST = UNIT  # what a blob must differ by, at least
 EDGE = 10  # curvature along over across beyond which a blob is but a piece of an edge
 LEAST = 16  # px: a picture's short side
-CLASSES = (0.03, 0.06, 0.12, 0.24, 1.0)  # half side over long side
-QUOTA = (46, 18, 9, 3)  # places of each class
+CLASSES = (0.026, 0.06, 0.12, 0.24, 1.0)  # half side over long side
+QUOTA = (44, 20, 9, 3)  # places of each class
 NEAR, LIKE = 0.3, 1.33  # half sides and ratio of sizes within which a weaker place is none of its own
-OVERHANG = 0.0  # half sides that a place may reach past the frame
+PLENTY = 6
+RIVAL = 1.3
+CROWDED = 0.9
+CAP = 1e9
+OVERHANG = 0.5  # half sides that a place may reach past the frame
 
 FINEST = 64  # of a px: half sides are rounded to it, since powers may differ in their last bit
 WINDOW = np.ones((3, 3), np.uint8)
@@ -56,12 +60,23 @@ def points(gray: Gray) -> Points:
     inside = (np.minimum(blobs.x, width - blobs.x) >= reach) & (np.minimum(blobs.y, height - blobs.y) >= reach)
     blobs = blobs.where(inside)
     kinds = np.searchsorted(CLASSES, blobs.half / max(height, width), "right") - 1
-    order = np.lexsort((blobs.x, blobs.y, blobs.half, -blobs.response, kinds))
-    blobs, kinds = blobs.where(order), kinds[order]
-    few = _first(kinds, 2)
-    blobs, kinds = blobs.where(few), kinds[few]
-    apart = _apart(blobs)
-    return blobs.where(apart).where(_first(kinds[apart], 1))
+    blobs = _sorted(blobs, kinds, blobs.response)
+    kinds = _kinds(blobs, max(height, width))
+    blobs = blobs.where(_first(kinds, PLENTY))
+    apart, room = _surroundings(blobs)
+    blobs, room = blobs.where(apart), room[apart]
+    kinds = _kinds(blobs, max(height, width))
+    blobs = _sorted(blobs, kinds, room)
+    return blobs.where(_first(np.sort(kinds), 1))
+
+
+def _kinds(blobs: Points, long: int) -> NDArray[np.int64]:
+    return np.searchsorted(CLASSES, blobs.half / long, "right") - 1
+
+
+def _sorted(blobs: Points, kinds: NDArray[np.int64], value: Values) -> Points:
+    """By class, and the largest value first."""
+    return blobs.where(np.lexsort((blobs.x, blobs.y, blobs.half, -blobs.response, -value, kinds)))
 
 
 def _first(kinds: NDArray[np.int64], times: int) -> NDArray[np.bool_]:
@@ -71,13 +86,20 @@ def _first(kinds: NDArray[np.int64], times: int) -> NDArray[np.bool_]:
     return np.asarray((kinds >= 0) & (rank < room[kinds]))
 
 
-def _apart(blobs: Points) -> NDArray[np.bool_]:
-    """(n,): those beside which no plainer one of about their size lies."""
-    x, y, half, response = (column[:, None] for column in blobs)
-    near = np.square(x - blobs.x) + np.square(y - blobs.y) <= np.square(NEAR * half)
-    near &= (half <= LIKE * blobs.half) & (blobs.half <= LIKE * half)
+def _surroundings(blobs: Points) -> tuple[NDArray[np.bool_], Values]:
+    """(n,) and (n,): no plainer blob of about its size lies beside; the way to the next plainer one.
+
+    In half sides, squared. What is plain for its surroundings is chosen, so a part keeps places of its own.
+    Source: Brown, Szeliski, Winder 2005, Multi-image matching using multi-scale oriented patches
+    """
+    x, y, half, response = (column.astype(np.float32)[:, None] for column in blobs)
+    way = (np.square(x - x.T) + np.square(y - y.T)) / np.square(half)
+    like = (half <= LIKE * half.T) & (half.T <= LIKE * half)
     rank = np.lexsort((np.arange(len(half)), -blobs.response)).argsort()
-    return ~(near & (rank < rank[:, None])).any(axis=1)
+    near = (like & (rank < rank[:, None]) & (way <= NEAR**2)).any(axis=1)
+    plainer = (half <= RIVAL * half.T) & (half.T <= RIVAL * half) & (response.T * CROWDED > response) & ~near
+    room = np.where(plainer, way, np.inf).min(axis=1, initial=1e9)
+    return ~near, np.minimum(room, CAP).astype(np.float64)
 
 
 def _blobs(gray: Gray) -> Points:

@@ -25,7 +25,7 @@ from anidata.duplicates.pairs import (
     sorted_pairs,
 )
 
-BITS = 4  # of 63 in which two places may differ to start from
+BITS = 5  # of 63 in which two places may differ to start from
 MOST = 32  # other pictures in which a place may stand
 TWINS = 2  # places of one code in one picture that may start
 QUARTER = 16  # bits: codes are sorted with each two quarters first

@@ -43,9 +43,11 @@ class Cut(NamedTuple):
         return _after(_into(self.box_a), _after(fit, alignment.inverse(_into(self.box_b))))
 
 
-def from_hint(hint: np.void, a: tuple[int, ...], b: tuple[int, ...]) -> Affine:
-    """A hint, between long sides of pictures of these shapes (h, w, …), as a fit: b → a."""
+def from_hint(hint: np.void, a: tuple[int, ...], b: tuple[int, ...]) -> Affine | None:
+    """A hint, between long sides of pictures of these shapes (h, w, …), as a fit: b → a; None of no size."""
     scale, shift = float(hint["scale"]), np.array([float(hint["dx"]), float(hint["dy"])])
+    if not 0 < scale < math.inf or not np.isfinite(shift).all():
+        return None
     sides_a, sides_b = (np.array(shape[1::-1]) / max(shape[:2]) for shape in (a, b))
     slope = sides_b / (scale * sides_a)
     return np.column_stack([np.diag(slope), slope - 1 - 2 * shift / (scale * sides_a)])

@@ -1,4 +1,4 @@
-"""What two pictures on one grid have in common, tile by tile: which are drawn, and in which the drawing agrees."""
+"""What two pictures on one grid have in common, tile by tile: what is drawn, and whether it agrees."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from anidata.duplicates.place_fit import Box, Flow, flow
 Grid = NDArray[np.bool_]  # (rows, columns) of tiles
 DRAWN = 4.0  # squared grey levels a px: a mean from which a tile has edges
 SHOWN = 0.6  # of a tile, from which it counts
-# Share of a tile's squared gradients that lie across their main direction, from which it is more than an edge.
+# Share of a tile's squared gradients across their main direction, from which it is more than an edge.
 TWO_WAYS = 0.06
 
 
@@ -46,7 +46,7 @@ def compared(a: Flow, b: Flow, shown: Mask, side: int, alike: float) -> Tiles:
 
 
 def weights(a: Flow, b: Flow, shown: Mask, side: int, least: float) -> Plane:
-    """(h, w): 1 in tiles whose gradients correlate by `least`, a little elsewhere; all of it where none does."""
+    """(h, w): 1 in tiles whose gradients correlate by `least`, 0 elsewhere; 1 where none does."""
     own_a, own_b, both = (means(shown * (p * q).sum(axis=0), side) for p, q in ((a, a), (b, b), (a, b)))
     alike = both > least * np.sqrt(own_a * own_b) + DRAWN / 4
     grid = np.where(alike, np.float32(1), np.float32(0 if alike.any() else 1))

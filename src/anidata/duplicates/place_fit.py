@@ -130,6 +130,19 @@ def shifted(a: Flow, b: Flow) -> tuple[int, int]:
     return int(near[best % len(near)]), int(near[best // len(near)])
 
 
+def repeated(own: Flow) -> tuple[int, int]:
+    """(x, y), px: the shift, beyond REACH of the short side, by which a picture is most like itself."""
+    height, width = own.shape[1:]
+    near = max(2, math.ceil(REACH * min(height, width)))
+    size = tuple(cv2.getOptimalDFTSize(n + n // 2) for n in (height, width))
+    product = np.fft.ifft2(np.square(np.abs(np.fft.fft2(_evened(own), size)))).real
+    down, across = np.arange(height // 2), np.arange(-(width // 2), width // 2)
+    half = product[np.ix_(down, across)]
+    half[:near, np.abs(across) < near] = -np.inf
+    best = int(np.argmax(half))
+    return int(across[best % len(across)]), int(down[best // len(across)])
+
+
 def _evened(one: Flow) -> NDArray[np.complex64]:
     field = one[0] + 1j * one[1]
     return np.asarray(field / (EVEN + np.abs(field)), np.complex64)

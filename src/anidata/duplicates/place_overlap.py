@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata.duplicates import alignment, place_fit, place_over, place_tiles
+from anidata.duplicates import alignment, place_fit, place_over, place_tiles, structure
 from anidata.duplicates.alignment import HERE, Affine, Mask, Plane, View
 from anidata.duplicates.page import Page
 from anidata.duplicates.place_fit import Cut, Flow
@@ -31,12 +31,12 @@ STEPS = (6, 4)  # of the descent, at half the size and at all of it
 ALIKE = 0.8  # correlation of a tile's gradients, from which it agrees
 # Of the drawn tiles those that agree: where what differs was drawn over one of the two, where each was drawn
 # otherwise (windows of one program, a figure in other clothes), and where even that is one drawing.
-SHARE, SHARE_OTHERWISE, SHARE_SAME = 0.35, 0.6, 0.9
+SHARE, SHARE_OTHERWISE, SHARE_SAME = 0.3, 0.6, 0.9
 LEAST = 20  # tiles that agree
 RICH = 8  # of them, in more than one direction
 # Of the rims of what differs, those of one picture: of balloons, boxes and marks .85 and more, of figures in
-# other clothes .6.
-ONE_SIDED = 0.8
+# other clothes .6, rarely .85.
+ONE_SIDED, PLAINLY_ONE_SIDED = 0.8, 0.85
 MOST = 0.5  # of what is drawn in one of the two: the overlap is most of it
 ALL = 0.9  # of a picture's area: all of it
 STRETCH = 1.04  # a fit's scale across to that down, at most
@@ -61,6 +61,7 @@ class Proof(NamedTuple):
 
     fit: Affine
     tiles: Tiles
+    rich: int  # tiles that agree in more than one direction
     rims: Rims
     side: float  # of a tile, in half sides of b's width
 
@@ -70,12 +71,12 @@ class Proof(NamedTuple):
         least = SHARE if self.rims.one_sided >= ONE_SIDED else SHARE_OTHERWISE
         if self.tiles.share < least or int(self.tiles.agree.sum()) < LEAST:
             return False
-        return int(self.tiles.rich.sum()) >= RICH
+        return self.rich >= RICH
 
     @property
     def is_one_drawing(self) -> bool:
         """Whether what differs, if anything does, was drawn over one of the two, or is next to nothing."""
-        return self.rims.one_sided >= ONE_SIDED or self.tiles.share >= SHARE_SAME
+        return self.rims.one_sided >= PLAINLY_ONE_SIDED or self.tiles.share >= SHARE_SAME
 
 
 def judged(a: View, b: View, hint: np.void, whole: Callable[[], tuple[Page, Page]]) -> Shared:
@@ -97,6 +98,8 @@ def _judged(a: View, b: View, fit: Affine, whole: Callable[[], tuple[Page, Page]
     near = glance(a, b, fit)
     proof = proven(a, b, near, whole) if near is not None else None
     if proof is None or not proof.is_a_drawing or _stretch(proof.fit, a, b) > STRETCH:
+        return UNRELATED
+    if structure.shared(a, b, proof.fit).depth < structure.DEPTH:  # frames, crosses, cards
         return UNRELATED
     return _told(a, b, proof)
 
@@ -128,8 +131,13 @@ def proven(a: View, b: View, near: Affine, whole: Callable[[], tuple[Page, Page]
     over, flows, shown = _laid(cut, local)
     side = max(6, min(cut.b.shape) // TENTH)
     tiles = place_tiles.compared(*flows, shown, side, ALIKE)
-    rims = place_over.rims(over, cut.b, flows, shown)
-    return Proof(cut.whole(local), tiles, rims, side * float(np.ptp(cut.box_b[:, 0])) / cut.b.shape[1])
+    return Proof(
+        cut.whole(local),
+        tiles,
+        place_tiles.rich(tiles, *flows, side),
+        place_over.rims(over, cut.b, flows, shown),
+        side * float(np.ptp(cut.box_b[:, 0])) / cut.b.shape[1],
+    )
 
 
 def _weights(cut: Cut, local: Affine) -> Plane:
@@ -162,7 +170,7 @@ def _told(a: View, b: View, proof: Proof) -> Shared:
     drawn_over = proof.rims.drawn_over
     if min(in_a, in_b) < ALL or not proof.is_one_drawing or not drawn_over:
         return part
-    if proof.rims.one_sided < ONE_SIDED:
+    if proof.rims.one_sided < PLAINLY_ONE_SIDED:
         return part._replace(relation="overlay")
     return Shared("overlay", holds, proof.fit, OTHER[drawn_over], "overlay")
 

@@ -43,9 +43,11 @@ class Cut(NamedTuple):
         return _after(_into(self.box_a), _after(fit, alignment.inverse(_into(self.box_b))))
 
 
-def from_hint(hint: np.void, a: tuple[int, ...], b: tuple[int, ...]) -> Affine:
-    """A hint, between long sides of pictures of these shapes (h, w, …), as a fit: b → a."""
+def from_hint(hint: np.void, a: tuple[int, ...], b: tuple[int, ...]) -> Affine | None:
+    """A hint, between long sides of pictures of these shapes (h, w, …), as a fit: b → a; None of no size."""
     scale, shift = float(hint["scale"]), np.array([float(hint["dx"]), float(hint["dy"])])
+    if not 0 < scale < math.inf or not np.isfinite(shift).all():
+        return None
     sides_a, sides_b = (np.array(shape[1::-1]) / max(shape[:2]) for shape in (a, b))
     slope = sides_b / (scale * sides_a)
     return np.column_stack([np.diag(slope), slope - 1 - 2 * shift / (scale * sides_a)])
@@ -126,6 +128,19 @@ def shifted(a: Flow, b: Flow) -> tuple[int, int]:
     near = np.arange(-reach, reach + 1)
     best = int(np.argmax(product[np.ix_(near, near)]))
     return int(near[best % len(near)]), int(near[best // len(near)])
+
+
+def repeated(own: Flow) -> tuple[int, int]:
+    """(x, y), px: the shift, beyond REACH of the short side, by which a picture is most like itself."""
+    height, width = own.shape[1:]
+    near = max(2, math.ceil(REACH * min(height, width)))
+    size = tuple(cv2.getOptimalDFTSize(n + n // 2) for n in (height, width))
+    product = np.fft.ifft2(np.square(np.abs(np.fft.fft2(_evened(own), size)))).real
+    down, across = np.arange(height // 2), np.arange(-(width // 2), width // 2)
+    half = product[np.ix_(down, across)]
+    half[:near, np.abs(across) < near] = -np.inf
+    best = int(np.argmax(half))
+    return int(across[best % len(across)]), int(down[best // len(across)])
 
 
 def _evened(one: Flow) -> NDArray[np.complex64]:

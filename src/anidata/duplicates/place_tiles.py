@@ -1,4 +1,4 @@
-"""What two pictures on one grid have in common, tile by tile: which are drawn, and in which the drawing agrees."""
+"""What two pictures on one grid have in common, tile by tile: what is drawn, and whether it agrees."""
 
 from typing import NamedTuple
 
@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anidata.duplicates.alignment import Mask, Plane
-from anidata.duplicates.place_fit import Box, Flow, flow
+from anidata.duplicates.place_fit import Box, Flow, flow, repeated
 
 Grid = NDArray[np.bool_]  # (rows, columns) of tiles
 DRAWN = 4.0  # squared grey levels a px: a mean from which a tile has edges
 SHOWN = 0.6  # of a tile, from which it counts
-# Share of a tile's squared gradients that lie across their main direction, from which it is more than an edge.
-TWO_WAYS = 0.06
+# Share of a tile's squared gradients across their main direction, from which it is more than an edge.
+TWO_WAYS = 0.03
+REPEATING = 0.7  # correlation of gradients from which a tile is another one again
 
 
 class Tiles(NamedTuple):
@@ -22,7 +23,6 @@ class Tiles(NamedTuple):
     in_a: Grid
     in_b: Grid
     agree: Grid
-    rich: Grid  # agree, and in more than one direction
 
     @property
     def drawn(self) -> Grid:
@@ -42,11 +42,30 @@ def compared(a: Flow, b: Flow, shown: Mask, side: int, alike: float) -> Tiles:
     seen = area > SHOWN
     in_a, in_b = (seen & (own > DRAWN * area) for own in (own_a, own_b))
     agree = (in_a | in_b) & (both > alike * np.sqrt(own_a * own_b) + 1e-6)
-    return Tiles(in_a, in_b, agree, agree & (across(a, side) > TWO_WAYS) & (across(b, side) > TWO_WAYS))
+    return Tiles(in_a, in_b, agree)
+
+
+def rich(tiles: Tiles, a: Flow, b: Flow, side: int) -> int:
+    """How many tiles agree in more than one direction, and lie nowhere else in b: no edge or texture does."""
+    two_ways = (across(a, side) > TWO_WAYS) & (across(b, side) > TWO_WAYS)
+    return int(np.count_nonzero(tiles.agree & two_ways & ~_repeating(b, side)))
+
+
+def _repeating(own: Flow, side: int) -> Grid:
+    """Which tiles of a picture lie in it once more, at the shift by which it is most like itself."""
+    x, y = repeated(own)
+    seen = np.ones(own.shape[1:], np.uint8)
+    again = np.zeros([n // side for n in own.shape[1:]], np.bool_)
+    for sign in (1, -1):
+        move = np.array([(1, 0, sign * x), (0, 1, sign * y)], np.float64)
+        across, down, shown = (cv2.warpAffine(p, move, seen.shape[::-1]) for p in (*own, seen))
+        there = np.array([across, down], np.float32)
+        again |= compared(there, own, np.asarray(shown, np.uint8), side, REPEATING).agree
+    return again
 
 
 def weights(a: Flow, b: Flow, shown: Mask, side: int, least: float) -> Plane:
-    """(h, w): 1 in tiles whose gradients correlate by `least`, a little elsewhere; all of it where none does."""
+    """(h, w): 1 in tiles whose gradients correlate by `least`, 0 elsewhere; 1 where none does."""
     own_a, own_b, both = (means(shown * (p * q).sum(axis=0), side) for p, q in ((a, a), (b, b), (a, b)))
     alike = both > least * np.sqrt(own_a * own_b) + DRAWN / 4
     grid = np.where(alike, np.float32(1), np.float32(0 if alike.any() else 1))

@@ -22,6 +22,7 @@ from anidata.workspace import Workspace
 
 PLACED = 50_000  # pictures up to which `auto` compares places
 BATCH = 1 << 14  # pictures asked for at once
+CODED = "SELECT place_codes FROM _seen WHERE error IS NULL ORDER BY key"
 LEFT_OUT = ("stopped", "crowded")  # counts of a join, by which it isn't the last word
 
 
@@ -76,7 +77,7 @@ def read(views: catalog.Catalog) -> Placed:
     """The places of all readable pictures, by key."""
     start, lacking = 0, 0
     chunks, owners = [np.empty(0, place_codes.PLACE)], [np.empty(0, np.int64)]
-    for batch in views.batches("SELECT place_codes FROM _seen WHERE error IS NULL ORDER BY key", BATCH):
+    for batch in views.batches(CODED, BATCH):
         codes = batch.column("place_codes").to_pylist()
         lacking += codes.count(None)
         codes = [one or b"" for one in codes]

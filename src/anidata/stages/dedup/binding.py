@@ -9,7 +9,7 @@ larger parts together is a bridge, to be looked at: the report shows them.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from anidata.stages.dedup.field import LOST, PLACES, UNRELATED, Link
 from anidata.stages.dedup.keepers import DedupRow
@@ -82,7 +82,7 @@ def _labelled(rows: Sequence[DedupRow], label: dict[str, str], within: Iterable[
 
 def _labelled_row(row: DedupRow, cluster: str, link: Link | None, keeper: dict[str, str]) -> DedupRow:
     """A row with its cluster; link: the strongest by a shared part, if it has one within."""
-    row = cast("DedupRow", row | {"cluster": cluster})
+    row = row | {"cluster": cluster}
     if row["relation"] == "single" and link:
         row["relation"] = "keeper"
         if row["key"] != cluster:

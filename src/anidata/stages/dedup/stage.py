@@ -35,7 +35,6 @@ SELECT a, b, mirrored, turned, coalesce(distance, 64)::INTEGER AS distance, scal
     coalesce(agreeing, 0)::INTEGER AS agreeing, relation, better, because, holds
 FROM _links WHERE mirrored <> 'places' OR relation IS DISTINCT FROM 'unrelated' ORDER BY a, b
 """
-ASKED = ("a", "b", "mirrored", "turned", "scale", "dx", "dy")  # of a link, by who looks at it
 EVERYONE = "SELECT key FROM _seen WHERE error IS NULL ORDER BY key"
 
 
@@ -116,10 +115,7 @@ def _verifier(job: Job, counts: Counter[str]) -> Verify:
     reader = Reader(job.workspace, reading.max_bytes, reading.max_pixels)
 
     def verify(links: list[Link]) -> dict[Pair, Seen]:
-        todo = verifying.plan(
-            reader,
-            [CandidatePair(**{name: link[name] for name in ASKED}) for link in links],
-        )
+        todo = verifying.plan(reader, [_candidate(link) for link in links])
         given: dict[Pair, Seen] = {}
         total = sum(len(part.places) for part in todo)
         for _, rows in job.engine.map(
@@ -133,6 +129,19 @@ def _verifier(job: Job, counts: Counter[str]) -> Verify:
         return given
 
     return verify
+
+
+def _candidate(link: Link) -> CandidatePair:
+    """What it takes to look at a link's two pictures."""
+    return CandidatePair(
+        a=link["a"],
+        b=link["b"],
+        mirrored=link["mirrored"],
+        turned=link["turned"],
+        scale=link["scale"],
+        dx=link["dx"],
+        dy=link["dy"],
+    )
 
 
 def _single(keys: pa.ChunkedArray) -> pa.Table:

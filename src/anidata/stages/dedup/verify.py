@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from itertools import count
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict, cast
 
 import numpy as np
 import pyarrow as pa
@@ -74,8 +74,7 @@ def hint_of(pair: CandidatePair) -> np.void | None:
     """Where places say that b shows a, a place_agreement.HINT; None: they say nothing."""
     if pair["scale"] is None:
         return None
-    hint: np.void = np.array((pair["scale"], pair["dx"], pair["dy"], 0), HINT)[()]
-    return hint
+    return cast("np.void", np.array((pair["scale"], pair["dx"], pair["dy"], 0), HINT)[()])
 
 
 def plan(reader: Reader, pairs: list[CandidatePair]) -> list[VerifyPart]:

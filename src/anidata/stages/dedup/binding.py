@@ -136,31 +136,53 @@ def _is_by_places(link: Link) -> bool:
     return link["mirrored"] == PLACES
 
 
+class _Walk(NamedTuple):
+    """A walk through a component, in which each picture comes from the one above it."""
+
+    order: dict[str, int]  # in which they were met
+    above: dict[str, str]
+    low: dict[str, int]  # the first that one can be reached from otherwise, or from what lies below it
+    size: dict[str, int]  # of what lies below one, itself too
+
+
 def _cut(graph: Graph, root: str) -> Iterator[Bridge]:
-    """Yield the bridges of a root's component. Source: Tarjan 1974, A note on finding the bridges of a graph."""
-    order = {root: 0}
-    low, size, above = {root: 0}, {root: 1}, {root: ""}
+    """Yield the bridges of a root's component.
+
+    Source: Tarjan 1974, A note on finding the bridges of a graph.
+    """
+    walk = _walked(graph, root)
+    for key, above in walk.above.items():
+        link = graph[key][above] if above else None
+        if link and _is_by_places(link) and walk.low[key] > walk.order[above]:
+            sides = {key: walk.size[key], above: walk.size[root] - walk.size[key]}
+            if min(sides.values()) >= FEW:
+                both = sides[link["a"]], sides[link["b"]]
+                yield Bridge(link["a"], link["b"], str(link["relation"]), both)
+
+
+def _walked(graph: Graph, root: str) -> _Walk:
+    walk = _Walk({root: 0}, {root: ""}, {root: 0}, {root: 1})
     path = [(root, iter(sorted(graph[root])))]
-    candidates = []
     while path:
         key, near = path[-1]
-        for other in near:
-            if other not in order:
-                order[other] = low[other] = len(order)
-                size[other], above[other] = 1, key
-                path.append((other, iter(sorted(graph[other]))))
-                break
-            if other != above[key]:
-                low[key] = min(low[key], order[other])
-        else:
-            path.pop()
-            if path:
-                parent = above[key]
-                low[parent], size[parent] = min(low[parent], low[key]), size[parent] + size[key]
-                if low[key] > order[parent] and _is_by_places(graph[parent][key]):
-                    candidates.append(key)
-    for key in candidates:
-        link = graph[above[key]][key]
-        sides = {key: size[key], above[key]: size[root] - size[key]}
-        if min(sides.values()) >= FEW:
-            yield Bridge(link["a"], link["b"], str(link["relation"]), (sides[link["a"]], sides[link["b"]]))
+        other = next((one for one in near if not _is_met(walk, key, one)), None)
+        if other is not None:
+            walk.order[other] = walk.low[other] = len(walk.order)
+            walk.above[other], walk.size[other] = key, 1
+            path.append((other, iter(sorted(graph[other]))))
+            continue
+        path.pop()
+        above = walk.above[key]
+        if above:
+            walk.low[above] = min(walk.low[above], walk.low[key])
+            walk.size[above] += walk.size[key]
+    return walk
+
+
+def _is_met(walk: _Walk, key: str, other: str) -> bool:
+    """Whether the walk has met another, and then noted that it can be reached from here."""
+    if other not in walk.order:
+        return False
+    if other != walk.above[key]:
+        walk.low[key] = min(walk.low[key], walk.order[other])
+    return True

@@ -22,7 +22,6 @@ from anidata.duplicates.place_agreement import HINT
 from anidata.engine.engine import Watch
 from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
-from anidata.imaging import decode
 from anidata.imaging.reopen import Reader
 from anidata.stages.dedup.state import relation_version
 from anidata.storage import Location

@@ -5,7 +5,7 @@ other places of the two that lie where these say, and look alike, agree. Enough 
 a hint where the one lies in the other: whether it does is for the pixels to say.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,13 @@ from anidata.duplicates.place_codes import ALONG, STEPS, halves_of
 from anidata.duplicates.place_seeds import Seeds, seeds
 
 # A point p of picture i, in its long sides from its top left, lies at q = scale · p + (dx, dy) in picture j.
-VERSION = 1
 HINT = np.dtype([("scale", "<f4"), ("dx", "<f4"), ("dy", "<f4"), ("agreeing", "u1")])
 ALIKE = 12  # bits of 63 in which places that agree may differ
 APART = 0.35  # half sides that they may lie off
 SIZES = 6  # sixteenths of an octave by which their sizes may, × 1.3
 ZOOM = 28  # sixteenths of an octave between two pictures' scales, at most: × 3.4
 STARTS = 12  # seeds of a pair that are tried
+SHARE = 0.2  # of the places that both should show, at least
 LEAST = 3  # agreeing places of a candidate
 CROWD = 64  # candidates of a picture, unless more agree as well
 PAIRS = 1 << 9  # pairs of pictures whose places are held against each other at once
@@ -50,6 +50,8 @@ class _Places(NamedTuple):
     half: Values  # in long sides
     code: Words
     start: Index  # (pictures + 1,): where each one's begin
+    low: tuple[Values, Values, Values]  # (pictures,) each: of sizes, x and y the least
+    high: tuple[Values, Values, Values]  # and the largest
     rank: Index  # (pictures,): an order of pictures by what their places are, whatever their numbers
 
 
@@ -77,7 +79,8 @@ def met(places: NDArray[np.void], owner: Index, new: Flags) -> Met:
     some = _few(some._replace(pair=np.searchsorted(pairs, owner[some.a] * len(new) + owner[some.b])))
     alike = _alike(i, j, known)
     hints, score = _best(some, alike, len(pairs), known)
-    keep = score >= LEAST
+    keep = np.flatnonzero(score >= LEAST)
+    keep = keep[score[keep] >= SHARE * _shown(i[keep], j[keep], hints[keep], known)]
     i, j, hints, score = i[keep], j[keep], hints[keep], score[keep]
     few = _uncrowded(i, j, score, len(new))
     hints, swap = hints[few], i[few] > j[few]
@@ -98,9 +101,19 @@ def _known(places: NDArray[np.void], owner: Index, pictures: int) -> _Places:
     rank = np.empty(pictures, np.int64)
     rank[np.lexsort((np.arange(pictures), sums))] = np.arange(pictures)
     x, y = places["x"] / ALONG, places["y"] / ALONG
-    return _Places(
-        x, y, size.astype(np.int64), halves_of(size), places["code"].astype(np.uint64), start, rank
+    low, high = (
+        tuple(_by_picture(reduced, values, start) for values in (size, x, y)) for reduced in (np.minimum, np.maximum)
     )
+    code = places["code"].astype(np.uint64)
+    return _Places(x, y, size.astype(np.int64), halves_of(size), code, start, low, high, rank)
+
+
+def _by_picture(reduced: np.ufunc, values: NDArray[Any], start: Index) -> Values:
+    """(pictures,): the least or the largest value of each; 0 of none."""
+    out, some = np.zeros(len(start) - 1), np.diff(start) > 0
+    if some.any():
+        out[some] = reduced.reduceat(values.astype(np.float64), start[:-1][some])
+    return out
 
 
 def _oriented(starts: Seeds, owner: Index, known: _Places, pictures: int) -> _Matches:
@@ -124,10 +137,7 @@ def _alike(i: Index, j: Index, known: _Places) -> _Matches:
     counts = np.diff(known.start)
     slots = np.arange(int(counts.max(initial=0)))
     at = np.minimum(known.start[:-1, None] + slots, max(len(known.code) - 1, 0))
-    codes, real = (
-        known.code[at] if len(known.code) else np.zeros(at.shape, np.uint64),
-        slots < counts[:, None],
-    )
+    codes, real = known.code[at] if len(known.code) else np.zeros(at.shape, np.uint64), slots < counts[:, None]
     left, right = np.where(real, codes, ~np.uint64(0)), np.where(real, codes, np.uint64(1 << 63))
     chunks = [_Matches(*(np.zeros(0, np.int64),) * 3, np.zeros(0, np.uint8))]
     for start in range(0, len(i), PAIRS):
@@ -145,9 +155,7 @@ def _alike(i: Index, j: Index, known: _Places) -> _Matches:
 def _best(some: _Matches, alike: _Matches, pairs: int, known: _Places) -> tuple[NDArray[np.void], Values]:
     """(pairs,): the hint of the seed with which most agrees, and how much does."""
     seed, match = _agreeing(some, alike, known)
-    agreeing = np.minimum(
-        _distinct(seed, alike.a[match], len(some.a)), _distinct(seed, alike.b[match], len(some.a))
-    )
+    agreeing = np.minimum(_distinct(seed, alike.a[match], len(some.a)), _distinct(seed, alike.b[match], len(some.a)))
     order = np.lexsort((np.arange(len(some.a)), -agreeing, some.pair))
     best = order[np.searchsorted(some.pair[order], np.arange(pairs))]
     chosen = np.full(len(some.a), -1)
@@ -200,12 +208,7 @@ def _fitted(pair: Index, match: Index, alike: _Matches, pairs: int, known: _Plac
     for _ in range(STEPS_OF_FIT):
         by = weight / np.square(slack)
         px, py, qx, qy = (mean(values, by) for values in (known.x[a], known.y[a], known.x[b], known.y[b]))
-        u, v, s, t = (
-            known.x[a] - px[pair],
-            known.y[a] - py[pair],
-            known.x[b] - qx[pair],
-            known.y[b] - qy[pair],
-        )
+        u, v, s, t = known.x[a] - px[pair], known.y[a] - py[pair], known.x[b] - qx[pair], known.y[b] - qy[pair]
         prior = weight / np.square(GROWTH * sizes)
         above = np.bincount(pair, by * (u * s + v * t) + prior * sizes, pairs)
         scale = above / np.maximum(np.bincount(pair, by * (u * u + v * v) + prior, pairs), 1e-300)
@@ -214,6 +217,25 @@ def _fitted(pair: Index, match: Index, alike: _Matches, pairs: int, known: _Plac
     hints = np.zeros(pairs, HINT)
     hints["scale"], hints["dx"], hints["dy"] = scale, qx - scale * px, qy - scale * py
     return hints
+
+
+def _shown(i: Index, j: Index, hints: NDArray[np.void], known: _Places) -> Values:
+    """(m,): how many places of either picture, by the hint, the other should show: the fewer of both."""
+    return np.minimum(_within(i, j, hints, known), _within(j, i, _inverse(hints), known))
+
+
+def _within(i: Index, j: Index, hints: NDArray[np.void], known: _Places) -> Values:
+    """(m,): how many places of i lie within the box and the sizes of those of j."""
+    scale, dx, dy = (hints[field].astype(np.float64) for field in ("scale", "dx", "dy"))
+    zoom = np.rint(STEPS * np.log2(scale))
+    count = np.zeros(len(i))
+    for pair, at in ranges(known.start[i], known.start[i + 1]):
+        x, y = scale[pair] * known.x[at] + dx[pair], scale[pair] * known.y[at] + dy[pair]
+        inside = known.size[at] + zoom[pair] >= known.low[0][j[pair]]
+        for value, low, high in ((x, known.low[1], known.high[1]), (y, known.low[2], known.high[2])):
+            inside &= (value >= low[j[pair]]) & (value <= high[j[pair]])
+        count += np.bincount(pair, inside, len(i))
+    return count
 
 
 def _uncrowded(i: Index, j: Index, score: Values, pictures: int) -> Flags:

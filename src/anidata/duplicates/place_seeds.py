@@ -6,14 +6,16 @@ joined, so ten thousand copies of one frame are never held against each other. A
 set of pictures, whatever their order.
 """
 
+from collections.abc import Iterator
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata.duplicates.hamming import pairs_within
+from anidata.duplicates.hamming import WIDTH, pairs_within
 from anidata.duplicates.pairs import (
+    NO_PAIRS,
     Flags,
     Index,
     Pairs,
@@ -29,9 +31,9 @@ BITS = 5  # of 63 in which two places may differ to start from
 MOST = 32  # other pictures in which a place may stand
 TWINS = 2  # places of one code in one picture that may start
 QUARTER = 16  # bits: codes are sorted with each two quarters first
-WINDOW = 64  # codes behind each in such an order that a crowd is counted by
+WINDOW = 40  # codes behind each in such an order that a crowd is counted by
 ROUNDS = 8  # in which crowds are sought, each among what the last one left
-BATCH = 1 << 14  # codes of which a crowd is counted at once
+BATCH = 1 << 16  # codes of which a crowd is counted at once
 
 
 class Seeds(NamedTuple):
@@ -69,9 +71,8 @@ def seeds(codes: Words, owner: Index, new: Flags) -> Seeds:
     left = np.flatnonzero(~stopped)
     near = pairs_within(owned.codes[left], BITS, fresh[left])
     near = Pairs(left[near.i], left[near.j], near.distance)
-    more = _wide(near, owned, ~stopped)
-    near = Pairs(*(column[~(more[near.i] | more[near.j])] for column in near))
-    stopped |= more
+    stopped[_wide(near, owned)] = True
+    near = Pairs(*(column[~(stopped[near.i] | stopped[near.j])] for column in near))
     itself = np.flatnonzero(~stopped & fresh & (owned.spread > 1))
     near = concatenated([near, Pairs(itself, itself, np.zeros(len(itself), np.uint8))])
     return _of_places(near, groups.of, owner, new)._replace(stopped=int(stopped[groups.of].sum()))
@@ -112,59 +113,56 @@ def _crowded(owned: _Owned, fresh: Flags) -> Flags:
     """
     stopped = owned.spread > MOST + 1
     for _ in range(ROUNDS):
-        left = np.flatnonzero(fresh & ~stopped)
-        dense = [_dense_pairs(owned.codes[left], halves) for halves in combinations(range(4), 2)]
-        pairs = concatenated(dense)
-        more = _wide(Pairs(left[pairs.i], left[pairs.j], pairs.distance), owned, fresh & ~stopped)
-        if not more.any():
+        before = int(stopped.sum())
+        for halves in combinations(range(WIDTH // QUARTER), 2):
+            left = np.flatnonzero(fresh & ~stopped)
+            for near in _dense(owned.codes[left], halves):
+                stopped[_wide(Pairs(left[near.i], left[near.j], near.distance), owned)] = True
+        if int(stopped.sum()) == before:
             break
-        stopped |= more
     return stopped
 
 
-def _dense_pairs(codes: Words, first: tuple[int, int]) -> Pairs:
-    """Pairs near each other where codes, (n,), sorted by two quarters and then the others, lie dense."""
-    quarters = [*first, *(quarter for quarter in range(4) if quarter not in first)]
+def _dense(codes: Words, first: tuple[int, int]) -> Iterator[Pairs]:
+    """Yield pairs near each other where codes, (n,), sorted by two quarters and then the others, lie dense."""
     words = np.zeros_like(codes)
-    for quarter in quarters:
+    for quarter in [*first, *(quarter for quarter in range(WIDTH // QUARTER) if quarter not in first)]:
         words = words << np.uint64(QUARTER) | codes >> np.uint64(QUARTER * quarter) & np.uint64(0xFFFF)
     order = np.argsort(words, kind="stable")
     words, far = words[order], WINDOW // 2
-    ahead = np.bitwise_count(words[far:] ^ words[:-far]) <= BITS
-    rows = np.flatnonzero(np.append(ahead, np.zeros(min(far, len(words)), np.bool_)))
-    chunks = [Pairs(rows[:0], rows[:0], np.zeros(0, np.uint8))]
-    for row, column in ranges(rows + 1, np.minimum(rows + 1 + WINDOW, len(words))):
-        i = rows[row]
-        distance = np.bitwise_count(words[i] ^ words[column])
-        near = distance <= BITS
-        chunks.append(Pairs(order[i[near]], order[column[near]], distance[near]))
-    return concatenated(chunks)
+    dense = np.flatnonzero(np.bitwise_count(words[far:] ^ words[:-far]) <= BITS)
+    for start in range(0, len(dense), BATCH):
+        rows = dense[start : start + BATCH]
+        chunks = [NO_PAIRS]
+        for row, column in ranges(rows + 1, np.minimum(rows + 1 + WINDOW, len(words))):
+            i = rows[row]
+            distance = np.bitwise_count(words[i] ^ words[column])
+            near = distance <= BITS
+            chunks.append(Pairs(order[i[near]], order[column[near]], distance[near]))
+        yield concatenated(chunks)
 
 
-def _wide(near: Pairs, owned: _Owned, among: Flags) -> Flags:
-    """(g,): codes that with those near them stand in more than MOST + 1 pictures, of those told."""
-    count, spread = len(owned.codes), owned.spread
-    i, j = np.concatenate([near.i, near.j]), np.concatenate([near.j, near.i])
-    most = spread + np.bincount(i, weights=spread[j], minlength=count)
-    suspects = np.flatnonzero(among & (most > MOST + 1))
-    wide = np.zeros(count, np.bool_)
-    is_suspect = np.zeros(count, np.bool_)
-    is_suspect[suspects] = True
-    some = is_suspect[i]
-    i, j = np.concatenate([i[some], suspects]), np.concatenate([j[some], suspects])
+def _wide(near: Pairs, owned: _Owned) -> Index:
+    """Codes that with those near them stand in more than MOST + 1 pictures, ascending."""
+    i, j, spread = np.concatenate([near.i, near.j]), np.concatenate([near.j, near.i]), owned.spread
+    of, i = np.unique(i, return_inverse=True)
+    suspect = spread[of] + np.bincount(i, spread[j], len(of)) > MOST + 1  # pictures of several codes counted twice
+    some, suspects = suspect[i], np.flatnonzero(suspect)
+    i, j = np.concatenate([i[some], suspects]), np.concatenate([j[some], of[suspects]])
     order = np.argsort(i, kind="stable")
     i, j = i[order], j[order]
+    wide = [np.zeros(0, np.int64)]
     for start in range(0, len(suspects), BATCH):
-        batch = suspects[start : start + BATCH]
-        rows = slice(int(np.searchsorted(i, batch[0])), int(np.searchsorted(i, batch[-1], "right")))
-        wide[batch] = _pictures_near(i[rows], j[rows], owned, count)[batch] > MOST + 1
-    return wide
+        low, high = suspects[start], suspects[min(start + BATCH, len(suspects)) - 1]
+        rows = slice(int(np.searchsorted(i, low)), int(np.searchsorted(i, high, "right")))
+        wide.append(low + np.flatnonzero(_pictures_near(i[rows] - low, j[rows], owned) > MOST + 1))
+    return np.asarray(of[np.concatenate(wide)])
 
 
-def _pictures_near(i: Index, j: Index, owned: _Owned, count: int) -> Index:
-    """(count,): in how many pictures the codes j of each i stand."""
+def _pictures_near(i: Index, j: Index, owned: _Owned) -> Index:
+    """For each i, from 0 on, in how many pictures its codes j stand."""
     pictures = int(owned.pictures.max(initial=0)) + 1
-    keys = [np.zeros(0, np.int64)]
+    chunks = [np.zeros(0, np.int64)]
     for row, column in ranges(owned.start[j], owned.stop[j]):
-        keys.append(np.unique(i[row] * pictures + owned.pictures[column]))
-    return np.bincount(np.unique(np.concatenate(keys)) // pictures, minlength=count)
+        chunks.append(np.unique(i[row] * pictures + owned.pictures[column]))
+    return np.bincount(np.unique(np.concatenate(chunks)) // pictures)

@@ -147,7 +147,7 @@ def repeated(own: Flow) -> tuple[int, int]:
     """(x, y), px: the shift, beyond REACH of the short side, by which a picture is most like itself."""
     height, width = own.shape[1:]
     near = max(2, math.ceil(REACH * min(height, width)))
-    size = tuple(cv2.getOptimalDFTSize(n + n // 2) for n in (height, width))
+    size = tuple(cv2.getOptimalDFTSize(n) for n in (height, width))
     product = np.fft.ifft2(np.square(np.abs(np.fft.fft2(_evened(own), size)))).real
     down, across = np.arange(height // 2), np.arange(-(width // 2), width // 2)
     half = product[np.ix_(down, across)]

@@ -33,7 +33,7 @@ ALIKE = 0.8  # correlation of a tile's gradients, from which it agrees
 # otherwise (windows of one program, a figure in other clothes), and where even that is one drawing.
 SHARE, SHARE_OTHERWISE, SHARE_SAME = 0.3, 0.6, 0.9
 LEAST = 20  # tiles that agree
-RICH = 8  # of them, in more than one direction
+RICH, RICH_SAME = 8, 4  # of them in more than one direction, the fewer where all but all agree
 # Of the rims of what differs, those of one picture: of balloons, boxes and marks .85 and more, of figures in
 # other clothes .6, rarely .85.
 ONE_SIDED, PLAINLY_ONE_SIDED = 0.8, 0.85
@@ -71,7 +71,7 @@ class Proof(NamedTuple):
         least = SHARE if self.rims.one_sided >= ONE_SIDED else SHARE_OTHERWISE
         if self.tiles.share < least or int(self.tiles.agree.sum()) < LEAST:
             return False
-        return self.rich >= RICH
+        return self.rich >= (RICH_SAME if self.tiles.share >= SHARE_SAME else RICH)
 
     @property
     def is_one_drawing(self) -> bool:
@@ -141,9 +141,12 @@ def proven(a: View, b: View, near: Affine, whole: Callable[[], tuple[Page, Page]
 def _fitted(cut: Cut, local: Affine) -> Affine:
     """The exact fit: by one scale, then by one for each axis, unless these come to differ much."""
     small = place_fit.halved(cut)
-    for size, steps in ((small, STEPS[0]), (small, STEPS[1]), (cut, STEPS[2])):
-        local = place_fit.descended(size.a, size.b, local, steps, _weights(size, local), place_fit.EVENLY)
-    free = place_fit.descended(cut.a, cut.b, local, STEPS[3], _weights(cut, local))
+    for steps in STEPS[:2]:
+        weight = _weights(small, local)
+        local = place_fit.descended(small.a, small.b, local, steps, weight, place_fit.EVENLY)
+    weight = _weights(cut, local)
+    local = place_fit.descended(cut.a, cut.b, local, STEPS[2], weight, place_fit.EVENLY)
+    free = place_fit.descended(cut.a, cut.b, local, STEPS[3], weight)
     pulled = free[0, 0] / free[1, 1] / (local[0, 0] / local[1, 1])
     return free if 1 / STRETCH < pulled < STRETCH else local
 

@@ -17,12 +17,25 @@ from anidata.duplicates.alignment import Affine, Plane
 
 Box = NDArray[np.float64]  # (2, 2): least and greatest (x, y) in a frame, from -1 to 1
 Flow = NDArray[np.float32]  # (2, h, w): grey levels a px, across and down
-FRAME = np.array([(-1.0, -1.0), (1.0, 1.0)])
+Ways = NDArray[np.float64]  # (6, n): how n unknowns change the six numbers of a fit and its light
 LEAST = 12  # px: shorter sides show nothing
 REACH = 0.1  # of the overlap's long side, by which a hint may be off
 EVEN = 12.0  # grey levels a px, from which stronger gradients count hardly more
 SOFT = 4.0  # grey levels: what differs by less is noise
 SMOOTH = 0.8  # px: below that compression draws its own edges
+# What a fit may change: a scale and a shift of x, then of y, gain and offset of light; or one scale of both.
+FREE = np.eye(6)
+EVENLY = np.array(
+    [
+        (1, 0, 0, 0, 0),
+        (0, 1, 0, 0, 0),
+        (1, 0, 0, 0, 0),
+        (0, 0, 1, 0, 0),
+        (0, 0, 0, 1, 0),
+        (0, 0, 0, 0, 1),
+    ],
+    np.float64,
+)
 ASTRAY = 0.15  # of half a side: a corner that moves further has lost its hold
 
 
@@ -134,7 +147,7 @@ def repeated(own: Flow) -> tuple[int, int]:
     """(x, y), px: the shift, beyond REACH of the short side, by which a picture is most like itself."""
     height, width = own.shape[1:]
     near = max(2, math.ceil(REACH * min(height, width)))
-    size = tuple(cv2.getOptimalDFTSize(n + n // 2) for n in (height, width))
+    size = tuple(cv2.getOptimalDFTSize(n) for n in (height, width))
     product = np.fft.ifft2(np.square(np.abs(np.fft.fft2(_evened(own), size)))).real
     down, across = np.arange(height // 2), np.arange(-(width // 2), width // 2)
     half = product[np.ix_(down, across)]
@@ -153,10 +166,10 @@ def moved_by(shift: tuple[int, int], shape: tuple[int, ...]) -> Affine:
     return np.array([(1, 0, 2 * shift[0] / shape[1]), (0, 1, 2 * shift[1] / shape[0])], np.float64)
 
 
-def descended(a: Plane, b: Plane, start: Affine, steps: int, weight: Plane) -> Affine:
+def descended(a: Plane, b: Plane, start: Affine, steps: int, weight: Plane, ways: Ways = FREE) -> Affine:
     """The fit after some steps of Gauss-Newton, of scales and shifts alone; the start where it goes astray.
 
-    What is drawn otherwise weighs little. weight: (h, w) of b, by which a pixel counts.
+    What is drawn otherwise weighs little. weight: (h, w) of b, by which a pixel counts. ways: FREE or EVENLY.
 
     Source: Lucas, Kanade 1981, with gain and offset of light; weights of Geman, McClure 1985
     """
@@ -167,7 +180,9 @@ def descended(a: Plane, b: Plane, start: Affine, steps: int, weight: Plane) -> A
         laid = alignment.warped(a, matrix, b)
         _fill_rows(rows, laid, float(light[0]))
         left = b - np.float32(light[0]) * laid - np.float32(light[1])
-        step = _step(rows.reshape(6, -1), left.ravel(), (weight * alignment.covered(matrix, a, b)).ravel())
+        step = _step(
+            rows.reshape(6, -1), left.ravel(), (weight * alignment.covered(matrix, a, b)).ravel(), ways
+        )
         fit = fit + np.array([(step[0], 0, step[1]), (0, step[2], step[3])])
         light = light + step[4:]
         if alignment.moved(fit, start) > ASTRAY or not 0.2 < light[0] < 5:
@@ -188,14 +203,15 @@ def _fill_rows(rows: NDArray[np.float32], laid: Plane, gain: float) -> None:
     rows[4] = laid
 
 
-def _step(rows: Plane, left: Plane, shown: Plane) -> NDArray[np.float64]:
+def _step(rows: Plane, left: Plane, shown: Plane, ways: Ways) -> NDArray[np.float64]:
     """(6,): what takes the residual away, by weighted least squares, slightly damped."""
     scale = np.float32(max(SOFT, 2 * float(np.linalg.norm(left)) / math.sqrt(left.size)))
     weighed = rows * (shown / (1 + np.square(left / scale)))
     normal = (weighed @ rows.T).astype(np.float64)
     damping = np.full(6, 1e-4 * np.trace(normal[:4, :4]) / 4 + 1e-6)
     damping[4:] = 1e-6
-    return np.asarray(np.linalg.solve(normal + np.diag(damping), (weighed @ left).astype(np.float64)))
+    damped, right = normal + np.diag(damping), (weighed @ left).astype(np.float64)
+    return np.asarray(ways @ np.linalg.solve(ways.T @ damped @ ways, ways.T @ right))
 
 
 # --- maps ---------------------------------------------------------------------------------------------------

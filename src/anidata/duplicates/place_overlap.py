@@ -27,19 +27,19 @@ FINE = (120, 320)  # px, as of GLANCE, of the proof
 CLEAR = 96  # px of the overlap's short side, below which thumbnails show too little
 TENTH = 10  # tiles along the short side
 HALFWAY = 0.4  # correlation of a tile's gradients, from which it counts in the descent
-STEPS = (6, 4)  # of the descent, at half the size and at all of it
+STEPS = (3, 4, 4, 2)  # of the descent: twice at half the size, once at all of it, once more for each axis
 ALIKE = 0.8  # correlation of a tile's gradients, from which it agrees
 # Of the drawn tiles those that agree: where what differs was drawn over one of the two, where each was drawn
 # otherwise (windows of one program, a figure in other clothes), and where even that is one drawing.
 SHARE, SHARE_OTHERWISE, SHARE_SAME = 0.3, 0.6, 0.9
 LEAST = 20  # tiles that agree
-RICH = 8  # of them, in more than one direction
+RICH, RICH_SAME = 8, 4  # of them in more than one direction, the fewer where all but all agree
 # Of the rims of what differs, those of one picture: of balloons, boxes and marks .85 and more, of figures in
 # other clothes .6, rarely .85.
 ONE_SIDED, PLAINLY_ONE_SIDED = 0.8, 0.85
 MOST = 0.5  # of what is drawn in one of the two: the overlap is most of it
 ALL = 0.9  # of a picture's area: all of it
-STRETCH = 1.04  # a fit's scale across to that down, at most
+STRETCH = 1.015  # scale across to that down: rounded sides make 1.01, balloons draw a fit to 1.05
 
 
 class Shared(NamedTuple):
@@ -71,7 +71,7 @@ class Proof(NamedTuple):
         least = SHARE if self.rims.one_sided >= ONE_SIDED else SHARE_OTHERWISE
         if self.tiles.share < least or int(self.tiles.agree.sum()) < LEAST:
             return False
-        return self.rich >= RICH
+        return self.rich >= (RICH_SAME if self.tiles.share >= SHARE_SAME else RICH)
 
     @property
     def is_one_drawing(self) -> bool:
@@ -97,7 +97,7 @@ def judged(a: View, b: View, hint: np.void, whole: Callable[[], tuple[Page, Page
 def _judged(a: View, b: View, fit: Affine, whole: Callable[[], tuple[Page, Page]]) -> Shared:
     near = glance(a, b, fit)
     proof = proven(a, b, near, whole) if near is not None else None
-    if proof is None or not proof.is_a_drawing or _stretch(proof.fit, a, b) > STRETCH:
+    if proof is None or not proof.is_a_drawing:
         return UNRELATED
     if structure.shared(a, b, proof.fit).depth < structure.DEPTH:  # frames, crosses, cards
         return UNRELATED
@@ -125,9 +125,7 @@ def proven(a: View, b: View, near: Affine, whole: Callable[[], tuple[Page, Page]
     cut = place_fit.cut(*pictures, near, FINE)
     if cut is None:
         return None
-    local = cut.local(near)
-    for size, steps in zip((place_fit.halved(cut), cut), STEPS, strict=True):
-        local = place_fit.descended(size.a, size.b, local, steps, _weights(size, local))
+    local = _fitted(cut, cut.local(near))
     over, flows, shown = _laid(cut, local)
     side = max(6, min(cut.b.shape) // TENTH)
     tiles = place_tiles.compared(*flows, shown, side, ALIKE)
@@ -140,6 +138,19 @@ def proven(a: View, b: View, near: Affine, whole: Callable[[], tuple[Page, Page]
     )
 
 
+def _fitted(cut: Cut, local: Affine) -> Affine:
+    """The exact fit: by one scale, then by one for each axis, unless these come to differ much."""
+    small = place_fit.halved(cut)
+    for steps in STEPS[:2]:
+        weight = _weights(small, local)
+        local = place_fit.descended(small.a, small.b, local, steps, weight, place_fit.EVENLY)
+    weight = _weights(cut, local)
+    local = place_fit.descended(cut.a, cut.b, local, STEPS[2], weight, place_fit.EVENLY)
+    free = place_fit.descended(cut.a, cut.b, local, STEPS[3], weight)
+    pulled = free[0, 0] / free[1, 1] / (local[0, 0] / local[1, 1])
+    return free if 1 / STRETCH < pulled < STRETCH else local
+
+
 def _weights(cut: Cut, local: Affine) -> Plane:
     _, flows, shown = _laid(cut, local)
     return place_tiles.weights(*flows, shown, max(4, min(cut.b.shape) // TENTH), HALFWAY)
@@ -150,12 +161,6 @@ def _laid(cut: Cut, local: Affine) -> tuple[Plane, tuple[Flow, Flow], Mask]:
     matrix = alignment.in_pixels(local, cut.a, cut.b)
     over, shown = alignment.warped(cut.a, matrix, cut.b), alignment.covered(matrix, cut.a, cut.b)
     return over, (place_fit.flow(over), place_fit.flow(cut.b)), shown
-
-
-def _stretch(fit: Affine, a: View, b: View) -> float:
-    """The larger of a fit's scales across and down to the smaller."""
-    matrix = alignment.in_pixels(fit, a.rgb, b.rgb)
-    return float(max(matrix[0, 0] / matrix[1, 1], matrix[1, 1] / matrix[0, 0]))
 
 
 # --- what it is ---------------------------------------------------------------------------------------------

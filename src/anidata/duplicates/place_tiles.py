@@ -14,6 +14,7 @@ DRAWN = 4.0  # squared grey levels a px: a mean from which a tile has edges
 SHOWN = 0.6  # of a tile, from which it counts
 # Share of a tile's squared gradients across their main direction, from which it is more than an edge.
 TWO_WAYS = 0.03
+OBLIQUE = 0.25  # likewise of gradients aslant, .64 where all directions are: corners of boxes have .15
 REPEATING = 0.7  # correlation of gradients from which a tile is another one again
 
 
@@ -46,9 +47,17 @@ def compared(a: Flow, b: Flow, shown: Mask, side: int, alike: float) -> Tiles:
 
 
 def rich(tiles: Tiles, a: Flow, b: Flow, side: int) -> int:
-    """How many tiles agree in more than one direction, and lie nowhere else in b: no edge or texture does."""
-    two_ways = (across(a, side) > TWO_WAYS) & (across(b, side) > TWO_WAYS)
-    return int(np.count_nonzero(tiles.agree & two_ways & ~_repeating(b, side)))
+    """How many tiles agree in more than one direction, and lie nowhere else in b."""
+    return int(np.count_nonzero(tiles.agree & _is_rich(a, side) & _is_rich(b, side) & ~_repeating(b, side)))
+
+
+def _is_rich(own: Flow, side: int) -> Grid:
+    """Which tiles have edges in more than one direction, and not only upright and level ones."""
+    xx, yy, xy = (means(p * q, side) for p, q in ((own[0], own[0]), (own[1], own[1]), (own[0], own[1])))
+    total = xx + yy + np.float32(1e-6)
+    longest = (total + np.sqrt(np.square(xx - yy) + 4 * np.square(xy))) / 2
+    oblique = 2 * means(np.abs(own[0] * own[1]), side)
+    return np.asarray((total - longest > TWO_WAYS * total) & (oblique > OBLIQUE * total))
 
 
 def _repeating(own: Flow, side: int) -> Grid:
@@ -86,14 +95,6 @@ def outside(luma: Plane, box: Box, side: float) -> float:
     within_x, within_y = (x > box[0, 0]) & (x < box[1, 0]), (y > box[0, 1]) & (y < box[1, 1])
     beyond = int(np.count_nonzero(tiles & ~(within_y[:, None] & within_x)))
     return beyond * (step / (side * wide / 2)) ** 2
-
-
-def across(own: Flow, side: int) -> NDArray[np.float32]:
-    """(rows, columns): the share of the squared gradients across their main direction, 0 to .5."""
-    xx, yy, xy = (means(p * q, side) for p, q in ((own[0], own[0]), (own[1], own[1]), (own[0], own[1])))
-    total = xx + yy
-    longest = (total + np.sqrt(np.square(xx - yy) + 4 * np.square(xy))) / 2
-    return np.asarray((total - longest) / np.maximum(total, 1e-6), np.float32)
 
 
 def means(plane: Plane, side: int) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import anidata.cli.entry
 from anidata.errors import BadImage, WorkspaceError
 from anidata.reports.leaks import pictures
+from browser import CHROMIUM, probed
 from drawings import drawing
 from leaked import encoded, mouth, write
 
@@ -48,6 +49,7 @@ def shown(planted, tmp_path, inline):
     result = audit(planted, "--page", tmp_path / "page.html")
     assert result.exit_code == 1, result.output
     assert result.output.splitlines()[-1].startswith(f"{tmp_path}/page.html")
+    assert "leak_near  test.tar/mouth.png  a near-duplicate of train.tar/t5.png (variant)" in result.output
     return read(tmp_path / "page.html")
 
 
@@ -72,6 +74,15 @@ def test_it_names_no_place_outside_itself(shown, planted):
     assert not re.search(r"https?:|file:|url\(|@import|<script", shown.source)
     assert str(planted) not in shown.source
     assert "default-src 'none'; img-src data:" in shown.source
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here")
+@pytest.mark.parametrize("width", [390, 1240])
+def test_every_picture_is_shown_and_nothing_is_wider_than_the_window(shown, tmp_path, width):
+    seen = probed(tmp_path / "page.html", tmp_path, width)
+    assert seen["pictures"] == len(shown.images())
+    assert seen["broken"] == 0
+    assert seen["wide"] <= 0
 
 
 def test_the_same_audit_writes_the_same_page_over_its_own(planted, tmp_path, inline):

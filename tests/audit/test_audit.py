@@ -19,10 +19,15 @@ from PIL import Image, ImageDraw, ImageOps
 
 from anidata.audit import audit, contents
 from anidata.audit import leaks as audit_leaks
+from anidata.audit import pictures as audit_pictures
 from anidata.audit import samples as audit_samples
 from anidata.audit import tar as audit_tar
+from anidata.duplicates import phash, windows
+from anidata.duplicates.window_join import CROWD, between, near
 from anidata.engine.engine import Engine, Watch
 from anidata.errors import FormatError, WorkspaceError
+from anidata.imaging import decode
+from anidata.stages.dedup.candidates import JoinPart
 from anidata.tar import writer as tar_writer
 from shared import SHARED
 
@@ -222,10 +227,7 @@ def test_sprites_padded_on_white_are_no_duplicates(tmp_path, engine):
         page.paste(painting(seed, (70, 200)).point(lambda v: v // 3), (93, 28))
         return encoded(page)
 
-    codes = [
-        audit_samples.picture(0, "png", b"", np.asarray(Image.open(io.BytesIO(sprite(s))))).codes[0]
-        for s in range(40)
-    ]
+    codes = [phash.codes(np.asarray(Image.open(io.BytesIO(sprite(s))))).phash for s in range(40)]
     assert min((a ^ b).bit_count() for n, a in enumerate(codes) for b in codes[:n]) <= 6
     write(tmp_path / "train.tar", {f"a{s}": {"png": sprite(s)} for s in range(20)})
     write(tmp_path / "test.tar", {f"b{s}": {"png": sprite(s)} for s in range(20, 40)})
@@ -334,7 +336,8 @@ def with_the_same_file(content):
 
 
 def with_a_reencoded_copy(content):
-    content[VAL]["k0006"]["color.png"] = encoded(painting(1).quantize(64).convert("RGB"))
+    again = Image.open(io.BytesIO(encoded(painting(1), "JPEG", quality=75)))
+    content[VAL]["k0006"]["color.png"] = encoded(again)
 
 
 def with_a_mirrored_copy(content):
@@ -647,9 +650,10 @@ def test_a_sparse_file_is_found(tmp_path):
     hurt[1024 + 156 : 1024 + 157], hurt[1024 + 148 : 1024 + 156] = b"S", b" " * 8
     hurt[1024 + 148 : 1024 + 156] = b"%06o\0 " % sum(hurt[1024:1536])
     (tmp_path / "x.tar").write_bytes(hurt)
-    assert scan(tmp_path / "x.tar").notes.kept["tar"] == [
-        ("x.tar", "breaks off after 1 files: a sparse file at byte 1,536: its bytes don't lie side by side")
-    ]
+    (note,) = scan(tmp_path / "x.tar").notes.kept["tar"]
+    assert note.message == (
+        "breaks off after 1 files: a sparse file at byte 1,536: its bytes don't lie side by side"
+    )
 
 
 def test_data_behind_the_end_mark_are_found(tmp_path, plain):
@@ -724,84 +728,79 @@ def test_noise_is_no_tar(tmp_path, data):
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (17, 15), (3, 20_000)])
 def test_odd_pictures_have_codes(size):
     rgb = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    assert audit_samples.picture(0, "png", b"", rgb).thumbs.shape == (2, 32, 32)
+    assert coded(0, encoded(Image.fromarray(rgb))).windows.dtype == windows.CODE
 
 
 # --- the join -----------------------------------------------------------------------------------------------
 
 
-def similar(number, bases, thumbs, rng):
-    """A picture like others: codes a few bits off, looks with noise, now and then mirrored or flat."""
-    codes, looks = [], []
-    for _ in range(4):
-        flips = sum(1 << int(b) for b in rng.choice(64, rng.integers(0, 6), replace=False))
-        codes.append(int(bases[rng.integers(6)]) ^ flips)
-    for _ in range(2):
-        noise = rng.integers(-90, 90, (32, 32))
-        look = np.clip(thumbs[rng.integers(6)] + noise, 0, 255).astype(np.uint8)
-        looks.append(look[:, ::-1] if rng.random() < 0.5 else look)
-    return audit_samples.Picture(
-        run=number,
-        suffix="png",
-        digest=bytes(16),
-        codes=tuple(codes[:2]),
-        flips=tuple(codes[2:]),
-        degenerate=tuple(bool(x) for x in rng.random(2) < 0.2),
-        box=(0, 255, 0, 100 + 100 * (number % 2)),
-        thumbs=np.stack(looks),
+def coded(run, data):
+    """A picture as workers hand it over, from its bytes."""
+    return audit_samples.picture(
+        run, "png", tar_writer.Member("x.png", 512, len(data)), data, decode.decode(data, 10**8)
     )
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_near_join_finds_what_brute_force_finds(seed):
+def family(rng, pictures):
+    """Pictures with windows a few bits from few centers, as workers hand them over."""
+    centers = rng.integers(0, 2**64, max(pictures // 4, 1), dtype=np.uint64)
+    for number in range(pictures):
+        kinds = np.flatnonzero(rng.random(len(windows.WINDOWS)) < 0.6)
+        seen = np.zeros(len(kinds), windows.CODE)
+        seen["kind"], seen["code"] = kinds, centers[rng.integers(0, len(centers), len(kinds))]
+        for _ in range(6):
+            seen["code"] ^= np.uint64(1) << rng.integers(0, 64, len(kinds), dtype=np.uint64)
+        seen["fine"] = np.where(rng.random((len(kinds), 4)) < 0.8, np.uint64(0), np.uint64(2**64 - 1))
+        names = {"digest": bytes([number] * 16), "pixels": bytes([number] * 16)}
+        yield audit_samples.Picture(run=number, suffix="png", offset=0, size=1, windows=seen, **names)
+
+
+@pytest.mark.parametrize("flips", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_join_between_two_splits_finds_what_dedup_s_join_of_all_finds(seed, flips):
     rng = np.random.default_rng(seed)
-    n = 60
-    spool = audit_leaks.Spool()
-    bases = rng.integers(0, 2**63, 6, np.uint64)
-    thumbs = rng.integers(0, 256, (6, 32, 32), np.uint8)
-    drawn = [similar(number, bases, thumbs, rng) for number in range(n)]
-    spool.add(0, drawn)
+    spool, drawn = audit_pictures.Spool(), list(family(rng, 60))
+    for some in (drawn[30:], drawn[:30]):  # workers finish in any order
+        spool.add(0, some)
     pictures = spool.pictures()
-    ours, theirs = np.arange(0, n, 2), np.arange(1, n, 2)
-    got = audit_leaks.near(pictures, ours, theirs, 6, 0.6)
-    wanted = {o for o in ours.tolist() if any(alike(drawn[o], drawn[t]) for t in theirs.tolist())}
-    assert 3 < len(wanted) < 28
-    assert set(got.ours.tolist()) == wanted
-    assert all(alike(drawn[o], drawn[t]) for o, t in zip(got.ours.tolist(), got.theirs.tolist(), strict=True))
+    is_ours = rng.random(60) < 0.4
+    reach = audit_leaks.Reach(8, flips)
+    everyone = np.ones(60, np.bool_)
+    met = near(pictures.windows, everyone, everyone, JoinPart(None, 8, flips, (0, 1)))
+    across = is_ours[met.i] != is_ours[met.j]
+    got = between(pictures.windows, everyone, is_ours, reach)
+    assert across.sum() > 10
+    for column, wanted in zip(got, met, strict=True):
+        assert np.array_equal(column, wanted[across])
 
 
-def alike(a, b):
-    """Whether a shows b again, said once more, slowly: b stands still, a is shifted."""
-    for i in range(2):
-        for j in range(2):
-            for code, turn, box in ((a.codes[i], 1, a.box), (a.flips[i], -1, mirrored(a.box))):
-                if (code ^ b.codes[j]).bit_count() > 6 or a.degenerate[i] or b.degenerate[j]:
-                    continue
-                framed = i == j == 0 and max(abs(p - q) for p, q in zip(box, b.box, strict=True)) <= 16
-                thumb, other = a.thumbs[1 if framed else i][:, ::turn], b.thumbs[1 if framed else j]
-                windows = [thumb[y : y + 30, x : x + 30] for y in range(3) for x in range(3)]
-                if max(np.corrcoef(steps(w), steps(other[1:31, 1:31]))[0, 1] for w in windows) >= 0.6:
-                    return True
-    return False
+def test_the_nearest_candidates_come_first_and_are_bounded():
+    n = 100
+    spool, drawn = audit_pictures.Spool(), list(family(np.random.default_rng(0), n + 1))
+    one = np.zeros(1, windows.CODE)
+    far = [one.copy() for _ in range(n)]
+    for number, seen in enumerate(far):
+        seen["code"] = (1 << (number % 9)) - 1 | number << 40 if number % 9 < 3 else (1 << number % 9) - 1
+    spool.add(0, [p._replace(windows=w) for p, w in zip(drawn, [one, *far], strict=True)])
+    joined = audit_leaks.joined(
+        spool.pictures(), np.array([0]), np.arange(1, n + 1), audit_leaks.Reach(8, flips=True)
+    )
+    distance = [int(far[other - 1]["code"][0]).bit_count() for other in joined.candidates.theirs]
+    assert len(distance) == audit_leaks.MOST_TWINS
+    assert distance == sorted(distance)
 
 
-def mirrored(box):
-    return box[0], box[1], 255 - box[3], 255 - box[2]
-
-
-def steps(thumb):
-    wide = thumb.astype(float)
-    return np.concatenate([np.diff(wide, axis=0).ravel(), np.diff(wide, axis=1).ravel()])
-
-
-def test_thousands_of_copies_of_one_picture_take_neither_time_nor_memory():
+def test_thousands_of_copies_of_one_picture_have_few_candidates():
     n = 10_000  # each with each would be 25 million pairs
-    spool = audit_leaks.Spool()
-    one = audit_samples.picture(0, "png", b"", np.asarray(painting(1)))
+    spool = audit_pictures.Spool()
+    one = coded(0, encoded(painting(1)))
     spool.add(0, [one] * n)
-    pictures = spool.pictures()
-    got = audit_leaks.near(pictures, np.arange(n // 2), np.arange(n // 2, n), 6, 0.6)
-    assert len(got.ours) == n // 2
+    joined = audit_leaks.joined(
+        spool.pictures(), np.arange(n // 2), np.arange(n // 2, n), audit_leaks.Reach(8, flips=True)
+    )
+    assert len(joined.candidates.ours) == CROWD**2
+    assert len(joined.others) == n // 2 - CROWD
+    assert set(joined.center.tolist()) == {0}
 
 
 # --- figures ------------------------------------------------------------------------------------------------

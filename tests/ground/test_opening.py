@@ -54,7 +54,7 @@ ALLOWED = {
     ("stages/dedup/candidates.py", "np.load"): "our private folder; allow_pickle is off",
     ("duplicates/lettering.py", "np.load"): "bytes that the opener has read; allow_pickle is off",
     ("reports/find.py", "open"): "our private folder, to write",
-    ("audit/leaks.py", "memmap"): "our private folder",
+    ("audit/pictures.py", "memmap"): "our private folder",
     ("engine/worker.py", "read_text"): "/proc/self/statm, the system's own",
     ("sources/archives/zip.py", "open"): "a member of a zip that is open",
     ("sources/web/url_lists.py", "gzip.open"): "a file that is open",

@@ -1,7 +1,8 @@
 """Audit: integrity and leakage of finished shards, anidata's own or anyone's WebDataset.
 
 Three passes: checksums; the headers of each tar; its contents, decoded in chunks, of which only codes come
-back. Then the codes of each split are joined with those of the others. What findings are called:
+back. Then the codes of each split are joined with those of the others, and the pairs that meet are looked at,
+as dedup joins and looks: what it would link leaks. What findings are called:
 
     manifest checksum missing extra      files, and what the manifest says of them
     tar scattered repeated unsafe_name   how a tar is built
@@ -16,7 +17,7 @@ but good to know.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from anidata.audit.config import Config
 from anidata.audit.files import Dataset
 from anidata.audit.headers import ScannedTar
 from anidata.audit.leaks import Split
+from anidata.audit.pairs import Leak
 from anidata.audit.tar import Notes
 from anidata.engine.engine import Engine
 
@@ -38,6 +40,7 @@ class Finding:
     code: str
     where: str  # tar/member, below the data set; led by the data set's name where there are several
     message: str
+    relation: str = ""  # of two pictures, of which one leaks: as dedup has them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +53,15 @@ class Report:
     counts: dict[str, int]  # all of each code
     # Suffix of lines → `gray` and `binarized`: R² at which they predict color; no finding.
     told: dict[str, dict[str, float]]
+    leaks: list[Leak]  # pictures that two splits share, the first of them: to be shown
 
     @property
     def sound(self) -> bool:
         return not self.counts
 
     def to_json(self) -> dict[str, Any]:
-        return {"sound": self.sound} | asdict(self)
+        named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "leaks"}
+        return {"sound": self.sound} | named | {"findings": [asdict(one) for one in self.findings]}
 
 
 def run(datasets: Sequence[Path], config: Config, engine: Engine) -> Report:
@@ -76,17 +81,14 @@ def run(datasets: Sequence[Path], config: Config, engine: Engine) -> Report:
         files.check_tables(dataset, {tar.tar.path: tar.scan.samples for tar in own}, notes, engine)
         clusters.check(dataset, own, splits, notes, config, engine)
     headers.check_keys(tars, splits, notes)
-    color_leaks = contents.check(tars, splits, notes, config, engine)
+    inside = contents.check(tars, splits, notes, config, engine)
     return Report(
         samples=_count_samples(opened, splits, tars),
         shards=len(tars),
-        findings=[
-            Finding(code, note.where, note.message)
-            for code in sorted(notes.kept)
-            for note in notes.kept[code]
-        ],
+        findings=[Finding(code, *note) for code in sorted(notes.kept) for note in notes.kept[code]],
         counts=dict(sorted((+notes.counts).items())),
-        told=color_leaks,
+        told=inside.told,
+        leaks=inside.leaks,
     )
 
 

@@ -3,14 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from anidata.audit import leaks as audit_leaks
+from anidata.audit import pairs as audit_pairs
 from anidata.audit import samples as audit_samples
 from anidata.audit.config import Config
 from anidata.audit.headers import ScannedTar
-from anidata.audit.leaks import Leaks, Pictures, Split, Spool
+from anidata.audit.leaks import Split
+from anidata.audit.pairs import Leak
+from anidata.audit.pictures import Spool
 from anidata.audit.samples import Chunk, ColorSums, Schemas, Seen
 from anidata.audit.tar import Notes
 from anidata.engine.engine import Engine, Limits
@@ -19,10 +22,17 @@ from anidata.lineart import color_leak
 CHUNK = 2048  # samples that a worker decodes in one go; it walks the headers before them again
 
 
+class Contents(NamedTuple):
+    """What samples tell beside findings."""
+
+    told: dict[str, dict[str, float]]  # how much of the color their lines give away, as `Report` has it
+    leaks: list[Leak]  # the first of them
+
+
 def check(
     tars: list[ScannedTar], splits: list[Split], notes: Notes, config: Config, engine: Engine
-) -> dict[str, dict[str, float]]:
-    """Look into the samples. How much of the color their lines give away, as `Report.told` has it."""
+) -> Contents:
+    """Look into the samples."""
     spool, seen = Spool(), dict[Chunk, Seen]()
     number = {tar.tar: n for n, tar in enumerate(tars)}
     for chunk, contents in _look(tars, splits, config, engine):
@@ -36,9 +46,8 @@ def check(
     for of_dataset in schemas.values():
         _check_schemas(of_dataset, notes)
     pictures = spool.pictures()
-    if pictures is not None:
-        _check_leaks(pictures, tars, splits, notes, config)
-    return _color_leaks([seen[chunk].color_sums for chunk in done])
+    leaks = [] if pictures is None else audit_pairs.check(pictures, tars, splits, notes, config, engine)
+    return Contents(_color_leaks([seen[chunk].color_sums for chunk in done]), leaks)
 
 
 def _look(
@@ -75,32 +84,6 @@ def _fits(kind: str, known: str | None) -> bool:
     if known is None:
         return False
     return kind == known or kind in audit_samples.UNTYPED or known in audit_samples.UNTYPED
-
-
-def _check_leaks(
-    pictures: Pictures, tars: list[ScannedTar], splits: list[Split], notes: Notes, config: Config
-) -> None:
-    split = np.array([tar.split for tar in tars], np.int64)[pictures.tar]
-    for ours, theirs in audit_leaks.rivals(split, splits):
-        same = audit_leaks.exact(pictures, ours, theirs)
-        others = np.setdiff1d(ours, same.ours)
-        near = audit_leaks.near(pictures, others, theirs, config.max_distance, config.min_likeness)
-        _note_leaks("leak_exact", "the same file as", same, pictures, tars, notes)
-        _note_leaks("leak_near", "a near-duplicate of", near, pictures, tars, notes)
-
-
-def _note_leaks(
-    code: str, likeness: str, leaks: Leaks, pictures: Pictures, tars: list[ScannedTar], notes: Notes
-) -> None:
-    first = slice(0, notes.most)
-    for ours, theirs in zip(leaks.ours[first].tolist(), leaks.theirs[first].tolist(), strict=True):
-        notes.add(code, _where(pictures, tars, ours), f"{likeness} {_where(pictures, tars, theirs)}")
-    notes.counts[code] += max(0, len(leaks.ours) - notes.most)
-
-
-def _where(pictures: Pictures, tars: list[ScannedTar], row: int) -> str:
-    tar = tars[int(pictures.tar[row])]
-    return f"{tar.tar.name}/{tar.scan.runs[int(pictures.run[row])]}.{pictures.suffix[row]}"
 
 
 def _color_leaks(several: list[ColorSums]) -> dict[str, dict[str, float]]:

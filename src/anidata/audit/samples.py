@@ -10,18 +10,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from anidata import registry, storage
+from anidata.audit.pictures import Picture
 from anidata.audit.tar import Notes, Tally, Tar, clipped, members, runs, suffix_of
-from anidata.duplicates import phash
+from anidata.duplicates import phash, windows
 from anidata.engine.engine import Watch
 from anidata.errors import BadImage
 from anidata.imaging import decode
+from anidata.imaging.image import Image
 from anidata.lineart import color_leak, selection
 from anidata.tar import opening, untrusted
 from anidata.tar.writer import Member
@@ -29,14 +30,12 @@ from anidata.tar.writer import Member
 # Last suffixes of what has to decode.
 PICTURES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "jp2")
 LOSSY = ("jpg", "jpeg", "webp")  # a map of labels is never stored so
-FLAT = 16  # levels of 255 within which a row or column at the rim is border: JPEG's ringing stays below
 GRAY_8 = b"\x08\0"  # bits and color type in a PNG's header
 # Of a page: ink is at most a quarter of a drawing; black
 # bars drawn as ink were seen to make half a page black.
 MOSTLY = 0.75
 MAX_JSON = 1 << 24  # bytes of a sample's JSON: parsed, it takes up to thirty times as many
 PROBED = 64  # samples of a chunk that are asked what the gray of their lines gives away
-MIN_TRIMMED = 16  # px: of less than that no code is made
 
 Pixels = NDArray[np.uint8]
 Schema = tuple[tuple[str, str], ...]  # name and type of each field of a JSON object, sorted
@@ -56,20 +55,6 @@ class Chunk:
     max_pixels: int
     max_bytes: int
     config: str = ""  # of an unpaired set
-
-
-class Picture(NamedTuple):
-    """A picture that may leak; each code is there twice: of the whole, and without its flat borders."""
-
-    run: int  # its sample's place in the tar
-    suffix: str
-    digest: bytes  # 16; of the file
-    codes: tuple[int, int]  # phash
-    flips: tuple[int, int]  # of the mirrored picture
-    degenerate: tuple[bool, bool]
-    # Top, bottom, left and right of what is within the borders, 0 to 255 across the page.
-    box: tuple[int, int, int, int]
-    thumbs: Pixels  # (2, 32, 32) luma
 
 
 @dataclass
@@ -122,16 +107,16 @@ class _Sample:
         joined = _subjects(list(pictures))
         for suffix, member in pictures.items():
             try:
-                data, rgb = self._decoded(suffix, member)
+                data, decoded = self._decoded(suffix, member)
             except BadImage as bad:
                 self._add("corrupt", member, str(bad))
                 continue
             if suffix in joined:
-                self.seen.pictures.append(picture(self.run, suffix, data, rgb))
-            yield suffix, rgb.shape
+                self.seen.pictures.append(picture(self.run, suffix, member, data, decoded))
+            yield suffix, decoded.rgb.shape
 
-    def _decoded(self, suffix: str, member: Member) -> tuple[bytes, Pixels]:
-        """The bytes and pixels of a picture; a line is checked, and kept black on white."""
+    def _decoded(self, suffix: str, member: Member) -> tuple[bytes, Image]:
+        """The bytes of a picture, and the picture; a line is checked, and kept black on white."""
         data = self._read(member, self.chunk.max_bytes)
         decoded = decode.decode(data, self.chunk.max_pixels)
         if self._is_line(suffix):
@@ -140,7 +125,7 @@ class _Sample:
             self._check_line(member, data, decoded.format, line)
         elif suffix.startswith("color."):
             self._colors.append(decoded.rgb)
-        return data, decoded.rgb
+        return data, decoded
 
     @property
     def _is_ours(self) -> bool:
@@ -247,45 +232,15 @@ def _subjects(suffixes: list[str]) -> set[str]:
     return color or {s for s in suffixes if s.rpartition(".")[2] in LOSSY} or set(suffixes)
 
 
-def picture(run: int, suffix: str, data: bytes, rgb: Pixels) -> Picture:
+def picture(run: int, suffix: str, member: Member, data: bytes, decoded: Image) -> Picture:
     """The codes of a picture by which its copies are found."""
-    top, bottom, left, right = content_box(rgb)
-    whole, inner = phash.codes(rgb), np.ascontiguousarray(rgb[top:bottom, left:right])
-    core = whole if inner.shape == rgb.shape else phash.codes(inner)
-    height, width = rgb.shape[:2]
+    codes = phash.codes(decoded.rgb)
     return Picture(
         run=run,
         suffix=suffix,
+        offset=member.offset,
+        size=member.size,
         digest=hashlib.sha256(data).digest()[:16],
-        codes=(whole.phash, core.phash),
-        flips=(whole.phash_flip, core.phash_flip),
-        degenerate=(whole.degenerate, core.degenerate),
-        box=(255 * top // height, 255 * bottom // height, 255 * left // width, 255 * right // width),
-        thumbs=np.stack([phash.luma(rgb), phash.luma(inner)]),
+        pixels=codes.pixels,
+        windows=windows.codes(decoded, codes.luma, codes.phash, codes.phash_flip)[0],
     )
-
-
-def content_box(rgb: Pixels) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of a picture without its flat borders.
-
-    Margins within a letterbox within a padding are all of them off.
-    """
-    gray = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-    top, bottom, left, right = 0, gray.shape[0], 0, gray.shape[1]
-    for _ in range(3):  # a border within a border within a border
-        first, last = _busy(gray[top:bottom, left:right], 1)
-        top, bottom = top + first, top + last
-        first, last = _busy(gray[top:bottom, left:right], 0)
-        left, right = left + first, left + last
-    if min(bottom - top, right - left) < MIN_TRIMMED:
-        return 0, gray.shape[0], 0, gray.shape[1]
-    return top, bottom, left, right
-
-
-def _busy(gray: Pixels, axis: int) -> tuple[int, int]:
-    """From the first row (axis 1) or column (0) that isn't flat to behind the last; all if there is none."""
-    if not gray.size:
-        return 0, 0
-    spread = gray.max(axis=axis) - gray.min(axis=axis)
-    busy = np.flatnonzero(spread > FLAT)
-    return (int(busy[0]), int(busy[-1]) + 1) if len(busy) else (0, len(spread))

@@ -38,6 +38,7 @@ class Note(NamedTuple):
 
     where: str
     message: str
+    relation: str = ""  # of a leak
 
 
 class Notes:
@@ -47,10 +48,10 @@ class Notes:
         self.most, self.counts = most, Counter[str]()
         self.kept: dict[str, list[Note]] = defaultdict(list)
 
-    def add(self, code: str, where: str, message: str) -> None:
+    def add(self, code: str, where: str, message: str, relation: str = "") -> None:
         self.counts[code] += 1
         if len(self.kept[code]) < self.most:
-            self.kept[code].append(Note(clipped(where), clipped(message)))
+            self.kept[code].append(Note(clipped(where), clipped(message), relation))
 
     def add_all(self, code: str, where: Tally, message: str) -> None:
         """Add findings of which only the first have been named."""

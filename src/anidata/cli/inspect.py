@@ -15,6 +15,11 @@ PagePath = Annotated[
     typer.Option("-o", "--output", metavar="FILE", help="Where the page goes; WORK/report.html unless told."),
 ]
 
+LeaksPage = Annotated[
+    Path | None,
+    typer.Option("--page", metavar="FILE", help="Also write a page that shows what splits share, by pairs."),
+]
+
 
 @app.command()
 def audit(
@@ -22,16 +27,22 @@ def audit(
         list[Path],
         typer.Argument(metavar="DATASET…", help="Folders of WebDataset tars, of anidata or anyone."),
     ],
+    page: LeaksPage = None,
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
     """Check finished shards for integrity and leakage; exit 0 only if they are sound."""
     from anidata.audit import audit as check
-    from anidata.reports import terminal
+    from anidata.reports import leaks, terminal
 
+    if page:
+        leaks.check(page)
     with started_engine(workers) as engine:
         result = check.run(datasets, check.Config(), engine)
+        written = leaks.write(page, result, engine) if page else None
     show(result.to_json(), as_json, lambda: terminal.show_audit(result))
+    if written and not as_json:
+        printing.out(written)
     raise typer.Exit(0 if result.sound else 1)
 
 

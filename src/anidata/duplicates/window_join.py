@@ -1,5 +1,6 @@
 """Pairs of pictures of which one looks like the other, or like a window of it: a join of their windows."""
 
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -41,8 +42,8 @@ class Reach(Protocol):
         """Whether mirror images and quarter turns are met too."""
 
     @property
-    def share(self) -> pairs.Share:
-        """The share of it that is to be done."""
+    def share(self) -> pairs.Share | None:
+        """The share of it that is to be done; None: all, by threads."""
 
 
 class PicturePairs(NamedTuple):
@@ -59,9 +60,42 @@ def near(seen: np.ndarray, few: np.ndarray, new: np.ndarray, reach: Reach) -> Pi
 
     seen: (n,) ENTRY. few, new: (pictures,): which are joined, and which no earlier join has seen.
     """
+    owner = seen["owner"].astype(np.int64)
+    used = few[owner] & _is_asked(seen["kind"], reach)
+    return _met(seen, owner, _window_pairs(seen, used, new[owner], reach))
+
+
+def between(seen: np.ndarray, few: np.ndarray, ours: np.ndarray, reach: Reach) -> PicturePairs:
+    """The pairs that `near` finds of which exactly one is ours.
+
+    seen: (n,) ENTRY. few, ours: (pictures,): which are joined, and of which of the two heaps they are.
+    """
     owner, kind = seen["owner"].astype(np.int64), seen["kind"]
-    used = few[owner] if reach.flips else few[owner] & (WAYS[kind] == BITS[STRAIGHT])
-    a, b, distance = _window_pairs(seen, used, new[owner], reach)
+    used, is_ours = few[owner] & _is_asked(kind, reach), ours[owner]
+    is_whole = kind < len(windows.WHOLES)
+    wholes, theirs = np.flatnonzero(used & is_whole & is_ours), np.flatnonzero(used & ~is_whole & ~is_ours)
+    others, mine = np.flatnonzero(used & is_whole & ~is_ours), np.flatnonzero(used & is_ours)
+    chunks = [*_asked(seen, wholes, theirs, reach), *_asked(seen, others, mine, reach)]
+    return _met(seen, owner, pairs.concatenated([pairs.NO_PAIRS, *chunks]))
+
+
+def _is_asked(kind: np.ndarray, reach: Reach) -> np.ndarray:
+    """(n,): windows that a join of this reach looks at, by kind."""
+    return np.ones(len(kind), np.bool_) if reach.flips else WAYS[kind] == BITS[STRAIGHT]
+
+
+def _asked(seen: np.ndarray, wholes: np.ndarray, asking: np.ndarray, reach: Reach) -> Iterator[pairs.Pairs]:
+    """Yield the pairs of rows of `seen` of which the first, of `wholes`, is within the second's bits."""
+    code, is_turned = np.ascontiguousarray(seen["code"]), TURNED[seen["kind"][asking]]
+    turned_bits = min(reach.bits, TURNED_BITS)
+    for rows, bits in ((asking[~is_turned], reach.bits), (asking[is_turned], turned_bits)):
+        across = hamming.cross_within(code[wholes], code[rows], bits, reach.share)
+        yield pairs.Pairs(wholes[across.i], rows[across.j], across.distance)
+
+
+def _met(seen: np.ndarray, owner: np.ndarray, within: pairs.Pairs) -> PicturePairs:
+    """The pictures of rows of `seen`, a whole and what asked it, that are alike by their fine codes."""
+    kind, (a, b, distance) = seen["kind"], within
     apart = np.bitwise_count(seen["fine"][a] ^ seen["fine"][b]).sum(axis=1)
     alike = (owner[a] != owner[b]) & (apart <= FAR)
     a, b, distance = a[alike], b[alike], distance[alike]
@@ -75,17 +109,13 @@ def _window_pairs(seen: np.ndarray, used: np.ndarray, fresh: np.ndarray, reach: 
 
     used, fresh: (n,).
     """
-    code, is_whole = np.ascontiguousarray(seen["code"]), seen["kind"] < len(windows.WHOLES)
-    is_turned = TURNED[seen["kind"]]
-    wholes, lying = np.flatnonzero(used & is_whole), np.flatnonzero(used & ~is_whole & ~is_turned)
-    within = hamming.pairs_within(code[wholes], reach.bits, fresh[wholes], reach.share)
+    is_whole = seen["kind"] < len(windows.WHOLES)
+    wholes, others = np.flatnonzero(used & is_whole), np.flatnonzero(used & ~is_whole)
+    code = seen["code"][wholes]
+    within = hamming.pairs_within(code, reach.bits, fresh[wholes], reach.share)
     chunks = [pairs.Pairs(wholes[within.i], wholes[within.j], within.distance)]
-    turned = np.flatnonzero(used & is_turned)
-    for others, bits in ((lying, reach.bits), (turned, min(reach.bits, TURNED_BITS))):
-        fresh_others, known_others = others[fresh[others]], others[~fresh[others]]
-        for index, asking in ((wholes, fresh_others), (wholes[fresh[wholes]], known_others)):
-            across = hamming.cross_within(code[index], code[asking], bits, reach.share)
-            chunks.append(pairs.Pairs(index[across.i], asking[across.j], across.distance))
+    chunks += _asked(seen, wholes, others[fresh[others]], reach)
+    chunks += _asked(seen, wholes[fresh[wholes]], others[~fresh[others]], reach)
     return pairs.concatenated(chunks)
 
 

@@ -13,10 +13,10 @@ from anidata.engine import printing
 SHARED = Path(__file__).parent  # head.html: what every page says of itself, so that it asks nobody
 
 
-def environment(folder: Path) -> jinja2.Environment:
-    """The environment of a page whose templates lie in a folder."""
+def environment(*folders: Path) -> jinja2.Environment:
+    """The environment of a page whose templates lie in some folders, of which the first that has one wins."""
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader([folder, SHARED]),
+        loader=jinja2.FileSystemLoader([*folders, SHARED]),
         autoescape=True,
         finalize=_visible,
         undefined=jinja2.StrictUndefined,

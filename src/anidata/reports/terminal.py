@@ -105,7 +105,8 @@ def show_audit(report: "Report") -> None:
     splits = ", ".join(f"{n:,} {split}" for split, n in report.samples.items())
     console.print(f"{report.shards:,} shards, {splits or 'no samples'}")
     for finding in report.findings:
-        line = f"{finding.code}  {finding.where}  {finding.message}"
+        relation = f" ({finding.relation})" if finding.relation else ""
+        line = f"{finding.code}  {finding.where}  {finding.message}{relation}"
         console.print(line, soft_wrap=True)
     for code, n in report.counts.items():
         console.print(f"{n:,} × {code}")

@@ -29,6 +29,8 @@ class Heat:
     mean: float  # ΔE (CIE 1976) over what both show
     spot: float  # ΔE: the largest mean of a small square
     way: Way  # in which the member was seen
+    laid: Pixels  # (h, w, 3): the member itself, gray where it shows nothing
+    covered: float  # share of the keeper where it shows something
 
 
 def compared(keeper: Pixels, member: Pixels, relation: str) -> Heat:
@@ -43,7 +45,9 @@ def compared(keeper: Pixels, member: Pixels, relation: str) -> Heat:
     apart = distance(best.member, best.keeper) * best.shown
     spot = cv2.blur(apart, (SPOT, SPOT), borderType=cv2.BORDER_REFLECT_101)
     mean = float(apart.sum() / max(1, best.shown.sum()))
-    return Heat(colored(apart, best.shown), mean, float(spot.max()), best.way)
+    laid = np.where(best.shown[..., None] > 0, best.member, np.uint8(OUTSIDE))
+    covered = float(np.mean(best.shown > 0))
+    return Heat(colored(apart, best.shown), mean, float(spot.max()), best.way, laid, covered)
 
 
 def distance(a: Pixels, b: Pixels) -> NDArray[np.float32]:

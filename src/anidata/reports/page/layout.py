@@ -71,7 +71,7 @@ class Bar:
 
 def write(path: Path, chosen: Choice, opened: Opened) -> Written:
     """Publish the page."""
-    template = _environment().get_template("page.html")
+    template = environment().get_template("page.html")
     with storage.publishing(path) as file:
         for text in template.generate(
             c=chosen,
@@ -192,8 +192,9 @@ def _shown(chosen: Choice, opened: Opened) -> dict[str, int]:
     }
 
 
-def _environment() -> jinja2.Environment:
-    environment = templates.environment(FOLDER)
+def environment(*folders: Path) -> jinja2.Environment:
+    """The environment of this page, or of one in other folders that borrows its style and words."""
+    environment = templates.environment(*folders, FOLDER)
     environment.filters |= {
         "number": number,
         "count": count,

@@ -7,7 +7,17 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from anidata.duplicates.place_codes import ALONG, CELLS, LONG, LOW, PLACE, codes, codes_of, halves_of, sizes_of
+from anidata.duplicates.place_codes import (
+    ALONG,
+    CELLS,
+    LONG,
+    LOW,
+    PLACE,
+    codes,
+    codes_of,
+    halves_of,
+    sizes_of,
+)
 from anidata.imaging import decode
 from drawings import drawing
 

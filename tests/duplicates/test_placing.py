@@ -89,7 +89,8 @@ def test_a_part_is_dropped_where_that_is_asked_for(work, command):
     given = rows(command, work)
     assert not given["half"]["keep"]
     assert given["scene 4"]["keep"]
-    assert given["page"]["keep"] and not given["scene 1"]["keep"]
+    assert given["page"]["keep"]
+    assert not given["scene 1"]["keep"]
     assert given["half"]["distance"] is None
 
 

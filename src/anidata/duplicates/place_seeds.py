@@ -146,7 +146,9 @@ def _wide(near: Pairs, owned: _Owned) -> Index:
     """Codes that with those near them stand in more than MOST + 1 pictures, ascending."""
     i, j, spread = np.concatenate([near.i, near.j]), np.concatenate([near.j, near.i]), owned.spread
     of, i = np.unique(i, return_inverse=True)
-    suspect = spread[of] + np.bincount(i, spread[j], len(of)) > MOST + 1  # pictures of several codes counted twice
+    suspect = (
+        spread[of] + np.bincount(i, spread[j], len(of)) > MOST + 1
+    )  # pictures of several codes counted twice
     some, suspects = suspect[i], np.flatnonzero(suspect)
     i, j = np.concatenate([i[some], suspects]), np.concatenate([j[some], of[suspects]])
     order = np.argsort(i, kind="stable")

@@ -51,7 +51,8 @@ def codes_of(gray: Gray) -> NDArray[np.void]:
 
 def sizes_of(half: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Half sides, in long sides, as sizes: a sixteenth of an octave each."""
-    return np.clip(np.rint(STEPS * np.log2(np.maximum(half, LEAST) / LEAST)), 0, 255).astype(np.uint8)
+    sizes = np.rint(STEPS * np.log2(np.maximum(half, LEAST) / LEAST))
+    return np.asarray(np.minimum(sizes, 255), np.uint8)
 
 
 def halves_of(sizes: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -60,7 +61,7 @@ def halves_of(sizes: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _cells(gray: Gray, seen: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n, 16, 16): the sums of the luma over the cells of places, and (n,) the area of a cell in the same units.
+    """(n, 16, 16): sums of the luma over the cells of places, and (n,) the area of a cell in the same units.
 
     From sums over all that is above and left, between which borders within a pixel lie linearly: exact.
     """
@@ -84,7 +85,9 @@ def _summed(gray: Gray) -> NDArray[np.int64]:
     return np.asarray(sums, np.int64)
 
 
-def _borders(center: NDArray[np.float64], half: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _borders(
+    center: NDArray[np.float64], half: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(n, 17): the pixels in which cells begin and end, and how many SUBPIXELS within."""
     share = np.arange(CELLS + 1) / (CELLS / 2) - 1
     at = np.rint((center[:, None] + half[:, None] * share) * SUBPIXELS).astype(np.int64)
@@ -92,9 +95,7 @@ def _borders(center: NDArray[np.float64], half: NDArray[np.float64]) -> tuple[ND
     return pixels, within
 
 
-_BASIS = np.rint(
-    COSINE * np.cos(np.pi * np.arange(LOW)[:, None] * (np.arange(CELLS) + 0.5) / CELLS)
-)
+_BASIS = np.rint(COSINE * np.cos(np.pi * np.arange(LOW)[:, None] * (np.arange(CELLS) + 0.5) / CELLS))
 
 
 def _low(cells: NDArray[np.float64]) -> NDArray[np.float64]:

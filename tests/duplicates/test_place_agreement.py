@@ -176,6 +176,7 @@ def test_copies_of_one_frame_are_left_out_and_counted():
     assert len(result.i) == 0
 
 
+@pytest.mark.slow
 def test_copies_of_one_frame_with_bits_that_differ_are_left_out_too():
     rng, frame = np.random.default_rng(0), codes_of(at_256(gray(1)))
     copies = [frame.copy() for _ in range(3000)]

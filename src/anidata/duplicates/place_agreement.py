@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from anidata.duplicates.pairs import Flags, Index, Words, ranges
 from anidata.duplicates.place_codes import ALONG, STEPS, halves_of
-from anidata.duplicates.place_seeds import Seeds, seeds
+from anidata.duplicates.place_seeds import Seeds, seeds, sorted_once
 
 VERSION = 1  # raised when the same places would agree otherwise
 # A point p of picture i, in its long sides from its top left, lies at q = scale · p + (dx, dy) in picture j.
 HINT = np.dtype([("scale", "<f4"), ("dx", "<f4"), ("dy", "<f4"), ("agreeing", "u1")])
-ALIKE = 12  # bits of 63 in which places that agree may differ
+ALIKE = 14  # bits of 63 in which places that agree may differ
 APART = 0.35  # half sides that they may lie off
 SIZES = 6  # sixteenths of an octave by which their sizes may, × 1.3
 ZOOM = 28  # sixteenths of an octave between two pictures' scales, at most: × 3.4
 STARTS = 12  # seeds of a pair that are tried
-SHARE = 0.2  # of the places that both should show, at least
+SHARE = 0.17  # of the places that both should show, at least
 LEAST = 3  # agreeing places of a candidate
 CROWD = 64  # candidates of a picture, unless more agree as well
 PAIRS = 1 << 9  # pairs of pictures whose places are held against each other at once
@@ -51,8 +51,8 @@ class _Places(NamedTuple):
     half: Values  # in long sides
     code: Words
     start: Index  # (pictures + 1,): where each one's begin
-    low: tuple[Values, Values, Values]  # (pictures,) each: of sizes, x and y the least
-    high: tuple[Values, Values, Values]  # and the largest
+    low: tuple[Values, ...]  # (pictures,) each: of sizes, x and y the least
+    high: tuple[Values, ...]  # and the largest
     rank: Index  # (pictures,): an order of pictures by what their places are, whatever their numbers
 
 
@@ -64,6 +64,10 @@ class _Matches(NamedTuple):
     b: Index
     distance: NDArray[np.uint8]
 
+    def where(self, rows: NDArray[Any]) -> "_Matches":
+        """Those of the flags or indices, (m,)."""
+        return _Matches(self.pair[rows], self.a[rows], self.b[rows], self.distance[rows])
+
 
 def met(places: NDArray[np.void], owner: Index, new: Flags) -> Met:
     """The pairs of pictures, at least one of them new, of which parts agree.
@@ -74,8 +78,8 @@ def met(places: NDArray[np.void], owner: Index, new: Flags) -> Met:
     places = places[order]
     known = _known(places, owner, len(new))
     starts = seeds(known.code, owner, new)
-    some = _oriented(starts, owner, known, len(new))
-    pairs = np.unique(owner[some.a] * len(new) + owner[some.b])
+    some = _oriented(starts, owner, known)
+    pairs = sorted_once(owner[some.a] * len(new) + owner[some.b])
     i, j = np.divmod(pairs, max(len(new), 1))
     some = _few(some._replace(pair=np.searchsorted(pairs, owner[some.a] * len(new) + owner[some.b])))
     alike = _alike(i, j, known)
@@ -118,7 +122,7 @@ def _by_picture(reduced: np.ufunc, values: NDArray[Any], start: Index) -> Values
     return out
 
 
-def _oriented(starts: Seeds, owner: Index, known: _Places, pictures: int) -> _Matches:
+def _oriented(starts: Seeds, owner: Index, known: _Places) -> _Matches:
     """Seeds with the picture first that comes first by rank; without those of far too different sizes."""
     swap = known.rank[owner[starts.a]] > known.rank[owner[starts.b]]
     a, b = np.where(swap, starts.b, starts.a), np.where(swap, starts.a, starts.b)
@@ -129,9 +133,9 @@ def _oriented(starts: Seeds, owner: Index, known: _Places, pictures: int) -> _Ma
 def _few(some: _Matches) -> _Matches:
     """By pair, at most STARTS of each, the nearest ones."""
     order = np.lexsort((some.b, some.a, some.distance, some.pair))
-    some = _Matches(*(column[order] for column in some))
+    some = some.where(order)
     rank = np.arange(len(order)) - np.searchsorted(some.pair, some.pair)
-    return _Matches(*(column[rank < STARTS] for column in some))
+    return some.where(rank < STARTS)
 
 
 def _alike(i: Index, j: Index, known: _Places) -> _Matches:
@@ -196,7 +200,7 @@ def _distinct(of: Index, value: Index, count: int) -> Index:
     if not len(of):
         return np.zeros(count, np.int64)
     width = int(value.max()) + 1
-    return np.bincount(np.unique(of * width + value) // width, minlength=count)
+    return np.bincount(sorted_once(of * width + value) // width, minlength=count)
 
 
 def _fitted(pair: Index, match: Index, alike: _Matches, pairs: int, known: _Places) -> NDArray[np.void]:

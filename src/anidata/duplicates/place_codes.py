@@ -51,7 +51,8 @@ def codes_of(gray: Gray) -> NDArray[np.void]:
 
 def sizes_of(half: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Half sides, in long sides, as sizes: a sixteenth of an octave each."""
-    return np.clip(np.rint(STEPS * np.log2(np.maximum(half, LEAST) / LEAST)), 0, 255).astype(np.uint8)
+    sizes = np.rint(STEPS * np.log2(np.maximum(half, LEAST) / LEAST))
+    return np.asarray(np.minimum(sizes, 255), np.uint8)
 
 
 def halves_of(sizes: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -60,7 +61,7 @@ def halves_of(sizes: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _cells(gray: Gray, seen: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n, 16, 16): the sums of the luma over the cells of places, and (n,) the area of a cell in the same units.
+    """(n, 16, 16): sums of the luma over the cells of places, and (n,) the area of a cell in the same units.
 
     From sums over all that is above and left, between which borders within a pixel lie linearly: exact.
     """

@@ -23,10 +23,10 @@ LEAST = 16  # px: a picture's short side
 CLASSES = (0.026, 0.06, 0.12, 0.24, 1.0)  # half side over long side
 QUOTA = (44, 20, 9, 3)  # places of each class
 NEAR, LIKE = 0.3, 1.33  # half sides and ratio of sizes within which a weaker place is none of its own
-PLENTY = 6
-RIVAL = 1.3
-CROWDED = 0.9
-CAP = 1e9
+PLENTY = 6  # times its quota, the plainest of a class, from which those are chosen
+RIVAL = 1.3  # ratio of sizes within which a plainer place is a rival
+CROWDED = 0.9  # of its response, what a plainer one must exceed
+ALONE = 1e9  # half sides, squared: no rival
 OVERHANG = 0.5  # half sides that a place may reach past the frame
 
 FINEST = 64  # of a px: half sides are rounded to it, since powers may differ in their last bit
@@ -96,12 +96,12 @@ def _surroundings(blobs: Points) -> tuple[NDArray[np.bool_], Values]:
     """
     x, y, half, response = (column.astype(np.float32)[:, None] for column in blobs)
     way = (np.square(x - x.T) + np.square(y - y.T)) / np.square(half)
-    like = (half <= LIKE * half.T) & (half.T <= LIKE * half)
+    like = (half <= LIKE * half.T) & (LIKE * half >= half.T)
     rank = np.lexsort((np.arange(len(half)), -blobs.response)).argsort()
     near = (like & (rank < rank[:, None]) & (way <= NEAR**2)).any(axis=1)
-    plainer = (half <= RIVAL * half.T) & (half.T <= RIVAL * half) & (response.T * CROWDED > response) & ~near
-    room = np.where(plainer, way, np.inf).min(axis=1, initial=1e9)
-    return ~near, np.minimum(room, CAP).astype(np.float64)
+    plainer = (half <= RIVAL * half.T) & (RIVAL * half >= half.T) & (response < CROWDED * response.T) & ~near
+    room = np.where(plainer, way, np.inf).min(axis=1, initial=ALONE)
+    return ~near, room.astype(np.float64)
 
 
 def _blobs(gray: Gray) -> Points:

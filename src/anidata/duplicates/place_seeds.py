@@ -72,7 +72,8 @@ def seeds(codes: Words, owner: Index, new: Flags) -> Seeds:
     near = pairs_within(owned.codes[left], BITS, fresh[left])
     near = Pairs(left[near.i], left[near.j], near.distance)
     stopped[_wide(near, owned)] = True
-    near = Pairs(*(column[~(stopped[near.i] | stopped[near.j])] for column in near))
+    keep = ~(stopped[near.i] | stopped[near.j])
+    near = Pairs(near.i[keep], near.j[keep], near.distance[keep])
     itself = np.flatnonzero(~stopped & fresh & (owned.spread > 1))
     near = concatenated([near, Pairs(itself, itself, np.zeros(len(itself), np.uint8))])
     return _of_places(near, groups.of, owner, new)._replace(stopped=int(stopped[groups.of].sum()))
@@ -94,6 +95,12 @@ def _of_places(near: Pairs, of: Index, owner: Index, new: Flags) -> Seeds:
     return Seeds(a[once], b[once], distance[once], 0)
 
 
+def sorted_once(values: Index) -> Index:
+    """The different values of (n,), ascending: np.unique hashes, a hundred times slower on such keys."""
+    values = np.sort(values)
+    return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
+
+
 def _rank(values: Index) -> Index:
     """(n,): how many equal ones lie before each of the sorted values."""
     return np.arange(len(values)) - np.searchsorted(values, values)
@@ -101,7 +108,7 @@ def _rank(values: Index) -> Index:
 
 def _owned(codes: Words, of: Index, owner: Index) -> _Owned:
     pictures = int(owner.max(initial=0)) + 1
-    pairs = np.unique(of * pictures + owner)
+    pairs = sorted_once(of * pictures + owner)
     stop = np.cumsum(np.bincount(pairs // pictures, minlength=len(codes)))
     return _Owned(codes, pairs % pictures, np.concatenate([[0], stop[:-1]]).astype(np.int64), stop)
 
@@ -124,7 +131,7 @@ def _crowded(owned: _Owned, fresh: Flags) -> Flags:
 
 
 def _dense(codes: Words, first: tuple[int, int]) -> Iterator[Pairs]:
-    """Yield pairs near each other where codes, (n,), sorted by two quarters and then the others, lie dense."""
+    """Yield near pairs where codes, (n,), sorted by two quarters and then the others, lie dense."""
     words = np.zeros_like(codes)
     for quarter in [*first, *(quarter for quarter in range(WIDTH // QUARTER) if quarter not in first)]:
         words = words << np.uint64(QUARTER) | codes >> np.uint64(QUARTER * quarter) & np.uint64(0xFFFF)
@@ -166,5 +173,5 @@ def _pictures_near(i: Index, j: Index, owned: _Owned) -> Index:
     pictures = int(owned.pictures.max(initial=0)) + 1
     chunks = [np.zeros(0, np.int64)]
     for row, column in ranges(owned.start[j], owned.stop[j]):
-        chunks.append(np.unique(i[row] * pictures + owned.pictures[column]))
-    return np.bincount(np.unique(np.concatenate(chunks)) // pictures)
+        chunks.append(sorted_once(i[row] * pictures + owned.pictures[column]))
+    return np.bincount(sorted_once(np.concatenate(chunks)) // pictures)

@@ -179,7 +179,7 @@ def descended(a: Plane, b: Plane, start: Affine, steps: int, weight: Plane, ways
         matrix = alignment.in_pixels(fit, a, b)
         laid = alignment.warped(a, matrix, b)
         _fill_rows(rows, laid, float(light[0]))
-        left = b - np.float32(light[0]) * laid - np.float32(light[1])
+        left = np.asarray(b - np.float32(light[0]) * laid - np.float32(light[1]), np.float32)
         step = _step(
             rows.reshape(6, -1), left.ravel(), (weight * alignment.covered(matrix, a, b)).ravel(), ways
         )

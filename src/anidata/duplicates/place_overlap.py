@@ -33,7 +33,7 @@ ALIKE = 0.8  # correlation of a tile's gradients, from which it agrees
 # otherwise (windows of one program, a figure in other clothes), and where even that is one drawing.
 SHARE, SHARE_OTHERWISE, SHARE_SAME = 0.3, 0.6, 0.9
 LEAST = 20  # tiles that agree
-RICH, RICH_SAME = 8, 4  # of them in more than one direction, the fewer where all but all agree
+RICH, RICH_SAME = 8, 6  # of them in more than one direction, the fewer where all but all agree
 # Of the rims of what differs, those of one picture: of balloons, boxes and marks .85 and more, of figures in
 # other clothes .6, rarely .85.
 ONE_SIDED, PLAINLY_ONE_SIDED = 0.8, 0.85

@@ -94,7 +94,7 @@ def outside(luma: Plane, box: Box, side: float) -> float:
     )
     within_x, within_y = (x > box[0, 0]) & (x < box[1, 0]), (y > box[0, 1]) & (y < box[1, 1])
     beyond = int(np.count_nonzero(tiles & ~(within_y[:, None] & within_x)))
-    return beyond * (step / (side * wide / 2)) ** 2
+    return float(beyond * (step / (side * wide / 2)) ** 2)
 
 
 def means(plane: Plane, side: int) -> NDArray[np.float32]:

@@ -4,8 +4,9 @@
 
 Writes file, cluster, keep. Clusters are the connected components of the pairs that a tool finds.
 imagededup: PHash at its default of 10 bits of 64; dropped is what its own find_duplicates_to_remove says.
-pdqhash: 31 bits of 256, and only hashes of quality 50 or more, as its makers advise; perception: SIFT's points at its
-defaults (it wants .6 of both pictures to overlap); the first of a cluster is kept.
+pdqhash: 31 bits of 256, and only hashes of quality 50 or more, as its makers advise; perception:
+SIFT's points at its defaults, by which .6 of both pictures have to overlap. Of both the first of a cluster
+is kept.
 """
 
 import csv

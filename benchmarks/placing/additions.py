@@ -9,7 +9,7 @@ from copies.lettering import centered, font, sentence, wrapped
 Rng = np.random.Generator
 INK = (20, 20, 24)
 TRIES = 30  # places at which a balloon is tried, until it covers no other one
-PAPER, GROUND = 245, 0.15  # gray levels from which paper is white; share that it takes, at least
+PAPER, GROUND = 250, 0.15  # gray levels from which paper is white; share that it takes, at least
 
 
 def scattered(share: float, image: Image.Image, rng: Rng) -> Image.Image:

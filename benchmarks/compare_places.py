@@ -95,7 +95,7 @@ def _folder(named: Path | None) -> Iterator[Path]:
 def compare(half: str, args: argparse.Namespace, folder: Path, engine: Engine) -> None:
     """Choose, make, run and print one half."""
     begun, home = time.process_time(), piles.home(MADE)
-    chosen = piles.choose(folder / "originals.csv", args.art / half, args.originals)
+    chosen = piles.choose(folder / "originals.csv", args.art / half, args.originals * (1 + cases.OTHERS))
     made = {pile: piles.make(chosen, args.originals, pile, home) for pile in args.only}
     laid = linking.lay(made, home, folder / "piles")
     results, wrong = {}, {}

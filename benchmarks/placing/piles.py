@@ -28,15 +28,12 @@ def home(cache: Path) -> Path:
 
 
 def choose(path: Path, art: Path, count: int) -> list[Original]:
-    """So many originals, and OTHERS for each that go into pages beside them: remembered in a file.
-
-    No two are alike (copies.originals), and no picture stands in two pages.
-    """
+    """So many pictures of which no two are alike (copies.originals); remembered in a file."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         begun = path.with_suffix(".begun")
         with begun.open("w", newline="") as file:
-            csv.writer(file).writerows(originals.choose(art, count * (1 + OTHERS)))
+            csv.writer(file).writerows(originals.choose(art, count))
         begun.replace(path)
     with path.open(newline="") as file:
         return [Original(name, Path(picture)) for name, picture in csv.reader(file)]
@@ -45,6 +42,7 @@ def choose(path: Path, art: Path, count: int) -> list[Original]:
 def make(chosen: Sequence[Original], count: int, pile: str, folder: Path) -> list[Copy]:
     """The first so many, each followed by its copy in a pile (cases.PILES), made below a folder.
 
+    chosen: originals, then OTHERS for each, which go into its pages: no picture stands in two.
     A copy that a case can't make of a picture is left out, with its original.
     """
     made: list[Copy] = []

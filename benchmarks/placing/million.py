@@ -1,35 +1,37 @@
 """The join of places of a million pictures: seeds, candidates, CPU seconds, memory; exact on a part.
 
-Records are resampled from real pictures' places: each takes as many as a real picture has, any of all of them,
-with bits turned. So many are turned that a sample has as many pairs of near places as the real pictures have.
-One picture in a hundred is PLANTED: it shows most places of another one, at a scale and shift, as a crop does.
+Records are resampled from real pictures' places: each takes as many as a real picture has, any of all of
+them, with bits turned. So many are turned that a sample has as many pairs of near places as the real pictures
+have. One picture in a hundred is planted: it shows most places of another one, smaller and shifted, as a page
+does its panel.
 """
 
 import hashlib
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from anidata.duplicates import place_agreement, place_codes, place_seeds
+from anidata.duplicates import place_agreement, place_codes, place_points, place_seeds
+from anidata.errors import BadImage
 from anidata.imaging import decode
 from placing import unrelated
 
 REAL = 3_000  # pictures whose places are resampled
 EVERY = 100  # a planted picture
-SHOWN, NOISY = (
-    0.6,
-    2,
-)  # share of places that a planted picture shows, and bits that are turned in each, at most
+SHOWN, NOISY = 0.6, 2  # share of places that a planted picture shows; bits turned in each, at most
+FEW = 8  # places that are shown so, at least
 CHUNK = 20_000  # pictures made at once
 PART = 600  # pictures of the part that is checked by brute force
-LIMITS = 1 << 28, 100_000_000  # bytes and pixels of a picture
-BITS = 63  # of a code that tell something
+PIXELS = 100_000_000  # of a picture
+BITS = 63  # of a code that tell something: all but the lowest
 
 Array = np.ndarray
+Rng = np.random.Generator
 
 
 class Pile(NamedTuple):
@@ -43,10 +45,11 @@ class Pile(NamedTuple):
 def compare(half: str, count: int, art: Path, cache: Path) -> None:
     """Print the figures of so many pictures resampled from a half's."""
     real = real_places(art, cache / f"places-{half}-v{place_codes.VERSION}.npz")
+    pictures = int(real[1].max()) + 1
+    alike = place_agreement.met(*real, np.ones(pictures, np.bool_))
+    print(f"{len(alike.i) / pictures:.2f} candidates a picture among {pictures:,} real ones of {half}")
     noise = fitted_noise(real)
-    print(
-        f"\n## {half}: {count:,} pictures of {len(np.unique(real[1])):,} real ones, noise {noise:.3f} a bit\n"
-    )
+    print(f"\n## {half}: {count:,} pictures of {pictures:,} real ones' places, noise {noise:.3f} a bit\n")
     pile = resampled(*real, count, noise, np.random.default_rng(count))
     print(f"{len(pile.places):,} places, {len(pile.places) / count:.1f} a picture", flush=True)
     everyone = np.ones(count, np.bool_)
@@ -76,39 +79,47 @@ def _timed(what: str, run: Callable[[], Any]) -> Any:
 
 
 def real_places(art: Path, cache: Path, count: int = REAL) -> tuple[Array, Array]:
-    """Places and owners of so many pictures of a half, kept in a file for this code; art: the half's folder."""
-    digest = hashlib.sha256(
-        b"".join(p.read_bytes() for p in sorted(Path(place_codes.__file__).parent.glob("place_*.py")))
-    )
+    """Places and owners of so many pictures of a half, kept in a file while the code is the same."""
+    code = b"".join(Path(str(part.__file__)).read_bytes() for part in (place_codes, place_points))
+    digest = hashlib.sha256(code).hexdigest()
     if cache.exists():
         with np.load(cache) as kept:
-            if str(kept["code"]) == digest.hexdigest():
+            if str(kept["code"]) == digest:
                 return kept["places"], kept["owner"]
-    begun, some = time.process_time(), [found for _, found in zip(range(count), _each(art), strict=False)]
+    begun = time.process_time()
+    some = list(islice(_each(art), count))
     print(f"places of {len(some):,} pictures, with opening them: {time.process_time() - begun:.0f} CPU s")
     places = np.concatenate(some)
     owner = np.repeat(np.arange(len(some)), list(map(len, some)))
-    np.savez(cache, places=places, owner=owner, code=digest.hexdigest())
+    np.savez(cache, places=places, owner=owner, code=digest)
     return places, owner
 
 
 def _each(art: Path) -> Iterator[Array]:
     for _, path in unrelated.in_turn(sorted(one for one in art.iterdir() if one.is_dir())):
         try:
-            yield place_codes.codes(decode.decode(path.read_bytes(), *LIMITS))
-        except decode.Undecodable:
+            yield place_codes.codes(decode.decode(path.read_bytes(), PIXELS))
+        except BadImage:
             continue
 
 
 # --- resampling ---------------------------------------------------------------------------------------------
 
 
-def resampled(places: Array, owner: Array, count: int, noise: float, rng: np.random.Generator) -> Pile:
-    """So many pictures of places drawn from these, each bit turned with a chance of `noise`; some planted."""
+def resampled(
+    places: Array, owner: Array, count: int, noise: float, rng: Rng, *, plants: bool = True
+) -> Pile:
+    """So many pictures of places drawn from these, each bit turned with a chance of `noise`.
+
+    plants: one in EVERY is planted.
+    """
     sizes = rng.choice(np.bincount(owner), count)
     shows = np.full(count, -1)
-    planted = np.arange(EVERY - 1, count, EVERY)
-    shows[planted] = planted - 1 - rng.integers(0, EVERY - 1, len(planted))
+    planted = np.arange(EVERY - 1, count, EVERY)[: None if plants else 0]
+    shown = planted - 1 - rng.integers(0, EVERY - 1, len(planted))
+    enough = np.minimum(sizes[planted], SHOWN * sizes[shown]) >= FEW
+    planted = planted[enough]
+    shows[planted] = shown[enough]
     made = np.empty(int(sizes.sum()), places.dtype)
     start = np.concatenate([[0], np.cumsum(sizes)])
     for low in range(0, count, CHUNK):
@@ -120,26 +131,26 @@ def resampled(places: Array, owner: Array, count: int, noise: float, rng: np.ran
     return Pile(made, np.repeat(np.arange(count), sizes), shows)
 
 
-def turned(count: int, noise: float, rng: np.random.Generator) -> Array:
-    """uint64 (count,) with each of BITS bits set with a chance of `noise`."""
+def turned(count: int, noise: float, rng: Rng) -> Array:
+    """uint64 (count,) with each bit of a code set with a chance of `noise`."""
     words = np.zeros(count, np.uint64)
-    for bit in range(BITS):
+    for bit in range(1, 1 + BITS):
         words |= (rng.random(count, np.float32) < noise).astype(np.uint64) << np.uint64(bit)
     return words
 
 
-def _plant(places: Array, shown: Array, rng: np.random.Generator) -> None:
-    """Let a picture, in place, show places of another one: smaller or larger, shifted, with bits turned."""
+def _plant(places: Array, shown: Array, rng: Rng) -> None:
+    """Let a picture, in place, show places of another one: smaller, shifted, with bits turned."""
     some = rng.permutation(len(shown))[: min(len(places), round(SHOWN * len(shown)))]
-    octaves = rng.uniform(-1, 1)
+    octaves = rng.uniform(-1.5, 0)
     copies = shown[some]
     for axis in "xy":
         shift = rng.uniform(0, 8000)
-        copies[axis] = np.clip(copies[axis] * 2**octaves * 0.5 + shift, 0, 65535).astype(np.uint16)
-    sizes = copies["size"].astype(int) + round(16 * (octaves - 1))
+        copies[axis] = np.clip(copies[axis] * 2**octaves + shift, 0, 65535).astype(np.uint16)
+    sizes = copies["size"].astype(int) + round(16 * octaves)
     copies["size"] = np.clip(sizes, 0, 255)
     for _ in range(NOISY):
-        copies["code"] ^= np.uint64(1) << rng.integers(0, BITS, len(copies)).astype(np.uint64)
+        copies["code"] ^= np.uint64(1) << rng.integers(1, 1 + BITS, len(copies)).astype(np.uint64)
     places[: len(copies)] = copies
 
 
@@ -150,7 +161,7 @@ def fitted_noise(real: tuple[Array, Array]) -> float:
     goal, low, high = len(place_seeds.seeds(places["code"], owner, everyone).a), 0.0, 0.3
     for _ in range(8):
         noise = (low + high) / 2
-        pile = resampled(places, owner, len(everyone), noise, np.random.default_rng(1))
+        pile = resampled(places, owner, len(everyone), noise, np.random.default_rng(1), plants=False)
         enough = len(place_seeds.seeds(pile.places["code"], pile.owner, everyone).a) > goal
         low, high = (noise, high) if enough else (low, noise)
     return (low + high) / 2
@@ -177,7 +188,7 @@ def exactness(some: tuple[Array, Array]) -> str:
 
 
 def brute_force(codes: Array, owner: Array) -> Array:
-    """i · pictures + j of the pairs of pictures that share a near place which stands in few pictures."""
+    """Of the pairs of pictures (i · pictures + j) those that share a near place which stands in few."""
     pictures = int(owner.max()) + 1
     pairs: list[Array] = [np.zeros((0, 2), np.int64)]
     for row, code in enumerate(codes):
@@ -186,7 +197,7 @@ def brute_force(codes: Array, owner: Array) -> Array:
         pairs.append(np.stack([np.full(len(near), row), near], axis=1))
     near = np.concatenate(pairs)
     # Of each place the other pictures that have a near one; what has too many is out.
-    places, others = np.divmod(np.unique(near[:, 0] * pictures + owner[near[:, 1]]), pictures)
+    places = np.unique(near[:, 0] * pictures + owner[near[:, 1]]) // pictures
     is_few = np.bincount(places, minlength=len(codes)) <= place_seeds.MOST
     near = near[is_few[near].all(axis=1)]
     i, j = owner[near].T

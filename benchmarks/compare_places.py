@@ -160,13 +160,13 @@ def _shown(row: Mapping) -> dict[str, str]:
 def _precision(half: str, args: argparse.Namespace) -> None:
     from placing import furniture, unrelated  # noqa: PLC0415
 
-    kind = "unrelated" if args.unrelated else "furniture"
-    home = args.folder or MADE / f"{kind}-{half}"
+    part = furniture if args.furniture else unrelated
+    home = args.folder or MADE / f"{'furniture' if args.furniture else 'unrelated'}-{half}"
+    print(f"\n## {half}, {home.name}\n")
     if not args.again:
-        lay = furniture.lay if args.furniture else unrelated.lay
-        lay(home / "pictures", half, args.furniture or args.unrelated, args.art)
+        part.lay(home / "pictures", half, args.furniture or args.unrelated, args.art)
         unrelated.run(home, args.set)
-    unrelated.tell(home, args.verdicts)
+    part.tell(home, args.verdicts)
 
 
 def _splits(half: str, args: argparse.Namespace) -> None:

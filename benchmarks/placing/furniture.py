@@ -4,7 +4,8 @@ Of the pages each shows another picture, so that each link between two of them i
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageOps
@@ -45,9 +46,19 @@ def write(folder: Path, pictures: Sequence[Original]) -> None:
             FURNITURE[kind](image, original.name).save(folder / f"{kind}-{n:03}.png")
 
 
-def is_wrong(file_a: str, file_b: str) -> bool:
-    """Whether a link between two files of the pile is of two pages, and so wrong."""
-    return all(file.startswith("pages/") for file in (file_a, file_b))
+def tell(home: Path, verdicts: Sequence[Path] = ()) -> None:
+    """Say what was linked, and how many of the links are of two pages."""
+    linked = unrelated.tell(home, verdicts)
+    pages = len(list((home / "pictures/pages").iterdir()))
+    wrong = [row for row in linked if is_wrong(row)]
+    kinds = Counter(Path(row["file_a"]).name.split("-")[0] for row in wrong)
+    words = ", ".join(f"{kind} {count}" for kind, count in kinds.items()) or "none"
+    print(f"two of {pages} pages that share furniture alone: {len(wrong)} linked ({words})")
+
+
+def is_wrong(row: Mapping[str, str]) -> bool:
+    """Whether a link, by its two files below the pile, is of two pages, and so wrong."""
+    return all(row[side].startswith("pages/") for side in ("file_a", "file_b"))
 
 
 def framed(image: Image.Image, _: str) -> Image.Image:

@@ -45,7 +45,8 @@ def test_a_case_gives_the_same_copy_of_the_same_name_and_leaves_its_picture(name
         assert name in NOT_EVERYWHERE
     else:
         assert once.tobytes() == again.tobytes()
-        assert (once.size, once.convert("RGB").tobytes()) != (image.size, image.tobytes())
+        is_file_alone = name in cases.OLD_PILES  # another one of the same pixels
+        assert is_file_alone or (once.size, once.tobytes()) != (image.size, image.tobytes())
 
 
 def test_every_case_has_a_goal_and_the_old_transforms_take_turns():
@@ -88,11 +89,8 @@ def test_paper_gets_black_but_not_what_is_white_within():
     image.paste((200, 30, 30), (50, 50, 150, 150))
     image.paste((255, 255, 255), (90, 90, 110, 110))
     copy = additions.on_black(image, generator("ground"))
-    assert [copy.getpixel(at) for at in ((5, 5), (60, 60), (100, 100))] == [
-        (0,) * 3,
-        (200, 30, 30),
-        (255,) * 3,
-    ]
+    seen = [copy.getpixel(at) for at in ((5, 5), (60, 60), (100, 100))]
+    assert seen == [(0, 0, 0), (200, 30, 30), (255, 255, 255)]
     assert additions.on_black(flat(200, 30, 30), generator("ground")) is None
 
 
@@ -147,8 +145,8 @@ def test_pages_of_furniture_are_known_by_their_folder(tmp_path):
     originals_ = [furniture.Original("name", save(tmp_path / "one.png", drawing(1)))] * 5
     furniture.write(tmp_path / "pages", originals_)
     assert len(list((tmp_path / "pages").iterdir())) == 5
-    assert furniture.is_wrong("pages/card-002.png", "pages/card-006.png")
-    assert not furniture.is_wrong("pages/card-002.png", "gimp-help-en/one.png")
+    assert furniture.is_wrong({"file_a": "pages/card-002.png", "file_b": "pages/card-006.png"})
+    assert not furniture.is_wrong({"file_a": "pages/card-002.png", "file_b": "gimp-help-en/one.png"})
 
 
 # --- tools and counts ---------------------------------------------------------------------------------------
@@ -174,10 +172,8 @@ def test_keypoints_find_a_crop_and_phash_a_copy(tmp_path):
 
 
 def pair(name, transform="balloon"):
-    return [
-        Copy(f"{name}_orig.png", name, "orig", equal=True),
-        Copy(f"{name}_x.png", name, transform, equal=False),
-    ]
+    original = Copy(f"{name}_orig.png", name, "orig", equal=True)
+    return [original, Copy(f"{name}_x.png", name, transform, equal=False)]
 
 
 def test_a_pair_is_linked_in_one_cluster_and_two_originals_there_are_wrong():
@@ -286,7 +282,8 @@ def test_links_among_unrelated_pictures_are_counted_and_shown(art, monkeypatch, 
     assert (folder / "linked-000.png").exists()
     judged = folder / "judged.csv"
     judged.write_text((folder / "pairs.csv").read_text().replace(",,", ",copy,", 1))
-    assert "1 not judged" not in run(art, monkeypatch, capsys, *words, "--again", "--verdicts", str(judged))
+    again = run(art, monkeypatch, capsys, *words, "--again", "--verdicts", str(judged))
+    assert "links: 0 wrong and 0 gray of 1 judged, precision 1.0000" in again
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ FOLDERS = (
     "gathered",
     "blobs",
     "edges",
+    "place_edges",
     "relations",
     "decisions",
     "pairs",

@@ -35,6 +35,11 @@ def link(a, b, relation="reencoded", distance=2, *, better=None, because=None, m
         "because": because,
         "mirrored": mirrored or {"flip": "yes", "turn": "neither"}.get(relation, "no"),
         "turned": 1 if relation == "turn" else turned,
+        "scale": None,
+        "dx": None,
+        "dy": None,
+        "agreeing": 0,
+        "holds": True,
     }
 
 

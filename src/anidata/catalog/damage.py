@@ -51,6 +51,7 @@ KINDS = (
     Kind("images/*.parquet", "ingest", ("records/*.parquet",)),
     Kind("records/*.parquet", "ingest"),
     Kind("edges/*", "dedup", ("edges",)),
+    Kind("place_edges/*", "dedup", ("place_edges",)),
     Kind("relations/*.parquet", "dedup"),
     Kind("pairs/*", "extract_lineart", ("pairs/*.parquet", "pairs/*.tar")),
     Kind("decisions/splits.parquet", "shard", lost="the split of each picture", remedy=DRAWN),

@@ -9,7 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from anidata import recipe, storage
-from anidata.catalog.schemas import EDGES, FETCHED, PAIRS, RECORDS, RELATIONS, images_schema
+from anidata.catalog.schemas import (
+    EDGES,
+    FETCHED,
+    PAIRS,
+    PLACE_EDGES,
+    RECORDS,
+    RELATIONS,
+    images_schema,
+)
 from anidata.catalog.tables import files, made_from, read, state_of
 from anidata.errors import DamagedError
 from anidata.workspace import Workspace
@@ -76,6 +84,7 @@ def schema_of(name: str) -> pa.Schema:
         "records": RECORDS,
         "pairs": PAIRS,
         "edges": EDGES,
+        "place_edges": PLACE_EDGES,
         "relations": RELATIONS,
         "fetched": FETCHED,
     }.get(name) or images_schema()

@@ -9,7 +9,8 @@ from anidata import registry
 VIEWS = ("records", "images", "pairs", "samples", "fetches")
 # In place of an error: what an earlier row by this name said is so no more, and it is in no view.
 SETTLED = "settled"
-PARTED = ("records", "images", "edges", "relations", "pairs", "fetched")  # the tables that have parts
+# the tables that have parts
+PARTED = ("records", "images", "edges", "place_edges", "relations", "pairs", "fetched")
 RETRIED = ("timeout", "killed", "missing", "unreadable")  # never final: the next run tries again
 
 
@@ -91,8 +92,9 @@ CODES = [
     ("degenerate", pa.bool_()),
     ("content", pa.float32()),  # share of the frame that lies within plain borders
 ]
-# windows.CODE, one behind the other; in no view, for it tells nobody anything.
+# windows.CODE and place_codes.PLACE, one behind the other; in no view, for they tell nobody anything.
 WINDOWS = ("windows", pa.binary())
+PLACES = ("place_codes", pa.binary())  # null: an earlier version's
 _MET = [
     ("a", pa.string()),
     ("b", pa.string()),
@@ -101,9 +103,14 @@ _MET = [
     ("relation", pa.string()),
 ]
 EDGES = pa.schema([*_MET, ("distance", pa.int32())])
+# Where places say that b shows a, as place_agreement.HINT has it; null: they say nothing.
+HINT = [("scale", pa.float32()), ("dx", pa.float32()), ("dy", pa.float32())]
+PLACE_EDGES = pa.schema([("a", pa.string()), ("b", pa.string()), *HINT, ("agreeing", pa.uint8())])
 # better: `a` or `b`, the one nearer to what the artist made; because: the evidence;
-# null where pixels don't tell
-RELATIONS = pa.schema([*_MET, ("better", pa.string()), ("because", pa.string())])
+# null where pixels don't tell. holds: components may grow over it; null: they may, an earlier version's
+RELATIONS = pa.schema(
+    [*_MET, ("better", pa.string()), ("because", pa.string()), *HINT, ("holds", pa.bool_())]
+)
 PAIRS = pa.schema(
     [
         ("key", pa.string()),
@@ -138,4 +145,4 @@ def measures() -> dict[str, pa.DataType]:
 @cache
 def images_schema() -> pa.Schema:
     """The columns of a picture: its file's, the measures', and the codes that dedup compares."""
-    return pa.schema([*PICTURE, *measures().items(), *CODES, WINDOWS])
+    return pa.schema([*PICTURE, *measures().items(), *CODES, WINDOWS, PLACES])

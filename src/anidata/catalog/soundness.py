@@ -20,6 +20,7 @@ GIVEN = {  # in every row
     "images": ("key",),
     "fetched": ("record", "generation", "url", "asked"),
     "edges": ("a", "b", "distance"),
+    "place_edges": ("a", "b", "scale", "dx", "dy", "agreeing"),
     "relations": ("a", "b", "relation"),
     "pairs": ("key", "style", "fingerprint", "suffix", "tar", "offset", "size", "width", "height"),
     "splits": tuple(SPLITS.names),

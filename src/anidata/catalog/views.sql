@@ -64,13 +64,24 @@ CREATE VIEW _related AS FROM _dedup WHERE relation <> 'single';
 
 -- the readable pictures in candidate pairs
 CREATE VIEW _joined AS
-    SELECT key FROM _seen SEMI JOIN (SELECT a AS key FROM _edges UNION ALL SELECT b FROM _edges) USING (key) WHERE error IS NULL;
+    SELECT key FROM _seen SEMI JOIN (
+        SELECT a AS key FROM _edges UNION ALL SELECT b FROM _edges UNION ALL SELECT a FROM _place_edges UNION ALL SELECT b FROM _place_edges
+    ) USING (key) WHERE error IS NULL;
+
+-- pairs that met by their windows, by their places, or by both; those by places alone have no distance
+CREATE VIEW _met AS
+    SELECT a, b, coalesce(e.mirrored, 'places') AS mirrored, coalesce(e.turned, 0) AS turned, e.distance, e.relation,
+        p.scale, p.dx, p.dy, p.agreeing
+    FROM _edges e FULL JOIN (SELECT DISTINCT ON (a, b) * FROM _place_edges) p USING (a, b);
 
 -- candidate pairs of readable pictures with their relation; null: not known yet; and which is the better by what evidence
 CREATE VIEW _links AS
-    SELECT e.a, e.b, e.mirrored, e.turned, e.distance, coalesce(e.relation, r.relation) AS relation, r.better, r.because
-    FROM _edges e LEFT JOIN (SELECT DISTINCT ON (a, b, mirrored, coalesce(turned, 0)) * FROM _relations) r
-        ON e.a = r.a AND e.b = r.b AND e.mirrored = r.mirrored AND coalesce(e.turned, 0) = coalesce(r.turned, 0)
+    SELECT e.a, e.b, e.mirrored, e.turned, e.distance, e.scale, e.dx, e.dy, e.agreeing,
+        coalesce(e.relation, r.relation) AS relation, r.better, r.because, coalesce(r.holds, true) AS holds
+    FROM _met e LEFT JOIN (
+        SELECT DISTINCT ON (a, b, mirrored, coalesce(turned, 0), scale, dx, dy) * FROM _relations
+    ) r ON e.a = r.a AND e.b = r.b AND e.mirrored = r.mirrored AND e.turned = coalesce(r.turned, 0)
+        AND (e.scale, e.dx, e.dy) IS NOT DISTINCT FROM (r.scale, r.dx, r.dy)
     WHERE e.a IN (FROM _joined) AND e.b IN (FROM _joined);
 
 -- what has been decided about a picture, but for its split and shard: nearly all have these, so their tables are large

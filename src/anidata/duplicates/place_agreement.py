@@ -15,6 +15,7 @@ from anidata.duplicates.place_codes import ALONG, STEPS, halves_of
 from anidata.duplicates.place_seeds import Seeds, seeds
 
 # A point p of picture i, in its long sides from its top left, lies at q = scale · p + (dx, dy) in picture j.
+VERSION = 1
 HINT = np.dtype([("scale", "<f4"), ("dx", "<f4"), ("dy", "<f4"), ("agreeing", "u1")])
 ALIKE = 10  # bits of 63 in which places that agree may differ
 APART = 0.35  # half sides that they may lie off

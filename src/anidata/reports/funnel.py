@@ -87,7 +87,7 @@ def remember(workspace: Workspace, funnel: Funnel) -> None:
 
 
 def _state(workspace: Workspace) -> str:
-    folders = ("records", "images", "edges", "relations", "pairs", "decisions")
+    folders = ("records", "images", "edges", "place_edges", "relations", "pairs", "decisions")
     return recipe.fingerprint(VERSION, tables.state_of(*map(workspace.folder, folders)))
 
 

@@ -186,7 +186,7 @@ def _neighbors_table(neighbors: Sequence["Neighbor"]) -> Table:
     for near in neighbors:
         row = (
             "  " + near.relation,
-            f"{near.distance} bits",
+            "" if near.distance is None else f"{near.distance} bits",
             near.key,
             near.file,
             FATES[near.keep],

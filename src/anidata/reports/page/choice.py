@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 import pyarrow as pa
 
 from anidata import pipeline, registry
+from anidata.catalog import tables
 from anidata.catalog.catalog import Catalog
 from anidata.catalog.decisions import Threshold
 from anidata.engine.job import Job
@@ -19,9 +20,12 @@ from anidata.reports import funnel
 from anidata.reports.funnel import Funnel
 from anidata.reports.page import histograms
 from anidata.reports.page.histograms import Histogram
+from anidata.stages.dedup import binding
+from anidata.stages.dedup.binding import Bridge
+from anidata.stages.dedup.decision import DECISION
 from anidata.storage import Location
 
-DOUBTFUL = ("variant", "recolor")  # kept, though they look alike
+DOUBTFUL = ("variant", "recolor", "overlay", "part")  # kept, though they look alike
 
 KEPT = """
 SELECT key FROM _decided WHERE status = 'ok' AND keep IS NOT FALSE ORDER BY md5(key), key LIMIT $most
@@ -125,6 +129,7 @@ class Config:
     kept: int = 24
     clusters: int = 40
     members: int = 8  # of a cluster, beside its keepers
+    bridges: int = 40
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,9 @@ class Choice:
     kept: list[Kept]
     clusters: list[Cluster]
     all_clusters: int
+    bridges: list[Bridge]  # some: links by places that alone hold two parts of a cluster together
+    all_bridges: int
+    parts_apart: int  # links by a shared part between two clusters
     files: dict[str, File]  # key → its file, of all that is shown
     places: dict[str, list[Location]]  # key → where its bytes lie
 
@@ -184,6 +192,9 @@ def choose(job: Job, config: Config) -> Choice:
         clusters = list(_clusters(views, config))
         keys = {row["key"] for reason in reasons for row in reason.shown} | {row["key"] for row in kept}
         keys |= {key for cluster in clusters for key in cluster.keys}
+        made = tables.made_from(DECISION.path(job.workspace))
+        bridges = binding.noted(made)
+        keys |= {key for bridge in bridges[: config.bridges] for key in bridge[:2]}
         shown = pa.table({"key": pa.array(sorted(keys), pa.string())})
         return Choice(
             funnel=counts,
@@ -195,6 +206,9 @@ def choose(job: Job, config: Config) -> Choice:
             kept=kept,
             clusters=clusters,
             all_clusters=_all_clusters(views),
+            bridges=bridges[: config.bridges],
+            all_bridges=len(bridges),
+            parts_apart=int(made.get("parts_apart") or 0),
             files=_files(views, shown),
             places=_places(views, shown),
         )

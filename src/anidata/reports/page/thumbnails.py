@@ -59,6 +59,9 @@ class PagePart:
     reader: Reader
 
 
+PART = "part"  # thumbnails show too little of it to lay it on the whole
+
+
 @dataclass
 class Opened:
     """The chosen pictures as workers opened them."""
@@ -120,7 +123,7 @@ def open_part(part: PagePart, watch: Watch) -> Opened:
         else:
             opened.pictures[key] = small(seen[key])
     for (keeper, member), relation in part.pairs.items():
-        if keeper in seen and member in seen:
+        if keeper in seen and member in seen and relation != PART:
             opened.differences[keeper, member] = _difference(seen[keeper], seen[member], relation)
     return opened
 

@@ -46,6 +46,8 @@ RELATIONS = {  # of a picture to its keeper, whose name follows
     "flip": "a mirror image of",
     "turn": "turned by a quarter or two, the same picture as",
     "crop": "cut, framed or turned slightly, the same picture as",
+    "overlay": "with something drawn over it the same drawing as",
+    "part": "a part of, or shares a part with",
     "recolor": "in other colors the same drawing as",
     "variant": "with something changed the same drawing as",
 }

@@ -1,8 +1,11 @@
 """The settings of dedup."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from anidata.recipe import Count, Document
+
+Places = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True)
@@ -11,6 +14,9 @@ class Config:
 
     max_distance: Count = 8  # bits of 64 in which a window of a picture and another picture may differ
     flips: bool = True  # match mirror images and quarter turns too
+    # compare places within pictures too, which finds parts and what was drawn over: on, off, or auto: up to
+    # 50,000 pictures
+    places: Places = "auto"
     # relations that are dropped; others are kept, in one split
     drop: tuple[str, ...] = ("exact", "reencoded", "flip", "crop", "turn")
     # whose copies stay where pixels don't tell: patterns of paths, the first that matches wins

@@ -14,6 +14,8 @@ from anidata.stages.dedup.tournament import Pair, ascending
 UNRELATED, EXACT = "unrelated", "exact"
 ACROSS = ("flip", "turn")  # of which the side decides
 MET_STRAIGHT = ("no", "both")
+PLACES = "places"  # in place of the way in which windows met
+FAR = 64  # bits, more than two windows that met ever differ by
 LOST = "lost"  # in place of a relation that was asked for and isn't to be had now: it drops nobody
 
 
@@ -22,12 +24,19 @@ class Link(TypedDict):
 
     a: str
     b: str  # b > a
-    mirrored: str  # as the codes met: as they are (`no`), mirrored (`yes`), in both ways, in `neither`
+    # as the codes met: as they are (`no`), mirrored (`yes`), in both ways, in `neither`, by `places` alone
+    mirrored: str
     turned: int  # by which turns they met, a bit set of ways.TURNS
-    distance: int  # bits
+    distance: int  # bits; FAR where no windows met
+    # where places say that b shows a, as place_agreement.HINT has it; None: they say nothing
+    scale: float | None
+    dx: float | None
+    dy: float | None
+    agreeing: int  # places
     relation: str | None  # None: nobody has looked at it yet
     better: str | None  # `a` or `b`; None: pixels don't tell
     because: str | None  # what tells
+    holds: bool  # whether components may grow over it: it covers most of one of the two
 
 
 Links = dict[str, dict[str, Link]]  # key → other key → link, both ways

@@ -16,7 +16,7 @@ from anidata.stages.dedup import standing
 from anidata.stages.dedup.choice import Choice
 from anidata.stages.dedup.codes import CIRCLE, OUTVOTED, SOUND
 from anidata.stages.dedup.decision import DUPLICATE
-from anidata.stages.dedup.field import EXACT, LOST, MET_STRAIGHT, UNRELATED, Cluster, Field, Link, roots
+from anidata.stages.dedup.field import EXACT, FAR, LOST, MET_STRAIGHT, UNRELATED, Cluster, Field, Link, roots
 from anidata.stages.dedup.standing import Picture
 from anidata.stages.dedup.tournament import Pair
 
@@ -80,7 +80,7 @@ def _rows(field: Field, choice: Choice) -> list[DedupRow]:
 def _kept_row(field: Field, kept: set[str], member: str) -> DedupRow:
     """The row of a picture that stays: what it is to the first of those that are like it."""
     links, nth = field.links[member], field.place
-    before = [o for o in links if o in kept and nth[o] < nth[member]]
+    before = [o for o in links if o in kept and nth[o] < nth[member] and links[o]["holds"]]
     like = [o for o in before if links[o]["relation"] != UNRELATED]
     if not like:
         return _row(member, member, "keeper")
@@ -153,7 +153,7 @@ def _row(
         cluster=key,
         keeper=keeper,
         relation=relation,
-        distance=distance,
+        distance=None if distance == FAR else distance,
         why=why,
         reasons=[DUPLICATE] if dropped else [],
     )
@@ -172,14 +172,14 @@ def _labelled(rows: Iterable[DedupRow], label: dict[str, str]) -> list[DedupRow]
 def _labels(cluster: Cluster, *, complete: bool) -> dict[str, str]:
     """Key → the smallest key connected to it; unless complete, by pairs nobody has looked at too.
 
-    What wasn't to be had connects.
+    What wasn't to be had connects; what holds no components together doesn't.
     """
     keys = sorted(member["key"] for member in cluster.members)
     index = {key: n for n, key in enumerate(keys)}
     ends = [
         (index[a], index[b])
         for a, b, link in _links(cluster)
-        if link["relation"] != UNRELATED and not (complete and link["relation"] is None)
+        if link["holds"] and link["relation"] != UNRELATED and not (complete and link["relation"] is None)
     ]
     return {key: keys[root] for key, root in zip(keys, roots(len(keys), ends), strict=True)}
 

@@ -10,6 +10,7 @@ from anidata.catalog import tables
 from anidata.catalog.catalog import Catalog
 from anidata.sources.listing import dates
 from anidata.stages.dedup import preference
+from anidata.stages.dedup.field import PLACES
 from anidata.stages.dedup.standing import Picture
 from anidata.tar import untrusted
 
@@ -40,7 +41,8 @@ def origins(views: Catalog, links: pa.Table, prefer: Sequence[str]) -> Origins:
     """What is known of the pictures that have a link."""
     linked = tables.keys_of(links, "a", "b")
     rows: list[Picture] = views.select(PICTURES, _linked=linked).to_pylist()
-    is_across = pc.or_(pc.not_equal(links.column("mirrored"), "no"), pc.greater(links.column("turned"), 0))
+    is_straight = pc.is_in(links.column("mirrored"), pa.array(["no", PLACES]))
+    is_across = pc.or_(pc.invert(is_straight), pc.greater(links.column("turned"), 0))
     turned = links.filter(is_across)
     stated = _dates(views, turned) if turned.num_rows else {}
     preferred: dict[str, int] = dict.fromkeys(linked.column("key").to_pylist(), len(prefer))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from anidata.stages.dedup import keepers
-from anidata.stages.dedup.field import EXACT, LOST, Cluster, Link
+from anidata.stages.dedup.field import EXACT, LOST, PLACES, Cluster, Link
 from anidata.stages.dedup.keepers import DedupRow
 from anidata.stages.dedup.tournament import Pair
 
@@ -19,6 +19,7 @@ class Seen(NamedTuple):
     relation: str
     better: str | None = None  # `a` or `b`
     because: str | None = None
+    holds: bool = True  # whether components may grow over it
 
 
 # links without a relation → by their keys what could be told
@@ -39,7 +40,7 @@ def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> 
         decisions = [(cluster, keepers.decide(cluster, relations, looks=looks)) for cluster in undecided]
         wanted = [cluster.links[a][b] for cluster, decision in decisions for a, b in sorted(decision.wanted)]
         if wanted:
-            is_short |= _note(wanted, verify(wanted))
+            is_short |= note(wanted, verify(wanted))
         for cluster, decision in decisions:
             if not decision.wanted:
                 rows += decision.rows
@@ -48,14 +49,20 @@ def settle(clusters: Iterable[Cluster], drop: Iterable[str], verify: Verify) -> 
     return rows, waiting
 
 
-def _note(links: Sequence[Link], given: dict[Pair, Seen]) -> bool:
+def look(links: Sequence[Link], verify: Verify) -> None:
+    """Have the relations of these links looked at, and write them into them."""
+    if links:
+        note(links, verify(list(links)))
+
+
+def note(links: Sequence[Link], given: dict[Pair, Seen]) -> bool:
     """Write into links what could be told; whether some could not."""
     for link in links:
         seen = given.get((link["a"], link["b"]))
         if seen is None:
-            link["relation"] = LOST
+            link["relation"], link["holds"] = LOST, link["mirrored"] != PLACES
         else:
-            link["relation"], link["better"], link["because"] = seen
+            link["relation"], link["better"], link["because"], link["holds"] = seen
     return len(given) < len(links)
 
 

@@ -18,11 +18,11 @@ from anidata.catalog.catalog import Catalog
 from anidata.engine import progress
 from anidata.engine.job import Job
 from anidata.imaging.reopen import Reader
-from anidata.stages.dedup import candidates, origins
+from anidata.stages.dedup import binding, candidates, origins, placing, settling
 from anidata.stages.dedup import verify as verifying
 from anidata.stages.dedup.config import Config
 from anidata.stages.dedup.decision import DECISION
-from anidata.stages.dedup.field import Link, clusters
+from anidata.stages.dedup.field import PLACES, UNRELATED, Link, clusters
 from anidata.stages.dedup.settling import Seen, Verify, settle
 from anidata.stages.dedup.state import pictures, relation_version, state, versions
 from anidata.stages.dedup.tournament import Pair
@@ -31,9 +31,11 @@ from anidata.stages.ingest import config as ingest
 from anidata.workspace import Workspace
 
 LINKS = """
-SELECT a, b, mirrored, coalesce(turned, 0) AS turned, distance, relation, better, because
-FROM _links ORDER BY a, b
+SELECT a, b, mirrored, turned, coalesce(distance, 64)::INTEGER AS distance, scale, dx, dy,
+    coalesce(agreeing, 0)::INTEGER AS agreeing, relation, better, because, holds
+FROM _links WHERE mirrored <> 'places' OR relation IS DISTINCT FROM 'unrelated' ORDER BY a, b
 """
+ASKED = ("a", "b", "mirrored", "turned", "scale", "dx", "dy")  # of a link, by who looks at it
 EVERYONE = "SELECT key FROM _seen WHERE error IS NULL ORDER BY key"
 
 
@@ -48,6 +50,7 @@ def run(job: Job) -> Counter[str]:
     """Join what is new with everything, look at the candidates, then decide, if anything has changed."""
     workspace, config = job.workspace, job.recipe.dedup
     counts = candidates.join(workspace, config.max_distance, flips=config.flips, engine=job.engine)
+    counts += placing.join(workspace, config.places)
     for path in tables.files(workspace.folder("relations")):
         if tables.made_from(path).get("version") != relation_version():
             storage.delete(path)
@@ -72,11 +75,14 @@ def _decide(
 ) -> list[str]:
     """Ask for the relations that a decision takes, and decide; the patterns of `prefer` that are idle."""
     with Catalog(workspace) as views:
-        links = views.select(LINKS)
+        links = _looked_at(views.select(LINKS), verify)
         linked, idle = origins.origins(views, links, config.prefer)
         everyone = views.select(EVERYONE).column("key")
-    among, waiting = settle(clusters(linked, links.to_pylist()), config.drop, verify)
-    decided = tables.table(among, DECISION.schema)
+    near: list[Link] = links.to_pylist()
+    among, waiting = settle(clusters(linked, near), config.drop, verify)
+    bound = binding.bind(among, near)
+    counts["parts_apart"], counts["bridges"] = bound.apart, len(bound.bridges)
+    decided = tables.table(bound.rows, DECISION.schema)
     others = everyone.filter(pc.invert(pc.is_in(everyone, decided.column("key"))))
     decided = pa.concat_tables([decided, _single(others)]).sort_by("key")
     made = {
@@ -85,10 +91,23 @@ def _decide(
         "joined": basis.joined,
         "versions": basis.versions,
         "waiting": waiting,
+        "bridges": [bridge._asdict() for bridge in bound.bridges[: binding.SHOWN]],
+        "parts_apart": bound.apart,
     }
     tables.write(DECISION.path(workspace), decided, made)
     counts["decided"] = decided.num_rows
     return idle
+
+
+def _looked_at(links: pa.Table, verify: Verify) -> pa.Table:
+    """The links, those by places alone with their relation; without those that are nothing to each other.
+
+    All of them decide on clusters, and most candidates by places are none.
+    """
+    rows: list[Link] = links.to_pylist()
+    settling.look([row for row in rows if row["mirrored"] == PLACES and row["relation"] is None], verify)
+    kept = [row for row in rows if row["mirrored"] != PLACES or row["relation"] != UNRELATED]
+    return pa.Table.from_pylist(kept, schema=links.schema)
 
 
 def _verifier(job: Job, counts: Counter[str]) -> Verify:
@@ -99,10 +118,7 @@ def _verifier(job: Job, counts: Counter[str]) -> Verify:
     def verify(links: list[Link]) -> dict[Pair, Seen]:
         todo = verifying.plan(
             reader,
-            [
-                CandidatePair(a=link["a"], b=link["b"], mirrored=link["mirrored"], turned=link["turned"])
-                for link in links
-            ],
+            [CandidatePair(**{name: link[name] for name in ASKED}) for link in links],
         )
         given: dict[Pair, Seen] = {}
         total = sum(len(part.places) for part in todo)
@@ -110,7 +126,8 @@ def _verifier(job: Job, counts: Counter[str]) -> Verify:
             verifying.verify_part, todo, limits=ingest.limits(reading), label="dedup", total=total
         ):
             given |= {
-                (row["a"], row["b"]): Seen(row["relation"], row["better"], row["because"]) for row in rows
+                (row["a"], row["b"]): Seen(row["relation"], row["better"], row["because"], row["holds"])
+                for row in rows
             }
         counts.update(seen.relation for seen in given.values())
         return given

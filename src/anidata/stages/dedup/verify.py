@@ -14,15 +14,17 @@ import numpy as np
 import pyarrow as pa
 
 from anidata.catalog import catalog, schemas, tables
-from anidata.duplicates import alignment, evidence, relation, retouch, ways
+from anidata.duplicates import alignment, evidence, place_overlap, relation, retouch, ways
 from anidata.duplicates import pairs as pair_arrays
 from anidata.duplicates.alignment import Pixels, View
 from anidata.duplicates.page import Page
+from anidata.duplicates.place_agreement import HINT
 from anidata.engine.engine import Watch
 from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
 from anidata.imaging import decode
 from anidata.imaging.reopen import Reader
+from anidata.stages.dedup.state import relation_version
 from anidata.storage import Location
 
 # In a part, about: small clusters are gathered, crowds are cut.
@@ -44,11 +46,18 @@ class CandidatePair(TypedDict):
 
     a: str
     b: str
-    mirrored: str  # as the codes met: as they are (`no`), mirrored (`yes`), in both ways, in `neither`
+    mirrored: (
+        str  # as the codes met: as they are (`no`), mirrored (`yes`), in both ways, in `neither`, by `places`
+    )
     turned: int  # by which turns they met, a bit set of ways.TURNS
+    # where places say that b shows a, as place_agreement.HINT has it; None: they say nothing
+    scale: float | None
+    dx: float | None
+    dy: float | None
     relation: NotRequired[str]
     better: NotRequired[str | None]  # `a` or `b`
     because: NotRequired[str | None]
+    holds: NotRequired[bool]  # whether components may grow over it
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,14 @@ class VerifyPart:
     pairs: list[CandidatePair]
     places: Places
     reader: Reader
+
+
+def hint_of(pair: CandidatePair) -> np.void | None:
+    """Where places say that b shows a, a place_agreement.HINT; None: they say nothing."""
+    if pair["scale"] is None:
+        return None
+    hint: np.void = np.array((pair["scale"], pair["dx"], pair["dy"], 0), HINT)[()]
+    return hint
 
 
 def plan(reader: Reader, pairs: list[CandidatePair]) -> list[VerifyPart]:
@@ -88,7 +105,7 @@ def verify_part(part: VerifyPart, watch: Watch) -> list[CandidatePair]:
     rows = list(_related(part, seen, held))
     if rows:
         path = part.reader.workspace.folder("relations") / f"{part.name}.parquet"
-        versions = [decode.VERSION, relation.VERSION]
+        versions = relation_version()
         tables.write(path, tables.table(rows, schemas.RELATIONS), {"version": versions})
     return rows
 
@@ -104,9 +121,15 @@ def _related(part: VerifyPart, seen: dict[str, Pixels], held: dict[str, Pixels])
         a, b = pair["a"], pair["b"]
         if a in seen and b in seen:
             whole = partial(_whole, part, held, page, (a, b))
-            judged = pair_judged(view(a), view(b), pair["mirrored"], whole, pair["turned"])
+            met = pair["mirrored"], whole, pair["turned"], hint_of(pair)
+            judged = pair_judged(view(a), view(b), *met)
             better, because = judged.evidence
-            yield pair | {"relation": judged.relation, "better": better, "because": because}
+            yield pair | {
+                "relation": judged.relation,
+                "better": better,
+                "because": because,
+                "holds": judged.holds,
+            }
 
 
 def _whole(
@@ -126,25 +149,36 @@ def _opened(reader: Reader, places: Places, key: str) -> Page:
 
 
 class Judged(NamedTuple):
-    """Two pictures' relation, and which of them is the better one."""
+    """Two pictures' relation, which of them is the better one, and whether components may grow over it."""
 
     relation: str
     evidence: evidence.Evidence
+    holds: bool = True
 
 
-def pair_relation(a: View, b: View, mirrored: str, whole: Whole, turned: int = 0) -> str:
+def pair_relation(
+    a: View, b: View, mirrored: str, whole: Whole, turned: int = 0, hint: np.void | None = None
+) -> str:
     """The relation of two pictures, by their thumbnails.
 
-    mirrored, turned: how the codes met, as `CandidatePair` has it.
+    mirrored, turned, hint: how the codes met, as `CandidatePair` has it.
     whole: opens both at full resolution. Few pairs are worth it.
     """
-    return looked_at(a, b, mirrored, cache(whole), turned).relation
-
-
-def pair_judged(a: View, b: View, mirrored: str, whole: Whole, turned: int = 0) -> Judged:
-    """The relation of two pictures as `pair_relation` has it, and the better one of copies."""
     whole = cache(whole)  # several looks, one opening
     related = looked_at(a, b, mirrored, whole, turned)
+    if related.relation != "unrelated" or hint is None:
+        return related.relation
+    return _by_places(a, b, hint, whole).relation
+
+
+def pair_judged(
+    a: View, b: View, mirrored: str, whole: Whole, turned: int = 0, hint: np.void | None = None
+) -> Judged:
+    """The relation of two pictures as `pair_relation` has it, and the better one of copies."""
+    whole = cache(whole)
+    related = looked_at(a, b, mirrored, whole, turned)
+    if related.relation == "unrelated" and hint is not None:
+        return _by_places(a, b, hint, whole)
     try:
         with within_memory():
             return Judged(related.relation, evidence.compare(related, whole))
@@ -152,7 +186,18 @@ def pair_judged(a: View, b: View, mirrored: str, whole: Whole, turned: int = 0) 
         return Judged(related.relation, evidence.NONE)
 
 
+def _by_places(a: View, b: View, hint: np.void, whole: Whole) -> Judged:
+    """What two pictures share where places say that the one shows the other."""
+    try:
+        with within_memory():
+            shared = place_overlap.judged(a, b, hint, whole)
+    except BadImage:  # gone since, and thumbnails can't tell
+        return Judged("unrelated", evidence.NONE)
+    return Judged(shared.relation, evidence.Evidence(shared.better, shared.because), shared.holds)
+
+
 def looked_at(a: View, b: View, mirrored: str, whole: Whole, turned: int = 0) -> relation.Related:
+    """What two pictures are to each other as the windows met; nothing where no windows did."""
     glance = _at_a_glance(a, b, mirrored)
     if glance.relation == "unrelated":
         glance = _turned(a, b, turned)

@@ -6,7 +6,7 @@ from typing import Any
 
 from anidata import registry
 from anidata.catalog import tables
-from anidata.duplicates import phash, windows
+from anidata.duplicates import phash, place_codes, windows
 from anidata.engine.engine import Limits
 from anidata.fetch import Config as FetchConfig
 from anidata.imaging import decode
@@ -67,7 +67,7 @@ def made_with(config: Config) -> dict[str, Any]:
     versions = {name: registry.load("measures", name).VERSION for name in registry.names("measures")}
     return {
         "decode": decode.VERSION,
-        "codes": [phash.VERSION, windows.VERSION],
+        "codes": [phash.VERSION, windows.VERSION, place_codes.VERSION],
         "measures": versions,
         "max_pixels": config.max_pixels,
         "max_bytes": config.max_bytes,

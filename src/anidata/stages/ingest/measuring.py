@@ -11,7 +11,7 @@ import numpy as np
 
 from anidata import registry, storage
 from anidata.catalog import schemas, tables
-from anidata.duplicates import phash, windows
+from anidata.duplicates import phash, place_codes, windows
 from anidata.engine.engine import Watch
 from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
@@ -286,4 +286,5 @@ def _codes(picture: image.Image) -> ImageRow:
         "degenerate": codes.degenerate,
         "content": content,
         "windows": framed.tobytes(),
+        "place_codes": place_codes.codes(picture).tobytes(),
     }

@@ -12,7 +12,8 @@ in each way (placing/cases.py), in .benchmarks/places, once. Pages and spreads a
 pictures of the half, none of them twice. Each way is a pile of its own, of originals and their copies; a pair
 is linked where a tool puts both into one cluster. The old transforms of make_dups.py are spread over four
 piles, and one line. ImageHash: phash within 10 bits of 64; imagededup: PHash at its default; perception:
-SIFT's points, at its defaults; keypoints: ORB and RANSAC, ours (placing/keypoints.py), the dearest by far.
+SIFT's points, at its defaults; keypoints: ORB and RANSAC, ours (placing/keypoints.py), each picture with
+the next few by name.
 
 --unrelated: so many pictures of the half, of each package in turn; how many pairs anidata looks at and links,
 and how right that is by the verdicts that there are (unrelated_art.py says which). Every link stands on a

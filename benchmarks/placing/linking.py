@@ -24,7 +24,7 @@ from placing import keypoints
 
 PHASH_BITS = 10  # of 64, as compare_copies has it
 PEERS = ("imagededup", "perception")  # in environments of their own
-OWN = "keypoints (ORB + RANSAC, brute force)"
+OWN = "keypoints (ORB + RANSAC, ours)"
 TOOLS = ("anidata", "ImageHash", *PEERS, OWN)
 Row = dict[str, str]
 Pairs = Iterable[tuple[str, str]]

@@ -56,7 +56,7 @@ def relations(some: Sequence[Outcome]) -> str:
 
 
 def wrong(counts: Mapping[str, tuple[int, int]]) -> str:
-    """Links of two originals in all piles, of the pairs that there are, by tool."""
+    """Links of two originals in all piles, of the pairs that there are, by tool; see keypoints.NEXT."""
     words = (f"{tool} {links:,}" for tool, (links, _) in counts.items())
     most = max(pairs for _, pairs in counts.values())
     return f"Originals in one cluster with another one, of {most:,} pairs: {', '.join(words)}"

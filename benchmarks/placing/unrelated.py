@@ -85,6 +85,7 @@ def tell(home: Path, verdicts: Sequence[Path] = ()) -> list[Row]:
     if by_places:
         share = by_places["pairs"] / len(known)
         print(f"{by_places['pairs']:,} of them by places, {share:.2f} a picture")
+    print(f"links by packages: {_packages(linked)}")
     unrelated_art.say_precision("links", linked, judged)
     write(home, linked, judged)
     return linked
@@ -98,6 +99,14 @@ def _clusters(pictures: Sequence[Row]) -> str:
 
 def _counts(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.most_common()) or "none"
+
+
+def _packages(linked: Sequence[Row]) -> str:
+    """How many links are within one package, and the packages with most."""
+    pairs = [{row[f"file_{side}"].split("/")[0] for side in "ab"} for row in linked]
+    within = Counter(name for names in pairs if len(names) == 1 for name in names)
+    most = ", ".join(f"{name} {count}" for name, count in within.most_common(8))
+    return f"{within.total()} within one ({most or 'none'}), {len(pairs) - within.total()} between two"
 
 
 def write(home: Path, linked: Sequence[Row], judged: dict[frozenset[str], str]) -> None:

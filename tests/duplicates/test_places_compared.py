@@ -278,6 +278,7 @@ def test_links_among_unrelated_pictures_are_counted_and_shown(art, monkeypatch, 
     words = "--half", "fit", "--unrelated", "10", "--folder", str(folder)
     said = run(art, monkeypatch, capsys, *words)
     assert "6 pictures, 5 clusters, the largest of 2" in said
+    assert "links by packages: 0 within one (none), 1 between two" in said
     assert "links: 1 of 1 not judged" in said
     assert (folder / "linked-000.png").exists()
     judged = folder / "judged.csv"

@@ -1,10 +1,11 @@
 """Copies as another tool finds them; run by that tool's own Python (peers.py).
 
-    peer_duplicates.py imagededup|pdqhash IMAGE_DIR RESULT_CSV
+    peer_duplicates.py imagededup|pdqhash|perception IMAGE_DIR RESULT_CSV [IMAGE_DIR RESULT_CSV …]
 
 Writes file, cluster, keep. Clusters are the connected components of the pairs that a tool finds.
 imagededup: PHash at its default of 10 bits of 64; dropped is what its own find_duplicates_to_remove says.
-pdqhash: 31 bits of 256, and only hashes of quality 50 or more, as its makers advise; the first of a cluster
+pdqhash: 31 bits of 256, and only hashes of quality 50 or more, as its makers advise; perception:
+SIFT's points at its defaults, by which .6 of both pictures have to overlap. Of both the first of a cluster
 is kept.
 """
 
@@ -48,6 +49,14 @@ def pdqhash(folder: Path) -> Copies:
     return ((paths[i].name, paths[j].name) for i, j in np.argwhere(np.triu(near, 1))), None
 
 
+def perception(folder: Path) -> Copies:
+    from perception import local_descriptor_deduplication as local  # noqa: PLC0415
+
+    paths = sorted(map(str, folder.iterdir()))
+    pairs = local.deduplicate(paths, use_gpu=False, max_workers=1)
+    return ((Path(a).name, Path(b).name) for a, b in pairs), None
+
+
 def _pdq(path: Path) -> tuple[np.ndarray, int]:
     import pdqhash  # noqa: PLC0415
 
@@ -57,8 +66,11 @@ def _pdq(path: Path) -> tuple[np.ndarray, int]:
     return code.astype(np.float32), quality
 
 
+TOOLS = {"imagededup": imagededup, "pdqhash": pdqhash, "perception": perception}
+
+
 def main(tool: str, folder: Path, result: Path) -> None:
-    pairs, dropped = {"imagededup": imagededup, "pdqhash": pdqhash}[tool](folder)
+    pairs, dropped = TOOLS[tool](folder)
     files = sorted(p.name for p in folder.iterdir())
     parent = {name: name for name in files}
 
@@ -79,4 +91,5 @@ def main(tool: str, folder: Path, result: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    for folder, result in zip(sys.argv[2::2], sys.argv[3::2], strict=True):
+        main(sys.argv[1], Path(folder), Path(result))

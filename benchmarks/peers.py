@@ -13,6 +13,7 @@ INSTALLS = {  # what pip is told, in order
         ["--no-deps", "imagededup"],
         ["matplotlib", "scikit-learn", "pywavelets", "tqdm", "pillow", "numpy", "scipy"],
     ],
+    "perception": [["perception[approximate-deduplication]==0.9.3", "pandas"]],  # SIFT's points and faiss
     "pdqhash": [["pdqhash", "pillow", "numpy"]],
     "img2dataset": [["img2dataset==1.47.0"]],
     "faiss": [["faiss-cpu", "numpy"]],

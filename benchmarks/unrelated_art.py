@@ -90,13 +90,13 @@ def main() -> None:
         _pile(pile, _sources(args.half), args.min_side)
         _run(work, pile)
     dropped, linked = _pairs(work, pile)
-    judged = _judged(args.verdicts)
+    judged = verdicts_of(args.verdicts)
     _tell("dropped", dropped, judged)
     _tell("linked and kept", linked, judged)
-    _say_precision("drops and links", dropped + linked, judged)
-    drawn = _shuffled(linked)[: args.random]
+    say_precision("drops and links", dropped + linked, judged)
+    drawn = shuffled(linked)[: args.random]
     if drawn:
-        _say_precision("links drawn at random", drawn, judged)
+        say_precision("links drawn at random", drawn, judged)
     _write(home, {"dropped": dropped, "linked": _chosen(linked, args.sample), "random": drawn}, judged)
     if args.look:
         _look(home, pile, args.look)
@@ -123,8 +123,8 @@ def _pile(folder: Path, sources: list[Path], min_side: int) -> Path:
     """A folder a package, of hard links to its pictures that are large enough."""
     shutil.rmtree(folder, ignore_errors=True)
     for source in sources:
-        for path in filter(_is_file, art.files(source)):
-            if _short_side(path) >= min_side:
+        for path in filter(is_picture, art.files(source)):
+            if short_side(path) >= min_side:
                 link = folder / source.name / path.relative_to(source)
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.hardlink_to(path)
@@ -132,11 +132,11 @@ def _pile(folder: Path, sources: list[Path], min_side: int) -> Path:
     return folder
 
 
-def _is_file(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
     return path.suffix.lower() in art.SUFFIXES and not path.is_symlink()
 
 
-def _short_side(path: Path) -> int:
+def short_side(path: Path) -> int:
     """px; 0 of what is no picture, or one of so many pixels that anidata refuses it."""
     with suppress(OSError), Image.open(path) as image:
         return min(image.size) if image.width * image.height <= art.PIXELS else 0
@@ -180,11 +180,11 @@ def _pairs(work: Path, pile: Path) -> tuple[list[Row], list[Row]]:
         if known[link["a"]]["keep"] and known[link["b"]]["keep"]
     ]
     for row in dropped + linked:
-        row |= {f"file_{side}": _file(known[row[side]]["uri"], pile) for side in "ab"}
+        row |= {f"file_{side}": file_of(known[row[side]]["uri"], pile) for side in "ab"}
     return sorted(dropped, key=lambda row: (row["relation"], row["file_b"], row["file_a"])), linked
 
 
-def _file(uri: str, pile: Path) -> str:
+def file_of(uri: str, pile: Path) -> str:
     return unquote(uri.removeprefix(f"{pile.resolve().as_uri()}/"))
 
 
@@ -194,21 +194,21 @@ def _chosen(linked: list[Row], sample: int) -> list[Row]:
     Which ones, a hash says.
     """
     chosen: dict[Any, Row] = {}
-    for row in _shuffled(linked):
+    for row in shuffled(linked):
         folders = frozenset(Path(row[f"file_{side}"]).parent for side in "ab")
         chosen.setdefault(folders if len(folders) == 2 else row["cluster"], row)
     across = {key: row for key, row in chosen.items() if isinstance(key, frozenset)}
     return list(across.values()) + [row for key, row in chosen.items() if key not in across][:sample]
 
 
-def _shuffled(rows: list[Row]) -> list[Row]:
+def shuffled(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: hashlib.sha256(f"{row['a']} {row['b']}".encode()).digest())
 
 
 # --- verdicts -----------------------------------------------------------------------------------------------
 
 
-def _judged(path: Path) -> dict[frozenset[str], str]:
+def verdicts_of(path: Path) -> dict[frozenset[str], str]:
     """Pair of keys → verdict; copies of one picture are copies of each other."""
     with path.open(newline="") as file:
         rows = [(row["a"], row["b"], row["verdict"]) for row in csv.DictReader(file) if row["verdict"]]
@@ -232,7 +232,7 @@ def _tell(kind: str, rows: Iterable[Row], judged: dict[frozenset[str], str]) -> 
         print(f"{what}, {kind}: {relation} {verdicts.total()}{words}")
 
 
-def _say_precision(what: str, rows: list[Row], judged: dict[frozenset[str], str]) -> None:
+def say_precision(what: str, rows: list[Row], judged: dict[frozenset[str], str]) -> None:
     """Say how many that are judged are of two drawings, and how many nobody has judged."""
     verdicts = Counter(judged.get(frozenset((row["a"], row["b"])), "") for row in rows)
     seen = verdicts.total() - verdicts[""]
@@ -266,7 +266,7 @@ def _look(home: Path, pile: Path, count: int) -> None:
     with Catalog(open_workspace(home / "work")) as views:
         pictures = views.select(PICTURES).to_pylist()
         misses = {kind: views.select(MISSES.format(kind)).to_pylist() for kind in ("variant", "unrelated")}
-    files = {row["key"]: _file(row["uri"], pile) for row in pictures}
+    files = {row["key"]: file_of(row["uri"], pile) for row in pictures}
     clusters: dict[str, list[str]] = defaultdict(list)
     for row in pictures:
         clusters[row["cluster"]].append(row["key"])

@@ -128,11 +128,11 @@ def _fate(copy: Copy, rows: Mapping[str, Row], original: Copy, by_key: Mapping[s
         return Fate(copy, linked=False, dropped=False, lost="", relation="absent", why="")
     linked = bool(ours["cluster"]) and ours["cluster"] == first["cluster"]
     lost = _dropped_for(first, by_key)
-    relation, why = _relation(ours, first, linked)
+    relation, why = relation_of(ours, first, linked)
     return Fate(copy, linked, not kept(ours), lost.transform if lost else "", relation, why)
 
 
-def _relation(ours: Row, first: Row, linked: bool) -> tuple[str, str]:
+def relation_of(ours: Row, first: Row, linked: bool) -> tuple[str, str]:
     """The relation of a copy to its original, from whichever of the two names the other; and why."""
     if ours.get("key") and ours["key"] == first.get("key"):
         return "exact", ""

@@ -15,14 +15,14 @@ def linked(a, b, relation="variant"):
 def test_precision_counts_other_drawings_among_the_judged_alone(capsys):
     verdicts = {("a", "b"): "copy", ("a", "c"): "drawing", ("d", "e"): "other", ("f", "g"): "gray"}
     judged = {frozenset(pair): verdict for pair, verdict in verdicts.items()}
-    unrelated_art._say_precision("links", [linked(b, a) for a, b in verdicts] + [linked("y", "z")], judged)
+    unrelated_art.say_precision("links", [linked(b, a) for a, b in verdicts] + [linked("y", "z")], judged)
     first, second = capsys.readouterr().out.splitlines()
     assert first == "links: 1 wrong and 1 gray of 4 judged, precision 0.7500"
     assert second == "links: 1 of 5 not judged"
 
 
 def test_without_a_verdict_no_precision_is_said(capsys):
-    unrelated_art._say_precision("links", [linked("y", "z")], {})
+    unrelated_art.say_precision("links", [linked("y", "z")], {})
     assert capsys.readouterr().out == "links: 1 of 1 not judged\n"
 
 
@@ -38,7 +38,7 @@ def test_the_pile_has_a_folder_a_package_with_its_pictures_that_are_large_enough
 
 
 def test_every_verdict_that_is_kept_is_of_two_pictures_by_a_known_word():
-    verdicts = unrelated_art._judged(unrelated_art.VERDICTS)
+    verdicts = unrelated_art.verdicts_of(unrelated_art.VERDICTS)
     assert len(verdicts) >= 500
     assert set(verdicts.values()) <= {"copy", "drawing", "other", "gray"}
     assert {len(pair) for pair in verdicts} == {2}

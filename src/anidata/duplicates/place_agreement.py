@@ -97,7 +97,9 @@ def _known(places: NDArray[np.void], owner: Index, pictures: int) -> _Places:
     rank = np.empty(pictures, np.int64)
     rank[np.lexsort((np.arange(pictures), sums))] = np.arange(pictures)
     x, y = places["x"] / ALONG, places["y"] / ALONG
-    return _Places(x, y, size.astype(np.int64), halves_of(size), places["code"].astype(np.uint64), start, rank)
+    return _Places(
+        x, y, size.astype(np.int64), halves_of(size), places["code"].astype(np.uint64), start, rank
+    )
 
 
 def _oriented(starts: Seeds, owner: Index, known: _Places, pictures: int) -> _Matches:
@@ -121,7 +123,10 @@ def _alike(i: Index, j: Index, known: _Places) -> _Matches:
     counts = np.diff(known.start)
     slots = np.arange(int(counts.max(initial=0)))
     at = np.minimum(known.start[:-1, None] + slots, max(len(known.code) - 1, 0))
-    codes, real = known.code[at] if len(known.code) else np.zeros(at.shape, np.uint64), slots < counts[:, None]
+    codes, real = (
+        known.code[at] if len(known.code) else np.zeros(at.shape, np.uint64),
+        slots < counts[:, None],
+    )
     left, right = np.where(real, codes, ~np.uint64(0)), np.where(real, codes, np.uint64(1 << 63))
     chunks = [_Matches(*(np.zeros(0, np.int64),) * 3, np.zeros(0, np.uint8))]
     for start in range(0, len(i), PAIRS):
@@ -139,7 +144,9 @@ def _alike(i: Index, j: Index, known: _Places) -> _Matches:
 def _best(some: _Matches, alike: _Matches, pairs: int, known: _Places) -> tuple[NDArray[np.void], Values]:
     """(pairs,): the hint of the seed with which most agrees, and how much does."""
     seed, match = _agreeing(some, alike, known)
-    agreeing = np.minimum(_distinct(seed, alike.a[match], len(some.a)), _distinct(seed, alike.b[match], len(some.a)))
+    agreeing = np.minimum(
+        _distinct(seed, alike.a[match], len(some.a)), _distinct(seed, alike.b[match], len(some.a))
+    )
     order = np.lexsort((np.arange(len(some.a)), -agreeing, some.pair))
     best = order[np.searchsorted(some.pair[order], np.arange(pairs))]
     chosen = np.full(len(some.a), -1)
@@ -192,7 +199,12 @@ def _fitted(pair: Index, match: Index, alike: _Matches, pairs: int, known: _Plac
     for _ in range(STEPS_OF_FIT):
         by = weight / np.square(slack)
         px, py, qx, qy = (mean(values, by) for values in (known.x[a], known.y[a], known.x[b], known.y[b]))
-        u, v, s, t = known.x[a] - px[pair], known.y[a] - py[pair], known.x[b] - qx[pair], known.y[b] - qy[pair]
+        u, v, s, t = (
+            known.x[a] - px[pair],
+            known.y[a] - py[pair],
+            known.x[b] - qx[pair],
+            known.y[b] - qy[pair],
+        )
         prior = weight / np.square(GROWTH * sizes)
         above = np.bincount(pair, by * (u * s + v * t) + prior * sizes, pairs)
         scale = above / np.maximum(np.bincount(pair, by * (u * u + v * v) + prior, pairs), 1e-300)

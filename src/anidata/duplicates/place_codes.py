@@ -84,7 +84,9 @@ def _summed(gray: Gray) -> NDArray[np.int64]:
     return np.asarray(sums, np.int64)
 
 
-def _borders(center: NDArray[np.float64], half: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _borders(
+    center: NDArray[np.float64], half: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(n, 17): the pixels in which cells begin and end, and how many SUBPIXELS within."""
     share = np.arange(CELLS + 1) / (CELLS / 2) - 1
     at = np.rint((center[:, None] + half[:, None] * share) * SUBPIXELS).astype(np.int64)
@@ -92,9 +94,7 @@ def _borders(center: NDArray[np.float64], half: NDArray[np.float64]) -> tuple[ND
     return pixels, within
 
 
-_BASIS = np.rint(
-    COSINE * np.cos(np.pi * np.arange(LOW)[:, None] * (np.arange(CELLS) + 0.5) / CELLS)
-)
+_BASIS = np.rint(COSINE * np.cos(np.pi * np.arange(LOW)[:, None] * (np.arange(CELLS) + 0.5) / CELLS))
 
 
 def _low(cells: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -57,7 +57,9 @@ def points(gray: Gray) -> Points:
         return Points(*(np.zeros(0) for _ in Points._fields))
     blobs = _blobs(gray)
     reach = blobs.half * (1 - OVERHANG)
-    inside = (np.minimum(blobs.x, width - blobs.x) >= reach) & (np.minimum(blobs.y, height - blobs.y) >= reach)
+    inside = (np.minimum(blobs.x, width - blobs.x) >= reach) & (
+        np.minimum(blobs.y, height - blobs.y) >= reach
+    )
     blobs = blobs.where(inside)
     kinds = np.searchsorted(CLASSES, blobs.half / max(height, width), "right") - 1
     blobs = _sorted(blobs, kinds, blobs.response)

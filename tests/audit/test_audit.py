@@ -22,7 +22,7 @@ from anidata.audit import leaks as audit_leaks
 from anidata.audit import pictures as audit_pictures
 from anidata.audit import samples as audit_samples
 from anidata.audit import tar as audit_tar
-from anidata.duplicates import phash, windows
+from anidata.duplicates import phash, place_codes, windows
 from anidata.duplicates.window_join import CROWD, between, near
 from anidata.engine.engine import Engine, Watch
 from anidata.errors import FormatError, WorkspaceError
@@ -741,6 +741,9 @@ def coded(run, data):
     )
 
 
+NO_PLACES = np.empty(0, place_codes.PLACE)
+
+
 def family(rng, pictures):
     """Pictures with windows a few bits from few centers, as workers hand them over."""
     centers = rng.integers(0, 2**64, max(pictures // 4, 1), dtype=np.uint64)
@@ -752,7 +755,9 @@ def family(rng, pictures):
             seen["code"] ^= np.uint64(1) << rng.integers(0, 64, len(kinds), dtype=np.uint64)
         seen["fine"] = np.where(rng.random((len(kinds), 4)) < 0.8, np.uint64(0), np.uint64(2**64 - 1))
         names = {"digest": bytes([number] * 16), "pixels": bytes([number] * 16)}
-        yield audit_samples.Picture(run=number, suffix="png", offset=0, size=1, windows=seen, **names)
+        yield audit_samples.Picture(
+            run=number, suffix="png", offset=0, size=1, windows=seen, places=NO_PLACES, **names
+        )
 
 
 @pytest.mark.parametrize("flips", [True, False])

@@ -107,6 +107,29 @@ def _bytes(reference):
         return file.read(reference.size)
 
 
+def balloon(rgb):
+    other = rgb.copy()
+    cv2.ellipse(other, (110, 90), (70, 45), 0, 0, 360, (255, 255, 255), -1, cv2.LINE_AA)
+    cv2.ellipse(other, (110, 90), (70, 45), 0, 0, 360, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(other, "HELLO!", (60, 100), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (0, 0, 0), 2, cv2.LINE_AA)
+    return other
+
+
+def test_parts_and_what_was_drawn_over_leak_where_places_are_looked_for(tmp_path):
+    write(tmp_path / "train.tar", {f"t{seed}": encoded(drawing(seed, 480, 560)) for seed in range(8)})
+    parts = {f"p{seed}": encoded(drawing(seed, 480, 560)[90:490, 60:410]) for seed in range(4)}
+    marked = {f"b{seed}": encoded(balloon(drawing(seed, 480, 560))) for seed in range(4, 8)}
+    others = {f"o{seed}": encoded(drawing(seed, 480, 560)) for seed in range(100, 110)}
+    write(tmp_path / "test.tar", parts | marked | others)
+    report = audit.run([tmp_path], audit.Config(), Inline())
+    named = {(leak.ours.where, leak.theirs.where) for leak in report.leaks}
+    assert named == {(f"test.tar/{key}.png", f"train.tar/t{key[1]}.png") for key in parts | marked}
+    assert {leak.relation for leak in report.leaks} <= {"part", "overlay", "variant"}
+    assert all(leak.fit is not None for leak in report.leaks if leak.relation != "variant")
+    without = audit.run([tmp_path], audit.Config(places=False), Inline())
+    assert len(without.leaks) < len(report.leaks)
+
+
 def test_without_flips_neither_mirror_images_nor_turns_are_looked_for(tmp_path):
     write(tmp_path / "train.tar", {f"t{seed}": encoded(drawing(seed)) for seed in range(4)})
     changed = {"m": drawing(0)[:, ::-1], "t": np.rot90(drawing(1)), "c": drawing(2)[:, 8:]}

@@ -11,6 +11,7 @@ class Config:
 
     max_distance: Count = 8  # bits of 64 in which a window of a picture and another picture may differ
     flips: bool = True  # look for mirror images and quarter turns too
+    places: bool = True  # look for parts, and for what was drawn over, by places
     max_pixels: Positive = 100_000_000  # width × height; a larger picture is too_large
     max_bytes: Positive = 268_435_456  # of one file
     time_limit: Amount = 60.0  # seconds for one sample; 0: none

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anidata.audit.pictures import Index, Pictures
-from anidata.duplicates import window_join, windows
+from anidata.duplicates import place_agreement, window_join, windows
+from anidata.duplicates.place_agreement import HINT
 from anidata.duplicates.window_join import PicturePairs
 
 MOST_TWINS = 64  # candidates that one picture is compared with: the nearest
+BEHIND = 1 << 10  # less the number of agreeing places: the distance of what met by them
 
 Flags = NDArray[np.bool_]
 
@@ -54,7 +56,9 @@ class Candidates(NamedTuple):
 
     ours: Index  # (m,)
     theirs: Index  # (m,)
-    way: NDArray[np.uint16]  # (m,) how they met, as window_join has it: the later shows the earlier
+    # (m,) how they met, as window_join has it: the later shows the earlier. 0: by places.
+    way: NDArray[np.uint16]
+    hint: NDArray[np.void]  # (m,) HINT: of those that met by places how the earlier lies on the later
 
 
 class Reach(NamedTuple):
@@ -62,6 +66,7 @@ class Reach(NamedTuple):
 
     bits: int
     flips: bool
+    places: bool = True
     share: None = None  # all of it
 
 
@@ -98,11 +103,13 @@ def joined(pictures: Pictures, ours: Index, theirs: Index, reach: Reach) -> Join
     is_ours, is_theirs = _flags(pictures, ours), _flags(pictures, theirs)
     (few, stars), (few_theirs, _) = (_crowds(pictures, flags) for flags in (is_ours, is_theirs))
     compared = (is_ours & few) | (is_theirs & few_theirs)
-    met = window_join.between(pictures.windows, compared, is_ours, reach)
+    near = [_by_windows(window_join.between(pictures.windows, compared, is_ours, reach), is_ours)]
+    if reach.places:
+        near.append(_by_places(pictures, compared, is_ours))
     center = np.arange(len(few))
     center[stars.j] = stars.i  # owners ascend, so the first of a crowd is the earlier
     # The center of a crowd of wholes may be in one of contents.
-    return Joined(_nearest(met, is_ours), center[center][stars.j], stars.j)
+    return Joined(_nearest(near), center[center][stars.j], stars.j)
 
 
 def _flags(pictures: Pictures, chosen: Index) -> Flags:
@@ -118,12 +125,37 @@ def _crowds(pictures: Pictures, chosen: Flags) -> tuple[Flags, PicturePairs]:
     return window_join.crowds(seen[wholes], len(chosen))
 
 
-def _nearest(met: PicturePairs, is_ours: Flags) -> Candidates:
-    """Pairs of which one is ours, (n,): of each of ours the MOST_TWINS nearest."""
+class _Met(NamedTuple):
+    """Candidates, and how near they are: the nearest first."""
+
+    candidates: Candidates
+    distance: Index  # (m,)
+
+
+def _by_windows(met: PicturePairs, is_ours: Flags) -> _Met:
     mine = np.where(is_ours[met.i], met.i, met.j)
-    other = met.i + met.j - mine
-    order = np.lexsort((other, met.distance, mine))
-    mine, other, way = mine[order], other[order], met.way[order]
-    rank = np.arange(len(mine)) - np.searchsorted(mine, mine)
-    near = rank < MOST_TWINS
-    return Candidates(mine[near], other[near], way[near])
+    candidates = Candidates(mine, met.i + met.j - mine, met.way, np.zeros(len(mine), HINT))
+    return _Met(candidates, met.distance.astype(np.int64))
+
+
+def _by_places(pictures: Pictures, compared: Flags, is_ours: Flags) -> _Met:
+    """Pairs of which one is ours, (n,), and places agree: behind all that met by windows."""
+    owner = pictures.places["owner"].astype(np.int64)
+    used = compared[owner]
+    met = place_agreement.met(pictures.places[used], owner[used], is_ours & compared)
+    across = is_ours[met.i] != is_ours[met.j]
+    i, j, hint = met.i[across], met.j[across], met.hint[across]
+    mine = np.where(is_ours[i], i, j)
+    candidates = Candidates(mine, i + j - mine, np.zeros(len(mine), np.uint16), hint)
+    return _Met(candidates, BEHIND - hint["agreeing"].astype(np.int64))
+
+
+def _nearest(several: list[_Met]) -> Candidates:
+    """Of each of ours the MOST_TWINS nearest."""
+    columns = zip(*(met.candidates for met in several), strict=True)
+    ours, theirs, way, hint = (np.concatenate(column) for column in columns)
+    distance = np.concatenate([met.distance for met in several])
+    order = np.lexsort((theirs, distance, ours))
+    mine = ours[order]
+    order = order[np.arange(len(mine)) - np.searchsorted(mine, mine) < MOST_TWINS]
+    return Candidates(ours[order], theirs[order], way[order], hint[order])

@@ -15,8 +15,9 @@ import numpy as np
 from anidata import storage
 from anidata.audit.config import Config
 from anidata.audit.leaks import Candidates
-from anidata.duplicates import alignment, pairs, window_join
+from anidata.duplicates import alignment, pairs, place_overlap, window_join
 from anidata.duplicates.page import Page
+from anidata.duplicates.place_agreement import HINT
 from anidata.engine.engine import Engine, Limits, Watch
 from anidata.engine.memory import within_memory
 from anidata.errors import BadImage
@@ -27,8 +28,18 @@ from anidata.storage import Reference
 PAIRS = 1024  # in a part, about
 VIEWS = 64  # thumbnails that a part keeps at hand, with what comparisons ask of them again
 
-Candidate = tuple[int, int, int]  # ours, theirs, and the way they met
+Hint = tuple[float, float, float, int]  # HINT as numbers
+Fit = tuple[float, ...]  # the six of an alignment.Affine, row by row
 References = Callable[[int], Reference]  # where the bytes of a picture lie
+
+
+class Candidate(NamedTuple):
+    """A pair to look at, and how it met, as `Candidates` has it."""
+
+    ours: int
+    theirs: int
+    way: int
+    hint: Hint
 
 
 class Look(NamedTuple):
@@ -37,7 +48,8 @@ class Look(NamedTuple):
     ours: int
     theirs: int
     relation: str  # as dedup has them
-    way: int
+    candidate: Candidate | None = None
+    fit: Fit | None = None  # places in theirs → places in ours, where it was told by one
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,7 @@ def look_at_part(part: LookPart, watch: Watch) -> Looks:
     """Compare each of ours with its candidates, until one turns out to be a leak."""
     opener, leaks, failures = Opener(part), dict[int, Look](), dict[int, str]()
     for candidate, failure in watch.each(part.candidates):
-        ours = candidate[0]
+        ours = candidate.ours
         if ours in leaks:
             continue
         if failure:
@@ -86,21 +98,26 @@ def look_at_part(part: LookPart, watch: Watch) -> Looks:
             continue
         try:
             with within_memory():
-                relation = _relation(opener, *candidate)
+                seen = _look(opener, candidate)
         except BadImage as bad:
             failures[ours] = str(bad)
             continue
-        if relation != "unrelated":
-            leaks[ours] = Look(*candidate[:2], relation, candidate[2])
+        if seen.relation != "unrelated":
+            leaks[ours] = seen
     return Looks(list(leaks.values()), [(ours, why) for ours, why in failures.items() if ours not in leaks])
 
 
-def _relation(opener: Opener, ours: int, theirs: int, way: int) -> str:
+def _look(opener: Opener, candidate: Candidate) -> Look:
     """The relation of two pictures, as dedup has them. Raises: BadImage."""
-    a, b = sorted((ours, theirs))
-    (mirrored,), (turned,) = (column.tolist() for column in window_join.met_in(np.array([way])))
-    whole = cache(lambda: (opener.page(a), opener.page(b)))
-    return verify.pair_relation(opener.view(a), opener.view(b), mirrored, whole, turned)
+    a, b = sorted(candidate[:2])
+    views, whole = (opener.view(a), opener.view(b)), cache(lambda: (opener.page(a), opener.page(b)))
+    if candidate.way:
+        (mirrored,), (turned,) = (c.tolist() for c in window_join.met_in(np.array([candidate.way])))
+        relation = verify.pair_relation(*views, mirrored, whole, turned)
+        return Look(candidate.ours, candidate.theirs, relation, candidate)
+    shared = place_overlap.judged(*views, np.array([candidate.hint], HINT)[0], whole)
+    fit = shared.fit if a == candidate.ours else alignment.inverse(shared.fit)
+    return Look(candidate.ours, candidate.theirs, shared.relation, candidate, tuple(fit.ravel().tolist()))
 
 
 def look(candidates: Candidates, references: References, config: Config, engine: Engine) -> Looks:
@@ -113,18 +130,18 @@ def look(candidates: Candidates, references: References, config: Config, engine:
         for _, looks in looked:
             leaks += looks.leaks
             failures += looks.failures
-    return Looks(sorted(leaks), sorted(failures))
+    return Looks(sorted(leaks, key=lambda look: look.ours), sorted(failures))
 
 
 def _parts(candidates: Candidates, references: References, config: Config) -> Iterator[LookPart]:
     """Yield the candidates in parts: pictures that are connected by them side by side, one of ours in one."""
-    ours, theirs, way = candidates
+    ours, theirs, way, hint = candidates
     names, places = np.unique(np.concatenate([ours, theirs]), return_inverse=True)
     cluster = pairs.components(len(names), places[: len(ours)], places[len(ours) :])[places[: len(ours)]]
     order = np.lexsort((np.arange(len(ours)), ours, cluster))
     starts = np.flatnonzero(np.diff(ours[order], prepend=-1))  # of the candidates of each of ours
     for some in np.split(order, starts[1:][np.diff(starts // PAIRS) > 0]) if len(order) else ():
         numbers = np.unique(np.concatenate([ours[some], theirs[some]])).tolist()
-        rows = zip(ours[some].tolist(), theirs[some].tolist(), way[some].tolist(), strict=True)
+        rows = zip(*(column[some].tolist() for column in (ours, theirs, way, hint)), strict=True)
         where = {number: references(number) for number in numbers}
-        yield LookPart(tuple(rows), where, config.max_pixels, config.max_bytes)
+        yield LookPart(tuple(Candidate(*row) for row in rows), where, config.max_pixels, config.max_bytes)

@@ -9,9 +9,10 @@ from anidata.audit import leaks, looks
 from anidata.audit.config import Config
 from anidata.audit.headers import ScannedTar
 from anidata.audit.leaks import Candidates, Split
-from anidata.audit.looks import Look
+from anidata.audit.looks import Fit, Look
 from anidata.audit.pictures import Index, Pictures
 from anidata.audit.tar import Notes, clipped
+from anidata.duplicates.place_agreement import HINT
 from anidata.engine.engine import Engine
 from anidata.storage import Reference
 
@@ -34,6 +35,7 @@ class Leak:
     ours: Sighting
     theirs: Sighting
     relation: str  # as dedup has them: `exact` where the pixels are equal
+    fit: Fit | None = None  # how ours lies on theirs, as alignment has it, where that is known
 
 
 def check(
@@ -53,11 +55,11 @@ def check(
         others = np.setdiff1d(ours, files.ours)
         equal = leaks.same(pictures.pixels, others, theirs)
         near = _near(named, np.setdiff1d(others, equal.ours), theirs, notes, config, engine)
-        exact = [Look(a, b, "exact", 0) for a, b in zip(*(m.tolist() for m in files), strict=True)]
-        near += [Look(a, b, "exact", 0) for a, b in zip(*(m.tolist() for m in equal), strict=True)]
+        exact = [Look(a, b, "exact") for a, b in zip(*(m.tolist() for m in files), strict=True)]
+        near += [Look(a, b, "exact") for a, b in zip(*(m.tolist() for m in equal), strict=True)]
         for code, likeness, several in (
             ("leak_exact", "the same file as", exact),
-            ("leak_near", "a near-duplicate of", sorted(near)),
+            ("leak_near", "a near-duplicate of", sorted(near, key=lambda look: look.ours)),
         ):
             for leak in several:
                 text = f"{likeness} {named.where(leak.theirs)}"
@@ -69,25 +71,26 @@ def check(
 def _near(
     named: "_Named", ours: Index, theirs: Index, notes: Notes, config: Config, engine: Engine
 ) -> list[Look]:
-    """Pictures of ours that are related to one of theirs, sorted; notes those that can't be compared."""
-    reach = leaks.Reach(config.max_distance, config.flips)
+    """Pictures of ours that are related to one of theirs; notes those that can't be compared."""
+    reach = leaks.Reach(config.max_distance, config.flips, config.places)
     joined = leaks.joined(named.pictures, ours, theirs, reach)
     near = looks.look(joined.candidates, named.reference, config, engine)
     crowd = looks.look(_crowd(joined, near.leaks), named.reference, config, engine)
     for picture, why in (*near.failures, *crowd.failures):
         notes.add("corrupt", named.where(picture), f"can't be compared: {why}")
-    return sorted(near.leaks + crowd.leaks)
+    return near.leaks + crowd.leaks
 
 
 def _crowd(joined: leaks.Joined, centers: list[Look]) -> Candidates:
     """The others of each crowd whose center leaks, with what it leaks from."""
-    leaking = {look.ours: look for look in centers}
+    leaking = {look.ours: look.candidate for look in centers}
     pairs = zip(joined.center.tolist(), joined.others.tolist(), strict=True)
-    rows = [(other, leaking[center]) for center, other in pairs if center in leaking]
+    rows = [(other, met) for center, other in pairs if center in leaking and (met := leaking[center])]
     return Candidates(
         np.array([other for other, _ in rows], np.int64),
-        np.array([look.theirs for _, look in rows], np.int64),
-        np.array([look.way for _, look in rows], np.uint16),
+        np.array([met.theirs for _, met in rows], np.int64),
+        np.array([met.way for _, met in rows], np.uint16),
+        np.array([met.hint for _, met in rows], HINT),
     )
 
 
@@ -109,7 +112,7 @@ class _Named:
         return Reference(uri, int(self.pictures.offset[row]), int(self.pictures.size[row]))
 
     def leak(self, look: Look) -> Leak:
-        return Leak(self._sighting(look.ours), self._sighting(look.theirs), look.relation)
+        return Leak(self._sighting(look.ours), self._sighting(look.theirs), look.relation, look.fit)
 
     def _sighting(self, row: int) -> Sighting:
         return Sighting(

@@ -1,4 +1,4 @@
-"""Audit: the pictures that may leak, as columns; the codes of their windows lie in a temporary file."""
+"""Audit: the pictures that may leak, as columns; their windows and places lie in temporary files."""
 
 import tempfile
 from collections import defaultdict
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anidata.duplicates import window_join, windows
+from anidata.duplicates import place_codes, windows
 
 BATCH = 1 << 14  # pictures whose windows are written at once: some 20 MB
 
@@ -25,6 +25,7 @@ class Picture(NamedTuple):
     digest: bytes  # 16; of the file
     pixels: bytes  # 16; equal exactly where shape and pixels are
     windows: NDArray[np.void]  # (w,) windows.CODE; none of a flat picture
+    places: NDArray[np.void]  # (p,) place_codes.PLACE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,21 +39,24 @@ class Pictures:
     size: Index  # (n,)
     digest: NDArray[np.void]  # (n,)
     pixels: NDArray[np.void]  # (n,)
-    windows: NDArray[np.void]  # (m,) window_join.ENTRY, by picture; in a temporary file
+    # By picture, in temporary files.
+    windows: NDArray[np.void]  # (m,) window_join.ENTRY
+    places: NDArray[np.void]  # (m,) the place of its picture, `owner`, and the fields of place_codes.PLACE
 
 
 class Spool:
-    """Gathers pictures as they come; their windows go to a temporary file, 1 kB each."""
+    """Gathers pictures as they come; their codes go to temporary files, 2 kB each."""
 
     def __init__(self) -> None:
-        self._windows = tempfile.TemporaryFile()  # noqa: SIM115  unnamed: it ends with the spool
+        self._windows, self._places = _Rows(windows.CODE), _Rows(place_codes.PLACE)
         self._columns: dict[str, list[NDArray[Any]]] = defaultdict(list)
 
     def add(self, tar: int, pictures: list[Picture]) -> None:
         """Add some pictures of a tar, by its place in the list of tars."""
         if not pictures:
             return
-        self._windows.write(np.concatenate([p.windows for p in pictures]).tobytes())
+        self._windows.add([p.windows for p in pictures])
+        self._places.add([p.places for p in pictures])
         chunk: dict[str, NDArray[Any]] = {
             "tar": np.full(len(pictures), tar, np.int64),
             "run": np.array([p.run for p in pictures], np.int64),
@@ -61,7 +65,6 @@ class Spool:
             "size": np.array([p.size for p in pictures], np.int64),
             "digest": np.frombuffer(b"".join(p.digest for p in pictures), "V16"),
             "pixels": np.frombuffer(b"".join(p.pixels for p in pictures), "V16"),
-            "count": np.array([len(p.windows) for p in pictures], np.int64),
         }
         for name, column in chunk.items():
             self._columns[name].append(column)
@@ -73,21 +76,40 @@ class Spool:
         columns = {name: np.concatenate(chunks) for name, chunks in self._columns.items()}
         # Stable: pictures of one sample stay as they came.
         order = np.lexsort((columns["run"], columns["tar"])).astype(np.int64)
-        ordered = {name: column[order] for name, column in columns.items() if name != "count"}
-        return Pictures(**ordered, windows=self._in_order(columns["count"], order))
+        ordered = {name: column[order] for name, column in columns.items()}
+        return Pictures(**ordered, windows=self._windows.in_order(order), places=self._places.in_order(order))
 
-    def _in_order(self, count: Index, order: Index) -> NDArray[np.void]:
-        """(m,) ENTRY: the windows by picture. count: (n,) windows of each as they came. order: (n,)."""
-        self._windows.flush()
+
+class _Rows:
+    """Rows of many pictures, in a temporary file."""
+
+    def __init__(self, kind: np.dtype[Any]) -> None:
+        self._kind = kind
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  unnamed: it ends with the spool
+        self._counts: list[int] = []
+
+    def add(self, several: list[NDArray[np.void]]) -> None:
+        """Add the rows of some pictures."""
+        self._file.write(np.concatenate(several).tobytes())
+        self._counts += map(len, several)
+
+    def in_order(self, order: Index) -> NDArray[np.void]:
+        """(m,) of the owner, "<u4", and the fields of a row: those of each picture, (n,), in this order."""
+        owned = np.dtype([("owner", "<u4"), *self._kind.descr])
+        count, file = np.array(self._counts, np.int64), self._file
+        file.flush()
         if not count.sum():
-            return np.empty(0, window_join.ENTRY)
-        came, start = np.memmap(self._windows, windows.CODE, "r"), np.cumsum(count) - count
-        with tempfile.TemporaryFile() as file:
+            return np.empty(0, owned)
+        came, start = np.memmap(file, self._kind, "r"), np.cumsum(count) - count
+        with tempfile.TemporaryFile() as sorted_file:
             for first in range(0, len(order), BATCH):
                 some = order[first : first + BATCH]
-                owner = np.repeat(np.arange(first, first + len(some)), count[some])
                 ends = np.cumsum(count[some])
-                rows = np.arange(len(owner)) + np.repeat(start[some] - ends + count[some], count[some])
-                file.write(window_join.entries(came[rows], owner).tobytes())
-            file.flush()
-            return np.memmap(file, window_join.ENTRY, "r")
+                rows = np.arange(ends[-1]) + np.repeat(start[some] - ends + count[some], count[some])
+                entries = np.empty(len(rows), owned)
+                entries["owner"] = np.repeat(np.arange(first, first + len(some)), count[some])
+                for name in self._kind.names or ():
+                    entries[name] = came[rows][name]
+                sorted_file.write(entries.tobytes())
+            sorted_file.flush()
+            return np.memmap(sorted_file, owned, "r")

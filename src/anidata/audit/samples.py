@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from anidata import registry, storage
 from anidata.audit.pictures import Picture
 from anidata.audit.tar import Notes, Tally, Tar, clipped, members, runs, suffix_of
-from anidata.duplicates import phash, windows
+from anidata.duplicates import phash, place_codes, windows
 from anidata.engine.engine import Watch
 from anidata.errors import BadImage
 from anidata.imaging import decode
@@ -242,5 +242,6 @@ def picture(run: int, suffix: str, member: Member, data: bytes, decoded: Image) 
         size=member.size,
         digest=hashlib.sha256(data).digest()[:16],
         pixels=codes.pixels,
+        places=place_codes.codes(decoded),
         windows=windows.codes(decoded, codes.luma, codes.phash, codes.phash_flip)[0],
     )

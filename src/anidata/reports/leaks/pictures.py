@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from anidata import storage
 from anidata.duplicates import alignment
 from anidata.duplicates.alignment import Pixels
@@ -38,21 +40,19 @@ class Compared:
 
 @dataclass(frozen=True)
 class PairsPart:
-    """Pairs to open together: ours, theirs, and their relation."""
+    """Leaks to open together."""
 
     number: int
-    pairs: tuple[tuple[Reference, Reference, str], ...]
+    pairs: tuple["Leak", ...]
 
 
 def open_all(leaks: "Sequence[Leak]", engine: Engine) -> list[Compared | str]:
     """Each pair compared, or why it can't be."""
-    rows = [(leak.ours.reference, leak.theirs.reference, leak.relation) for leak in leaks]
-    parts = [
-        PairsPart(n, tuple(rows[start : start + PAIRS])) for n, start in enumerate(range(0, len(rows), PAIRS))
-    ]
+    starts = range(0, len(leaks), PAIRS)
+    parts = [PairsPart(n, tuple(leaks[start : start + PAIRS])) for n, start in enumerate(starts)]
     if not parts:
         return []
-    done = engine.map(open_part, parts, limits=LIMITS, label="page", total=len(rows), unit="pairs")
+    done = engine.map(open_part, parts, limits=LIMITS, label="page", total=len(leaks), unit="pairs")
     by_number = {part.number: compared for part, compared in done}
     return [pair for number in sorted(by_number) for pair in by_number[number]]
 
@@ -60,13 +60,14 @@ def open_all(leaks: "Sequence[Leak]", engine: Engine) -> list[Compared | str]:
 def open_part(part: PairsPart, watch: Watch) -> list[Compared | str]:
     """In a worker: open both pictures of each pair, and lay one on the other."""
     compared: list[Compared | str] = []
-    for (ours, theirs, relation), failure in watch.each(part.pairs):
+    for leak, failure in watch.each(part.pairs):
         if failure:
             compared.append(f"{failure.code}: {failure.message}")
             continue
         try:
             with within_memory():
-                compared.append(_compared(_opened(ours), _opened(theirs), relation))
+                ours, theirs = _opened(leak.ours.reference), _opened(leak.theirs.reference)
+                compared.append(_compared(ours, theirs, leak.relation, leak.fit))
         except BadImage as bad:
             compared.append(str(bad))
     return compared
@@ -77,11 +78,16 @@ def _opened(reference: Reference) -> Pixels:
     return alignment.thumbnail(decode.decode(data, MAX_PIXELS).rgb)
 
 
-def _compared(ours: Pixels, theirs: Pixels, relation: str) -> Compared:
-    """The pair, ours laid on theirs, or the other way round where theirs is the part."""
-    ground, is_ours_laid, seen = theirs, True, heat.compared(theirs, ours, relation)
-    if relation == "crop":
-        other = heat.compared(ours, theirs, relation)
+def _compared(ours: Pixels, theirs: Pixels, relation: str, fit: tuple[float, ...] | None = None) -> Compared:
+    """The pair, ours laid on theirs, or the other way round where theirs is the part.
+
+    fit: ours on theirs, where that is known.
+    """
+    lays = None if fit is None else np.array(fit).reshape(2, 3)
+    ground, is_ours_laid, seen = theirs, True, heat.compared(theirs, ours, relation, lays)
+    if relation == "crop" or lays is not None:
+        back = None if lays is None else alignment.inverse(lays)
+        other = heat.compared(ours, theirs, relation, back)
         if other.covered < seen.covered:
             ground, is_ours_laid, seen = ours, False, other
     return Compared(small(ground), small(seen.laid), small(seen.pixels), is_ours_laid, seen.mean, seen.spot)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anidata.duplicates import alignment, relation
-from anidata.duplicates.alignment import LIKENESS, Mask, Pixels
+from anidata.duplicates.alignment import LIKENESS, Affine, Mask, Pixels
 from anidata.duplicates.ways import MIRRORED, STRAIGHT, TURNS, Way
 from anidata.reports.page.choice import DOUBTFUL
 
@@ -33,15 +33,21 @@ class Heat:
     covered: float  # share of the keeper where it shows something
 
 
-def compared(keeper: Pixels, member: Pixels, relation: str) -> Heat:
+def compared(keeper: Pixels, member: Pixels, relation: str, fit: Affine | None = None) -> Heat:
     """The heat between two thumbnails; the member is turned back first, as its relation has it.
 
     What is no copy may lie any way round: whichever makes it more alike.
+    fit: lays the member on the keeper, where that is known.
     """
+    if fit is not None:
+        return _heat(_laid(keeper, member, STRAIGHT, fit))
     tries = [_laid(keeper, member, way) for way in WAYS.get(relation, (STRAIGHT,))]
     if relation in DOUBTFUL and max(laid.likeness for laid in tries) < LIKENESS:
         tries += [_laid(keeper, member, way) for way in TURNS]
-    best = max(tries, key=lambda laid: laid.likeness)
+    return _heat(max(tries, key=lambda laid: laid.likeness))
+
+
+def _heat(best: "_Laid") -> Heat:
     apart = distance(best.member, best.keeper) * best.shown
     spot = cv2.blur(apart, (SPOT, SPOT), borderType=cv2.BORDER_REFLECT_101)
     mean = float(apart.sum() / max(1, best.shown.sum()))
@@ -77,9 +83,9 @@ class _Laid:
     way: Way
 
 
-def _laid(keeper: Pixels, member: Pixels, way: Way) -> _Laid:
+def _laid(keeper: Pixels, member: Pixels, way: Way, fit: Affine | None = None) -> _Laid:
     ground, other = alignment.matched(alignment.View(keeper), alignment.View(way.of(member)))
-    fit = alignment.aligned(other, ground)
+    fit = alignment.aligned(other, ground) if fit is None else fit
     return _Laid(
         ground.rgb,
         *alignment.laid(other, ground, fit),

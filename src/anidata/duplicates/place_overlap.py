@@ -33,7 +33,11 @@ ALIKE = 0.8  # correlation of a tile's gradients, from which it agrees
 # otherwise (windows of one program, a figure in other clothes), and where even that is one drawing.
 SHARE, SHARE_OTHERWISE, SHARE_SAME = 0.3, 0.6, 0.9
 LEAST = 20  # tiles that agree
-RICH, RICH_SAME = 8, 6  # of them in more than one direction, the fewer where all but all agree
+RICH = 3  # of them in more than one direction, and nowhere else in the picture
+# What is cut off each side of the overlap, and of the tiles within those that agree: a frame around other
+# pictures, an outline that many things have and a window's bars agree along the rim alone.
+RIM = 0.2
+SHARE_WITHIN, LEAST_WITHIN = 0.3, 4
 # Of the rims of what differs, those of one picture: of balloons, boxes and marks .85 and more, of figures in
 # other clothes .6, rarely .85.
 ONE_SIDED, PLAINLY_ONE_SIDED = 0.8, 0.85
@@ -68,10 +72,14 @@ class Proof(NamedTuple):
     @property
     def is_a_drawing(self) -> bool:
         """Whether what agrees is much of what is drawn, and more than edges, stripes and frames."""
-        least = SHARE if self.rims.one_sided >= ONE_SIDED else SHARE_OTHERWISE
-        if self.tiles.share < least or int(self.tiles.agree.sum()) < LEAST:
+        within, least = self.tiles.within(RIM), SHARE
+        if self.rims.one_sided < ONE_SIDED:
+            least = SHARE_OTHERWISE
+        if self.tiles.share < least or self.tiles.agreeing < LEAST:
             return False
-        return self.rich >= (RICH_SAME if self.tiles.share >= SHARE_SAME else RICH)
+        if within.share < SHARE_WITHIN or within.agreeing < LEAST_WITHIN:
+            return False
+        return self.rich >= RICH
 
     @property
     def is_one_drawing(self) -> bool:
@@ -99,7 +107,7 @@ def _judged(a: View, b: View, fit: Affine, whole: Callable[[], tuple[Page, Page]
     proof = proven(a, b, near, whole) if near is not None else None
     if proof is None or not proof.is_a_drawing:
         return UNRELATED
-    if structure.shared(a, b, proof.fit).depth < structure.DEPTH:  # frames, crosses, cards
+    if not structure.within(a, b, proof.fit).is_one_drawing(is_recolored=False):  # discs, cards, flags
         return UNRELATED
     return _told(a, b, proof)
 
@@ -182,7 +190,7 @@ def _told(a: View, b: View, proof: Proof) -> Shared:
 
 def _parts_agreeing(a: View, b: View, proof: Proof) -> tuple[float, float]:
     """Of what is drawn in all of a, and in all of b, the share that agrees."""
-    agreeing, back = int(proof.tiles.agree.sum()), alignment.inverse(proof.fit)
+    agreeing, back = proof.tiles.agreeing, alignment.inverse(proof.fit)
     box_a, box_b = place_fit.boxes(proof.fit)
     inside_a, inside_b = int(proof.tiles.in_a.sum()), int(proof.tiles.in_b.sum())
     outside_a = place_tiles.outside(a.luma, box_a, proof.side / float(back[0, 0]))

@@ -30,9 +30,19 @@ class Tiles(NamedTuple):
         return self.in_a | self.in_b
 
     @property
+    def agreeing(self) -> int:
+        return int(self.agree.sum())
+
+    @property
     def share(self) -> float:
         """Of the tiles with a drawing in either, those that agree."""
-        return int(self.agree.sum()) / max(1, int(self.drawn.sum()))
+        return self.agreeing / max(1, int(self.drawn.sum()))
+
+    def within(self, rim: float) -> "Tiles":
+        """The tiles that are left where a share of all is cut off each side."""
+        down, across = (round(rim * count) for count in self.agree.shape)
+        rows, columns = self.agree.shape
+        return Tiles(*(grid[down : rows - down, across : columns - across] for grid in self))
 
 
 def compared(a: Flow, b: Flow, shown: Mask, side: int, alike: float) -> Tiles:

@@ -96,6 +96,12 @@ def shared(a: View, b: View, fit: Affine) -> Shared:
     return _shared(_laid(a, b, fit))
 
 
+def within(a: View, b: View, fit: Affine) -> Within:
+    """What a, laid on b, has in common with it within the outlines, where these are any disc's or card's."""
+    laid = _laid(a, b, fit)
+    return _within(laid) if laid.parts else Within(0.0, 0.0)
+
+
 def is_pulled(a: View, b: View, fit: Affine) -> bool:
     """Whether a fit pulls one way more than a copy that was turned is."""
     return _stretch(alignment.in_pixels(fit, a.rgb, b.rgb)) > STRETCH_TURNED

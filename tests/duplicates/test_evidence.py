@@ -315,7 +315,7 @@ def test_where_pixels_are_gone_the_relation_by_thumbnails_stands():
         raise BadImage("missing", "gone since")
 
     judged = verify.pair_judged(View(thumbnail(page)), View(thumbnail(small)), "no", gone)
-    assert judged == ("reencoded", evidence.NONE)
+    assert judged == ("reencoded", evidence.NONE, True)
 
 
 def test_dedup_keeps_the_evidence_with_the_relation(tmp_path, command):

@@ -24,7 +24,7 @@ GLANCE = (56, 64)  # px of the overlap's short and long side, at a glance
 GLANCE_TILE = 8  # px
 # Of true pairs two balloons leave the least, .39 and .33 within; of outlines that many things have most have
 # next to nothing within.
-GLANCE_ALIKE, GLANCE_SHARE, GLANCE_WITHIN = 0.5, 0.35, 0.3
+GLANCE_ALIKE, GLANCE_SHARE, GLANCE_WITHIN = 0.5, 0.3, 0.25
 FINE = (120, 320)  # px, as of GLANCE, of the proof
 CLEAR = 96  # px of the overlap's short side, below which thumbnails show too little
 TENTH = 10  # tiles along the short side

@@ -81,7 +81,8 @@ def compare(half: str, args: argparse.Namespace, folder: Path, engine: Engine) -
     """Choose, make, run and print one half."""
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    chosen = _chosen(folder, args.art / half, FULL if args.full else args.orders or args.originals)
+    count = FULL if args.full else args.orders or args.originals
+    chosen = originals.remembered(folder / "originals.csv", args.art / half, count)
     home = folder / "made" if args.full else making.home(MADE, args.copies, args.only)
     make = partial(making.make, folder=home, count=args.copies, only=args.only)
     runs = Runs(folder, home, engine, args.skip, is_passing=args.full)
@@ -92,18 +93,6 @@ def compare(half: str, args: argparse.Namespace, folder: Path, engine: Engine) -
         if "mirrors" not in args.skip:
             tables.mirrors(_mirrors(chosen[:CHUNK], runs))
     print(f"\n{half}: {time.monotonic() - begun:.0f} s", flush=True)
-
-
-def _chosen(folder: Path, art: Path, count: int) -> list[Original]:
-    """The originals that a folder's results are of; those of a new one are chosen."""
-    path = folder / "originals.csv"
-    if not path.exists():
-        begun = path.with_suffix(".begun")
-        with begun.open("w", newline="") as file:
-            csv.writer(file).writerows(originals.choose(art, count))
-        begun.replace(path)
-    with path.open(newline="") as file:
-        return [Original(name, Path(picture)) for name, picture in csv.reader(file)]
 
 
 class Runs(NamedTuple):

@@ -37,6 +37,7 @@ from pathlib import Path
 
 import pair_sheets
 from anidata.engine.engine import Engine
+from copies import originals
 from copies.making import Copy
 from peers import CACHE
 from placing import cases, linking, piles, tables
@@ -96,7 +97,8 @@ def _folder(named: Path | None) -> Iterator[Path]:
 def compare(half: str, args: argparse.Namespace, folder: Path, engine: Engine) -> None:
     """Choose, make, run and print one half."""
     begun, home = time.process_time(), piles.home(MADE)
-    chosen = piles.choose(folder / "originals.csv", args.art / half, args.originals * (1 + cases.OTHERS))
+    count = args.originals * (1 + cases.OTHERS)
+    chosen = originals.remembered(folder / "originals.csv", args.art / half, count)
     made = {pile: piles.make(chosen, args.originals, pile, home) for pile in args.only}
     laid = linking.lay(made, home, folder / "piles")
     results, wrong = {}, {}

@@ -6,6 +6,7 @@ frames of one animation have them. So near misses among different drawings are r
 are judged elsewhere, over everything (unrelated_art.py).
 """
 
+import csv
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,18 @@ class Original(NamedTuple):
 
     name: str  # of its package and path: that of its folder, and how its files' names begin
     path: Path
+
+
+def remembered(path: Path, folder: Path, count: int) -> list[Original]:
+    """So many pictures, remembered in a file: the same again whatever has been collected meanwhile."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        begun = path.with_suffix(".begun")
+        with begun.open("w", newline="") as file:
+            csv.writer(file).writerows(choose(folder, count))
+        begun.replace(path)
+    with path.open(newline="") as file:
+        return [Original(name, Path(picture)) for name, picture in csv.reader(file)]
 
 
 def choose(folder: Path, count: int) -> list[Original]:

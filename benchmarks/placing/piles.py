@@ -1,6 +1,5 @@
 """Originals with one copy each, in folders: a pile for each case, made once."""
 
-import csv
 import hashlib
 import os
 from collections.abc import Sequence
@@ -25,18 +24,6 @@ def home(cache: Path) -> Path:
     code = b"".join((HERE / f"{name}.py").read_bytes() for name in CODE)
     digest = hashlib.sha256(code + making.home(cache, 0, ()).name.encode() + PIL.__version__.encode())
     return cache / f"placed-{digest.hexdigest()[:10]}"
-
-
-def choose(path: Path, art: Path, count: int) -> list[Original]:
-    """So many pictures of which no two are alike (copies.originals); remembered in a file."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        begun = path.with_suffix(".begun")
-        with begun.open("w", newline="") as file:
-            csv.writer(file).writerows(originals.choose(art, count))
-        begun.replace(path)
-    with path.open(newline="") as file:
-        return [Original(name, Path(picture)) for name, picture in csv.reader(file)]
 
 
 def make(chosen: Sequence[Original], count: int, pile: str, folder: Path) -> list[Copy]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from anidata.catalog.catalog import Catalog
 from anidata.workspace import open_workspace
 from bench import ALL_KEPT, ANIDATA, XDOG, took
-from copies import running
+from copies import originals, running
 from copies.making import Copy
 from placing import piles
 
@@ -36,7 +36,7 @@ class Run(NamedTuple):
 
 def compare(half: str, runs: int, art: Path, folder: Path, made: Path, settings: Sequence[str]) -> list[Run]:
     """Print what becomes of so many runs over a half."""
-    chosen = piles.choose(folder / "drawings.csv", art, runs * 2 * DRAWINGS)
+    chosen = originals.remembered(folder / "drawings.csv", art, runs * 2 * DRAWINGS)
     done: list[Run] = []
     print(f"\n## {half}: {runs} runs of {DRAWINGS} drawings in {1 + len(VERSIONS)} versions\n")
     print("| run | in one split | in one cluster | audit |\n|---|---:|---:|---|")

@@ -3,6 +3,7 @@
 import itertools
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -145,3 +146,8 @@ def test_notes_of_another_are_read_with_care():
     bridge = Bridge("a", "b", "part", (5, 6))
     assert binding.noted({"bridges": [bridge._asdict(), {"a": 1}, 7, None, {"sides": "x"}]}) == [bridge]
     assert binding.noted({"bridges": "none"}) == binding.noted({}) == []
+
+
+@pytest.mark.parametrize(("made", "count"), [({"parts_apart": 7}, 7), ({}, 0), ({"parts_apart": "x"}, 0)])
+def test_a_count_that_is_none_is_nought(made, count):
+    assert binding.count_of(made, "parts_apart") == count

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 import compare_places
-from copies import running
+from copies import originals, running
 from copies.making import Copy
 from copies.transform import generator
 from drawings import drawing, save
@@ -116,7 +116,7 @@ def art(tmp_path):
 
 
 def test_pairs_are_made_once_and_pictures_are_remembered(art, tmp_path):
-    chosen = piles.choose(tmp_path / "chosen.csv", art / "fit", 5)
+    chosen = originals.remembered(tmp_path / "chosen.csv", art / "fit", 5)
     pairs = piles.make(chosen, 2, "balloon", tmp_path / "made")
     assert [copy.transform for copy in pairs] == ["orig", "balloon"] * 2
     assert pairs[0].source == pairs[1].source != pairs[2].source
@@ -125,7 +125,7 @@ def test_pairs_are_made_once_and_pictures_are_remembered(art, tmp_path):
     assert piles.make(chosen, 2, "balloon", tmp_path / "made") == pairs
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "made").rglob("*.*")} == files
     save(art / "fit" / "z" / "another.png", drawing(77))
-    assert piles.choose(tmp_path / "chosen.csv", art / "fit", 5) == chosen
+    assert originals.remembered(tmp_path / "chosen.csv", art / "fit", 5) == chosen
 
 
 def test_what_cannot_be_made_leaves_its_original_out(tmp_path):

@@ -207,8 +207,8 @@ def choose(job: Job, config: Config) -> Choice:
             clusters=clusters,
             all_clusters=_all_clusters(views),
             bridges=bridges[: config.bridges],
-            all_bridges=len(bridges),
-            parts_apart=int(made.get("parts_apart") or 0),
+            all_bridges=max(len(bridges), binding.count_of(made, "all_bridges")),
+            parts_apart=binding.count_of(made, "parts_apart"),
             files=_files(views, shown),
             places=_places(views, shown),
         )

@@ -18,7 +18,7 @@ from anidata.reports.page.choice import Choice, File, by_size
 from anidata.reports.page.heat import HOTTEST
 from anidata.reports.page.histograms import Histogram
 from anidata.reports.page.thumbnails import Opened, Thumbnail
-from anidata.stages.dedup import codes
+from anidata.stages.dedup import binding, codes
 
 FOLDER = Path(__file__).parent
 LONGEST = 200  # characters of a text from elsewhere: what is longer loses its middle
@@ -79,6 +79,7 @@ def write(path: Path, chosen: Choice, opened: Opened) -> Written:
             steps=steps(chosen.funnel),
             sentence=sentence(chosen.funnel),
             hottest=HOTTEST,
+            largest_bound=binding.MOST,
             version=anidata.__version__,
         ):
             file.write(text.encode())

@@ -91,6 +91,12 @@ def _labelled_row(row: DedupRow, cluster: str, link: Link | None, keeper: dict[s
     return row
 
 
+def count_of(made: Mapping[str, Any], name: str) -> int:
+    """A count among a decision's notes; 0 where there is none: the notes may be another's."""
+    count = made.get(name)
+    return count if isinstance(count, int) else 0
+
+
 def noted(made: Mapping[str, Any]) -> list[Bridge]:
     """The bridges among a decision's notes; what isn't one is passed over: the notes may be another's."""
     rows = made.get("bridges")

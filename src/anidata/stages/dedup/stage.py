@@ -6,6 +6,7 @@ never buries the wrong twin.
 """
 
 from collections import Counter
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -74,10 +75,9 @@ def _decide(
 ) -> list[str]:
     """Ask for the relations that a decision takes, and decide; the patterns of `prefer` that are idle."""
     with Catalog(workspace) as views:
-        links = _looked_at(views.select(LINKS), verify)
+        near, links = _looked_at(views.select(LINKS), verify)
         linked, idle = origins.origins(views, links, config.prefer)
         everyone = views.select(EVERYONE).column("key")
-    near: list[Link] = links.to_pylist()
     among, waiting = settle(clusters(linked, near), config.drop, verify)
     bound = binding.bind(among, near)
     counts["parts_apart"], counts["bridges"] = bound.apart, len(bound.bridges)
@@ -91,6 +91,7 @@ def _decide(
         "versions": basis.versions,
         "waiting": waiting,
         "bridges": [bridge._asdict() for bridge in bound.bridges[: binding.SHOWN]],
+        "all_bridges": len(bound.bridges),
         "parts_apart": bound.apart,
     }
     tables.write(DECISION.path(workspace), decided, made)
@@ -98,15 +99,16 @@ def _decide(
     return idle
 
 
-def _looked_at(links: pa.Table, verify: Verify) -> pa.Table:
+def _looked_at(links: pa.Table, verify: Verify) -> tuple[list[Link], pa.Table]:
     """The links, those by places alone with their relation; without those that are nothing to each other.
 
-    All of them decide on clusters, and most candidates by places are none.
+    All of them decide on clusters, and most candidates by places are none. The table is of the same links, as
+    they were.
     """
     rows: list[Link] = links.to_pylist()
     settling.look([row for row in rows if row["mirrored"] == PLACES and row["relation"] is None], verify)
-    kept = [row for row in rows if row["mirrored"] != PLACES or row["relation"] != UNRELATED]
-    return pa.Table.from_pylist(kept, schema=links.schema)
+    stays = [row["mirrored"] != PLACES or row["relation"] != UNRELATED for row in rows]
+    return list(compress(rows, stays)), links.filter(pa.array(stays, pa.bool_()))
 
 
 def _verifier(job: Job, counts: Counter[str]) -> Verify:
